@@ -1,0 +1,62 @@
+# make demo    trains the digits network as one compiled step, exports it, and trains on without nngraph
+# make test    linter, formatter, type checker, tests
+# make lint    the first three of these
+# make bench   the benchmarks against PyTorch and others
+# make clean   removes what these made
+#
+# Each makes .venv from a Python >= 3.11 and installs what it needs, once for each pyproject.toml.
+# make demo BACKEND=tvm runs the demo on TVM; make test PYTEST_ARGS="-k conv" some tests;
+# PYTHON=/path/to/python3.12 chooses the Python; JOBS=8 the number of test processes.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test lint format bench clean
+
+PYTHON ?=
+BACKEND ?= onnx
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# The test processes share the cores, so each computes on one thread.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 TVM_NUM_THREADS=1
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+$(VENV)/.made: scripts/venv.sh
+	@scripts/venv.sh $(VENV) $(PYTHON)
+	@touch $@
+
+$(VENV)/.installed-%: $(VENV)/.made pyproject.toml
+	@echo "Installing nngraph with what '$*' needs"
+	@$(PIP) --editable '.[$*]'
+	@touch $@
+
+# The backend's own extra; the demo's extra has ONNX, and the reference needs nothing.
+demo: $(VENV)/.installed-demo $(if $(filter tvm,$(BACKEND)),$(VENV)/.installed-tvm)
+	$(BIN)/python examples/digits.py --backend $(BACKEND) --out out
+	$(BIN)/python examples/continue_training.py --out out
+
+test: lint
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
