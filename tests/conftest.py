@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-# Compiling inside a property takes as long as it takes; the examples are the same ones in every run.
+# Compiling inside a property takes as long as it takes; every run draws the same examples.
 settings.register_profile("nngraph", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("nngraph")

@@ -1,0 +1,159 @@
+"""The rules on the source tree, each a function from source text to findings."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# Each layer imports only itself and those before it: the order of docs/architecture.md.
+LAYERS = (
+    "version",
+    "ir",
+    "ops",
+    "autodiff",
+    "interpreter",
+    "passes",
+    "backends",
+    "runtime",
+    "frontend",
+    "nn",
+    "optim",
+    "cli",
+)
+
+# Packages that only some users have, and where they may be imported; torch only in tests.
+HOMES: dict[str, tuple[str, ...]] = {
+    "onnx": ("nngraph/backends/onnx/",),
+    "onnxruntime": ("nngraph/backends/onnx/load",),
+    "tvm": ("nngraph/backends/tvm/",),
+    "tvm_ffi": ("nngraph/backends/tvm/",),
+    "torch": (),
+    "sklearn": (),
+    "tqdm": (),
+}
+
+MAX_FILE_LINES = 500
+MAX_LINE = 100
+MAX_FUNCTION_LINES = 60
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module: dotted name, line, and whether importing the file imports it."""
+
+    name: str
+    line: int
+    eager: bool
+
+
+def _called_name(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _named(node: ast.AST) -> list[str]:
+    """The modules that one syntax node imports; relative ones keep their dots."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        module = "." * node.level + (node.module or "")
+        if module in ("nngraph", "."):
+            return [f"{module.rstrip('.')}.{alias.name}" for alias in node.names]
+        return [module]
+    if isinstance(node, ast.Call) and _called_name(node) in ("import_module", "__import__"):
+        first = node.args[0] if node.args else None
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            return [first.value]
+    return []
+
+
+def _walk(node: ast.AST, eager: bool = True) -> Iterator[Import]:
+    for name in _named(node):
+        yield Import(name, getattr(node, "lineno", 0), eager)
+    inside = eager and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    for child in ast.iter_child_nodes(node):
+        yield from _walk(child, inside)
+
+
+def imports(source: str) -> list[Import]:
+    """Every import in a source text, those in functions and by `import_module("...")` included."""
+    return list(_walk(ast.parse(source)))
+
+
+def layer_of(path: str) -> str | None:
+    """The layer of `nngraph/LAYER/...` or `nngraph/LAYER.py`; None for `nngraph/__init__.py`."""
+    name = path.split("/")[1].removesuffix(".py")
+    return None if name == "__init__" else name
+
+
+def check_layers(path: str, source: str) -> list[str]:
+    """Imports of a layer that stands above this file's own, and files that are in no layer."""
+    layer = layer_of(path)
+    if layer is None:
+        return []
+    if layer not in LAYERS:
+        return [f"{path}: {layer!r} is not a layer; move it into one, or add it to LAYERS and docs"]
+    allowed = LAYERS[: LAYERS.index(layer) + 1]
+    return list(_layer_findings(path, source, allowed))
+
+
+def _layer_findings(path: str, source: str, allowed: tuple[str, ...]) -> Iterator[str]:
+    for found in imports(source):
+        parts = found.name.split(".")
+        if parts[0] == "":
+            yield f"{path}:{found.line}: relative import of {found.name!r}; name it from nngraph on"
+        elif parts[0] == "nngraph" and allowed[-1] != "cli":
+            target = parts[1] if len(parts) > 1 else "the whole of nngraph"
+            if target not in allowed:
+                yield f"{path}:{found.line}: {allowed[-1]} may not import {found.name} ({target})"
+
+
+def check_homes(path: str, source: str) -> list[str]:
+    """Imports of optional packages outside the files that may have them."""
+    return [
+        f"{path}:{found.line}: {found.name} may be imported only in {HOMES[package] or 'tests'}"
+        for found in imports(source)
+        if (package := found.name.split(".")[0]) in HOMES
+        and not path.startswith(HOMES[package] or ("tests/",))
+    ]
+
+
+def check_lazy(path: str, source: str, packages: tuple[str, ...]) -> list[str]:
+    """Imports of `packages` outside functions, where importing the file would load them."""
+    return [
+        f"{path}:{found.line}: import {found.name} inside the function that needs it"
+        for found in imports(source)
+        if found.eager and found.name.split(".")[0] in packages
+    ]
+
+
+def check_size(path: str, source: str) -> list[str]:
+    """A file that is too long, and its lines that are."""
+    lines = source.splitlines()
+    findings = [
+        f"{path}:{number}: {len(line)} characters, over {MAX_LINE}"
+        for number, line in enumerate(lines, 1)
+        if len(line) > MAX_LINE
+    ]
+    if len(lines) > MAX_FILE_LINES:
+        findings.append(f"{path}: {len(lines)} lines, over {MAX_FILE_LINES}")
+    return findings
+
+
+def _functions(node: ast.AST, prefix: str = "") -> Iterator[tuple[str, int]]:
+    for child in ast.iter_child_nodes(node):
+        name = prefix
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            name = f"{prefix}{child.name}."
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield name[:-1], (child.end_lineno or child.lineno) - child.lineno + 1
+        yield from _functions(child, name)
+
+
+def check_functions(path: str, source: str, allowed: dict[str, str]) -> list[str]:
+    """Functions that are too long; `allowed` maps `path:Class.function` to the reason it may be."""
+    return [
+        f"{path}:{name} has {lines} lines, over {MAX_FUNCTION_LINES}"
+        for name, lines in _functions(ast.parse(source))
+        if lines > MAX_FUNCTION_LINES and f"{path}:{name}" not in allowed
+    ]

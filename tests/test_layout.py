@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import nngraph
+from tests import layout
+
+ROOT = Path(__file__).resolve().parent.parent
+OWN = sorted((ROOT / "nngraph").rglob("*.py"))
+CODE = sorted(
+    path
+    for folder in ("nngraph", "tests", "examples", "benchmarks", "scripts")
+    for path in (ROOT / folder).rglob("*.py")
+)
+
+# `path:Class.function` to the reason why it is longer than the limit.
+LONG_FUNCTIONS: dict[str, str] = {}
+
+# Loaded by `import nngraph` in no case, so imported inside functions wherever a layer always loads.
+LAZY = ("onnx", "onnxruntime", "tvm", "tvm_ffi", "networkx", "safetensors")
+LAZY_OUTSIDE = "nngraph/backends/"
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def names(paths: list[Path]) -> dict[str, str]:
+    return {relative(path): path.read_text(encoding="utf-8") for path in paths}
+
+
+def test_layers_import_only_layers_before_them() -> None:
+    findings = [f for path, text in names(OWN).items() for f in layout.check_layers(path, text)]
+    assert not findings, "\n".join(findings)
+
+
+def test_optional_packages_are_imported_only_at_home() -> None:
+    findings = [f for path, text in names(OWN).items() for f in layout.check_homes(path, text)]
+    assert not findings, "\n".join(findings)
+
+
+def test_optional_packages_are_imported_lazily_outside_backends() -> None:
+    findings = [
+        f
+        for path, text in names(OWN).items()
+        if not path.startswith(LAZY_OUTSIDE)
+        for f in layout.check_lazy(path, text, LAZY)
+    ]
+    assert not findings, "\n".join(findings)
+
+
+def test_files_and_lines_are_short() -> None:
+    findings = [f for path, text in names(CODE).items() for f in layout.check_size(path, text)]
+    assert not findings, "\n".join(findings)
+
+
+def test_functions_are_short() -> None:
+    findings = [
+        f
+        for path, text in names(OWN).items()
+        for f in layout.check_functions(path, text, LONG_FUNCTIONS)
+    ]
+    assert not findings, "\n".join(findings)
+
+
+def test_allowed_long_functions_exist_and_are_long() -> None:
+    found = {
+        finding.split(" has ")[0]
+        for path, text in names(OWN).items()
+        for finding in layout.check_functions(path, text, {})
+    }
+    assert set(LONG_FUNCTIONS) <= found
+    assert all(LONG_FUNCTIONS.values()), "give each one its reason"
+
+
+def test_package_is_typed_and_has_every_documented_layer() -> None:
+    assert nngraph.__file__ is not None
+    assert (Path(nngraph.__file__).parent / "py.typed").is_file()
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `nngraph/(\w+)(?:\.py|/)` \|", page, re.MULTILINE)
+    assert tuple(rows) == layout.LAYERS
+
+
+def test_base_dependencies_are_few() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    base = [re.split("[<>=]", wanted)[0] for wanted in project["dependencies"]]
+    assert base == ["ml_dtypes", "networkx", "numpy", "safetensors"]
+
+
+def test_no_extra_asks_for_both_builds_of_the_runtime() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    gpu = [name for name, wanted in extras["optional-dependencies"].items() if "gpu" in str(wanted)]
+    assert gpu == ["onnx-gpu"]
+
+
+# The checks themselves, on sources that break them.
+
+PASS_FILE = "nngraph/passes/fold.py"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import nngraph.frontend.tensor",
+        "from nngraph.frontend import Tensor",
+        "from nngraph import nn",
+        "import nngraph as ng",
+        "def f():\n    from nngraph.runtime import program",
+        "if True:\n    class C:\n        def f(self):\n            import nngraph.cli.main",
+        "import importlib\nimportlib.import_module('nngraph.frontend')",
+        "__import__('nngraph.frontend')",
+        "from .dce import run",
+        "from . import dce",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from nngraph.optim import Adam",
+    ],
+)
+def test_layer_check_finds(source: str) -> None:
+    assert len(layout.check_layers(PASS_FILE, source)) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from nngraph.ir.graph import Graph",
+        "from nngraph.passes.dce import run",
+        "from nngraph import ops",
+        "import numpy as np",
+        "import nngraphical",
+    ],
+)
+def test_layer_check_lets_pass(source: str) -> None:
+    assert layout.check_layers(PASS_FILE, source) == []
+
+
+def test_layer_check_exempts_the_namespace_and_the_command() -> None:
+    source = "from nngraph.optim import Adam\nimport nngraph as ng"
+    assert layout.check_layers("nngraph/__init__.py", source) == []
+    assert layout.check_layers("nngraph/cli/main.py", source) == []
+
+
+def test_layer_check_refuses_an_unknown_layer() -> None:
+    (finding,) = layout.check_layers("nngraph/utils.py", "")
+    assert "'utils' is not a layer" in finding
+
+
+def test_ir_may_not_import_ops_nor_optim_be_imported_by_nn() -> None:
+    assert layout.check_layers("nngraph/ir/graph.py", "from nngraph.ops import linalg")
+    assert layout.check_layers("nngraph/nn/linear.py", "from nngraph.optim import Adam")
+    assert not layout.check_layers("nngraph/optim/swa_utils.py", "from nngraph.nn import Module")
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "findings"),
+    [
+        ("nngraph/backends/onnx/emit.py", "import onnxruntime as ort", 1),
+        ("nngraph/backends/onnx/load.py", "import onnxruntime as ort", 0),
+        ("nngraph/backends/onnx/emit.py", "from onnx import helper", 0),
+        ("nngraph/frontend/export.py", "def f():\n    from onnx import helper", 1),
+        ("nngraph/backends/onnx/load.py", "import tvm", 1),
+        ("nngraph/backends/tvm/load.py", "import tvm\nfrom tvm_ffi import Module", 0),
+        ("nngraph/backends/tvm/load.py", "from torch import nn", 1),
+    ],
+)
+def test_home_check(path: str, source: str, findings: int) -> None:
+    assert len(layout.check_homes(path, source)) == findings
+
+
+def test_lazy_check() -> None:
+    assert layout.check_lazy("f.py", "import networkx as nx", LAZY)
+    assert layout.check_lazy("f.py", "class C:\n    from networkx import Graph", LAZY)
+    assert not layout.check_lazy("f.py", "def f():\n    import networkx as nx", LAZY)
+
+
+def test_size_check() -> None:
+    assert layout.check_size("f.py", "x = 1\n" * 500 + "#" * 100) == ["f.py: 501 lines, over 500"]
+    assert layout.check_size("f.py", "#" * 101) == ["f.py:1: 101 characters, over 100"]
+    assert layout.check_size("f.py", "x = 1\n" * 500) == []
+
+
+def test_function_check() -> None:
+    body = "    x = 1\n"
+    long = "class C:\n    def f(self):\n" + ("    " + body) * 60
+    (finding,) = layout.check_functions("f.py", long, {})
+    assert finding == "f.py:C.f has 61 lines, over 60"
+    assert layout.check_functions("f.py", long, {"f.py:C.f": "a table"}) == []
+    assert layout.check_functions("f.py", "def f():\n" + body * 59, {}) == []
+    nested = "def f():\n    def g():\n" + ("    " + body) * 60
+    assert len(layout.check_functions("f.py", nested, {})) == 2
