@@ -1,0 +1,36 @@
+"""Evaluates a graph node by node with the operators' own NumPy definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from nngraph.ir.graph import Graph, Node, Value
+from nngraph.ir.op import Array
+
+__all__ = ["Observer", "evaluate"]
+
+Observer = Callable[[Node, tuple[Array, ...], tuple[Array, ...]], None]
+
+
+def evaluate(
+    graph: Graph, arguments: Sequence[Array], observer: Observer | None = None
+) -> tuple[Array, ...]:
+    """The graph's results (outputs, then new states) for ``arguments``, one each parameter.
+
+    ``observer(node, inputs, outputs)`` is called after each node. Arrays are freed after their
+    last reader.
+    """
+    live: dict[Value, Array] = dict(zip(graph.parameters, arguments, strict=True))
+    kept = set(graph.results)
+    pending = {v: len(v.uses) for n in graph.nodes for v in n.inputs}
+    for node in graph.nodes:
+        inputs = tuple(live[v] for v in node.inputs)
+        outputs = node.op.eval(*inputs)
+        if observer is not None:
+            observer(node, inputs, outputs)
+        live.update(zip(node.outputs, outputs, strict=True))
+        for value in node.inputs:
+            pending[value] -= 1
+            if not pending[value] and value not in kept:
+                live.pop(value, None)
+    return tuple(live[v] for v in graph.results)

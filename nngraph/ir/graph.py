@@ -1,0 +1,399 @@
+"""Graphs of typed SSA values. They change only through methods here, which keep uses right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nngraph.ir.op import Op
+from nngraph.ir.origin import NOWHERE, Origin
+from nngraph.ir.types import TensorType, TypeMismatch
+
+if TYPE_CHECKING:
+    from nngraph.ir.builder import Builder
+
+__all__ = ["Graph", "Node", "State", "Use", "User", "Value"]
+
+
+class Value:
+    """One tensor of a graph: its type, the node that makes it, and who reads it.
+
+    ``producer`` is None for graph inputs, scalars and state inputs.
+    """
+
+    __slots__ = ("_uses", "graph", "hint", "index", "producer", "type")
+
+    def __init__(self, graph: Graph, type: TensorType, producer: Node | None, index: int,
+                 hint: str = "") -> None:  # fmt: skip
+        self.graph = graph
+        self.type = type
+        self.producer = producer
+        self.index = index
+        self.hint = hint
+        self._uses: dict[Use, None] = {}
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """Every (user, input position), in the order in which they were made."""
+        return tuple(self._uses)
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self._uses)
+
+    @property
+    def users(self) -> tuple[Node, ...]:
+        """The nodes that read it, each once (the graph's own results are no node)."""
+        return tuple(dict.fromkeys(u for u, _ in self._uses if isinstance(u, Node)))
+
+    def apply(self, op: Op, operands: Sequence[Value]) -> tuple[Value, ...]:
+        """Adds a node at the insertion point of the current ``Builder``."""
+        return _current_builder(self.graph).apply(op, operands)
+
+    def replace_uses(self, new: Value) -> None:
+        """Makes every reader of this value read ``new``.
+
+        Raises:
+            TypeMismatch: if the types differ.
+        """
+        if new.type != self.type:
+            raise TypeMismatch(f"cannot replace a value of type {self.type} by one of {new.type}")
+        for user, position in tuple(self._uses):
+            user.replace_input(position, new)
+
+    def __repr__(self) -> str:
+        return f"<Value {self.hint or '_'}: {self.type}>"
+
+
+class User:
+    """Something that reads values: a node, or the graph's results."""
+
+    __slots__ = ("_inputs", "graph")
+
+    def __init__(self, graph: Graph, inputs: Sequence[Value]) -> None:
+        self.graph = graph
+        self._inputs = list(inputs)
+        for position, value in enumerate(self._inputs):
+            _check_owner(graph, value)
+            value._uses[(self, position)] = None
+
+    @property
+    def inputs(self) -> tuple[Value, ...]:
+        return tuple(self._inputs)
+
+    def replace_input(self, position: int, value: Value) -> None:
+        """Reads ``value`` at ``position`` from now on."""
+        _check_owner(self.graph, value)
+        del self._inputs[position]._uses[(self, position)]
+        self._inputs[position] = value
+        value._uses[(self, position)] = None
+
+    def _release(self) -> None:
+        for position, value in enumerate(self._inputs):
+            del value._uses[(self, position)]
+        self._inputs = []
+
+
+Use = tuple[User, int]
+
+
+class Node(User):
+    """An operator applied to values. Nodes form a linked list in execution order."""
+
+    __slots__ = ("_next", "_prev", "op", "origin", "outputs")
+
+    def __init__(self, graph: Graph, op: Op, inputs: Sequence[Value],
+                 types: Sequence[TensorType], origin: Origin) -> None:  # fmt: skip
+        super().__init__(graph, inputs)
+        self.op = op
+        self.origin = origin
+        self.outputs = tuple(Value(graph, t, self, i) for i, t in enumerate(types))
+        self._prev: Node | None = None
+        self._next: Node | None = None
+
+    @property
+    def output(self) -> Value:
+        """The only output."""
+        (out,) = self.outputs
+        return out
+
+    @property
+    def is_attached(self) -> bool:
+        """False once the node was erased."""
+        return self._prev is not None or self.graph._first is self
+
+    def __repr__(self) -> str:
+        return f"<Node {self.op.name} @ {self.origin}>"
+
+
+class _Results(User):
+    """What a graph gives back: its outputs, then the new value of each state."""
+
+    __slots__ = ()
+
+    def grow(self, value: Value) -> None:
+        _check_owner(self.graph, value)
+        self._inputs.append(value)
+        value._uses[(self, len(self._inputs) - 1)] = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A named tensor that lives from call to call: what a call reads, and what it leaves."""
+
+    name: str
+    input: Value
+    output: Value
+
+    @property
+    def is_changed(self) -> bool:
+        return self.output is not self.input
+
+
+class Graph:
+    """Inputs, nodes in topological order, outputs, state pairs and host scalars."""
+
+    def __init__(self, name: str = "main") -> None:
+        self.name = name
+        self._inputs: list[Value] = []
+        self._scalars: dict[str, Value] = {}
+        self._states: dict[str, Value] = {}
+        self._first: Node | None = None
+        self._last: Node | None = None
+        self._size = 0
+        self._outputs = _Results(self, ())
+        self._next_states = _Results(self, ())
+        self._output_names: list[str] = []
+
+    # -- what it holds ---------------------------------------------------------------------
+    @property
+    def inputs(self) -> tuple[Value, ...]:
+        return tuple(self._inputs)
+
+    @property
+    def scalars(self) -> dict[str, Value]:
+        """Host numbers read at each call, by name (a copy)."""
+        return dict(self._scalars)
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        return tuple(
+            State(n, v, o)
+            for (n, v), o in zip(self._states.items(), self._next_states._inputs, strict=True)
+        )
+
+    @property
+    def outputs(self) -> tuple[Value, ...]:
+        return self._outputs.inputs
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return tuple(self._output_names)
+
+    @property
+    def parameters(self) -> tuple[Value, ...]:
+        """All values that no node makes: inputs, then scalars, then state inputs."""
+        return (*self._inputs, *self._scalars.values(), *self._states.values())
+
+    @property
+    def results(self) -> tuple[Value, ...]:
+        """Outputs, then the new value of each state."""
+        return (*self._outputs._inputs, *self._next_states._inputs)
+
+    @property
+    def nodes(self) -> Iterator[Node]:
+        """Nodes in order; nodes may be added, and the current one erased, while iterating."""
+        node = self._first
+        while node is not None:
+            following = node._next
+            yield node
+            # An erased node keeps no neighbours: go on from what followed it when it was yielded.
+            node = node._next if node.is_attached else following
+
+    @property
+    def reversed_nodes(self) -> Iterator[Node]:
+        """Nodes from last to first; the current one may be erased while iterating."""
+        node = self._last
+        while node is not None:
+            previous = node._prev
+            yield node
+            node = previous
+
+    def __len__(self) -> int:
+        """The number of nodes."""
+        return self._size
+
+    def __bool__(self) -> bool:
+        return True
+
+    # -- how it grows ----------------------------------------------------------------------
+    def add_input(self, type: TensorType, name: str = "") -> Value:
+        value = Value(self, type, None, len(self._inputs), name)
+        self._inputs.append(value)
+        return value
+
+    def add_scalar(self, name: str, type: TensorType) -> Value:
+        """A host number that each call supplies (rank 0).
+
+        Raises:
+            ValueError: if the name is taken or the type has axes.
+        """
+        if name in self._scalars or type.rank:
+            raise ValueError(f"scalar {name!r}: {'is taken' if name in self._scalars else type}")
+        value = self._scalars[name] = Value(self, type, None, len(self._scalars), name)
+        return value
+
+    def add_state(self, name: str, type: TensorType) -> Value:
+        """A tensor kept from call to call; unchanged until ``set_state`` says otherwise.
+
+        Raises:
+            ValueError: if the name is taken.
+        """
+        if name in self._states:
+            raise ValueError(f"the graph has a state {name!r} already")
+        value = self._states[name] = Value(self, type, None, len(self._states), name)
+        self._next_states.grow(value)
+        return value
+
+    def set_state(self, name: str, value: Value) -> None:
+        """What state ``name`` is after a call.
+
+        Raises:
+            KeyError: if there is no such state.
+            TypeMismatch: if the value has another type.
+        """
+        current = self._states[name]
+        if value.type != current.type:
+            raise TypeMismatch(
+                f"state {name!r} is {current.type}; it cannot become {value.type}"
+            )
+        self._next_states.replace_input(list(self._states).index(name), value)
+
+    def add_output(self, value: Value, name: str = "") -> None:
+        self._outputs.grow(value)
+        self._output_names.append(name)
+
+    def drop_state(self, name: str) -> None:
+        """Removes an unread state that no call changes.
+
+        Raises:
+            ValueError: if a node or result still reads it.
+        """
+        position = list(self._states).index(name)
+        value = self._states[name]
+        if set(value._uses) - {(self._next_states, position)}:
+            raise ValueError(f"state {name!r} is read or changed: it cannot be dropped")
+        del self._states[name]
+        kept = [v for i, v in enumerate(self._next_states._inputs) if i != position]
+        self._next_states._release()
+        self._next_states = _Results(self, kept)
+        for index, left in enumerate(self._states.values()):
+            left.index = index
+
+    def add_node(self, op: Op, inputs: Sequence[Value], origin: Origin = NOWHERE,
+                 before: Node | None = None) -> Node:  # fmt: skip
+        """Appends a node, or inserts it before another one; its types are inferred.
+
+        Raises:
+            TypeMismatch: from the operator, if the operands do not fit.
+        """
+        node = Node(self, op, inputs, op.infer(*(v.type for v in inputs)), origin)
+        self._link(node, before)
+        return node
+
+    def _link(self, node: Node, before: Node | None) -> None:
+        after = self._last if before is None else before._prev
+        node._prev, node._next = after, before
+        if after is None:
+            self._first = node
+        else:
+            after._next = node
+        if before is None:
+            self._last = node
+        else:
+            before._prev = node
+        self._size += 1
+
+    # -- how it shrinks --------------------------------------------------------------------
+    def erase(self, node: Node) -> None:
+        """Removes a node that nobody reads.
+
+        Raises:
+            ValueError: if an output is still used.
+        """
+        for out in node.outputs:
+            if out.is_used:
+                raise ValueError(f"{node!r} is still read by {out.uses[0][0]!r}")
+        node._release()
+        self._unlink(node)
+
+    def move_before(self, node: Node, anchor: Node) -> None:
+        """Moves a node; the caller keeps the order topological (the verifier checks)."""
+        self._unlink(node)
+        self._link(node, anchor)
+
+    def _unlink(self, node: Node) -> None:
+        before, after = node._prev, node._next
+        if before is None:
+            self._first = after
+        else:
+            before._next = after
+        if after is None:
+            self._last = before
+        else:
+            after._prev = before
+        node._prev = node._next = None
+        self._size -= 1
+
+    # -- copies and text -------------------------------------------------------------------
+    def copy_into(self, builder: Builder, arguments: Sequence[Value]) -> tuple[Value, ...]:
+        """Inlines this graph's nodes; ``arguments`` stand for ``parameters``; gives ``results``."""
+        table: dict[Value, Value] = dict(zip(self.parameters, arguments, strict=True))
+        for node in self.nodes:
+            outs = builder.add(node.op, [table[v] for v in node.inputs], node.origin)
+            for old, new in zip(node.outputs, outs, strict=True):
+                new.hint = old.hint
+                table[old] = new
+        return tuple(table[v] for v in self.results)
+
+    def clone(self) -> Graph:
+        """An independent copy."""
+        from nngraph.ir.builder import Builder
+
+        twin = Graph(self.name)
+        arguments = [twin.add_input(v.type, v.hint) for v in self._inputs]
+        arguments += [twin.add_scalar(n, v.type) for n, v in self._scalars.items()]
+        arguments += [twin.add_state(n, v.type) for n, v in self._states.items()]
+        results = self.copy_into(Builder(twin), arguments)
+        count = len(self._output_names)
+        for value, name in zip(results[:count], self._output_names, strict=True):
+            twin.add_output(value, name)
+        for position, value in enumerate(results[count:]):
+            twin._next_states.replace_input(position, value)
+        return twin
+
+    def __str__(self) -> str:
+        from nngraph.ir.text import print_graph
+
+        return print_graph(self)
+
+    def to_networkx(self) -> Any:
+        """A ``networkx.DiGraph`` of nodes, parameters and results (see ``ir/analysis.py``)."""
+        from nngraph.ir.analysis import to_networkx
+
+        return to_networkx(self)
+
+
+def _check_owner(graph: Graph, value: Value) -> None:
+    if value.graph is not graph:
+        raise ValueError(f"{value!r} belongs to another graph ({value.graph.name!r})")
+
+
+def _current_builder(graph: Graph) -> Builder:
+    from nngraph.ir.builder import Builder
+
+    builder = Builder.current()
+    if builder.graph is not graph:
+        raise ValueError(f"the current builder adds to {builder.graph.name!r}, not {graph.name!r}")
+    return builder

@@ -1,0 +1,111 @@
+"""What the operator families share: literals, broadcasting, and the checks of ``infer``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nngraph.ir.dims import Dim
+from nngraph.ir.dtypes import DType
+from nngraph.ir.op import Array
+from nngraph.ir.types import Shape, TensorType, TypeMismatch
+
+__all__ = ["Literal", "broadcast_shapes", "contiguous", "normalize_axes", "normalize_axis",
+           "need", "need_float", "need_same_dtype"]  # fmt: skip
+
+
+class Literal:
+    """An array as an operator attribute: read-only, equal and hashed by type and bytes."""
+
+    __slots__ = ("_key", "array")
+
+    def __init__(self, array: Array) -> None:
+        self.array = np.array(array, order="C")
+        self.array.setflags(write=False)
+        self._key = (self.array.dtype.str, self.array.shape, self.array.tobytes())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Literal) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __repr__(self) -> str:
+        return f"Literal({self.array.dtype}{list(self.array.shape)})"
+
+
+def need(condition: bool, op: str, what: str, got: object, wanted: str) -> None:
+    """Raises ``TypeMismatch`` with a text of one form: operator, operand, got, wanted."""
+    if not condition:
+        raise TypeMismatch(f"{op}: {what} is {got}; it must be {wanted}")
+
+
+def need_float(op: str, what: str, kind: TensorType) -> None:
+    need(kind.dtype.is_floating_point, op, what, kind, "of a floating point type")
+
+
+def need_same_dtype(op: str, types: Sequence[TensorType]) -> DType:
+    for position, kind in enumerate(types):
+        need(kind.dtype is types[0].dtype, op, f"operand {position}", kind,
+             f"of the first operand's type {types[0].dtype.name}")  # fmt: skip
+    return types[0].dtype
+
+
+def broadcast_shapes(op: str, shapes: Sequence[Shape]) -> Shape:
+    """NumPy's broadcasting; a symbolic dimension fits itself and 1.
+
+    Raises:
+        TypeMismatch: if two dimensions differ and neither is 1.
+    """
+    rank = max(len(s) for s in shapes)
+    out: list[Dim] = []
+    for axis in range(rank):
+        dims = [s[axis - rank + len(s)] for s in shapes if axis - rank + len(s) >= 0]
+        wide = [d for d in dims if d != 1]
+        for d in wide:
+            if d != wide[0]:
+                shown = " and ".join(str(list(map(str, s))).replace("'", "") for s in shapes)
+                raise TypeMismatch(
+                    f"{op}: shapes {shown} do not broadcast: {wide[0]} against {d} "
+                    f"in axis {axis - rank}; sizes must be equal or 1"
+                )
+        out.append(wide[0] if wide else 1)
+    return tuple(out)
+
+
+def normalize_axis(axis: int, rank: int, op: str = "operator") -> int:
+    """A non-negative axis.
+
+    Raises:
+        IndexError: if it is out of range (PyTorch's kind of error).
+    """
+    if not -rank <= axis < rank and not (rank == 0 and axis in (0, -1)):
+        raise IndexError(
+            f"{op}: dimension out of range (expected to be in [{-rank}, {rank - 1}], got {axis})"
+        )
+    return axis % rank if rank else 0
+
+
+def normalize_axes(axes: Sequence[int] | int | None, rank: int, op: str = "operator",
+                   ) -> tuple[int, ...]:  # fmt: skip
+    """Sorted non-negative axes; None means all.
+
+    Raises:
+        IndexError: if one is out of range.
+        ValueError: if one is given twice.
+    """
+    if axes is None:
+        return tuple(range(rank))
+    listed = [axes] if isinstance(axes, int) else list(axes)
+    out = sorted(normalize_axis(a, rank, op) for a in listed)
+    if len(set(out)) != len(out):
+        raise ValueError(f"{op}: an axis appears twice in {listed}")
+    return tuple(out)
+
+
+def contiguous(array: Any) -> Array:
+    """A C-contiguous array of the same rank (NumPy's own turns rank 0 into rank 1)."""
+    out: Array = np.asarray(array, order="C")
+    return out

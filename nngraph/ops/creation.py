@@ -1,0 +1,129 @@
+"""Operators without inputs: literals, fills and counters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nngraph.ir.dims import Dim
+from nngraph.ir.dtypes import DType, bool_, float32, int64
+from nngraph.ir.op import Array, Op, Operand, O, Sample, Trait, apply1
+from nngraph.ir.types import Shape, TensorType, type_of_array
+from nngraph.ops.core import Literal
+
+__all__ = ["Constant", "Full", "Iota", "constant", "full", "full_like", "iota", "ones_like",
+           "scalar", "zeros_like"]  # fmt: skip
+
+_CREATION = frozenset({Trait.CREATION})
+
+
+@dataclass(frozen=True)
+class Constant(Op):
+    """A literal array."""
+
+    literal: Literal
+    name: ClassVar[str] = "constant"
+    traits: ClassVar[frozenset[Trait]] = _CREATION
+    differentiable: ClassVar[bool] = False
+
+    def infer(self) -> tuple[TensorType, ...]:
+        return (type_of_array(self.literal.array),)
+
+    def eval(self) -> tuple[Array, ...]:
+        return (self.literal.array,)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for array in (np.float32(1.5), np.arange(6).reshape(2, 3), np.zeros((0, 2), bool)):
+            yield Sample(cls(Literal(np.asarray(array))), ())
+
+
+@dataclass(frozen=True)
+class Full(Op):
+    """Every element is ``value``."""
+
+    value: float | int | bool
+    dtype: DType
+    shape: Shape
+    name: ClassVar[str] = "full"
+    traits: ClassVar[frozenset[Trait]] = _CREATION
+    differentiable: ClassVar[bool] = False
+
+    def infer(self) -> tuple[TensorType, ...]:
+        return (TensorType(self.dtype, self.shape),)
+
+    def eval(self) -> tuple[Array, ...]:
+        (kind,) = self.infer()
+        return (np.full(kind.static_shape, self.value, self.dtype.numpy),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for value, dtype, shape in ((0.5, float32, (2, 3)), (7, int64, ()), (True, bool_, (0, 2))):
+            yield Sample(cls(value, dtype, shape), ())
+
+
+@dataclass(frozen=True)
+class Iota(Op):
+    """Counts 0, 1, 2, ... along one axis."""
+
+    dtype: DType
+    shape: Shape
+    axis: int
+    name: ClassVar[str] = "iota"
+    traits: ClassVar[frozenset[Trait]] = _CREATION
+    differentiable: ClassVar[bool] = False
+
+    def infer(self) -> tuple[TensorType, ...]:
+        return (TensorType(self.dtype, self.shape),)
+
+    def eval(self) -> tuple[Array, ...]:
+        (kind,) = self.infer()
+        sizes = kind.static_shape
+        line = np.arange(sizes[self.axis]).astype(self.dtype.numpy)
+        view = line.reshape([-1 if a == self.axis else 1 for a in range(len(sizes))])
+        return (np.array(np.broadcast_to(view, sizes)),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype, shape, axis in ((int64, (4,), 0), (float32, (2, 3), 1), (float32, (2, 3), 0)):
+            yield Sample(cls(dtype, shape, axis), ())
+
+
+def constant(array: Any, like: O) -> O:
+    """A literal beside ``like`` (which only says what kind of operand is meant)."""
+    return apply1(Constant(Literal(np.asarray(array))), like=like)
+
+
+def full(value: float, dtype: DType, shape: Sequence[Dim], like: O) -> O:
+    """A tensor filled with ``value``."""
+    return apply1(Full(value, dtype, tuple(shape)), like=like)
+
+
+def scalar(value: float, like: O) -> O:
+    """``value`` as a rank-0 operand of ``like``'s element type."""
+    return full(value, like.type.dtype, (), like)
+
+
+def full_like(like: O, value: float) -> O:
+    return full(value, like.type.dtype, like.type.shape, like)
+
+
+def zeros_like(like: O) -> O:
+    return full_like(like, 0)
+
+
+def ones_like(like: O) -> O:
+    return full_like(like, 1)
+
+
+def iota(dtype: DType, shape: Sequence[Dim], axis: int, like: O) -> O:
+    """Counts along ``axis``."""
+    return apply1(Iota(dtype, tuple(shape), axis), like=like)
+
+
+def as_operand(value: Operand | float, like: O) -> O:
+    """A Python number as a rank-0 operand of ``like``'s element type; operands pass."""
+    return value if isinstance(value, Operand) else scalar(value, like)  # type: ignore[return-value]

@@ -1,0 +1,96 @@
+"""Passes are small values; a pipeline is a list of them that one can read aloud."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from nngraph.ir.graph import Graph
+
+__all__ = ["Context", "Observer", "Pass", "Pipeline", "Until"]
+
+
+@dataclass
+class Context:
+    """What passes may ask for.
+
+    Attributes:
+        strict: leave out rules that reassociate sums or assume finite values.
+        threads: number of threads that the compiled graph will run on.
+        log: one line for each pass: name, changes, seconds.
+    """
+
+    strict: bool = True
+    threads: int = 1
+    log: list[str] = field(default_factory=list)
+
+
+class Pass(Protocol):
+    """A named graph-to-graph change; its options are fields."""
+
+    @property
+    def name(self) -> str: ...
+
+    def run(self, graph: Graph, context: Context) -> int:
+        """Changes ``graph`` and returns the number of changes made."""
+        ...
+
+
+Observer = Callable[[Pass, Graph, int], None]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Runs passes in order; itself a pass, so pipelines nest.
+
+    Attributes:
+        passes: what runs, in order.
+        observers: called after each pass (verify, dump, count).
+    """
+
+    passes: Sequence[Pass]
+    name: str = "pipeline"
+    observers: Sequence[Observer] = ()
+
+    def run(self, graph: Graph, context: Context) -> int:
+        total = 0
+        for step in self.passes:
+            start = time.perf_counter()
+            changes = step.run(graph, context)
+            seconds = time.perf_counter() - start
+            context.log.append(f"{step.name}: {changes} changes, {seconds * 1e3:.1f} ms")
+            for observe in self.observers:
+                observe(step, graph, changes)
+            total += changes
+        return total
+
+    def observed(self, *observers: Observer) -> Pipeline:
+        """The same passes with more observers."""
+        return Pipeline(self.passes, self.name, (*self.observers, *observers))
+
+
+@dataclass(frozen=True)
+class Until:
+    """Repeats a pass until it changes nothing.
+
+    Raises:
+        RuntimeError: after ``limit`` rounds; a pass that never settles is a bug.
+    """
+
+    body: Pass
+    limit: int = 50
+
+    @property
+    def name(self) -> str:
+        return f"until-stable({self.body.name})"
+
+    def run(self, graph: Graph, context: Context) -> int:
+        total = 0
+        for _ in range(self.limit):
+            changes = self.body.run(graph, context)
+            total += changes
+            if not changes:
+                return total
+        raise RuntimeError(f"{self.body.name} still changes the graph after {self.limit} rounds")
