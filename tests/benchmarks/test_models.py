@@ -1,0 +1,97 @@
+"""The benchmarked models are the same network in PyTorch and in nngraph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.frameworks import (
+    Array,
+    Framework,
+    load_weights,
+    nngraph_framework,
+    read_weights,
+    to_numpy,
+    torch_framework,
+)
+from benchmarks.workloads import WORKLOADS, Workload, loss_of, make_train_step
+
+# Both compute in float32 and sum in different orders; losses and weights are of order one.
+TOLERANCE: dict[str, Any] = {"rtol": 2e-4, "atol": 2e-5}
+STEPS = 2
+
+
+@pytest.fixture(params=sorted(WORKLOADS))
+def workload(request: pytest.FixtureRequest) -> Workload:
+    return WORKLOADS[request.param]
+
+
+@pytest.fixture
+def torch_model(workload: Workload) -> Iterator[Any]:
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the networks are tiny: two threads would only wait for each other
+    torch.manual_seed(0)
+    yield workload.build(torch_framework(), small=True)
+    torch.set_num_threads(threads)
+
+
+def train(fw: Framework, workload: Workload, model: Any) -> list[float]:
+    """Losses of a few steps; the model's weights change."""
+    optimizer = workload.build_optimizer(fw, model)
+    step = make_train_step(optimizer, lambda x, y: loss_of(fw, model, x, y))
+    batches = workload.batches(STEPS, small=True)
+    return [float(to_numpy(step(fw.from_numpy(x), fw.from_numpy(y)))) for x, y in batches]
+
+
+def predict(fw: Framework, workload: Workload, model: Any) -> Array:
+    """Outputs in evaluation mode."""
+    x, _ = workload.batches(1, small=True)[0]
+    with fw.no_grad():
+        return to_numpy(model.eval()(fw.from_numpy(x)))
+
+
+def nngraph_twin(workload: Workload, torch_model: Any) -> tuple[Framework, Any]:
+    """The model in nngraph, with the weights of PyTorch's."""
+    fw = nngraph_framework()
+    model = workload.build(fw, small=True)
+    load_weights(fw, model, read_weights(torch_model))
+    return fw, model
+
+
+def test_state_dicts_have_equal_names_order_and_shapes(
+    workload: Workload, torch_model: Any
+) -> None:
+    ours = read_weights(workload.build(nngraph_framework(), small=True))
+    theirs = read_weights(torch_model)
+    assert [(k, v.shape, v.dtype) for k, v in ours.items()] == [
+        (k, v.shape, v.dtype) for k, v in theirs.items()
+    ]
+
+
+def test_predictions_agree(workload: Workload, torch_model: Any) -> None:
+    fw, model = nngraph_twin(workload, torch_model)
+    expected = predict(torch_framework(), workload, torch_model)
+    np.testing.assert_allclose(predict(fw, workload, model), expected, **TOLERANCE)
+
+
+def test_losses_and_updated_weights_agree(workload: Workload, torch_model: Any) -> None:
+    fw, model = nngraph_twin(workload, torch_model)
+    initial = read_weights(torch_model)
+    expected = train(torch_framework(), workload, torch_model)
+    np.testing.assert_allclose(train(fw, workload, model), expected, **TOLERANCE)
+    updated = read_weights(model)
+    for name, value in read_weights(torch_model).items():
+        np.testing.assert_allclose(updated[name], value, err_msg=name, **TOLERANCE)
+    assert any(not np.array_equal(updated[name], initial[name]) for name in updated)
+
+
+def test_batches_repeat_and_differ(workload: Workload) -> None:
+    first, again = workload.batches(2, small=True), workload.batches(2, small=True)
+    assert all(np.array_equal(a, b) for pair in zip(first, again, strict=True)
+               for a, b in zip(*pair, strict=True))  # fmt: skip
+    assert not np.array_equal(first[0][0], first[1][0])
