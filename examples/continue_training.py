@@ -43,7 +43,7 @@ def read_safetensors(path: Path) -> Arrays:
     arrays: Arrays = {}
     for name, entry in header.items():
         start, end = (8 + size + offset for offset in entry["data_offsets"])
-        flat = np.frombuffer(raw[start:end], DTYPES[entry["dtype"]])
+        flat: np.ndarray = np.frombuffer(raw[start:end], DTYPES[entry["dtype"]])
         arrays[name] = flat.reshape(entry["shape"])
     return arrays
 
