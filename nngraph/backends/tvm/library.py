@@ -1,0 +1,186 @@
+"""Kernels to machine code: deduplicated, compiled together, linked, cached on disk, loaded.
+
+A caller describes each kernel by a key and gives a function that builds it. A start with a warm
+cache builds nothing and does not import the compiler: it loads one shared object.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nngraph.backends.tvm import host
+from nngraph.backends.tvm.cache import LibraryCache
+
+PrimFunc = Any
+Kernel = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class KernelRequest:
+    """One kernel: `build()` makes the PrimFunc that `key` describes.
+
+    The key has to say everything that the kernel's code depends on (kind, shapes, dtypes,
+    epilogue); equal keys share a kernel, and the cache on disk is looked up by it.
+    """
+
+    key: str
+    build: Callable[[], PrimFunc]
+
+
+@dataclass(frozen=True)
+class Library:
+    """Loaded kernels: `functions[i]` is the kernel of the i-th request.
+
+    A function takes its tensors (inputs, then outputs; anything with DLPack, 64-byte aligned and
+    contiguous) and checks nothing: shapes, dtypes and alignment are the caller's to get right.
+    """
+
+    functions: tuple[Kernel, ...]
+    from_cache: bool
+    distinct: int
+
+
+def default_cache_directory() -> Path:
+    """`$XDG_CACHE_HOME/nngraph`, else `~/.cache/nngraph`."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "nngraph"
+
+
+def compile_library(
+    requests: Sequence[KernelRequest], *, cache_directory: Path | None = None, jobs: int = 2
+) -> Library:
+    """Compiles the distinct kernels of `requests` and loads them.
+
+    `cache_directory`: where libraries are kept and looked up; None keeps nothing. A directory
+    that cannot be written, or a damaged entry, costs only the time to compile again.
+    `jobs`: compiler threads.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs is {jobs}; wanted at least 1 compiler thread")
+    distinct = {request.key: request for request in requests}
+    cache = LibraryCache(cache_directory, cache_key(tuple(distinct))) if cache_directory else None
+    entry = cache.find() if cache else None
+    if entry:
+        loaded = _load(entry.path)
+        symbols = entry.symbols
+    else:
+        loaded, symbols = _compile(tuple(distinct.values()), jobs, cache)
+    functions = {symbol: loaded(symbol) for symbol in set(symbols.values())}
+    return Library(
+        tuple(functions[symbols[request.key]] for request in requests),
+        from_cache=entry is not None,
+        distinct=len(functions),
+    )
+
+
+def cache_key(keys: tuple[str, ...]) -> str:
+    """Hash of the kernels' keys, of the compiler's version, of the CPU and of this package."""
+    parts = (_compiler_version(), host.fingerprint(), _builders_hash(), *keys)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@functools.cache
+def _compiler_version() -> str:
+    try:
+        return importlib.metadata.version("apache-tvm")
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+@functools.cache
+def _builders_hash() -> str:
+    """A changed builder makes other code of the same key, so the sources are part of the key."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+Loader = Callable[[str], Kernel]
+
+
+def _load(path: Path) -> Loader:
+    """Of a shared object. Needs TVM's runtime library (3 MB) but not the compiler (260 MB)."""
+    import tvm_ffi
+
+    _runtime_library()
+    module = tvm_ffi.load_module(str(path.absolute()))  # TVM does not find a bare file name
+    return lambda symbol: module[symbol]
+
+
+@functools.cache
+def _runtime_library() -> object:
+    import ctypes
+    import importlib.util
+
+    spec = importlib.util.find_spec("tvm")
+    folders = (spec.submodule_search_locations if spec else None) or []
+    for folder in folders:
+        for path in sorted((Path(folder) / "lib").glob("libtvm_runtime.*")):
+            return ctypes.CDLL(str(path), ctypes.RTLD_GLOBAL)
+    raise ImportError("the kernels need TVM's runtime library: pip install 'nngraph[tvm]'")
+
+
+def _compile(
+    requests: tuple[KernelRequest, ...], jobs: int, cache: LibraryCache | None
+) -> tuple[Loader, dict[str, str]]:
+    functions, symbols = _deduplicate(requests)
+    parts = [dict(list(functions.items())[i::jobs]) for i in range(jobs)]
+    parts = [part for part in parts if part]
+    with ThreadPoolExecutor(max(len(parts), 1)) as pool:
+        modules = list(pool.map(_build_module, parts))
+        if cache and modules:
+            with tempfile.TemporaryDirectory() as folder:
+                objects = [Path(folder) / f"part{i}.o" for i in range(len(modules))]
+                list(pool.map(_write_object, modules, objects))
+                entry = cache.store(objects, symbols)
+            if entry:
+                return _load(entry.path), symbols
+    home = {symbol: m for m, part in zip(modules, parts, strict=True) for symbol in part}
+    return (lambda symbol: home[symbol][symbol]), symbols
+
+
+def _deduplicate(
+    requests: tuple[KernelRequest, ...],
+) -> tuple[dict[str, PrimFunc], dict[str, str]]:
+    """Structurally distinct functions by symbol, and the symbol of each request's key."""
+    import tvm_ffi
+
+    functions: dict[str, PrimFunc] = {}
+    symbols: dict[str, str] = {}
+    by_hash: dict[int, list[str]] = {}
+    for request in requests:
+        function = request.build().without_attr("global_symbol")
+        candidates = by_hash.setdefault(tvm_ffi.structural_hash(function), [])
+        same = (s for s in candidates if tvm_ffi.structural_equal(functions[s], function))
+        symbol = next(same, None)
+        if symbol is None:
+            symbol = f"kernel{len(functions)}"
+            functions[symbol] = function
+            candidates.append(symbol)
+        symbols[request.key] = symbol
+    return functions, symbols
+
+
+def _build_module(functions: dict[str, PrimFunc]) -> Any:
+    import tvm
+
+    from nngraph.backends.tvm.fast_math import PIPELINE
+
+    named = {name: f.with_attr("global_symbol", name) for name, f in functions.items()}
+    # argument checks are over half of the code, and quadratic in the number of arguments
+    with tvm.transform.PassContext(config={"tirx.disable_assert": True}):
+        return tvm.tirx.build(tvm.IRModule(named), target=host.target(), pipeline=PIPELINE)
+
+
+def _write_object(module: Any, path: Path) -> None:
+    module.write_to_file(str(path))

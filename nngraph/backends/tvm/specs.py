@@ -1,0 +1,107 @@
+"""What each hand-scheduled kernel computes, as frozen values: hashable, printable, free of tvm.
+
+`repr(spec)` describes a kernel fully, so it serves as the key of a `KernelRequest`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class MatrixLayout:
+    """Where the elements of a stack of matrices lie in a flat buffer: strides in elements.
+
+    A stride of 0 broadcasts. `batch` has one stride for each batch dimension of the product.
+    """
+
+    row: int
+    column: int
+    batch: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class GemmSpec:
+    """C[b] = A[b] @ B[b]: A is rows x inner, B inner x columns, C rows x columns, for b in batch.
+
+    Layouts say how each lies in memory, so a transposed, broadcast or head-interleaved operand
+    needs no copy. float16 and bfloat16 are accumulated in float32, integers wrap around.
+    """
+
+    rows: int
+    columns: int
+    inner: int
+    batch: tuple[int, ...]
+    a: MatrixLayout
+    b: MatrixLayout
+    c: MatrixLayout
+    dtype: str = "float32"
+    out_dtype: str = "float32"
+
+    @classmethod
+    def contiguous(
+        cls,
+        rows: int,
+        columns: int,
+        inner: int,
+        *,
+        transpose_a: bool = False,
+        transpose_b: bool = False,
+        batch: tuple[int, ...] = (),
+        batch_a: tuple[int, ...] | None = None,
+        batch_b: tuple[int, ...] | None = None,
+        dtype: str = "float32",
+        out_dtype: str | None = None,
+    ) -> GemmSpec:
+        """Row-major operands; `batch_a`, `batch_b`: their batch shapes, 1 where they broadcast."""
+        shape_a = (inner, rows) if transpose_a else (rows, inner)
+        shape_b = (columns, inner) if transpose_b else (inner, columns)
+        a = _contiguous(shape_a, batch, batch if batch_a is None else batch_a, transpose_a)
+        b = _contiguous(shape_b, batch, batch if batch_b is None else batch_b, transpose_b)
+        c = _contiguous((rows, columns), batch, batch, False)
+        return cls(rows, columns, inner, batch, a, b, c, dtype, out_dtype or dtype)
+
+    def folded(self) -> GemmSpec:
+        """The same product with batch dimensions turned into rows where B does not depend on them.
+
+        Only trailing batch dimensions fold, the last one first.
+        """
+        spec = self
+        while spec.batch and (spec.batch[-1] == 1 or spec._rows_continue()):
+            rows, kept = spec.rows * spec.batch[-1], len(spec.batch) - 1
+            a, b, c = (
+                MatrixLayout(x.row, x.column, x.batch[:kept]) for x in (spec.a, spec.b, spec.c)
+            )
+            batch = spec.batch[:kept]
+            spec = GemmSpec(
+                rows, spec.columns, spec.inner, batch, a, b, c, spec.dtype, spec.out_dtype
+            )
+        return spec
+
+    def _rows_continue(self) -> bool:
+        return self.b.batch[-1] == 0 and all(
+            x.batch[-1] == self.rows * x.row for x in (self.a, self.c)
+        )
+
+    def size(self, operand: MatrixLayout, shape: tuple[int, int]) -> int:
+        """Elements of the flat buffer that holds `operand`."""
+        extents = (*shape, *self.batch)
+        if math.prod(extents) == 0:
+            return 0
+        strides = (operand.row, operand.column, *operand.batch)
+        return 1 + sum((n - 1) * s for n, s in zip(extents, strides, strict=True))
+
+
+def _contiguous(
+    shape: tuple[int, int], batch: tuple[int, ...], own: tuple[int, ...], transposed: bool
+) -> MatrixLayout:
+    if len(own) != len(batch) or any(o not in (1, n) for o, n in zip(own, batch, strict=True)):
+        raise ValueError(f"an operand's batch shape is {own}; wanted {batch}, or 1 in some places")
+    strides: list[int] = []
+    step = math.prod(shape)
+    for extent, whole in zip(reversed(own), reversed(batch), strict=True):
+        strides.insert(0, step if extent == whole else 0)
+        step *= extent
+    row, column = (1, shape[1]) if transposed else (shape[1], 1)
+    return MatrixLayout(row, column, tuple(strides))
