@@ -92,7 +92,7 @@ def make_train_step(optimizer: Any, loss: Callable[[Any, Any], Any]) -> Callable
 
 
 SGD_MOMENTUM: Options = {"lr": 0.01, "momentum": 0.9}
-SMALL_IMAGES: Options = {"batch": 4, "shape": (3, 8, 8)}
+SMALL_IMAGES: Options = {"batch": 4, "shape": (3, 16, 16)}
 
 _ALL = (
     Workload(
@@ -141,6 +141,7 @@ _ALL = (
         name="mobilenet",
         title="Depthwise-separable network, 32x32, batch 32, SGD",
         model=models.mobilenet,
+        sizes={"layers": models.MOBILENET_LAYERS},
         optimizer="SGD",
         optimizer_options={"lr": 0.01},
         make_batch=image_batch,
@@ -155,6 +156,7 @@ _ALL = (
         name="gpt",
         title="GPT of 4 layers, 256 wide, 4 heads, 128 tokens, batch 8, AdamW",
         model=models.gpt,
+        sizes={"layers": 4, "width": 256, "heads": 4, "context": 128, "vocab": 1000},
         optimizer="AdamW",
         optimizer_options={"lr": 3e-4, "weight_decay": 0.01, "fused": True},
         make_batch=token_batch,
