@@ -1,0 +1,62 @@
+"""The reference backend: no lowering, no code, only ``eval`` of one node after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nngraph.backends.base import Backend, Gap, Target
+from nngraph.ir.evaluate import evaluate
+from nngraph.ir.graph import Graph
+from nngraph.ir.op import Array
+from nngraph.passes.base import Pipeline
+
+__all__ = ["ReferenceBackend", "ReferenceExecutable", "backend"]
+
+
+class ReferenceExecutable:
+    """Evaluates a graph; new states and outputs never share memory with what was passed in."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+
+    def run(
+        self, inputs: Sequence[Array], scalars: Sequence[float], states: Sequence[Array]
+    ) -> tuple[list[Array], list[Array]]:
+        numbers = [
+            np.asarray(number, value.type.dtype.numpy)
+            for number, value in zip(scalars, self.graph.scalars.values(), strict=True)
+        ]
+        results = evaluate(self.graph, (*inputs, *numbers, *states))
+        count = len(self.graph.outputs)
+        outputs = [np.array(a, order="C") for a in results[:count]]
+        pairs = zip(self.graph.states, results[count:], states, strict=True)
+        new = [np.array(a, order="C") if s.is_changed else old for s, a, old in pairs]
+        return outputs, new
+
+
+class ReferenceBackend:
+    """NumPy. It knows every operator, so it has no gaps; ``emit`` keeps the graph as it is."""
+
+    name = "reference"
+
+    def pipeline(self, target: Target) -> Pipeline:
+        return Pipeline((), "reference")
+
+    def unsupported(self, graph: Graph, target: Target) -> list[Gap]:
+        return [
+            Gap(f"the operator {node.op.name!r} has no eval", str(node.origin))
+            for node in graph.nodes
+            if not type(node.op).defines("eval")
+        ]
+
+    def emit(self, graph: Graph, target: Target) -> Graph:
+        return graph
+
+    def load(self, artifact: Any, target: Target) -> ReferenceExecutable:
+        return ReferenceExecutable(artifact)
+
+
+backend: Backend = ReferenceBackend()

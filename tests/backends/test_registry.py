@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from nngraph import backends
+from nngraph.backends import BackendError, get_backend
+from nngraph.backends.base import Target, build
+from nngraph.ir.builder import Builder
+from nngraph.ir.graph import Graph
+from nngraph.ir.types import tensor_type
+from nngraph.ops.creation import iota
+
+
+def counting_graph() -> Graph:
+    """An output that is an input, a state that changes, one that does not."""
+    graph = Graph()
+    x = graph.add_input(tensor_type("f32", (3,)), "x")
+    graph.add_state("kept", tensor_type("f32", (2,)))
+    graph.add_state("line", tensor_type("i64", (4,)))
+    with Builder(graph):
+        graph.set_state("line", iota(graph.states[1].input.type.dtype, (4,), 0, x))
+    graph.add_output(x, "same")
+    return graph
+
+
+def test_unknown_backend_lists_the_known_ones() -> None:
+    with pytest.raises(BackendError, match="'onxx'.*'reference', 'onnx', 'tvm'"):
+        get_backend("onxx")
+
+
+def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str, package: str | None = None) -> ModuleType:
+        if name == "onnxruntime":
+            raise ImportError("No module named 'onnxruntime'")
+        return importlib.import_module(name, package)
+
+    monkeypatch.setattr(backends, "import_module", absent)
+    with pytest.raises(BackendError, match=r'onnxruntime.*pip install "nngraph\[onnx\]"'):
+        get_backend("onnx")
+
+
+def test_asking_for_reference_loads_no_runtime() -> None:
+    code = (
+        "import sys; from nngraph.backends import get_backend; get_backend('reference'); "
+        "assert not {'onnx', 'onnxruntime', 'tvm', 'torch'} & set(sys.modules), 'loaded'"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_reference_runs_a_graph_and_leaves_its_arguments() -> None:
+    built = build(get_backend("reference"), counting_graph(), Target("reference"))
+    x, kept, line = np.ones(3, np.float32), np.ones(2, np.float32), np.full(4, 9)
+    outputs, states = built.executable.run([x], [], [kept, line])
+    assert outputs[0] is not x and np.array_equal(outputs[0], x)
+    assert states[0] is kept
+    assert np.array_equal(states[1], [0, 1, 2, 3]) and np.array_equal(line, [9, 9, 9, 9])
+
+
+def test_reference_evaluates_with_host_scalars() -> None:
+    graph = Graph()
+    lr = graph.add_scalar("lr", tensor_type("f32", ()))
+    graph.add_output(lr)
+    built = build(get_backend("reference"), graph, Target("reference"))
+    (out,), _ = built.executable.run([], [0.25], [])
+    assert out.dtype == np.float32 and out.shape == () and out == 0.25
+
