@@ -7,6 +7,7 @@ checks are plain comparisons: ``batch*64 + 0 == 64*batch``.
 from __future__ import annotations
 
 import ast
+import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,9 +82,7 @@ class SymDim:
                 if isinstance(atom, _Symbol):
                     product = product * sizes.get(atom.name, _atom(atom))
                 else:
-                    product = product * floordiv(
-                        atom.numerator.substitute(sizes), atom.denominator
-                    )
+                    product = product * floordiv(atom.numerator.substitute(sizes), atom.denominator)
             total = total + product
         return total
 
@@ -127,6 +126,9 @@ class SymDim:
         out = ""
         for monomial, coefficient in self.terms:
             factors = [str(a) for a in monomial]
+            if len(factors) > 1 or coefficient != 1:
+                # a*(b)//2 would read as (a*b)//2, and -(b)//2 as (-b)//2.
+                factors = [f"({f})" if "//" in f else f for f in factors]
             if abs(coefficient) != 1 or not factors:
                 factors.insert(0, str(abs(coefficient)))
             sign = "-" if coefficient < 0 else "+" if out else ""
@@ -158,7 +160,7 @@ def _canonical(table: Mapping[_Monomial, int]) -> Dim:
 
 def _combine(a: Dim, b: object, sign: int) -> Dim:
     if not isinstance(b, int | SymDim):
-        return NotImplemented
+        return NotImplemented  # type: ignore[no-any-return]
     table = dict(_terms(a))
     for monomial, coefficient in _terms(b):
         table[monomial] = table.get(monomial, 0) + sign * coefficient
@@ -171,7 +173,7 @@ def _atom(atom: _Atom) -> SymDim:
 
 def sym(name: str) -> SymDim:
     """The named size ``name``."""
-    if not name.isidentifier():
+    if not name.isidentifier() or keyword.iskeyword(name):
         raise ValueError(f"a symbolic dimension's name must be an identifier, got {name!r}")
     return _atom(_Symbol(name))
 
@@ -223,14 +225,14 @@ def as_dim(value: int | str | SymDim) -> Dim:
     if isinstance(value, str):
         try:
             return _from_ast(ast.parse(value, mode="eval").body)
-        except SyntaxError:
+        except (SyntaxError, ZeroDivisionError, RecursionError, MemoryError):
             raise ValueError(f"{value!r} is not a dimension") from None
     return value if isinstance(value, SymDim) else int(value)
 
 
 def _from_ast(node: ast.expr) -> Dim:
     match node:
-        case ast.Constant(value=int(v)):
+        case ast.Constant(value=int(v)) if not isinstance(v, bool):
             return v
         case ast.Name(id=name):
             return sym(name)

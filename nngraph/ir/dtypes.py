@@ -90,7 +90,9 @@ def as_dtype(value: object) -> DType:
     if value is int:
         return int64
     try:
-        return _FROM_NUMPY[np.dtype(value)]  # type: ignore[call-overload,no-any-return]
+        return _FROM_NUMPY[np.dtype(value)]  # type: ignore[call-overload]
     except (TypeError, KeyError):
         known = ", ".join(d.name for d in DTYPES)
-        raise TypeError(f"{value!r} is not an element type of nngraph; use one of {known}") from None
+        raise TypeError(
+            f"{value!r} is not an element type of nngraph; use one of {known}"
+        ) from None

@@ -22,13 +22,13 @@ def evaluate(
     """
     live: dict[Value, Array] = dict(zip(graph.parameters, arguments, strict=True))
     kept = set(graph.results)
-    pending = {v: len(v.uses) for n in graph.nodes for v in n.inputs}
+    pending = {v: len(v._uses) for n in graph.nodes for v in n.inputs}
     for node in graph.nodes:
         inputs = tuple(live[v] for v in node.inputs)
         outputs = node.op.eval(*inputs)
         if observer is not None:
             observer(node, inputs, outputs)
-        live.update(zip(node.outputs, outputs, strict=True))
+        live.update((v, a) for v, a in zip(node.outputs, outputs, strict=True) if v.is_used)
         for value in node.inputs:
             pending[value] -= 1
             if not pending[value] and value not in kept:

@@ -101,7 +101,7 @@ Use = tuple[User, int]
 class Node(User):
     """An operator applied to values. Nodes form a linked list in execution order."""
 
-    __slots__ = ("_next", "_prev", "op", "origin", "outputs")
+    __slots__ = ("_attached", "_next", "_prev", "op", "origin", "outputs")
 
     def __init__(self, graph: Graph, op: Op, inputs: Sequence[Value],
                  types: Sequence[TensorType], origin: Origin) -> None:  # fmt: skip
@@ -109,8 +109,10 @@ class Node(User):
         self.op = op
         self.origin = origin
         self.outputs = tuple(Value(graph, t, self, i) for i, t in enumerate(types))
+        # An erased node keeps its neighbours, so that an iteration that stands on it can go on.
         self._prev: Node | None = None
         self._next: Node | None = None
+        self._attached = False
 
     @property
     def output(self) -> Value:
@@ -121,7 +123,7 @@ class Node(User):
     @property
     def is_attached(self) -> bool:
         """False once the node was erased."""
-        return self._prev is not None or self.graph._first is self
+        return self._attached
 
     def __repr__(self) -> str:
         return f"<Node {self.op.name} @ {self.origin}>"
@@ -203,22 +205,30 @@ class Graph:
 
     @property
     def nodes(self) -> Iterator[Node]:
-        """Nodes in order; nodes may be added, and the current one erased, while iterating."""
+        """Nodes in order; any node may be added or erased while iterating.
+
+        Nodes added after the current one are visited, those before it are not.
+        """
         node = self._first
         while node is not None:
-            following = node._next
             yield node
-            # An erased node keeps no neighbours: go on from what followed it when it was yielded.
-            node = node._next if node.is_attached else following
+            node = node._next
+            while node is not None and not node._attached:
+                node = node._next
 
     @property
     def reversed_nodes(self) -> Iterator[Node]:
-        """Nodes from last to first; the current one may be erased while iterating."""
+        """Nodes from last to first; any node may be erased while iterating.
+
+        Nodes added just before the current one are not visited.
+        """
         node = self._last
         while node is not None:
             previous = node._prev
             yield node
             node = previous
+            while node is not None and not node._attached:
+                node = node._prev
 
     def __len__(self) -> int:
         """The number of nodes."""
@@ -265,10 +275,8 @@ class Graph:
         """
         current = self._states[name]
         if value.type != current.type:
-            raise TypeMismatch(
-                f"state {name!r} is {current.type}; it cannot become {value.type}"
-            )
-        self._next_states.replace_input(list(self._states).index(name), value)
+            raise TypeMismatch(f"state {name!r} is {current.type}; it cannot become {value.type}")
+        self._next_states.replace_input(current.index, value)
 
     def add_output(self, value: Value, name: str = "") -> None:
         self._outputs.grow(value)
@@ -280,9 +288,10 @@ class Graph:
         Raises:
             ValueError: if a node or result still reads it.
         """
-        position = list(self._states).index(name)
         value = self._states[name]
-        if set(value._uses) - {(self._next_states, position)}:
+        position = value.index
+        changed = self._next_states._inputs[position] is not value
+        if changed or set(value._uses) - {(self._next_states, position)}:
             raise ValueError(f"state {name!r} is read or changed: it cannot be dropped")
         del self._states[name]
         kept = [v for i, v in enumerate(self._next_states._inputs) if i != position]
@@ -313,6 +322,7 @@ class Graph:
             self._last = node
         else:
             before._prev = node
+        node._attached = True
         self._size += 1
 
     # -- how it shrinks --------------------------------------------------------------------
@@ -343,7 +353,7 @@ class Graph:
             self._last = before
         else:
             after._prev = before
-        node._prev = node._next = None
+        node._attached = False
         self._size -= 1
 
     # -- copies and text -------------------------------------------------------------------

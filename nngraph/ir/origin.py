@@ -31,21 +31,24 @@ class Origin:
 
     def __str__(self) -> str:
         place = f"{self.file.rsplit('/', 1)[-1]}:{self.line}" if self.file else ""
-        where = " @ ".join(p for p in (self.module, place) if p)
-        return " · ".join(p for p in (where, *self.transforms) if p)
+        where = f"{self.module} @ {place}" if place else self.module
+        return " · ".join((where, *self.transforms)).strip()
 
     @classmethod
     def parse(cls, text: str) -> Origin:
-        """Reads back what ``str`` printed."""
-        where, *transforms = text.split(" · ")
-        module, _, place = where.rpartition(" @ ")
+        """Reads back what ``str`` printed.
+
+        Raises:
+            ValueError: if the text is no origin.
+        """
+        where, *transforms = (part.strip() for part in f" {text}".split(" ·"))
+        module, at, place = f" {where}".rpartition(" @ ")
+        if not at:
+            return cls(where, transforms=tuple(transforms))
         file, colon, line = place.rpartition(":")
         if not colon or not line.isdigit():
-            if "@" in text or ":" in where:
-                raise ValueError(f"not an origin: {text!r}")
-            # No place: the first part is a module path unless there is none at all.
-            return cls(module=where, transforms=tuple(transforms))
-        return cls(module, file, int(line), tuple(transforms))
+            raise ValueError(f"not an origin: {text!r}; write `module @ file.py:12 · transform`")
+        return cls(module.strip(), file, int(line), tuple(transforms))
 
 
 NOWHERE = Origin()

@@ -10,20 +10,22 @@ __all__ = ["Subgraph"]
 
 
 class Subgraph:
-    """Wraps a graph that nobody changes any more (origins do not count for equality)."""
+    """Wraps a graph that nobody changes any more (origins and names don't count for equality)."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
 
     @cached_property
     def text(self) -> str:
-        """The graph's text without origins."""
+        """The graph's text without origins and names."""
         from nngraph.ir.text import print_graph
 
-        return print_graph(self.graph, origins=False)
+        return print_graph(self.graph, origins=False, names=False)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Subgraph) and (self.graph is other.graph or self.text == other.text)
+        return isinstance(other, Subgraph) and (
+            self.graph is other.graph or self.text == other.text
+        )
 
     def __hash__(self) -> int:
         return hash(self.text)

@@ -1,0 +1,59 @@
+"""What an operator attribute may be, and keys that tell any two of them apart."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+from nngraph.ir.dims import SymDim
+from nngraph.ir.dtypes import DType
+from nngraph.ir.literal import Literal
+from nngraph.ir.op import Op
+from nngraph.ir.subgraph import Subgraph
+
+__all__ = ["attribute_key", "attributes", "op_key", "subgraphs"]
+
+
+def attributes(op: Op) -> Iterator[tuple[str, Any]]:
+    """(name, value) of each attribute, in the order of the class."""
+    for field in dataclasses.fields(op):
+        yield field.name, getattr(op, field.name)
+
+
+def attribute_key(value: object) -> Hashable:
+    """Equal for two attribute values exactly if they mean the same.
+
+    Python's own ``==`` will not do: ``1 == 1.0 == True`` and ``0.0 == -0.0``, yet NaN differs from
+    itself.
+
+    Raises:
+        TypeError: if the value is not of a kind that an attribute may have.
+    """
+    match value:
+        case None | bool() | str() | DType() | SymDim() | Literal() | Subgraph():
+            return (type(value).__name__, value)
+        case int():
+            return int(value)
+        case float():
+            return ("float", struct.pack("<d", value))
+        case tuple():
+            return ("tuple", *(attribute_key(v) for v in value))
+    raise TypeError(
+        f"{value!r} of type {type(value).__name__} cannot be an operator attribute; use an int, "
+        "float, bool, str, None, DType, Dim, Literal, Subgraph, or a tuple of these"
+    )
+
+
+def op_key(op: Op) -> Hashable:
+    """Equal for two operators exactly if they compute the same: class and attributes."""
+    return (type(op), *(attribute_key(v) for _, v in attributes(op)))
+
+
+def subgraphs(op: Op) -> Iterator[Subgraph]:
+    """The nested graphs among an operator's attributes."""
+    for _, value in attributes(op):
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Subgraph):
+                yield item
