@@ -105,3 +105,59 @@ def _contiguous(
         step *= extent
     row, column = (1, shape[1]) if transposed else (shape[1], 1)
     return MatrixLayout(row, column, tuple(strides))
+
+
+@dataclass(frozen=True)
+class ConvSpec:
+    """A convolution in 1, 2 or 3 spatial dimensions, and with it both of its gradients.
+
+    x: (batch, channels, *size); weight: (out_channels, channels / groups, *kernel);
+    y: (batch, out_channels, *out_size). Padding is by zeros, before and after each dimension.
+    A transposed convolution is the input gradient: its input is y, its result x, whose `size`
+    (output padding included) is given.
+    """
+
+    batch: int
+    channels: int
+    out_channels: int
+    size: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    pad_low: tuple[int, ...]
+    pad_high: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        per_dimension = (self.kernel, self.stride, self.pad_low, self.pad_high, self.dilation)
+        if any(len(x) != len(self.size) for x in per_dimension):
+            raise ValueError(f"{self}: wanted one entry for each of {len(self.size)} dimensions")
+        if self.channels % self.groups or self.out_channels % self.groups:
+            raise ValueError(f"{self}: groups has to divide both numbers of channels")
+        if min(self.out_size) < 1:
+            raise ValueError(f"{self}: the window is larger than the padded input")
+
+    @property
+    def out_size(self) -> tuple[int, ...]:
+        """Spatial size of y."""
+        zipped = zip(
+            self.size, self.kernel, self.stride, self.pad_low, self.pad_high, self.dilation,
+            strict=True,
+        )  # fmt: skip
+        return tuple((n + lo + hi - d * (k - 1) - 1) // s + 1 for n, k, s, lo, hi, d in zipped)
+
+    @property
+    def x_shape(self) -> tuple[int, ...]:
+        """Of the input and of its gradient."""
+        return (self.batch, self.channels, *self.size)
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Of the weight and of its gradient."""
+        return (self.out_channels, self.channels // self.groups, *self.kernel)
+
+    @property
+    def y_shape(self) -> tuple[int, ...]:
+        """Of the output and of its gradient."""
+        return (self.batch, self.out_channels, *self.out_size)

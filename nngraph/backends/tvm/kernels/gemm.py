@@ -35,21 +35,23 @@ from nngraph.backends.tvm.kernels.common import (
     unflatten,
     when,
 )
-from nngraph.backends.tvm.kernels.gemv import build_dot, prefers_dot
+from nngraph.backends.tvm.kernels.gemv import build_dot, declare_operands, prefers_dot
 from nngraph.backends.tvm.specs import GemmSpec, MatrixLayout
 
 
-def gemm(spec: GemmSpec, epilogue: Epilogue | None = None) -> PrimFunc:
+def gemm(
+    spec: GemmSpec, epilogue: Epilogue | None = None, *, swap_arguments: bool = False
+) -> PrimFunc:
     """C = A @ B. Parameters: A, B, the epilogue's extras, C, the epilogue's further outputs.
 
     A, B and C are flat, of `spec.size(..)` elements. The epilogue's index is that of `spec`:
-    `[*batch, row, column]`.
+    `[*batch, row, column]`. `swap_arguments` declares B before A.
     """
     plan = spec.folded()
     restored = _restore_index(spec, plan)
     if prefers_dot(plan):
-        return build_dot(plan, epilogue, restored)
-    return _PanelGemm(plan, epilogue, restored).build()
+        return build_dot(plan, epilogue, restored, swap_arguments)
+    return _PanelGemm(plan, epilogue, restored).build(swap_arguments)
 
 
 def _restore_index(spec: GemmSpec, plan: GemmSpec) -> Callable[[list[Expr]], list[Expr]]:
@@ -117,13 +119,10 @@ class _PanelGemm:
             return max(spec.inner, 1)
         return 1024
 
-    def build(self) -> PrimFunc:
+    def build(self, swap_arguments: bool) -> PrimFunc:
         spec = self.spec
         with kernel("gemm") as k:
-            size_a = spec.size(spec.a, (spec.rows, spec.inner))
-            size_b = spec.size(spec.b, (spec.inner, spec.columns))
-            self.a = k.argument("A", (size_a,), spec.dtype)
-            self.b = k.argument("B", (size_b,), spec.dtype)
+            self.a, self.b = declare_operands(k, spec, swap_arguments)
             size_c = spec.size(spec.c, (spec.rows, spec.columns))
             self.out = Output.declare(k, size_c, spec.out_dtype, self.epilogue, "C")
             if self.batch >= 4:
@@ -291,19 +290,22 @@ class _PanelGemm:
         whole = self.depths == 1 or spec.inner % self.depth == 0
         extent = self.depth if whole else tirx.min(self.depth, spec.inner - depth * self.depth)
         if spec.inner:
-            with T.serial(0, extent) as step, T.unroll(0, tile.rows) as i:
-                with T.vectorized(0, tile.columns) as j:
-                    at = depth * self.depth + step
-                    r = row + i if full_rows else tirx.min(row + i, spec.rows - 1)
-                    if packed_a is not None:
-                        a = packed_a[slot, row // tile.rows, at, i]
-                    else:
-                        a = cast(self._at(self.a, spec.a, batch, r, at), dtype)
-                    if packed_b is not None:
-                        b = packed_b[slot, panel, at, j]
-                    else:
-                        b = self._at(self.b, spec.b, batch, at, start + j)
-                    T.buffer_store(sums, multiply_add(a, b, sums[i, j], dtype), [i, j])
+            with (
+                T.serial(0, extent) as step,
+                T.unroll(0, tile.rows) as i,
+                T.vectorized(0, tile.columns) as j,
+            ):
+                at = depth * self.depth + step
+                r = row + i if full_rows else tirx.min(row + i, spec.rows - 1)
+                if packed_a is not None:
+                    a = packed_a[slot, row // tile.rows, at, i]
+                else:
+                    a = cast(self._at(self.a, spec.a, batch, r, at), dtype)
+                if packed_b is not None:
+                    b = packed_b[slot, panel, at, j]
+                else:
+                    b = self._at(self.b, spec.b, batch, at, start + j)
+                T.buffer_store(sums, multiply_add(a, b, sums[i, j], dtype), [i, j])
         self._store_tile(sums, (batch, row, start, depth), full_rows, full_columns)
 
     def _store_tile(

@@ -1,0 +1,304 @@
+"""Sums over taps: the kernel behind the forward convolution and the input gradient.
+
+A register tile holds target channels x positions. Vectors run along the positions of a row
+("positions" in lanes) where rows are long, else along the channels ("channels" in lanes).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from nngraph.backends.tvm.kernels.common import (
+    Buffer,
+    Epilogue,
+    Expr,
+    Output,
+    PrimFunc,
+    accumulator,
+    cast,
+    cdiv,
+    clear,
+    const,
+    kernel,
+    lanes,
+    local,
+    multiply_add,
+    parallel,
+    registers,
+    scratch,
+    unflatten,
+    when,
+)
+from nngraph.backends.tvm.kernels.planes import (
+    PhaseGroup,
+    PositionTable,
+    clear_planes,
+    copy_plane,
+    group_phases,
+    number_table,
+    plane_buffer_size,
+    position_table,
+)
+from nngraph.backends.tvm.kernels.taps import TapPlan
+
+WeightIndex = Callable[[Expr, Expr, Expr, Expr], Expr]
+"""(group, target channel, source channel, kernel index) -> flat index in the weight."""
+
+
+@dataclass(frozen=True)
+class TapConv:
+    """What is summed: channels are those of one group."""
+
+    name: str
+    plan: TapPlan
+    batch: int
+    groups: int
+    source_channels: int
+    target_channels: int
+    weight_size: int
+    weight_index: WeightIndex
+    dtype: str
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """`channels` x `positions`; one of the two runs along `lanes`."""
+
+    channels: int
+    positions: int
+    lanes: int
+    channel_lanes: bool
+
+
+def _choose_tile(conv: TapConv) -> _Tile:
+    vector = lanes(accumulator(conv.dtype))
+    width, channels = conv.plan.phases[0].extent[-1], conv.target_channels
+    waste = cdiv(width, vector) * vector / max(width, 1)
+    if waste > 1.3 and channels >= vector:
+        return _Tile(vector if channels <= vector else 2 * vector, 8, vector, True)
+    rows = min(8, channels)
+    segments = {8: 2, 7: 2, 6: 2, 5: 3, 4: 4, 3: 5}.get(rows, 8)
+    longest = max(math.prod(p.extent[:-1]) * cdiv(p.extent[-1], vector) for p in conv.plan.phases)
+    return _Tile(rows, min(segments, max(longest, 1)), vector, False)
+
+
+def build_tap_conv(conv: TapConv, epilogue: Epilogue | None) -> PrimFunc:
+    """Parameters: source, weight, extras, output, further outputs; all flat but the extras."""
+    return _Builder(conv, epilogue).build()
+
+
+class _Builder:
+    def __init__(self, conv: TapConv, epilogue: Epilogue | None) -> None:
+        self.conv, self.plan, self.epilogue = conv, conv.plan, epilogue
+        self.acc = accumulator(conv.dtype)
+        self.tile = _choose_tile(conv)
+        self.taps = max(len(self.plan.offsets), 1)
+        self.blocks = cdiv(conv.target_channels, self.tile.channels)
+        self.target = math.prod(self.plan.target_size)
+        self.source = math.prod(self.plan.source_size)
+        self.images = conv.groups * conv.source_channels  # channels of an image
+        taps = conv.source_channels * len(self.plan.offsets)
+        positions = self.target / len(self.plan.phases)
+        self.work = int(conv.batch * conv.groups * conv.target_channels * positions * taps)
+
+    def build(self) -> PrimFunc:
+        conv = self.conv
+        with kernel(conv.name) as k:
+            self.x = k.argument("source", (conv.batch * self.images * self.source,), conv.dtype)
+            self.w = k.argument("weight", (conv.weight_size,), conv.dtype)
+            size = conv.batch * conv.groups * conv.target_channels * self.target
+            self.out = Output.declare(k, size, conv.dtype, self.epilogue)
+            self._tables()
+            self._pack_weights()
+            if conv.batch >= 4:
+                self._image_tasks()
+            else:
+                self._block_tasks()
+        return k.finish()
+
+    def _tables(self) -> None:
+        plan, step = self.plan, 1 if self.tile.channel_lanes else self.tile.lanes
+        self.offsets = number_table(plan.offsets)
+        self.kernel_index = number_table(plan.kernel_index)
+        self.groups: list[tuple[PhaseGroup, PositionTable, Buffer, Buffer, Buffer]] = []
+        for group in group_phases(plan):
+            pitch = [math.prod(plan.target_size[i + 1 :]) for i in range(len(plan.target_size))]
+            starts = [sum(a * p for a, p in zip(f.start, pitch, strict=True)) for f in group.phases]
+            tables = (
+                number_table([f.first_tap for f in group.phases]),
+                number_table([f.taps for f in group.phases]),
+                number_table(starts),
+            )
+            self.groups.append((group, position_table(plan, group.extent, step), *tables))
+
+    def _pack_weights(self) -> None:
+        """packed[group, block, source channel, tap, lane], zero beyond the last channel."""
+        conv, width = self.conv, self.tile.channels
+        shape = (conv.groups, self.blocks, conv.source_channels, self.taps, width)
+        self.packed = scratch(shape, self.acc)
+        moved = math.prod(shape)
+        if not self.plan.offsets:
+            return
+        with (
+            parallel(conv.groups * self.blocks, moved) as task,
+            T.serial(0, conv.source_channels) as c,
+            T.serial(0, self.taps) as t,
+            T.serial(0, width) as i,
+        ):
+            group, block = task // self.blocks, task % self.blocks
+            channel = block * width + i
+            ragged = conv.target_channels % width != 0
+            inside = tirx.min(channel, conv.target_channels - 1) if ragged else channel
+            value = self.w[conv.weight_index(group, inside, c, self.kernel_index[t])]
+            value = cast(value, self.acc)
+            if ragged:
+                value = tirx.Select(channel < conv.target_channels, value, const(0, self.acc))
+            T.buffer_store(self.packed, value, [group, block, c, t, i])
+
+    def _image_tasks(self) -> None:
+        """A task is a few images; its planes hold one group's channels and stay in the cache."""
+        conv = self.conv
+        per = cdiv(conv.batch, 16)
+        size = plane_buffer_size(self.plan, conv.source_channels)
+        with parallel(cdiv(conv.batch, per), self.work) as task:
+            planes = local((size,), self.acc)
+            clear_planes(planes, const(0, "int32"), size, self.acc)
+            with T.serial(0, per) as part:
+                image = task * per + part
+
+                def one() -> None:
+                    with T.serial(0, conv.groups) as group:
+                        with T.serial(0, conv.source_channels) as c:
+                            channel = image * self.images + group * conv.source_channels + c
+                            start = c * self.plan.plane_size
+                            self._copy(channel, planes, start)
+                        with T.serial(0, self.blocks) as block:
+                            self._block(image, group, block, planes, const(0, "int32"))
+
+                when(True if conv.batch % per == 0 else image < conv.batch, one)
+
+    def _copy(self, channel: Expr, planes: Buffer, start: Expr) -> None:
+        copy_plane(self.plan, self.x, channel * self.source, planes, start, self.acc)
+
+    def _block_tasks(self) -> None:
+        """Few images: a task is a block of target channels of one of them."""
+        conv, plane = self.conv, self.plan.plane_size
+        channels = conv.batch * self.images
+        planes = scratch((plane_buffer_size(self.plan, channels),), self.acc)
+        with parallel(channels, channels * plane) as channel:
+            clear_planes(planes, channel * plane, plane, self.acc)
+            self._copy(channel, planes, channel * plane)
+        shape = (conv.batch, conv.groups, self.blocks)
+        with parallel(math.prod(shape), self.work) as task:
+            image, group, block = unflatten(task, shape)
+            start = (image * conv.groups + group) * (conv.source_channels * plane)
+            self._block(image, group, block, planes, start)
+
+    def _block(self, image: Expr, group: Expr, block: Expr, planes: Buffer, start: Expr) -> None:
+        """All positions of one block of target channels."""
+        for phases, table, first, taps, origin in self.groups:
+            with T.serial(0, len(phases.phases)) as f:
+                single = len(phases.phases) == 1
+                first_tap = phases.phases[0].first_tap if single else first[f]
+                count = phases.phases[0].taps if single else taps[f]
+                tiles = cdiv(table.count, self.tile.positions)
+                with T.serial(0, tiles) as tile:
+                    at = [
+                        self._position(tile * self.tile.positions + p, table.count)
+                        for p in range(self.tile.positions)
+                    ]
+                    sums = self._accumulate(
+                        (planes, start, [table.plane[i] for i in at]),
+                        (group, block, first_tap, count),
+                    )
+                    places = [origin[f] + table.target[i] for i in at]
+                    self._store(sums, (image, group, block), places, table.width)
+
+    def _position(self, i: Expr, count: int) -> Expr:
+        ragged = count % self.tile.positions != 0
+        return tirx.min(i, count - 1) if ragged else i
+
+    def _accumulate(
+        self,
+        source: tuple[Buffer, Expr, list[Expr]],
+        weights: tuple[Expr, Expr, Expr, Expr],
+    ) -> Buffer:
+        planes, start, positions = source
+        group, block, first_tap, taps = weights
+        tile, acc = self.tile, self.acc
+        bases = [T.bind(start + p) for p in positions]
+        shape = self._register_shape()
+        sums = registers(shape, acc)
+        clear(sums, shape, acc)
+        with T.serial(0, self.conv.source_channels) as c, T.serial(0, taps) as t:
+            at = T.bind(self.offsets[first_tap + t] + c * self.plan.plane_size)
+            for p, base in enumerate(bases):
+                if tile.channel_lanes:
+                    with T.vectorized(0, tile.channels) as v:
+                        w = self.packed[group, block, c, first_tap + t, v]
+                        total = multiply_add(planes[base + at], w, sums[p, v], acc)
+                        T.buffer_store(sums, total, [p, v])
+                    continue
+                with T.unroll(0, tile.channels) as i, T.vectorized(0, tile.lanes) as v:
+                    w = self.packed[group, block, c, first_tap + t, i]
+                    total = multiply_add(w, planes[base + at + v], sums[i, p, v], acc)
+                    T.buffer_store(sums, total, [i, p, v])
+        return sums
+
+    def _register_shape(self) -> tuple[int, ...]:
+        tile = self.tile
+        if tile.channel_lanes:
+            return (tile.positions, tile.channels)
+        return (tile.channels, tile.positions, tile.lanes)
+
+    def _store(
+        self, sums: Buffer, where: tuple[Expr, Expr, Expr], places: list[Expr], width: int
+    ) -> None:
+        conv, tile = self.conv, self.tile
+        image, group, block = where
+        step = self.plan.target_stride[-1]
+
+        def put(i: Expr, store: Callable[[Expr], None]) -> None:
+            channel = block * tile.channels + i
+            exact = conv.target_channels % tile.channels == 0
+            when(
+                True if exact else channel < conv.target_channels,
+                lambda: store(group * conv.target_channels + channel),
+            )
+
+        if tile.channel_lanes:
+            with T.serial(0, tile.channels) as i:
+                put(
+                    i,
+                    lambda channel: (
+                        [
+                            self._put(sums[p, i], image, channel, place)
+                            for p, place in enumerate(places)
+                        ]
+                        and None
+                    ),
+                )
+            return
+        vector = width >= tile.lanes and step == 1
+        for i in range(tile.channels):
+            for p, place in enumerate(places):
+
+                def row(channel: Expr, i: int = i, p: int = p, place: Expr = place) -> None:
+                    with (T.vectorized if vector else T.serial)(0, min(width, tile.lanes)) as v:
+                        self._put(sums[i, p, v], image, channel, place + v * step)
+
+                put(const(i, "int32"), row)
+
+    def _put(self, value: Expr, image: Expr, channel: Expr, place: Expr) -> None:
+        channels = self.conv.groups * self.conv.target_channels
+        position = (image * channels + channel) * self.target + place
+
+        def index() -> list[Expr]:
+            return [image, channel, *unflatten(place, self.plan.target_size)]
+
+        self.out.store(value, index, position)
