@@ -6,19 +6,19 @@ import argparse
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import overhead, report
 from benchmarks.case import Case
-from benchmarks.contenders import CONTENDERS, DEFAULT, missing_package
+from benchmarks.contenders import CONTENDERS, DEFAULT, OURS, missing_package
 from benchmarks.rounds import Result, measure
 from benchmarks.workloads import WORKLOADS
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 
 
-def names_of(choices: Sequence[str], what: str) -> type[list[str]]:
+def names_of(choices: Sequence[str], what: str) -> Callable[[str], list[str]]:
     """An argparse type: comma-separated names out of ``choices``."""
 
     def parse(text: str) -> list[str]:
@@ -30,7 +30,7 @@ def names_of(choices: Sequence[str], what: str) -> type[list[str]]:
             )
         return names
 
-    return parse  # type: ignore[return-value]
+    return parse
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -88,7 +88,8 @@ def main(arguments: Sequence[str]) -> int:
     print(about)
     contenders = available(options.peers)
     results = run_cases(options, contenders)
-    print(report.summary(results))
+    if any(name in OURS for name in contenders):
+        print(report.summary(results))
     notes = [] if options.no_overhead else overhead.report(contenders, options.threads)
     for note in notes:
         print(f"\n{note}")
