@@ -126,6 +126,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for what is written")
     options = parser.parse_args()
+    if options.epochs < 1:
+        parser.error(f"--epochs {options.epochs}: an export needs at least one trained epoch")
 
     start = time.perf_counter()
     accuracy = train(options.backend, options.epochs, options.seed, options.out)

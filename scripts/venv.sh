@@ -31,12 +31,11 @@ find_python() {
 
 python=$(find_python)
 echo "Making $folder with $("$python" --version) ($python)"
-rm -rf "$folder"
 if has "$python" ensurepip; then
-    "$python" -m venv "$folder"
+    "$python" -m venv --clear "$folder"
 elif has "$python" pip; then
     # Debian and Ubuntu leave ensurepip out of their Python; its pip can install into the folder.
-    "$python" -m venv --without-pip "$folder"
+    "$python" -m venv --clear --without-pip "$folder"
     "$python" -m pip --python "$folder/bin/python" install --quiet pip
 else
     {
