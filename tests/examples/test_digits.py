@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -13,9 +14,14 @@ pytest.importorskip("onnxruntime", reason="needs the onnx extra")
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(script: str, *options: str) -> str:
+def start(script: str, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "examples" / script), *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def run(script: str, *options: str) -> str:
+    done = start(script, *options)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -39,18 +45,13 @@ def test_digits_trains_and_its_files_train_on(backend: str, tmp_path: Path) -> N
     assert later[-1] > 97
 
 
-def refused(*options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "examples" / "digits.py"), *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
 def test_digits_says_when_it_was_not_trained_long_enough(tmp_path: Path) -> None:
-    done = refused("--out", str(tmp_path), "--epochs", "1")
+    done = start("digits.py", "--out", str(tmp_path), "--epochs", "1")
     assert done.returncode == 1
     assert "expected more than 97%" in done.stderr
 
 
 def test_digits_refuses_to_train_for_no_epoch(tmp_path: Path) -> None:
-    done = refused("--out", str(tmp_path), "--epochs", "0")
+    done = start("digits.py", "--out", str(tmp_path), "--epochs", "0")
     assert done.returncode == 2
     assert "--epochs 0" in done.stderr
