@@ -43,7 +43,7 @@ demo: $(VENV)/.installed-demo $(if $(filter tvm,$(BACKEND)),$(VENV)/.installed-t
 	$(BIN)/python examples/continue_training.py --out out
 
 test: lint
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
