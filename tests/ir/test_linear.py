@@ -1,0 +1,80 @@
+"""Work on graphs grows with their size, not with its square."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from nngraph.ir.analysis import last_reads, live_bytes
+from nngraph.ir.equality import structurally_equal
+from nngraph.ir.graph import Graph
+from nngraph.ir.text import parse_graph, print_graph
+from nngraph.ir.verify import verify
+from tests.support.toy import REGISTRY, chain
+
+SMALL, LARGE = 2_500, 20_000
+
+
+def calls(work: Callable[[], Any]) -> int:
+    """The number of Python and C functions called, which is the same on every machine."""
+    count = 0
+
+    def tick(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(tick)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def erase_all(graph: Graph) -> None:
+    for state in graph.states:
+        graph.set_state(state.name, state.input)
+    graph._outputs.replace_input(0, graph.inputs[0])
+    for node in graph.reversed_nodes:
+        graph.erase(node)
+
+
+WORK: dict[str, Callable[[Graph], Any]] = {
+    "build": lambda graph: chain(len(graph)),
+    "verify": verify,
+    "print": print_graph,
+    "parse": lambda graph: parse_graph(print_graph(graph), REGISTRY),
+    "clone": Graph.clone,
+    "compare": lambda graph: structurally_equal(graph, graph),
+    "lifetimes": last_reads,
+    "bytes": live_bytes,
+    "erase": erase_all,
+}
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_calls_grow_linearly(name: str) -> None:
+    small, large = chain(SMALL), chain(LARGE)
+    ratio = calls(lambda: WORK[name](large)) / calls(lambda: WORK[name](small))
+    assert ratio < 1.1 * LARGE / SMALL
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_time_grows_linearly(name: str) -> None:
+    """Catches what one call does inside, such as a search through a list: 64 times for squares."""
+
+    def seconds(size: int, repeats: int) -> float:
+        graphs = [chain(size) for _ in range(repeats)]
+        start = time.process_time()
+        for graph in graphs:
+            WORK[name](graph)
+        return time.process_time() - start
+
+    # Another process may disturb one measurement, hardly three.
+    assert any(seconds(LARGE, 1) / (seconds(SMALL, 2) / 2) < 3 * LARGE / SMALL for _ in range(3))
