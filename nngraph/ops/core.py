@@ -8,32 +8,15 @@ from typing import Any
 import numpy as np
 
 from nngraph.ir.dims import Dim
-from nngraph.ir.dtypes import DType
+from nngraph.ir.dtypes import DType, bfloat16, float16
+from nngraph.ir.literal import Literal
 from nngraph.ir.op import Array
 from nngraph.ir.types import Shape, TensorType, TypeMismatch
 
 __all__ = ["Literal", "broadcast_shapes", "contiguous", "normalize_axes", "normalize_axis",
-           "need", "need_float", "need_same_dtype"]  # fmt: skip
+           "need", "need_axes", "need_float", "need_same_dtype", "widen"]  # fmt: skip
 
-
-class Literal:
-    """An array as an operator attribute: read-only, equal and hashed by type and bytes."""
-
-    __slots__ = ("_key", "array")
-
-    def __init__(self, array: Array) -> None:
-        self.array = np.array(array, order="C")
-        self.array.setflags(write=False)
-        self._key = (self.array.dtype.str, self.array.shape, self.array.tobytes())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Literal) and self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __repr__(self) -> str:
-        return f"Literal({self.array.dtype}{list(self.array.shape)})"
+_HALVES = (float16.numpy, bfloat16.numpy)
 
 
 def need(condition: bool, op: str, what: str, got: object, wanted: str) -> None:
@@ -43,10 +26,12 @@ def need(condition: bool, op: str, what: str, got: object, wanted: str) -> None:
 
 
 def need_float(op: str, what: str, kind: TensorType) -> None:
+    """Raises ``TypeMismatch`` unless ``kind`` is of a floating point type."""
     need(kind.dtype.is_floating_point, op, what, kind, "of a floating point type")
 
 
 def need_same_dtype(op: str, types: Sequence[TensorType]) -> DType:
+    """The element type that all operands share; raises ``TypeMismatch`` if they differ."""
     for position, kind in enumerate(types):
         need(kind.dtype is types[0].dtype, op, f"operand {position}", kind,
              f"of the first operand's type {types[0].dtype.name}")  # fmt: skip
@@ -103,6 +88,17 @@ def normalize_axes(axes: Sequence[int] | int | None, rank: int, op: str = "opera
     if len(set(out)) != len(out):
         raise ValueError(f"{op}: an axis appears twice in {listed}")
     return tuple(out)
+
+
+def need_axes(op: str, axes: Sequence[int], rank: int) -> None:
+    """Axes as attributes: sorted, non-negative, each once."""
+    fit = all(0 <= a < rank for a in axes) and list(axes) == sorted(set(axes))
+    need(fit, op, "axes", tuple(axes), f"sorted and different, in [0, {rank - 1}]")
+
+
+def widen(array: Array) -> Array:
+    """Half precision as float32, to compute in; other arrays as they are."""
+    return array.astype(np.float32) if array.dtype in _HALVES else array
 
 
 def contiguous(array: Any) -> Array:

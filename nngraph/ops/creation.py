@@ -10,12 +10,12 @@ import numpy as np
 
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, bool_, float32, int64
-from nngraph.ir.op import Array, Op, Operand, O, Sample, Trait, apply1
+from nngraph.ir.op import Array, O, Op, Sample, Trait, apply1
 from nngraph.ir.types import Shape, TensorType, type_of_array
 from nngraph.ops.core import Literal
 
-__all__ = ["Constant", "Full", "Iota", "constant", "full", "full_like", "iota", "ones_like",
-           "scalar", "zeros_like"]  # fmt: skip
+__all__ = ["Constant", "Full", "Iota", "as_operand", "constant", "full", "full_like", "iota",
+           "ones_like", "scalar", "zeros_like"]  # fmt: skip
 
 _CREATION = frozenset({Trait.CREATION})
 
@@ -108,14 +108,17 @@ def scalar(value: float, like: O) -> O:
 
 
 def full_like(like: O, value: float) -> O:
+    """``value`` in the shape and element type of ``like``."""
     return full(value, like.type.dtype, like.type.shape, like)
 
 
 def zeros_like(like: O) -> O:
+    """Zeros in the shape and element type of ``like``."""
     return full_like(like, 0)
 
 
 def ones_like(like: O) -> O:
+    """Ones in the shape and element type of ``like``."""
     return full_like(like, 1)
 
 
@@ -124,6 +127,6 @@ def iota(dtype: DType, shape: Sequence[Dim], axis: int, like: O) -> O:
     return apply1(Iota(dtype, tuple(shape), axis), like=like)
 
 
-def as_operand(value: Operand | float, like: O) -> O:
+def as_operand(value: O | float, like: O) -> O:
     """A Python number as a rank-0 operand of ``like``'s element type; operands pass."""
-    return value if isinstance(value, Operand) else scalar(value, like)  # type: ignore[return-value]
+    return scalar(value, like) if isinstance(value, int | float) else value
