@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import cast
 
 from nngraph.backends.base import Backend, BackendError
 
-__all__ = ["BACKENDS", "get_backend"]
+__all__ = ["BACKENDS", "choose_backend", "get_backend"]
 
 # Name -> module (with a `backend` attribute), the packages it needs, the extra that brings them.
 BACKENDS: dict[str, tuple[str, tuple[str, ...], str]] = {
@@ -30,6 +31,14 @@ def get_backend(name: str) -> Backend:
     for package in packages:
         _require(name, package, extra)
     return cast("Backend", import_module(module).backend)
+
+
+def choose_backend() -> str:
+    """The first installed backend of ``onnx``, ``tvm``, ``reference``: what ``"auto"`` means."""
+    for name in ("onnx", "tvm"):
+        if all(find_spec(package) is not None for package in BACKENDS[name][1]):
+            return name
+    return "reference"
 
 
 def _require(name: str, package: str, extra: str) -> None:

@@ -1,0 +1,346 @@
+"""The core of ``Tensor``: a handle on a variable, with gradients and assignment in place."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from weakref import ref
+
+import numpy as np
+
+from nngraph.frontend.modes import active_trace, is_grad_enabled
+from nngraph.frontend.tape import apply_to_variables, gradients
+from nngraph.frontend.trace import ConcretizationError
+from nngraph.frontend.variable import Storage, Variable
+from nngraph.frontend.views import VIEWS, write_through
+from nngraph.ir.dims import Dim
+from nngraph.ir.dtypes import DType
+from nngraph.ir.op import Array, Op
+from nngraph.ir.types import TensorType
+from nngraph.ops import creation
+
+if TYPE_CHECKING:
+    from nngraph.frontend.tensor import Tensor
+
+__all__ = ["TensorBase"]
+
+
+class TensorBase:
+    """What every tensor can do apart from arithmetic; see ``Tensor``."""
+
+    __slots__ = ("__weakref__", "_grad", "_variable", "_view_of")
+    __array_priority__ = 1000  # NumPy's operators defer to ours
+    _result: ClassVar[type[Tensor]]
+
+    def __init__(self, variable: Variable) -> None:
+        self._variable = variable
+        self._grad: Tensor | None = None
+        self._view_of: tuple[TensorBase, Op] | None = None
+        if variable.requires_grad and variable.entry is None:
+            variable.owner = cast("ref[Tensor]", ref(self))
+
+    # -- the operand protocol --------------------------------------------------------------
+    @property
+    def type(self) -> TensorType:
+        """Element type and shape as the graph has them."""
+        return self._variable.storage.type
+
+    def apply(self, op: Op, operands: Sequence[TensorBase]) -> tuple[Tensor, ...]:
+        """Applies an operator to tensors: the one way in which tensors compute."""
+        outs = tuple(
+            self._result(v) for v in apply_to_variables(op, [t._variable for t in operands])
+        )
+        if isinstance(op, VIEWS) and active_trace() is not None:
+            outs[0]._view_of = (operands[0], op)
+        return outs
+
+    # -- what it is ------------------------------------------------------------------------
+    @property
+    def dtype(self) -> DType:
+        return self.type.dtype
+
+    @property
+    def shape(self) -> Size:
+        return Size(self.type.shape)
+
+    @property
+    def ndim(self) -> int:
+        return self.type.rank
+
+    @property
+    def device(self) -> str:
+        """Where the elements are; always ``"cpu"`` for eager tensors."""
+        return "cpu"
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._variable.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        """True if no recorded operator made it."""
+        return self._variable.entry is None
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Asks for (or stops) gradients of a leaf.
+
+        Raises:
+            RuntimeError: for a tensor of integers, or for one that recorded operators made.
+        """
+        if requires_grad and not self.dtype.is_floating_point:
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        if not self.is_leaf and not requires_grad:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables; use detach() to get a "
+                "tensor that needs no gradient"
+            )
+        self._variable.requires_grad = requires_grad
+        if requires_grad and self.is_leaf:
+            self._variable.owner = cast("ref[Tensor]", ref(self))
+        return self
+
+    # -- its elements ----------------------------------------------------------------------
+    def _array(self, what: str) -> Array:
+        """The elements, for a method called ``what``."""
+        storage = self._variable.storage
+        if active_trace() is not None or storage.array is None:
+            raise ConcretizationError(what, storage.type)
+        return storage.array
+
+    def numpy(self) -> Array:
+        """The elements as a NumPy array that shares memory.
+
+        Raises:
+            RuntimeError: if the tensor requires grad (use ``t.detach().numpy()``).
+        """
+        if self.requires_grad:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. "
+                "Use tensor.detach().numpy() instead."
+            )
+        return self._array("numpy()")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self._array("np.asarray(tensor)"), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._array("__dlpack__()").__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[Any, Any]:
+        return self._array("__dlpack_device__()").__dlpack_device__()
+
+    def item(self) -> Any:
+        """The only element as a Python number.
+
+        Raises:
+            RuntimeError: if there is not exactly one element.
+        """
+        array = self._array("item()")
+        if array.size != 1:
+            raise RuntimeError(
+                f"a Tensor with {array.size} elements cannot be converted to Scalar"
+            )
+        return array.item() if self.dtype.name != "bfloat16" else float(array.item())
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        array = self._array("tolist()")
+        return (array.astype(np.float32) if self.dtype.name == "bfloat16" else array).tolist()
+
+    def __bool__(self) -> bool:
+        array = self._array("bool(tensor)")
+        if array.size != 1:
+            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+        return bool(array.item())
+
+    def __float__(self) -> float:
+        return float(self._single("float(tensor)"))
+
+    def __int__(self) -> int:
+        return int(self._single("int(tensor)"))
+
+    def __index__(self) -> int:
+        if self.dtype.is_floating_point:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self._single("an index"))
+
+    def _single(self, what: str) -> Any:
+        array = self._array(what)
+        if array.size != 1:
+            raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
+        return array.item()
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.ndim == 0 else format(str(self), spec)
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return int(self.shape[0])
+
+    __hash__ = object.__hash__
+
+    # -- gradients -------------------------------------------------------------------------
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that ``backward`` left here, None before."""
+        trace = active_trace()
+        if trace is not None:
+            trace.note_grad(cast("Tensor", self), read=True)
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None and (value.type.shape != self.type.shape or value.dtype != self.dtype):
+            raise RuntimeError(f"assigned grad is {value.type}; the tensor is {self.type}")
+        trace = active_trace()
+        if trace is not None:
+            trace.note_grad(cast("Tensor", self), read=False)
+        self._grad = value
+
+    def backward(self, gradient: TensorBase | None = None, retain_graph: bool | None = None,
+                 create_graph: bool = False) -> None:  # fmt: skip
+        """Adds the gradients of this tensor to ``grad`` of the leaves that it depends on.
+
+        Raises:
+            RuntimeError: if nothing was recorded, or a gradient is needed and not given.
+        """
+        if not self.requires_grad:
+            raise RuntimeError(
+                "element 0 of tensors does not require grad and does not have a grad_fn; if it is "
+                "the result of a compiled function, call backward() inside that function"
+            )
+        seed = _seed(self, gradient)
+        keep = create_graph if retain_graph is None else retain_graph
+        leaves, found = gradients([(self._variable, seed)], None, create_graph, keep)
+        for leaf, gradient_of_leaf in zip(leaves, found, strict=True):
+            owner = leaf.owner() if leaf.owner is not None else None
+            if owner is not None and gradient_of_leaf is not None:
+                owner._accumulate(self._result(gradient_of_leaf), create_graph)
+
+    def _accumulate(self, gradient: Tensor, create_graph: bool) -> None:
+        known = self.grad
+        if known is None:
+            self.grad = gradient
+        elif create_graph:
+            self.grad = known + gradient
+        else:
+            known._assign((known.detach() + gradient)._variable)
+
+    def detach(self) -> Tensor:
+        """The same elements (memory is shared), outside the recorded history."""
+        return self._result(Variable(self._variable.storage))
+
+    def detach_(self) -> Self:
+        """Forgets how this tensor was made."""
+        self._variable = Variable(self._variable.storage)
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """``detach()``; assigning replaces the elements."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: TensorBase) -> None:
+        if active_trace() is not None or value.type == self.type:
+            self._write(value._variable)
+            return
+        storage = self._variable.storage
+        storage.array, storage.type = value._array("t.data = tensor"), value.type
+        storage.version += 1
+
+    # -- assignment in place ---------------------------------------------------------------
+    def _assign(self, new: Variable) -> Self:
+        """Makes the tensor what ``new`` is: the last step of every method named ``..._``.
+
+        Raises:
+            RuntimeError: for a leaf that requires grad while gradients are recorded, and for a
+                result of another shape.
+        """
+        old = self._variable
+        if new.type.shape != old.type.shape:
+            raise RuntimeError(
+                f"an in-place operation gives {new.type}, which does not fit the tensor {old.type}"
+            )
+        if is_grad_enabled() and old.requires_grad and old.entry is None:
+            raise RuntimeError(
+                "a leaf Variable that requires grad is being used in an in-place operation. "
+                "Wrap the change in `with ng.no_grad():`."
+            )
+        if new.requires_grad and is_grad_enabled():
+            self._variable = new
+            self._update_base()
+        else:
+            self._write(new)
+        return self
+
+    def _write(self, new: Variable) -> None:
+        """Overwrites the elements, for all handles that share them."""
+        storage, trace = self._variable.storage, active_trace()
+        if new.type != storage.type:
+            new = (self._result(new).to(storage.type.dtype).expand(*storage.type.shape))._variable
+        if trace is not None:
+            trace.write(storage, trace.read(new.storage))
+            self._update_base()
+        elif storage.array is None:
+            raise ConcretizationError("assignment in place", storage.type)
+        else:
+            np.copyto(storage.array, new.payload)
+            storage.version += 1
+
+    def _update_base(self) -> None:
+        if self._view_of is not None:
+            base, op = self._view_of
+            whole = write_through(op, base, self)
+            base._assign(whole._variable)
+
+    def __copy__(self) -> Self:
+        return cast("Self", self.detach().requires_grad_(self.requires_grad))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user support the deepcopy protocol; "
+                "detach() it first"
+            )
+        array = self._array("copy.deepcopy(tensor)")
+        twin = self._clone_with(Variable(Storage(array.copy()), self.requires_grad))
+        if self._grad is not None:
+            twin._grad = copy.deepcopy(self._grad, memo)
+        memo[id(self)] = twin
+        return twin
+
+    def _clone_with(self, variable: Variable) -> Self:
+        return type(self)(variable)
+
+
+class Size(tuple[Dim, ...]):
+    """A shape: a tuple of sizes that prints like PyTorch's."""
+
+    __slots__ = ()
+
+    def numel(self) -> Dim:
+        """The number of elements."""
+        total: Dim = 1
+        for d in self:
+            total = total * d
+        return total
+
+    def __repr__(self) -> str:
+        return f"nngraph.Size([{', '.join(map(str, self))}])"
+
+
+def _seed(root: TensorBase, gradient: TensorBase | None) -> Variable:
+    if gradient is None:
+        if root.type.size != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        return creation.ones_like(root._variable)
+    if gradient.type.shape != root.type.shape:
+        raise RuntimeError(f"the gradient is {gradient.type}; the tensor is {root.type}")
+    return gradient._variable

@@ -1,0 +1,194 @@
+"""Makes tensors: eager arrays, or constants of the graph while a function is traced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nngraph.frontend.base import TensorBase
+from nngraph.frontend.modes import active_trace
+from nngraph.frontend.tape import apply_to_variables
+from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.variable import Storage, Variable
+from nngraph.ir.dims import Dim
+from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, float64, int64
+from nngraph.ir.op import Array, Op
+from nngraph.ops.core import Literal
+from nngraph.ops.creation import Constant, Full, Iota
+from nngraph.runtime.arrays import aligned_copy
+
+__all__ = ["arange", "as_tensor", "empty", "empty_like", "eye", "from_array", "from_dlpack",
+           "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "tensor", "zeros",
+           "zeros_like"]  # fmt: skip
+
+
+def _create(op: Op, requires_grad: bool = False) -> Tensor:
+    (variable,) = apply_to_variables(op, ())
+    storage = variable.storage
+    if storage.array is not None and not storage.array.flags.writeable:
+        storage.array = aligned_copy(storage.array)
+    out = Tensor(variable)
+    return out.requires_grad_() if requires_grad else out
+
+
+def from_array(array: Array, requires_grad: bool = False) -> Tensor:
+    """A tensor over ``array``, whose memory it shares; while tracing, a constant."""
+    if active_trace() is not None:
+        return _create(Constant(Literal(array)), requires_grad)
+    return Tensor(Variable(Storage(array), requires_grad))
+
+
+def tensor(data: Any, dtype: DType | None = None, device: object = None,
+           requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """A copy of ``data``: numbers, nested lists, NumPy arrays, tensors.
+
+    NumPy arrays keep their dtype; Python floats give float32, ints int64, bools bool.
+
+    Raises:
+        TypeError: if the data is no array of numbers, or of a dtype that nngraph lacks.
+    """
+    array = data._array("ng.tensor(tensor)") if isinstance(data, TensorBase) else _as_array(data)
+    kind = as_dtype(dtype) if dtype is not None else as_dtype(array.dtype)
+    out = from_array(aligned_copy(array.astype(kind.numpy, copy=False)))
+    return out.requires_grad_() if requires_grad else out
+
+
+def _as_array(data: Any) -> Array:
+    if isinstance(data, np.ndarray | np.generic):
+        return np.asarray(data)
+    try:
+        array = np.asarray(_to_numbers(data))
+    except ValueError as error:
+        raise ValueError(f"ng.tensor: {error}") from None
+    if array.dtype.kind not in "bifu":
+        raise TypeError(f"ng.tensor: cannot make a tensor of {type(data).__name__} {data!r:.60}")
+    if array.dtype == np.float64:
+        return array.astype(np.float32)
+    return array.astype(np.float32) if array.size == 0 and array.dtype != bool else array
+
+
+def _to_numbers(data: Any) -> Any:
+    """Lists may hold 0-d tensors and NumPy numbers."""
+    if isinstance(data, TensorBase):
+        return data.tolist()
+    if isinstance(data, list | tuple):
+        return [_to_numbers(x) for x in data]
+    return data
+
+
+def as_tensor(data: Any, dtype: DType | None = None, device: object = None) -> Tensor:
+    """Like ``tensor``, but shares memory with tensors and NumPy arrays of the right dtype."""
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    if isinstance(data, np.ndarray) and (dtype is None or as_dtype(data.dtype) is dtype):
+        return from_numpy(data)
+    if not isinstance(data, list | tuple | int | float | np.generic) and hasattr(data, "__dlpack__"):
+        shared = from_dlpack(data)
+        return shared if dtype is None else shared.to(dtype)
+    return tensor(data, dtype)
+
+
+def from_numpy(array: Array) -> Tensor:
+    """A tensor that shares the array's memory.
+
+    Raises:
+        TypeError: if it is no NumPy array, or of a dtype that nngraph lacks.
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
+    as_dtype(array.dtype)
+    return from_array(array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("=")))
+
+
+def from_dlpack(data: Any) -> Tensor:
+    """A tensor that shares memory with anything that has ``__dlpack__`` (CPU)."""
+    return from_array(np.from_dlpack(data))
+
+
+def _shape(size: Sequence[Any]) -> tuple[Dim, ...]:
+    listed = size[0] if len(size) == 1 and isinstance(size[0], tuple | list) else size
+    return tuple(listed)
+
+
+def full(size: Sequence[Dim], fill_value: float, *, dtype: DType | None = None,
+         device: object = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Every element is ``fill_value``; its Python type gives the default dtype."""
+    if isinstance(fill_value, TensorBase):
+        return fill_value.to(dtype).expand(*size).clone()
+    kind = dtype or (bool_ if isinstance(fill_value, bool)
+                     else int64 if isinstance(fill_value, int) else float32)  # fmt: skip
+    return _create(Full(fill_value, as_dtype(kind), tuple(size)), requires_grad)
+
+
+def zeros(*size: Any, dtype: DType | None = None, device: object = None,
+          requires_grad: bool = False) -> Tensor:  # fmt: skip
+    return full(_shape(size), 0, dtype=dtype or float32, requires_grad=requires_grad)
+
+
+def ones(*size: Any, dtype: DType | None = None, device: object = None,
+         requires_grad: bool = False) -> Tensor:  # fmt: skip
+    return full(_shape(size), 1, dtype=dtype or float32, requires_grad=requires_grad)
+
+
+def empty(*size: Any, dtype: DType | None = None, device: object = None,
+          requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """A tensor to be filled; it holds zeros, so that runs repeat."""
+    return zeros(*size, dtype=dtype, requires_grad=requires_grad)
+
+
+def zeros_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False,
+               **_: object) -> Tensor:  # fmt: skip
+    return full(input.type.shape, 0, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False,
+              **_: object) -> Tensor:  # fmt: skip
+    return full(input.type.shape, 1, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def empty_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False,
+               **_: object) -> Tensor:  # fmt: skip
+    return zeros_like(input, dtype=dtype, requires_grad=requires_grad)
+
+
+def full_like(input: Tensor, fill_value: float, *, dtype: DType | None = None,
+              requires_grad: bool = False, **_: object) -> Tensor:  # fmt: skip
+    kind = dtype or input.dtype
+    return full(input.type.shape, fill_value, dtype=kind, requires_grad=requires_grad)
+
+
+def arange(start: float, end: float | None = None, step: float = 1, *,
+           dtype: DType | None = None, device: object = None,
+           requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """``start, start + step, ...`` below ``end``; int64 if all three are integers.
+
+    Raises:
+        RuntimeError: if ``step`` is zero or leads away from ``end``.
+    """
+    first, last = (0, start) if end is None else (start, end)
+    if step == 0 or (last - first) * step < 0:
+        raise RuntimeError(f"arange: upper bound and larger bound inconsistent with step sign: "
+                           f"{first}, {last}, step {step}")  # fmt: skip
+    whole = all(isinstance(v, int) for v in (first, last, step))
+    kind = dtype or (int64 if whole else float32)
+    count = int(max(np.ceil((last - first) / step), 0))
+    if whole and first == 0 and step == 1:
+        return _create(Iota(as_dtype(kind), (count,), 0), requires_grad)
+    line = np.arange(count) * step + first
+    return from_array(aligned_copy(line.astype(as_dtype(kind).numpy)), requires_grad)
+
+
+def linspace(start: float, end: float, steps: int, *, dtype: DType | None = None,
+             device: object = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """``steps`` evenly spaced numbers, both ends included."""
+    line = np.linspace(start, end, steps, dtype=float64.numpy)
+    return from_array(aligned_copy(line.astype(as_dtype(dtype or float32).numpy)), requires_grad)
+
+
+def eye(n: int, m: int | None = None, *, dtype: DType | None = None, device: object = None,
+        requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Ones on the diagonal."""
+    array = np.eye(n, m, dtype=as_dtype(dtype or float32).numpy)
+    return from_array(aligned_copy(array), requires_grad)

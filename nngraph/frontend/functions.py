@@ -1,0 +1,81 @@
+"""PyTorch's top-level functions of tensors: joins, choices, and methods under their own names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from nngraph import ops
+from nngraph.frontend.promotion import Operand, as_tensor_like, promoted, result_type
+from nngraph.frontend.base import TensorBase
+from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dtypes import bool_
+from nngraph.ops.core import normalize_axis
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Joins tensors along an existing dimension.
+
+    Raises:
+        RuntimeError: for an empty list.
+    """
+    if not tensors:
+        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+    dtype = result_type(*tensors)
+    parts = [as_tensor_like(t, dtype, t) for t in tensors]
+    return cast("Tensor", ops.concat(parts, normalize_axis(dim, parts[0].ndim, "cat")))
+
+
+concat = concatenate = cat
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Joins tensors along a new dimension."""
+    return cat([t.unsqueeze(dim) for t in tensors], dim)
+
+
+def where(condition: Tensor, input: Operand, other: Operand) -> Tensor:
+    """``input`` where the condition holds, ``other`` elsewhere."""
+    if not isinstance(input, TensorBase) and not isinstance(other, TensorBase):
+        dtype = result_type(input, other)
+        a, b = (as_tensor_like(v, dtype, condition) for v in (input, other))
+    else:
+        a, b = promoted(input, other)
+    return cast("Tensor", ops.where(condition.to(bool_), a, b))
+
+
+def einsum(equation: str, *operands: Any) -> Tensor:
+    """Sums of products named by letters (``...`` is not supported).
+
+    Raises:
+        ValueError: if the equation does not fit the operands.
+    """
+    from nngraph.frontend.einsum import einsum as run
+
+    listed = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
+    return run(equation, *listed)
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Grids of coordinates; ``indexing`` is ``"ij"`` or ``"xy"``."""
+    lines = list(tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors)
+    swap = indexing == "xy" and len(lines) > 1
+    if swap:
+        lines[0], lines[1] = lines[1], lines[0]
+    sizes = [t.numel() for t in lines]
+    grids = [
+        t.reshape([-1 if a == i else 1 for a in range(len(lines))]).expand(*sizes)
+        for i, t in enumerate(lines)
+    ]
+    if swap:
+        grids = [g.transpose(0, 1) for g in grids]
+        grids[0], grids[1] = grids[1], grids[0]
+    return tuple(grids)
+
+
+def is_tensor(value: object) -> bool:
+    return isinstance(value, Tensor)
+
+
+def numel(input: Tensor) -> Any:
+    return input.numel()

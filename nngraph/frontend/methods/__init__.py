@@ -1,0 +1,1 @@
+"""Families of tensor methods; ``Tensor`` inherits them all."""

@@ -1,0 +1,229 @@
+"""Shapes: views, joins and repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from nngraph import ops
+from nngraph.frontend.base import TensorBase
+from nngraph.ir.dims import Dim, SymDim
+from nngraph.ops.core import normalize_axis
+
+if TYPE_CHECKING:
+    from nngraph.frontend.tensor import Tensor
+
+__all__ = ["ShapeMethods", "infer_size"]
+
+
+def _listed(sizes: Sequence[Any]) -> tuple[Any, ...]:
+    """``f(2, 3)`` and ``f((2, 3))`` mean the same."""
+    if len(sizes) == 1 and isinstance(sizes[0], tuple | list):
+        return tuple(sizes[0])
+    return tuple(sizes)
+
+
+def infer_size(shape: Sequence[Dim], total: Dim, kind: object) -> tuple[Dim, ...]:
+    """Replaces one -1 by what is left of ``total`` elements.
+
+    Raises:
+        RuntimeError: if the shape does not hold ``total`` elements.
+    """
+    known: Dim = 1
+    for d in shape:
+        known = known if d == -1 else known * d
+    holes = [i for i, d in enumerate(shape) if isinstance(d, int) and d == -1]
+    if len(holes) > 1:
+        raise RuntimeError("only one dimension can be inferred")
+    wrong = RuntimeError(f"shape '{list(shape)}' is invalid for input {kind}")
+    if not holes:
+        if known != total:
+            raise wrong
+        return tuple(shape)
+    if known == 0 or (isinstance(known, int) and isinstance(total, int) and total % known):
+        raise wrong
+    try:
+        rest = total // known
+    except ValueError:
+        raise wrong from None
+    return tuple(rest if i == holes[0] else d for i, d in enumerate(shape))
+
+
+class ShapeMethods(TensorBase):
+    """Each method is PyTorch's method of that name."""
+
+    __slots__ = ()
+
+    def numel(self) -> Any:
+        """The number of elements."""
+        return self.type.size
+
+    def dim(self) -> int:
+        return self.ndim
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or one of its sizes."""
+        return self.shape if dim is None else self.shape[normalize_axis(dim, self.ndim, "size")]
+
+    def reshape(self, *shape: Any) -> Tensor:
+        sizes = tuple(d if isinstance(d, SymDim) else int(d) for d in _listed(shape))
+        target = infer_size(sizes, self.type.size, self.type)
+        return cast("Tensor", ops.reshape(self, target))
+
+    def view(self, *shape: Any) -> Tensor:
+        """``reshape``; a dtype instead of a shape is not supported."""
+        return self.reshape(*shape)
+
+    def view_as(self, other: Tensor) -> Tensor:
+        return self.reshape(other.type.shape)
+
+    def reshape_as(self, other: Tensor) -> Tensor:
+        return self.reshape(other.type.shape)
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+        """Joins the dimensions from ``start_dim`` to ``end_dim``."""
+        if not self.ndim:
+            return self.reshape(1)
+        start, end = (normalize_axis(d, self.ndim, "flatten") for d in (start_dim, end_dim))
+        if start > end:
+            raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+        middle: Dim = 1
+        for d in self.type.shape[start : end + 1]:
+            middle = middle * d
+        shape = (*self.type.shape[:start], middle, *self.type.shape[end + 1 :])
+        return cast("Tensor", ops.reshape(self, shape))
+
+    def unflatten(self, dim: int, sizes: Sequence[int]) -> Tensor:
+        axis = normalize_axis(dim, self.ndim, "unflatten")
+        shape = self.type.shape
+        parts = infer_size(tuple(sizes), shape[axis], self.type)
+        return cast("Tensor", ops.reshape(self, (*shape[:axis], *parts, *shape[axis + 1 :])))
+
+    def permute(self, *dims: Any) -> Tensor:
+        perm = tuple(normalize_axis(d, self.ndim, "permute") for d in _listed(dims))
+        if sorted(perm) != list(range(self.ndim)):
+            raise RuntimeError(f"permute(dims): {list(dims)} does not name every dimension of "
+                               f"{self.type} once")  # fmt: skip
+        return cast("Tensor", ops.transpose(self, perm))
+
+    def transpose(self, dim0: int, dim1: int) -> Tensor:
+        perm = list(range(self.ndim))
+        if self.ndim:
+            a, b = (normalize_axis(d, self.ndim, "transpose") for d in (dim0, dim1))
+            perm[a], perm[b] = perm[b], perm[a]
+        return cast("Tensor", ops.transpose(self, tuple(perm)))
+
+    swapaxes = transpose
+
+    def t(self) -> Tensor:
+        if self.ndim > 2:
+            raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
+        return self.transpose(0, 1) if self.ndim == 2 else cast("Tensor", self)
+
+    @property
+    def T(self) -> Tensor:
+        return self.permute(*reversed(range(self.ndim)))
+
+    @property
+    def mT(self) -> Tensor:
+        return self.transpose(-2, -1)
+
+    def movedim(self, source: int, destination: int) -> Tensor:
+        rest = [a for a in range(self.ndim) if a != normalize_axis(source, self.ndim)]
+        rest.insert(normalize_axis(destination, self.ndim), normalize_axis(source, self.ndim))
+        return self.permute(*rest)
+
+    def squeeze(self, dim: int | Sequence[int] | None = None) -> Tensor:
+        """Removes dimensions of size 1 (those named, or all)."""
+        listed = range(self.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
+        drop = {normalize_axis(d, self.ndim, "squeeze") for d in listed}
+        shape = [d for a, d in enumerate(self.type.shape) if not (a in drop and d == 1)]
+        return cast("Tensor", ops.reshape(self, tuple(shape)))
+
+    def unsqueeze(self, dim: int) -> Tensor:
+        shape = list(self.type.shape)
+        shape.insert(normalize_axis(dim, self.ndim + 1, "unsqueeze"), 1)
+        return cast("Tensor", ops.reshape(self, tuple(shape)))
+
+    def expand(self, *sizes: Any) -> Tensor:
+        """Repeats dimensions of size 1 without copying; -1 keeps a size."""
+        wanted = _listed(sizes)
+        lead = len(wanted) - self.ndim
+        if lead < 0:
+            raise RuntimeError(f"expand({list(wanted)}): the number of sizes provided "
+                               f"({len(wanted)}) must be greater or equal to the number of "
+                               f"dimensions in the tensor ({self.ndim})")  # fmt: skip
+        shape = tuple(
+            self.type.shape[a - lead] if isinstance(d, int) and d == -1 else d
+            for a, d in enumerate(wanted)
+        )
+        if shape == self.type.shape:
+            return cast("Tensor", self)
+        return cast("Tensor", ops.broadcast_to(self, shape))
+
+    def expand_as(self, other: Tensor) -> Tensor:
+        return self.expand(*other.type.shape)
+
+    broadcast_to = expand
+
+    def contiguous(self) -> Tensor:
+        """The tensor itself: nngraph's tensors have no strides to straighten."""
+        return cast("Tensor", self)
+
+    def repeat(self, *sizes: Any) -> Tensor:
+        """Tiles the tensor ``sizes[i]`` times along dimension i."""
+        counts = _listed(sizes)
+        if len(counts) < self.ndim:
+            raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number "
+                               "of dimensions of tensor")  # fmt: skip
+        full = (1,) * (len(counts) - self.ndim) + tuple(self.type.shape)
+        return cast("Tensor", ops.tile(self.reshape(full), tuple(counts)))
+
+    def flip(self, *dims: Any) -> Tensor:
+        axes = tuple(sorted(normalize_axis(d, self.ndim, "flip") for d in _listed(dims)))
+        return cast("Tensor", ops.flip(self, axes))
+
+    def narrow(self, dim: int, start: int, length: int) -> Tensor:
+        """``length`` elements from ``start`` along ``dim``."""
+        axis = normalize_axis(dim, self.ndim, "narrow")
+        starts, sizes = [0] * self.ndim, list(self.type.shape)
+        starts[axis], sizes[axis] = start, length
+        return cast("Tensor", ops.slice(self, tuple(starts), tuple(sizes), (1,) * self.ndim))
+
+    def split(self, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+        """Parts of ``split_size`` (the last may be smaller), or of the sizes listed."""
+        axis = normalize_axis(dim, self.ndim, "split")
+        total = int(cast("int", self.type.shape[axis]))
+        if isinstance(split_size, int):
+            sizes = [min(split_size, total - i) for i in range(0, total, split_size)] or [0]
+        else:
+            sizes = list(split_size)
+        if sum(sizes) != total:
+            raise RuntimeError(f"split expects sizes that sum to {total} in dimension {dim}, "
+                               f"got {sizes}")  # fmt: skip
+        return cast("tuple[Tensor, ...]", tuple(ops.split(self, axis, tuple(sizes))))
+
+    def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+        """At most ``chunks`` parts of equal size (the last may be smaller)."""
+        axis = normalize_axis(dim, self.ndim, "chunk")
+        total = int(cast("int", self.type.shape[axis]))
+        return self.split(max(-(-total // chunks), 1), dim)
+
+    def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
+        """The slices along ``dim``."""
+        return tuple(p.squeeze(dim) for p in self.split(1, dim))
+
+    def tril(self, diagonal: int = 0) -> Tensor:
+        return cast("Tensor", ops.tril(self, diagonal))
+
+    def triu(self, diagonal: int = 0) -> Tensor:
+        return cast("Tensor", ops.triu(self, diagonal))
+
+    def roll(self, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
+        """Moves elements round; without ``dims`` the flattened tensor is rolled."""
+        if dims is None:
+            return self.flatten().roll(shifts, 0).reshape(self.type.shape)
+        steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+        axes = (dims,) if isinstance(dims, int) else tuple(dims)
+        named = tuple(normalize_axis(d, self.ndim, "roll") for d in axes)
+        return cast("Tensor", ops.roll(self, steps, named))

@@ -1,0 +1,123 @@
+"""PyTorch's type promotion (``torch.result_type``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from nngraph.frontend.base import TensorBase
+from nngraph.ir.dims import SymDim
+from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, int16, int32, int64, uint8
+from nngraph.ops.creation import full
+from nngraph.ops.elementwise import cast as cast_op
+
+if TYPE_CHECKING:
+    from nngraph.frontend.tensor import Tensor
+
+__all__ = ["Number", "Operand", "as_float", "as_tensor_like", "is_number", "promote", "promoted",
+           "result_type"]  # fmt: skip
+
+Number = float | int | bool
+Operand = TensorBase | Number
+
+_RANK = {"bool": 0, "uint": 1, "int": 1, "float": 2}
+
+
+def is_number(value: object) -> bool:
+    """True for Python and NumPy numbers."""
+    return isinstance(value, bool | int | float | np.generic)
+
+
+def promote(a: DType, b: DType) -> DType:
+    """The dtype that holds both (PyTorch's table)."""
+    if a is b:
+        return a
+    if _RANK[a.kind] != _RANK[b.kind]:
+        return a if _RANK[a.kind] > _RANK[b.kind] else b
+    if a.kind == "float":
+        return float32 if a.bits == b.bits else a if a.bits > b.bits else b
+    if a.kind == b.kind:
+        return a if a.bits > b.bits else b
+    signed, unsigned = (a, b) if a.kind == "int" else (b, a)
+    if unsigned is uint8:
+        return int16 if signed.bits == 8 else signed
+    if signed.bits > unsigned.bits:
+        return signed
+    return {16: int32}.get(unsigned.bits, int64)
+
+
+def _default(value: Number | np.generic) -> DType:
+    if isinstance(value, bool | np.bool_):
+        return bool_
+    return int64 if isinstance(value, int | np.integer) else float32
+
+
+def result_type(*operands: Operand) -> DType:
+    """The dtype of an operation: tensors with axes win over 0-d tensors, these over numbers.
+
+    Within a lower priority only a higher category (bool < integer < floating point) counts.
+    """
+    levels: list[DType | None] = [None, None, None]  # tensors with axes, 0-d tensors, numbers
+    for value in operands:
+        if isinstance(value, TensorBase):
+            level, kind = (0 if value.ndim else 1), value.dtype
+        else:
+            level, kind = 2, _default(value)
+        known = levels[level]
+        levels[level] = kind if known is None else promote(known, kind)
+    result: DType | None = None
+    for kind_of_level in levels:
+        if kind_of_level is None:
+            continue
+        if result is None or _RANK[kind_of_level.kind] > _RANK[result.kind]:
+            result = kind_of_level
+    assert result is not None, "result_type needs an operand"
+    return result
+
+
+def as_tensor_like(value: Operand, dtype: DType, like: TensorBase) -> Tensor:
+    """``value`` as a tensor of ``dtype``: numbers become 0-d constants."""
+    if isinstance(value, TensorBase):
+        return cast("Tensor", value if value.dtype is dtype else cast_op(value, dtype))
+    if isinstance(value, SymDim):
+        raise TypeError(f"the symbolic size {value} cannot be used as a tensor's value yet")
+    number: Any = value.item() if isinstance(value, np.generic) else value
+    if dtype.kind == "bool":
+        number = bool(number)
+    elif dtype.is_integer:
+        number = int(number)
+    return cast("Tensor", full(number, dtype, (), like))
+
+
+def promoted(*operands: Operand, at_least: DType | None = None) -> list[Tensor]:
+    """All operands as tensors of their common dtype.
+
+    Args:
+        operands: tensors and numbers, at least one tensor.
+        at_least: used instead where the common dtype is no floating point type.
+
+    Raises:
+        TypeError: if an operand is neither tensor nor number.
+    """
+    for position, value in enumerate(operands):
+        if not isinstance(value, TensorBase) and not is_number(value):
+            raise TypeError(
+                f"operand {position} is {type(value).__name__}; it must be a Tensor or a number "
+                "(make a tensor with ng.tensor(...))"
+            )
+    dtype = result_type(*operands)
+    if at_least is not None and not dtype.is_floating_point:
+        dtype = at_least
+    like = next(v for v in operands if isinstance(v, TensorBase))
+    return [as_tensor_like(v, dtype, like) for v in operands]
+
+
+def as_float(tensor: TensorBase) -> Tensor:
+    """The tensor itself if its dtype is a floating point type, else as float32."""
+    return cast("Tensor", tensor if tensor.dtype.is_floating_point else cast_op(tensor, float32))
+
+
+def to_dtype(value: object) -> DType:
+    """``as_dtype`` under the name that methods use."""
+    return as_dtype(value)

@@ -1,0 +1,53 @@
+"""Nested tuples, lists and dicts of leaves: taken apart and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Tree", "flatten", "unflatten"]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The structure of a nest: ``kind`` of container, its keys, and its children's trees."""
+
+    kind: type | None  # None marks a leaf
+    keys: tuple[Any, ...] = ()
+    children: tuple[Tree, ...] = ()
+
+
+_LEAF = Tree(None)
+
+
+def flatten(nest: Any, leaves: list[Any]) -> Tree:
+    """Appends the leaves of ``nest`` to ``leaves``, in order, and returns the structure.
+
+    Dicts keep their insertion order. Anything that is no tuple, list or dict is a leaf.
+    """
+    kind = type(nest)
+    if kind is tuple or kind is list or (isinstance(nest, tuple) and hasattr(nest, "_fields")):
+        return Tree(kind, (), tuple(flatten(x, leaves) for x in nest))
+    if isinstance(nest, dict):
+        children = tuple(flatten(x, leaves) for x in nest.values())
+        return Tree(dict, tuple(nest), children)
+    leaves.append(nest)
+    return _LEAF
+
+
+def unflatten(tree: Tree, leaves: Sequence[Any]) -> Any:
+    """The nest of structure ``tree`` with these leaves."""
+    position = iter(leaves)
+    return _build(tree, lambda: next(position))
+
+
+def _build(tree: Tree, take: Callable[[], Any]) -> Any:
+    if tree.kind is None:
+        return take()
+    parts = [_build(c, take) for c in tree.children]
+    if tree.kind is dict:
+        return dict(zip(tree.keys, parts, strict=True))
+    if tree.kind is tuple or tree.kind is list:
+        return tree.kind(parts)
+    return tree.kind(*parts)  # a named tuple

@@ -1,0 +1,112 @@
+"""Random numbers from one counter-based state: (key, key, draw number).
+
+Every draw uses the state and then advances it, eagerly and in compiled functions alike (there the
+state is one of the graph's states), so that a seed fixes the whole sequence on every backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from nngraph.frontend.modes import active_trace
+from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.variable import Storage, Variable
+from nngraph.ir.dims import Dim
+from nngraph.ir.dtypes import DType, as_dtype, float32, int64
+from nngraph.ops import random as ops
+from nngraph.ops.elementwise import cast as cast_op
+from nngraph.ops.elementwise import floor
+
+__all__ = ["get_rng_state", "initial_seed", "manual_seed", "next_key", "rand", "rand_like",
+           "randint", "randn", "randn_like", "randperm", "set_rng_state"]  # fmt: skip
+
+_state = Tensor(Variable(Storage(np.zeros(3, np.uint32))))
+
+
+def manual_seed(seed: int) -> None:
+    """Starts the sequence that belongs to ``seed`` (an integer of at most 64 bits)."""
+    low, high = seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
+    _state._variable.storage.array = np.array([low, high, 0], np.uint32)
+
+
+def initial_seed() -> int:
+    """The seed in force."""
+    low, high, _ = (int(v) for v in _state._array("initial_seed()"))
+    return high << 32 | low
+
+
+def get_rng_state() -> Tensor:
+    """A copy of the state: uint32[3] of key, key, number of draws."""
+    return _state.clone()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Goes on from a state that ``get_rng_state`` gave."""
+    _state.copy_(new_state)
+
+
+def next_key() -> Tensor:
+    """The state for one draw; the sequence advances."""
+    trace = active_trace()
+    storage = _state._variable.storage
+    if trace is not None:
+        trace.name(storage, "rng")
+        used = Tensor(Variable(Storage(None, trace.read(storage))))
+    else:
+        array = storage.array
+        assert array is not None
+        used = Tensor(Variable(Storage(array.copy())))
+    _state._write(ops.advance(used)._variable)
+    return used
+
+
+def _listed(size: Sequence[Any]) -> tuple[Dim, ...]:
+    nested = len(size) == 1 and isinstance(size[0], tuple | list)
+    return tuple(size[0]) if nested else tuple(size)
+
+
+def rand(*size: Any, dtype: DType | None = None, device: object = None,
+         requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Uniform on [0, 1)."""
+    out = ops.uniform(next_key(), _listed(size), as_dtype(dtype or float32), 0.0, 1.0)
+    return out.requires_grad_() if requires_grad else out
+
+
+def randn(*size: Any, dtype: DType | None = None, device: object = None,
+          requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Standard normal."""
+    out = ops.normal(next_key(), _listed(size), as_dtype(dtype or float32))
+    return out.requires_grad_() if requires_grad else out
+
+
+def rand_like(input: Tensor, *, dtype: DType | None = None) -> Tensor:
+    return rand(input.type.shape, dtype=dtype or input.dtype)
+
+
+def randn_like(input: Tensor, *, dtype: DType | None = None) -> Tensor:
+    return randn(input.type.shape, dtype=dtype or input.dtype)
+
+
+def randint(low: int, high: int | Sequence[int], size: Sequence[int] | None = None, *,
+            dtype: DType | None = None) -> Tensor:  # fmt: skip
+    """Integers from ``low`` (0 if left out) to ``high - 1``.
+
+    Raises:
+        RuntimeError: if the range is empty.
+    """
+    if size is None:
+        low, high, size = 0, low, cast("Sequence[int]", high)
+    first, last = int(low), int(cast("int", high))
+    if last <= first:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got {first} >= {last}")
+    spread = rand(size, dtype=as_dtype("float64")) * float(last - first)
+    return cast("Tensor", cast_op(floor(spread), as_dtype(dtype or int64))) + first
+
+
+def randperm(n: int, *, dtype: DType | None = None) -> Tensor:
+    """A random order of 0 .. n-1."""
+    order = rand(n, dtype=as_dtype("float64")).argsort()
+    return order.to(dtype or int64)

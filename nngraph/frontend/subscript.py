@@ -1,0 +1,205 @@
+"""What a subscript means: basic parts become one slice, index tensors one gather."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from nngraph import ops
+from nngraph.frontend.base import TensorBase
+from nngraph.ir.dims import Dim
+from nngraph.ir.dtypes import bool_, int64
+
+if TYPE_CHECKING:
+    from nngraph.frontend.tensor import Tensor
+
+__all__ = ["Plan", "plan_subscript"]
+
+
+@dataclass
+class Plan:
+    """Slice, then drop and add axes, then gather at index tensors.
+
+    Attributes:
+        base: what is subscripted.
+        starts, sizes, steps: the slice, one entry for each axis of ``base``.
+        view: the shape after axes of integers were dropped and those of ``None`` added.
+        indices: index tensors by axis of ``view``.
+    """
+
+    base: Tensor
+    starts: list[int] = field(default_factory=list)
+    sizes: list[Dim] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    view: list[Dim] = field(default_factory=list)
+    indices: dict[int, Tensor] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[Dim, ...]:
+        """The shape that a read gives and a write takes."""
+        if not self.indices:
+            return tuple(self.view)
+        gathered, rest, place = self._gather_layout()
+        return (*rest[:place], *gathered, *rest[place:])
+
+    def _gather_layout(self) -> tuple[tuple[Dim, ...], list[Dim], int]:
+        from nngraph.ops.core import broadcast_shapes
+
+        shapes = [t.type.shape for t in self.indices.values()]
+        axes = sorted(self.indices)
+        adjacent = axes == list(range(axes[0], axes[0] + len(axes)))
+        rest = [d for a, d in enumerate(self.view) if a not in self.indices]
+        return broadcast_shapes("index", shapes), rest, axes[0] if adjacent else 0
+
+    def sliced(self) -> Tensor:
+        """The basic part of the read."""
+        x = self.base
+        if self.sizes != list(x.type.shape) or any(s != 1 for s in self.steps):
+            x = cast("Tensor", ops.slice(x, self.starts, self.sizes, self.steps))
+        return x if tuple(self.view) == x.type.shape else cast("Tensor", ops.reshape(x, self.view))
+
+    def read(self) -> Tensor:
+        x = self.sliced()
+        if not self.indices:
+            return x
+        flat, row, perm = self._flattened(x)
+        out = cast("Tensor", ops.take(flat, row, 0))
+        return self._restore(out, perm)
+
+    def _flattened(self, x: Tensor) -> tuple[Tensor, Tensor, list[int]]:
+        """Index axes moved to the front and joined, with one index for the joined axis."""
+        axes = sorted(self.indices)
+        perm = axes + [a for a in range(x.ndim) if a not in self.indices]
+        moved = x if perm == list(range(x.ndim)) else x.permute(*perm)
+        row: Tensor | None = None
+        for axis in axes:
+            size = cast("int", self.view[axis])
+            index = self.indices[axis].to(int64)
+            index = cast("Tensor", ops.where(index < 0, index + size, index)) \
+                if len(axes) > 1 else index  # fmt: skip
+            row = index if row is None else row * size + index
+        assert row is not None
+        if len(axes) > 1:
+            joined: Dim = 1
+            for a in axes:
+                joined = joined * self.view[a]
+            moved = moved.reshape(joined, *moved.type.shape[len(axes) :])
+        return moved, row, perm
+
+    def _restore(self, out: Tensor, perm: list[int]) -> Tensor:
+        """Moves the gathered axes from the front to where NumPy puts them."""
+        gathered, rest, place = self._gather_layout()
+        if not place:
+            return out
+        count = len(gathered)
+        order = [*range(count, count + place), *range(count),
+                 *range(count + place, count + len(rest))]  # fmt: skip
+        return out.permute(*order)
+
+    def write(self, update: Tensor) -> Tensor:
+        """``base`` with the subscripted part replaced by ``update`` (of shape ``shape``)."""
+        part = update if not self.indices else self._scatter(update)
+        inner = cast("Tensor", ops.reshape(part, tuple(self.sizes)))
+        if self.sizes == list(self.base.type.shape) and all(s == 1 for s in self.steps):
+            return inner
+        out = ops.slice_update(self.base, inner, self.starts, self.sizes, self.steps)
+        return cast("Tensor", out)
+
+    def _scatter(self, update: Tensor) -> Tensor:
+        x = self.sliced()
+        flat, row, perm = self._flattened(x)
+        gathered, rest, place = self._gather_layout()
+        count = len(gathered)
+        order = [*range(place, place + count), *range(place),
+                 *range(place + count, count + len(rest))]  # fmt: skip
+        front = update.permute(*order) if place else update
+        done = cast("Tensor", ops.scatter_slices(flat, row, front, 0, "none"))
+        moved_shape = [x.type.shape[a] for a in perm]
+        inverse = sorted(range(len(perm)), key=perm.__getitem__)
+        return done.reshape(moved_shape).permute(*inverse)
+
+
+def plan_subscript(key: Any, base: Tensor) -> Plan:
+    """Reads a subscript by NumPy's and PyTorch's rules.
+
+    Raises:
+        IndexError: for too many indices, or an index out of range.
+        TypeError: for anything else than integers, slices, None, ``...``, and index tensors.
+    """
+    parts = list(key) if isinstance(key, tuple) else [key]
+    parts = _expand_masks([_as_part(p, base) for p in parts])
+    consumed = sum(1 for p in parts if p is not None and p is not Ellipsis)
+    if consumed > base.ndim:
+        raise IndexError(f"too many indices for tensor of dimension {base.ndim}")
+    fill = [slice(None)] * (base.ndim - consumed)
+    spot = next((i for i, p in enumerate(parts) if p is Ellipsis), len(parts))
+    parts[spot : spot + 1] = fill
+    plan, axis = Plan(base), 0
+    for part in parts:
+        if part is None:
+            plan.view.append(1)
+            continue
+        _add_axis(plan, part, axis)
+        axis += 1
+    return plan
+
+
+def _as_part(part: Any, base: Tensor) -> Any:
+    if isinstance(part, list | np.ndarray):
+        return ops.constant(np.asarray(part), base)
+    if isinstance(part, np.integer):
+        return int(part)
+    return part
+
+
+def _expand_masks(parts: list[Any]) -> list[Any]:
+    """A bool tensor counts as the indices of its true elements (eager only)."""
+    out: list[Any] = []
+    for part in parts:
+        if isinstance(part, TensorBase) and part.dtype is bool_:
+            places = np.nonzero(part._array("x[mask] (its shape depends on the mask's values)"))
+            out += [ops.constant(p.astype(np.int64), part) for p in places]
+        else:
+            out.append(part)
+    return out
+
+
+def _add_axis(plan: Plan, part: Any, axis: int) -> None:
+    size = plan.base.type.shape[axis]
+    if isinstance(part, slice):
+        start, count, step = _slice_of(part, size)
+        plan.view.append(count)
+    elif isinstance(part, TensorBase):
+        start, count, step = 0, size, 1
+        plan.indices[len(plan.view)] = cast("Tensor", part)
+        plan.view.append(size)
+    elif isinstance(part, int) and not isinstance(part, bool):
+        if isinstance(size, int) and not -size <= part < size:
+            raise IndexError(f"index {part} is out of bounds for dimension {axis} with size {size}")
+        start, count, step = part if part >= 0 else cast("int", size + part), 1, 1
+    else:
+        raise TypeError(f"a subscript is an integer, a slice, None, ... or a tensor of integers; "
+                        f"got {type(part).__name__}")  # fmt: skip
+    plan.starts.append(start)
+    plan.sizes.append(count)
+    plan.steps.append(step)
+
+
+def _slice_of(part: slice, size: Dim) -> tuple[int, Dim, int]:
+    if part == slice(None):
+        return 0, size, 1
+    step = 1 if part.step is None else int(part.step)
+    if step <= 0:
+        raise ValueError("step must be greater than zero; use flip() to go backwards")
+    if isinstance(size, int):
+        span = range(*part.indices(size))
+        return (span.start if len(span) else 0), len(span), step
+    start = part.start or 0
+    if start < 0 or step != 1 or (isinstance(part.stop, int) and part.stop < 0):
+        stop = size + part.stop if part.stop is not None else size
+        begin = size + start if start < 0 else start
+        return begin, stop - begin, 1  # type: ignore[return-value]
+    stop = size if part.stop is None else part.stop
+    return start, stop - start, 1

@@ -1,0 +1,77 @@
+"""What stands behind a tensor: storage that may change, and a variable of the gradient tape.
+
+A ``Storage`` holds an array, or while tracing the graph value that stands for it. Handles that
+share memory by PyTorch's rules (``detach``, ``data``) share the storage. A ``Variable`` is one
+version of a tensor in the sense of differentiation: operators are applied to variables, and rules
+(``vjp``) compute with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nngraph.frontend.modes import active_trace
+from nngraph.ir.graph import Value
+from nngraph.ir.op import Array, Op
+from nngraph.ir.types import TensorType, type_of_array
+
+if TYPE_CHECKING:
+    from weakref import ref
+
+    from nngraph.frontend.tape import Entry
+    from nngraph.frontend.tensor import Tensor
+
+__all__ = ["Storage", "Variable"]
+
+
+class Storage:
+    """An array, its graph value while a trace is on, and a count of writes."""
+
+    __slots__ = ("__weakref__", "array", "type", "value", "version")
+
+    def __init__(self, array: Array | None, value: Value | None = None) -> None:
+        self.array = array
+        self.value = value
+        self.version = 0
+        if value is not None:
+            self.type = value.type
+        else:
+            assert array is not None
+            self.type = type_of_array(array)
+
+
+class Variable:
+    """One version of a tensor: an operand of operators and rules.
+
+    Attributes:
+        storage: where its elements are.
+        requires_grad: whether operators on it are recorded.
+        entry: the tape entry that made it, with its output position; None for a leaf.
+        owner: weak reference to the tensor whose ``grad`` a leaf fills.
+    """
+
+    __slots__ = ("entry", "index", "owner", "requires_grad", "storage")
+
+    def __init__(self, storage: Storage, requires_grad: bool = False,
+                 entry: Entry | None = None, index: int = 0) -> None:  # fmt: skip
+        self.storage = storage
+        self.requires_grad = requires_grad
+        self.entry = entry
+        self.index = index
+        self.owner: ref[Tensor] | None = None
+
+    @property
+    def type(self) -> TensorType:
+        return self.storage.type
+
+    @property
+    def payload(self) -> Any:
+        """The graph value while tracing, else the array."""
+        trace = active_trace()
+        return self.storage.array if trace is None else trace.read(self.storage)
+
+    def apply(self, op: Op, operands: Sequence[Variable]) -> tuple[Variable, ...]:
+        from nngraph.frontend.tape import apply_to_variables
+
+        return apply_to_variables(op, operands)
