@@ -161,3 +161,107 @@ class ConvSpec:
     def y_shape(self) -> tuple[int, ...]:
         """Of the output and of its gradient."""
         return (self.batch, self.out_channels, *self.out_size)
+
+
+@dataclass(frozen=True)
+class PoolSpec:
+    """Pooling windows over `planes` planes (batch times channels) of 1, 2 or 3 dimensions.
+
+    `out_size` is explicit: windows may reach over the end (ceil_mode). `pad_high` counts for
+    `count_include_pad` only: an average divides by the part of its window that lies within the
+    padded input, or, without `count_include_pad`, within the input.
+    """
+
+    planes: int
+    size: tuple[int, ...]
+    out_size: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    pad_low: tuple[int, ...]
+    pad_high: tuple[int, ...]
+    dilation: tuple[int, ...]
+    count_include_pad: bool = True
+    dtype: str = "float32"
+
+    @property
+    def windows(self) -> ConvSpec:
+        """The convolution of one channel that has these windows."""
+        axes = zip(
+            self.size, self.out_size, self.kernel, self.stride, self.pad_low, self.dilation,
+            strict=True,
+        )  # fmt: skip
+        high = tuple((m - 1) * s + d * (k - 1) + 1 - n - lo for n, m, k, s, lo, d in axes)
+        return ConvSpec(
+            self.planes, 1, 1, self.size, self.kernel, self.stride, self.pad_low, high,
+            self.dilation, 1, self.dtype,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TakeSpec:
+    """Rows by index: data (outer, rows, inner), index (count,), result (outer, count, inner).
+
+    A negative index counts from the end. One out of range is clamped when read and ignored when
+    written: no kernel touches foreign memory.
+    """
+
+    outer: int
+    rows: int
+    inner: int
+    count: int
+    dtype: str = "float32"
+    index_dtype: str = "int64"
+
+
+@dataclass(frozen=True)
+class ElementsSpec:
+    """Elements by index along `axis`: index and result (or updates) have `index_shape`.
+
+    `reduction` of a scatter: "none" (the last one wins), "add" or "max". Indices as in `TakeSpec`.
+    """
+
+    data_shape: tuple[int, ...]
+    index_shape: tuple[int, ...]
+    axis: int
+    reduction: str = "none"
+    dtype: str = "float32"
+    index_dtype: str = "int64"
+
+    def __post_init__(self) -> None:
+        if self.reduction not in ("none", "add", "max"):
+            raise ValueError(f"reduction is {self.reduction!r}; wanted 'none', 'add' or 'max'")
+        pairs = zip(self.data_shape, self.index_shape, strict=True)
+        fits = all(i <= n or a == self.axis for a, (n, i) in enumerate(pairs))
+        if not fits or not 0 <= self.axis < len(self.data_shape):
+            raise ValueError(f"{self}: the index may exceed the data along `axis` only")
+
+
+@dataclass(frozen=True)
+class SortSpec:
+    """A stable sort of each row of (rows, columns); the first `keep` of each are returned.
+
+    NaN counts as larger than every number, as in PyTorch.
+    """
+
+    rows: int
+    columns: int
+    keep: int
+    descending: bool = False
+    dtype: str = "float32"
+    index_dtype: str = "int64"
+
+
+@dataclass(frozen=True)
+class ScanSpec:
+    """Running sums along the middle axis of (outer, length, inner).
+
+    `exclusive` leaves out the element itself, `reverse` runs from the end.
+    """
+
+    outer: int
+    length: int
+    inner: int
+    dtype: str = "float32"
+    out_dtype: str = "float32"
+    exclusive: bool = False
+    reverse: bool = False

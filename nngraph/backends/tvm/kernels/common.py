@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +41,16 @@ def accumulator(dtype: str) -> str:
 def const(value: float, dtype: str) -> Expr:
     """A constant of `dtype`."""
     return tirx.const(value, dtype)
+
+
+def is_float(dtype: str) -> bool:
+    """Whether `dtype` has NaN and infinities."""
+    return "float" in dtype
+
+
+def lowest(dtype: str) -> Expr:
+    """What no value of `dtype` is below: minus infinity, or the least integer."""
+    return const(-math.inf, dtype) if is_float(dtype) else tirx.min_value(dtype)
 
 
 def cast(value: Expr, dtype: str) -> Expr:

@@ -19,7 +19,7 @@ from nngraph.backends.tvm.specs import ConvSpec, GemmSpec, MatrixLayout
 
 
 def conv_forward(spec: ConvSpec, epilogue: Epilogue | None = None) -> PrimFunc:
-    """y = conv(x, weight). Parameters: x, weight, extras, y, further outputs; flat but the extras.
+    """The output y. Parameters: x, weight, extras, y, further outputs; flat but the extras.
 
     The epilogue's index is `[image, out channel, *position]`.
     """
@@ -40,7 +40,7 @@ def conv_forward(spec: ConvSpec, epilogue: Epilogue | None = None) -> PrimFunc:
 
 
 def conv_input_gradient(spec: ConvSpec, epilogue: Epilogue | None = None) -> PrimFunc:
-    """dx. Parameters: dy, weight, extras, dx, further outputs; flat but the extras.
+    """The gradient dx of the input. Parameters: dy, weight, extras, dx, further outputs; flat.
 
     Also the transposed convolution. The epilogue's index is `[image, channel, *position]` in dx.
     """
@@ -61,7 +61,7 @@ def conv_input_gradient(spec: ConvSpec, epilogue: Epilogue | None = None) -> Pri
 
 
 def conv_weight_gradient(spec: ConvSpec) -> PrimFunc:
-    """dweight. Parameters: x, dy, dweight; flat. Sums have a fixed order."""
+    """The gradient of the weight. Parameters: x, dy, dweight; flat. Sums have a fixed order."""
     return build_weight_gradient(spec)
 
 
@@ -77,7 +77,7 @@ def is_pointwise(spec: ConvSpec) -> bool:
 
 
 def _pointwise(spec: ConvSpec, epilogue: Epilogue | None, gradient: bool) -> PrimFunc:
-    """y[n] = W x[n], or dx[n] = W' dy[n]; a 1x1 epilogue index is spread over the positions."""
+    """As y[n] = W x[n], or dx[n] = W' dy[n]; a 1x1 epilogue index is spread over the positions."""
     positions = math.prod(spec.size)
     rows, inner = spec.out_channels, spec.channels
     weight = MatrixLayout(spec.channels, 1, (0,))

@@ -272,19 +272,15 @@ class _Builder:
             )
 
         if tile.channel_lanes:
+
+            def column(channel: Expr) -> None:
+                for p, place in enumerate(places):
+                    self._put(sums[p, i], image, channel, place)
+
             with T.serial(0, tile.channels) as i:
-                put(
-                    i,
-                    lambda channel: (
-                        [
-                            self._put(sums[p, i], image, channel, place)
-                            for p, place in enumerate(places)
-                        ]
-                        and None
-                    ),
-                )
+                put(i, column)
             return
-        vector = width >= tile.lanes and step == 1
+        vector = width >= tile.lanes and step <= 4
         for i in range(tile.channels):
             for p, place in enumerate(places):
 

@@ -235,9 +235,9 @@ class _PositionLanes:
         partial = local((self.outs * self.per * self.taps, self.vector), self.acc)
         clear_planes(planes, const(0, "int32"), size, self.acc)
         clear_planes(dy, const(0, "int32"), self.outs * dy_size, self.acc)
-        with T.serial(0, self.outs * self.per * self.taps) as i:
-            with T.vectorized(0, self.vector) as v:
-                T.buffer_store(partial, const(0, self.acc), [i, v])
+        rows = self.outs * self.per * self.taps
+        with T.serial(0, rows) as i, T.vectorized(0, self.vector) as v:
+            T.buffer_store(partial, const(0, self.acc), [i, v])
         with T.serial(0, spec.batch) as image:
             with T.serial(0, self.per) as c:
                 channel = tirx.min(part * self.per + c, self.channels - 1)

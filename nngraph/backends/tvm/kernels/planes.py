@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from nngraph.backends.tvm.kernels.common import (
@@ -20,6 +21,8 @@ from nngraph.backends.tvm.kernels.common import (
 from nngraph.backends.tvm.kernels.taps import Part, Phase, TapPlan, strides
 
 _WIDE = 16
+_MAX_STEP = 4
+"""Elements apart up to which a vector is read as such."""
 
 
 def plane_buffer_size(plan: TapPlan, channels: int) -> int:
@@ -27,13 +30,19 @@ def plane_buffer_size(plan: TapPlan, channels: int) -> int:
     return cdiv(channels * plan.plane_size + _WIDE, _WIDE) * _WIDE
 
 
-def clear_planes(buffer: Buffer, start: Expr, size: int, dtype: str) -> None:
-    """Zeros; copies leave the padding as it is, so that once is enough for many images."""
+def clear_planes(
+    buffer: Buffer, start: Expr, size: int, dtype: str, value: Expr | None = None
+) -> None:
+    """Fills with zero, or with `value`.
+
+    Copies leave the padding as it is, so that filling once is enough for many images.
+    """
+    fill = const(0, dtype) if value is None else value
     with T.serial(0, size // _WIDE) as i, T.vectorized(0, _WIDE) as v:
-        T.buffer_store(buffer, const(0, dtype), [start + i * _WIDE + v])
+        T.buffer_store(buffer, fill, [start + i * _WIDE + v])
     if size % _WIDE:
         with T.serial(0, size % _WIDE) as i:
-            T.buffer_store(buffer, const(0, dtype), [start + size - size % _WIDE + i])
+            T.buffer_store(buffer, fill, [start + size - size % _WIDE + i])
 
 
 def copy_plane(
@@ -71,7 +80,7 @@ def _copy_rows(
         T.buffer_store(target[0], value, [target_start + i])
 
     # explicit vectors: LLVM would call memcpy for every short row
-    vectors = piece.count // _WIDE if piece.step == 1 else 0
+    vectors = piece.count // _WIDE if piece.step <= _MAX_STEP else 0
     if vectors:
         with T.serial(0, vectors) as i, T.vectorized(0, _WIDE) as v:
             store(i * _WIDE + v)
@@ -117,7 +126,7 @@ def position_table(plan: TapPlan, extent: tuple[int, ...], lanes: int) -> Positi
         *rows, segment = unflatten(i, (*extent[:-1], per_row))
         column = segment * lanes
         if extent[-1] % lanes and extent[-1] > lanes:
-            column = _least(column, extent[-1] - lanes)
+            column = tirx.min(column, extent[-1] - lanes)
         elif extent[-1] < lanes:
             column = const(0, "int32")
         index = [*rows, column]
@@ -125,12 +134,6 @@ def position_table(plan: TapPlan, extent: tuple[int, ...], lanes: int) -> Positi
         steps = [s * p for s, p in zip(plan.target_stride, target_pitch, strict=True)]
         T.buffer_store(target, _dot(index, steps), [i])
     return PositionTable(count, extent[-1], plane, target)
-
-
-def _least(a: Expr, b: int) -> Expr:
-    from tvm import tirx
-
-    return tirx.min(a, b)
 
 
 def _dot(index: Sequence[Expr], pitch: Sequence[int]) -> Expr:

@@ -1,6 +1,6 @@
 """Convolutions as sums over taps: where each tap of each output position lies in a padded plane.
 
-Input and output are laid out so that every tap is one constant offset from the position's own place:
+Input and output are laid out so that every tap is one constant offset from the position's place:
 `y[q] = sum over c, t of w[c, t] * plane[c][q + offset[t]]`.
 
 - Forward with stride s: the copy into the plane splits each dimension by `i % s`, so that positions
@@ -120,7 +120,9 @@ def input_gradient_plan(spec: ConvSpec) -> TapPlan:
         for lo, out, n in zip(low, spec.out_size, plane, strict=True)
     )
     pitch, kernel_pitch = strides(plane), strides(spec.kernel)
-    phases, offsets, kernel_index = [], [], []
+    phases: list[Phase] = []
+    offsets: list[int] = []
+    kernel_index: list[int] = []
     for combination in itertools.product(*by_axis):
         first = len(offsets)
         for tap in itertools.product(*(taps for _, _, taps in combination)):

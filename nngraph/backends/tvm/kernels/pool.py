@@ -1,0 +1,301 @@
+"""Max and average pooling in 1, 2 and 3 dimensions, and their gradients.
+
+Windows are read as taps of padded planes (see `taps`), vectors along the output's rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from nngraph.backends.tvm.kernels.common import (
+    Buffer,
+    Expr,
+    PrimFunc,
+    accumulator,
+    cast,
+    cdiv,
+    const,
+    is_float,
+    kernel,
+    lanes,
+    local,
+    lowest,
+    parallel,
+    registers,
+    scratch,
+    unflatten,
+    when,
+)
+from nngraph.backends.tvm.kernels.planes import (
+    PhaseGroup,
+    PositionTable,
+    clear_planes,
+    copy_plane,
+    group_phases,
+    number_table,
+    plane_buffer_size,
+    position_table,
+)
+from nngraph.backends.tvm.kernels.taps import TapPlan, forward_plan, input_gradient_plan, strides
+from nngraph.backends.tvm.specs import PoolSpec
+
+
+def max_pool(spec: PoolSpec, with_indices: bool = False) -> PrimFunc:
+    """Parameters: x (flat), y (flat), and with `with_indices` the flat int64 index of each maximum.
+
+    The index is that in its plane of x. NaN is larger than every number; of equal values the first
+    counts, of NaNs the last, as in PyTorch.
+    """
+    plan = forward_plan(spec.windows)
+    acc = accumulator(spec.dtype)
+    outputs = math.prod(spec.out_size)
+    with kernel("max_pool") as k:
+        x = k.argument("x", (spec.planes * math.prod(spec.size),), spec.dtype)
+        y = k.argument("y", (spec.planes * outputs,), spec.dtype)
+        found = k.argument("indices", (spec.planes * outputs,), "int64") if with_indices else None
+        walk = _Walk.prepare(plan, lanes(acc))
+        tap_index = number_table(_tap_index(spec)) if with_indices else None
+
+        def plane(number: Expr, planes: Buffer) -> None:
+            start = number * math.prod(spec.size)
+            copy_plane(plan, x, start, planes, const(0, "int32"), acc)
+
+            def segment(at: Expr, place: Expr, first: Expr, taps: Expr, width: int) -> None:
+                best, index = _maximum(spec, walk, planes, at, place, first, taps, tap_index)
+                with _row(width, walk) as v:
+                    T.buffer_store(y, cast(best[v], spec.dtype), [number * outputs + place + v])
+                    if found is not None and index is not None:
+                        value = tirx.Cast("int64", index[v])
+                        T.buffer_store(found, value, [number * outputs + place + v])
+
+            walk.run(segment)
+
+        _each_plane(spec, plan, plane, lowest(acc))
+    return k.finish()
+
+
+def _tap_index(spec: PoolSpec) -> list[int]:
+    """Flat offset in x of each tap from the start of its window."""
+    pitch = strides(spec.size)
+    result = []
+    for t in range(math.prod(spec.kernel)):
+        index = [t // p % n for p, n in zip(strides(spec.kernel), spec.kernel, strict=True)]
+        result.append(sum(i * d * p for i, d, p in zip(index, spec.dilation, pitch, strict=True)))
+    return result
+
+
+def _maximum(
+    spec: PoolSpec,
+    walk: _Walk,
+    planes: Buffer,
+    at: Expr,
+    place: Expr,
+    first: Expr,
+    taps: Expr,
+    tap_index: Buffer | None,
+) -> tuple[Buffer, Buffer | None]:
+    """Best value of each lane, and its index in x."""
+    acc = accumulator(spec.dtype)
+    best = registers((walk.lanes,), acc)
+    index = registers((walk.lanes,), "int32") if tap_index is not None else None
+    with T.vectorized(0, walk.lanes) as v:
+        T.buffer_store(best, lowest(acc), [v])
+    if index is not None:
+        position = unflatten(place, spec.out_size)
+        with T.vectorized(0, walk.lanes) as v:
+            T.buffer_store(index, _window_start(spec, position, v, clipped=True), [v])
+    with T.serial(0, taps) as t:
+        offset = T.bind(at + walk.offsets[first + t])
+        with T.vectorized(0, walk.lanes) as v:
+            value = planes[offset + v]
+            better = value > best[v]
+            if is_float(acc):
+                better = tirx.any(better, tirx.isnan(value))
+            if index is not None and tap_index is not None:
+                start = _window_start(spec, unflatten(place, spec.out_size), v, clipped=False)
+                T.buffer_store(index, tirx.Select(better, start + tap_index[t], index[v]), [v])
+            T.buffer_store(best, tirx.Select(better, value, best[v]), [v])
+    return best, index
+
+
+def _window_start(spec: PoolSpec, position: list[Expr], lane: Expr, clipped: bool) -> Expr:
+    """Flat index in x of a window's first element; `clipped`: of its first one inside x."""
+    total: Expr = const(0, "int32")
+    last = len(position) - 1
+    for axis, (i, pitch) in enumerate(zip(position, strides(spec.size), strict=True)):
+        start = (i + lane if axis == last else i) * spec.stride[axis] - spec.pad_low[axis]
+        if clipped and spec.pad_low[axis]:
+            d = spec.dilation[axis]
+            before = tirx.max(-start, const(0, "int32"))
+            start = start + (before + (d - 1)) // d * d
+        total = total + start * pitch
+    return total
+
+
+def max_pool_gradient(spec: PoolSpec) -> PrimFunc:
+    """Parameters: dy (flat), indices (flat int64), dx (flat). Windows may overlap."""
+    acc = accumulator(spec.dtype)
+    size, outputs = math.prod(spec.size), math.prod(spec.out_size)
+    with kernel("max_pool_gradient") as k:
+        dy = k.argument("dy", (spec.planes * outputs,), spec.dtype)
+        indices = k.argument("indices", (spec.planes * outputs,), "int64")
+        dx = k.argument("dx", (spec.planes * size,), spec.dtype)
+        with parallel(spec.planes, spec.planes * (size + outputs)) as plane:
+            widened = acc != spec.dtype
+            sums = local((size,), acc) if widened else dx
+            start = const(0, "int32") if widened else plane * size
+            clear_planes(sums, start, size, acc)
+            with T.serial(0, outputs) as i:
+                at = start + tirx.Cast("int32", indices[plane * outputs + i])
+                value = cast(dy[plane * outputs + i], acc)
+                T.buffer_store(sums, sums[at] + value, [at])
+            if widened:
+                with T.serial(0, size) as i:
+                    T.buffer_store(dx, cast(sums[i], spec.dtype), [plane * size + i])
+    return k.finish()
+
+
+def average_pool(spec: PoolSpec) -> PrimFunc:
+    """Parameters: x (flat), y (flat)."""
+    plan, acc = forward_plan(spec.windows), accumulator(spec.dtype)
+    outputs, size = math.prod(spec.out_size), math.prod(spec.size)
+    with kernel("average_pool") as k:
+        x = k.argument("x", (spec.planes * size,), spec.dtype)
+        y = k.argument("y", (spec.planes * outputs,), spec.dtype)
+        scale = _scale_table(spec, acc)
+        walk = _Walk.prepare(plan, lanes(acc))
+
+        def plane(number: Expr, planes: Buffer) -> None:
+            copy_plane(plan, x, number * size, planes, const(0, "int32"), acc)
+
+            def segment(at: Expr, place: Expr, first: Expr, taps: Expr, width: int) -> None:
+                total = _sum_taps(walk, planes, at, first, taps, acc)
+                with _row(width, walk) as v:
+                    value = cast(total[v] * scale[place + v], spec.dtype)
+                    T.buffer_store(y, value, [number * outputs + place + v])
+
+            walk.run(segment)
+
+        _each_plane(spec, plan, plane, const(0, acc))
+    return k.finish()
+
+
+def average_pool_gradient(spec: PoolSpec) -> PrimFunc:
+    """Parameters: dy (flat), dx (flat)."""
+    plan, acc = input_gradient_plan(spec.windows), accumulator(spec.dtype)
+    outputs, size = math.prod(spec.out_size), math.prod(spec.size)
+    with kernel("average_pool_gradient") as k:
+        dy = k.argument("dy", (spec.planes * outputs,), spec.dtype)
+        dx = k.argument("dx", (spec.planes * size,), spec.dtype)
+        scale = _scale_table(spec, acc)
+        walk = _Walk.prepare(plan, lanes(acc))
+        step = plan.target_stride[-1]
+
+        def plane(number: Expr, planes: Buffer) -> None:
+            scaled = local((outputs,), acc)
+            with T.serial(0, outputs) as i:
+                value = cast(dy[number * outputs + i], acc) * scale[i]
+                T.buffer_store(scaled, value, [i])
+            copy_plane(plan, scaled, const(0, "int32"), planes, const(0, "int32"), acc)
+
+            def segment(at: Expr, place: Expr, first: Expr, taps: Expr, width: int) -> None:
+                total = _sum_taps(walk, planes, at, first, taps, acc)
+                with _row(width, walk) as v:
+                    value = cast(total[v], spec.dtype)
+                    T.buffer_store(dx, value, [number * size + place + v * step])
+
+            walk.run(segment)
+
+        _each_plane(spec, plan, plane, const(0, acc))
+    return k.finish()
+
+
+def _sum_taps(walk: _Walk, planes: Buffer, at: Expr, first: Expr, taps: Expr, acc: str) -> Buffer:
+    total = registers((walk.lanes,), acc)
+    with T.vectorized(0, walk.lanes) as v:
+        T.buffer_store(total, const(0, acc), [v])
+    with T.serial(0, taps) as t:
+        offset = T.bind(at + walk.offsets[first + t])
+        with T.vectorized(0, walk.lanes) as v:
+            T.buffer_store(total, total[v] + planes[offset + v], [v])
+    return total
+
+
+def _scale_table(spec: PoolSpec, acc: str) -> Buffer:
+    """1 / (elements that count) of each window; a vector of slack at the end."""
+    count = math.prod(spec.out_size)
+    table = scratch((count + lanes(acc),), acc)
+    with T.serial(0, count) as i:
+        elements: Expr = const(1, "int32")
+        for axis, p in enumerate(unflatten(i, spec.out_size)):
+            start = p * spec.stride[axis] - spec.pad_low[axis]
+            end = start + spec.kernel[axis]
+            if spec.count_include_pad:
+                end = tirx.min(end, const(spec.size[axis] + spec.pad_high[axis], "int32"))
+            else:
+                end = tirx.min(end, const(spec.size[axis], "int32"))
+                start = tirx.max(start, const(0, "int32"))
+            elements = elements * (end - start)
+        T.buffer_store(table, const(1, acc) / tirx.Cast(acc, elements), [i])
+    return table
+
+
+def _row(width: int, walk: _Walk) -> object:
+    """Lanes of a segment that are stored."""
+    return (T.vectorized if width >= walk.lanes else T.serial)(0, min(width, walk.lanes))
+
+
+Segment = Callable[[Expr, Expr, Expr, Expr, int], None]
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """All segments of a plane: calls with plane offset, target offset, tap range and row width."""
+
+    lanes: int
+    offsets: Buffer
+    groups: list[tuple[PhaseGroup, PositionTable, Buffer, Buffer, Buffer]]
+
+    @classmethod
+    def prepare(cls, plan: TapPlan, vector: int) -> _Walk:
+        groups = []
+        pitch = strides(plan.target_size)
+        for group in group_phases(plan):
+            starts = [sum(a * p for a, p in zip(f.start, pitch, strict=True)) for f in group.phases]
+            firsts = number_table([f.first_tap for f in group.phases])
+            counts = number_table([f.taps for f in group.phases])
+            table = position_table(plan, group.extent, vector)
+            groups.append((group, table, firsts, counts, number_table(starts)))
+        return cls(vector, number_table(plan.offsets), groups)
+
+    def run(self, segment: Segment) -> None:
+        for group, table, firsts, counts, starts in self.groups:
+            with T.serial(0, len(group.phases)) as f, T.serial(0, table.count) as i:
+                at, place = T.bind(table.plane[i]), T.bind(table.target[i] + starts[f])
+                single = len(group.phases) == 1
+                taps = group.phases[0].taps if single else counts[f]
+                segment(at, place, firsts[f], taps, table.width)
+
+
+def _each_plane(
+    spec: PoolSpec, plan: TapPlan, body: Callable[[Expr, Buffer], None], padding: Expr
+) -> None:
+    """A task is some planes, with one padded copy at a time."""
+    per = cdiv(spec.planes, 64)
+    acc = accumulator(spec.dtype)
+    size = plane_buffer_size(plan, 1)
+    work = spec.planes * (math.prod(spec.size) + math.prod(spec.out_size) * len(plan.offsets))
+    with parallel(cdiv(spec.planes, per), work) as task:
+        planes = local((size,), acc)
+        clear_planes(planes, const(0, "int32"), size, acc, padding)
+        with T.serial(0, per) as part:
+            number = task * per + part
+            when(
+                True if spec.planes % per == 0 else number < spec.planes,
+                lambda: body(number, planes),
+            )
