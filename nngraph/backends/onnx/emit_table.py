@@ -1,0 +1,20 @@
+"""The table of all emission rules: operator class -> rule."""
+
+from __future__ import annotations
+
+from nngraph.backends.onnx import (
+    emit_elementwise,
+    emit_linalg,
+    emit_reduce,
+    emit_shape,
+)
+from nngraph.backends.onnx.rules import Rules
+
+__all__ = ["RULES"]
+
+RULES: Rules = {
+    **emit_shape.RULES,
+    **emit_elementwise.RULES,
+    **emit_reduce.RULES,
+    **emit_linalg.RULES,
+}

@@ -1,0 +1,223 @@
+"""Runs an ONNX model by I/O binding: no copy of any state, no allocation for states in a call.
+
+Two sets of state buffers take turns: a call reads one and writes the other. Arrays are NumPy's own
+memory, which ONNX Runtime reads and writes in place.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from nngraph.backends.base import BackendError
+from nngraph.backends.onnx.emit import OnnxArtifact
+from nngraph.backends.onnx.writer import element_type
+from nngraph.ir.dims import SymDim
+from nngraph.ir.dtypes import bfloat16
+from nngraph.ir.op import Array
+from nngraph.ir.types import TensorType
+
+__all__ = ["OnnxExecutable", "ort_value", "session"]
+
+_ALIGNMENT = 64
+_SMALL = 1 << 14  # bytes; below, copying a result is cheaper than binding new memory for it
+_BFLOAT16 = element_type(bfloat16)
+
+
+def session(model: bytes | str, threads: int, spinning: bool = True) -> ort.InferenceSession:
+    """An inference session with the settings that were measured to be best for training steps.
+
+    ``ENABLE_EXTENDED``: the layout changes of ``ENABLE_ALL`` cost up to a quarter where weights are
+    inputs. Sequential: the parallel executor doubles the time of a step.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def ort_value(array: Array) -> ort.OrtValue:
+    """The array's memory as an ORT value (which keeps the array alive)."""
+    if array.dtype == bfloat16.numpy:
+        return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array.view(np.uint16), _BFLOAT16)
+    return ort.OrtValue.ortvalue_from_numpy(array)
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An uninitialised array aligned to 64 bytes."""
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    raw = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % _ALIGNMENT
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+class _Bank:
+    """One binding: where states are read, the buffers that new states are written to."""
+
+    def __init__(self, executable: OnnxExecutable) -> None:
+        self.binding = executable.session.io_binding()
+        self.read: list[Array | None] = [None] * len(executable.artifact.states)
+        self.inputs: list[Array | None] = [None] * len(executable.artifact.inputs)
+        self.written: dict[int, Array] = {}
+
+
+class OnnxExecutable:
+    """A loaded model (see ``Executable`` in ``backends/base.py``).
+
+    With ``in_place`` the arrays of new states are the executable's own two sets, taking turns:
+    what a call returned is overwritten by the call after the next. Without it each call returns
+    new arrays.
+    """
+
+    def __init__(self, artifact: OnnxArtifact, threads: int, in_place: bool = True,
+                 spinning: bool = True) -> None:  # fmt: skip
+        self.artifact = artifact
+        self.in_place = in_place
+        try:
+            self.session = session(artifact.model.SerializeToString(), threads, spinning)
+        except _FAILURES as error:
+            raise BackendError(f"onnxruntime does not load the model: {error}") from error
+        self._changed = [i for i, (*_, out) in enumerate(artifact.states) if out is not None]
+        self._scalars = [np.zeros((), t.dtype.numpy) for t in artifact.scalar_types]
+        self._results = [_Result(n, t) for n, t in
+                         zip(artifact.outputs, artifact.output_types, strict=True)]  # fmt: skip
+        self._banks = [self._bank(), self._bank()]
+        self._turn = 0
+
+    def _bank(self) -> _Bank:
+        bank = _Bank(self)
+        for name, array in zip(self.artifact.scalars, self._scalars, strict=True):
+            bank.binding.bind_ortvalue_input(name, ort_value(array))
+        self._renew(bank)
+        for result in self._results:
+            result.bind_fixed(bank.binding)
+        return bank
+
+    def _renew(self, bank: _Bank) -> None:
+        """New buffers for the new states of a bank."""
+        for i in self._changed:
+            kind, name = self.artifact.state_types[i], self.artifact.states[i][2]
+            bank.written[i] = _empty(kind.static_shape, kind.dtype.numpy)
+            bank.binding.bind_ortvalue_output(name, ort_value(bank.written[i]))
+
+    def run(
+        self, inputs: Sequence[Array], scalars: Sequence[float], states: Sequence[Array]
+    ) -> tuple[list[Array], list[Array]]:
+        bank = self._banks[self._turn]
+        self._bind_states(bank, states)
+        self._bind_inputs(bank, inputs)
+        for array, number in zip(self._scalars, scalars, strict=True):
+            array[()] = number
+        fresh = [result.bind(bank.binding, inputs, self.artifact) for result in self._results]
+        try:
+            self.session.run_with_iobinding(bank.binding)
+        except _FAILURES as error:
+            raise _explained(error) from error
+        new = list(states)
+        for i, array in bank.written.items():
+            new[i] = array
+        if self.in_place:
+            self._turn ^= 1
+        else:
+            self._renew(bank)
+        return [r.take(a) for r, a in zip(self._results, fresh, strict=True)], new
+
+    def _bind_states(self, bank: _Bank, states: Sequence[Array]) -> None:
+        if len(states) == len(bank.read) and all(map(operator.is_, states, bank.read)):
+            return
+        rows = zip(states, bank.read, self.artifact.states, strict=True)
+        for i, (array, bound, (_, name, _)) in enumerate(rows):
+            if array is bound:
+                continue
+            usable = _usable(array)
+            target = bank.written.get(i)
+            if target is not None and np.may_share_memory(usable, target):
+                usable = usable.copy()  # this call writes that buffer
+            bank.binding.bind_ortvalue_input(name, ort_value(usable))
+            # A copy does not follow later changes of the array: look again at the next call.
+            bank.read[i] = array if usable is array else None
+
+    def _bind_inputs(self, bank: _Bank, inputs: Sequence[Array]) -> None:
+        rows = zip(inputs, bank.inputs, self.artifact.inputs, strict=True)
+        for i, (array, bound, name) in enumerate(rows):
+            if array is bound:
+                continue
+            usable = _usable(array)
+            bank.binding.bind_ortvalue_input(name, ort_value(usable))
+            bank.inputs[i] = array if usable is array else None
+
+
+def _usable(array: Array) -> Array:
+    """The array itself where ORT reads its memory right, else a copy."""
+    if isinstance(array, np.ndarray) and array.flags.c_contiguous and array.dtype.isnative:
+        return array
+    array = np.asarray(array)  # NumPy's scalars are no arrays
+    return np.array(array, array.dtype.newbyteorder("="), order="C")
+
+
+class _Result:
+    """How one output comes back: copied out of a fixed buffer if small, else in new memory."""
+
+    def __init__(self, name: str, kind: TensorType) -> None:
+        self.name = name
+        self.kind = kind
+        small = kind.is_static and kind.nbytes <= _SMALL
+        self.fixed = _empty(kind.static_shape, kind.dtype.numpy) if small else None
+
+    def bind_fixed(self, binding: Any) -> None:
+        if self.fixed is not None:
+            binding.bind_ortvalue_output(self.name, ort_value(self.fixed))
+
+    def bind(self, binding: Any, inputs: Sequence[Array], artifact: OnnxArtifact) -> Array | None:
+        """Binds new memory, if this call needs some."""
+        if self.fixed is not None:
+            return None
+        shape = self.kind.shape
+        if not self.kind.is_static:
+            sizes = _sizes(artifact.input_types, inputs)
+            shape = tuple(d.evaluate(sizes) if isinstance(d, SymDim) else d for d in shape)
+        array = _empty(tuple(int(d) for d in shape), self.kind.dtype.numpy)  # type: ignore[arg-type]
+        binding.bind_ortvalue_output(self.name, ort_value(array))
+        return array
+
+    def take(self, array: Array | None) -> Array:
+        if array is not None:
+            return array
+        assert self.fixed is not None
+        return self.fixed.copy()
+
+
+def _sizes(types: Sequence[TensorType], inputs: Sequence[Array]) -> Mapping[str, int]:
+    """The named sizes of a call."""
+    return {
+        str(dim): size
+        for kind, array in zip(types, inputs, strict=True)
+        for dim, size in zip(kind.shape, array.shape, strict=True)
+        if isinstance(dim, SymDim)
+    }
+
+
+def _onnxruntime_errors() -> tuple[type[Exception], ...]:
+    state = ort.capi.onnxruntime_pybind11_state
+    names = ("EPFail", "Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoModel",
+             "NoSuchFile", "NotImplemented", "RuntimeException", "EngineError")  # fmt: skip
+    found = [getattr(state, n) for n in names if hasattr(state, n)]
+    return (*found, RuntimeError)
+
+
+_FAILURES = _onnxruntime_errors()
+
+
+def _explained(error: Exception) -> Exception:
+    """Nngraph's error for one of the runtime's."""
+    text = str(error)
+    if "out of data bounds" in text or "out of bounds" in text or "idx=" in text:
+        return IndexError(f"an index is out of range: {text}")
+    return BackendError(f"onnxruntime failed: {text}")

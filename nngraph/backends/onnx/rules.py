@@ -1,0 +1,99 @@
+"""What an emission rule is, and what it sees of the node that it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nngraph.backends.onnx.choices import Choices
+from nngraph.backends.onnx.writer import Writer
+from nngraph.ir.dtypes import DType
+from nngraph.ir.graph import Node
+from nngraph.ir.types import Shape, TensorType
+
+__all__ = ["Emit", "Rule", "Rules", "Site", "direct"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One node being written.
+
+    Attributes:
+        writer: where ONNX nodes go.
+        node: the node; ``node.op`` is ``op``.
+        inputs: ONNX names of the operands; 16-bit floats are widened unless the rule is native.
+        types: the operands' types, as widened.
+        results: the types of the node's outputs; the caller casts what the rule returns.
+        choices: measured preferences.
+    """
+
+    writer: Writer
+    node: Node
+    inputs: tuple[str, ...]
+    types: tuple[TensorType, ...]
+    results: tuple[TensorType, ...]
+    choices: Choices
+
+    @property
+    def op(self) -> Any:
+        """The operator with its attributes."""
+        return self.node.op
+
+    @property
+    def dtype(self) -> DType:
+        """The first operand's element type, as widened."""
+        return self.types[0].dtype
+
+    @property
+    def shape(self) -> Shape:
+        """The first result's shape."""
+        return self.results[0].shape
+
+    def __call__(self, kind: str, *inputs: str, dtype: DType | None = None, **attributes: Any) -> str:
+        """Writes an ONNX node with one output."""
+        return self.writer.op(kind, *inputs, dtype=dtype, **attributes)
+
+    def number(self, value: float, dtype: DType | None = None) -> str:
+        """A rank-0 constant of the first operand's type, or of ``dtype``."""
+        return self.writer.scalar(value, dtype or self.dtype)
+
+    def ints(self, *values: int) -> str:
+        """A constant vector of int64."""
+        return self.writer.ints(values)
+
+    def cast(self, name: str, dtype: DType) -> str:
+        return self.writer.cast(name, dtype)
+
+    def reshape(self, name: str, shape: Shape, source: Shape = ()) -> str:
+        return self.writer.reshape(name, shape, source)
+
+    def expand(self, name: str, shape: Shape) -> str:
+        return self("Expand", name, self.writer.dims(shape))
+
+
+Emit = Callable[[Site], str | Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one operator is written.
+
+    Attributes:
+        emit: gives the ONNX name of each output.
+        native: 16-bit floats are not widened to float32 first (the rule moves data).
+        lacks: a reason not to use the rule for these types; the operator is then decomposed if it
+            can be, else reported as a gap.
+    """
+
+    emit: Emit
+    native: bool = False
+    lacks: Callable[[Any, Sequence[TensorType]], str] | None = None
+
+
+Rules = dict[type[Any], Rule]
+
+
+def direct(kind: str, **attributes: Any) -> Rule:
+    """The ONNX operator of the same meaning, given the same operands."""
+    return Rule(lambda s: s(kind, *s.inputs, **attributes))

@@ -1,0 +1,250 @@
+"""Collects the nodes, constants and names of one ONNX graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from nngraph.backends.onnx.kernels import compute_type
+from nngraph.ir.dims import Dim, SymDim
+from nngraph.ir.dtypes import DType, as_dtype, bool_, int64
+from nngraph.ir.op import Array
+from nngraph.ir.types import Shape, TensorType
+
+__all__ = ["Missing", "Writer", "element_type", "tensor_proto", "value_info"]
+
+_ELEMENT_TYPES: dict[str, int] = {
+    "float64": TensorProto.DOUBLE,
+    "float32": TensorProto.FLOAT,
+    "float16": TensorProto.FLOAT16,
+    "bfloat16": TensorProto.BFLOAT16,
+    "bool": TensorProto.BOOL,
+} | {
+    f"{sign}int{bits}": getattr(TensorProto, f"{sign}int{bits}".upper())
+    for sign in ("", "u")
+    for bits in (8, 16, 32, 64)
+}
+_TO_BOOL = frozenset({"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "IsNaN",
+                      "IsInf", "Not", "And", "Or", "Xor"})  # fmt: skip
+# Position of the inputs that share the element type; others are indices, shapes and conditions.
+_TYPED: dict[str, slice] = {
+    "Where": slice(1, 3),
+    "ScatterElements": slice(0, 3, 2),
+    "Pad": slice(0, 3, 2),
+    "MaxUnpool": slice(0, 1),
+}
+_FIRST_ONLY = frozenset({"Reshape", "Expand", "Slice", "Split", "Tile", "Gather", "GatherElements",
+                         "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd",
+                         "CumSum", "TopK", "Unsqueeze", "Squeeze", "ConstantOfShape",
+                         "Resize", "Shape", "Size"})  # fmt: skip
+
+
+class Missing(Exception):
+    """The runtime lacks a kernel and nothing can stand in; the text says what."""
+
+
+def element_type(dtype: DType) -> int:
+    """ONNX's number for an element type."""
+    return _ELEMENT_TYPES[dtype.name]
+
+
+def tensor_proto(array: Array, name: str) -> TensorProto:
+    """A tensor with raw little-endian data (any dtype of nngraph)."""
+    proto = TensorProto(name=name, data_type=element_type(as_dtype(array.dtype)), dims=array.shape)
+    proto.raw_data = np.ascontiguousarray(array).tobytes()
+    return proto
+
+
+def value_info(name: str, kind: TensorType) -> onnx.ValueInfoProto:
+    """Name, element type and shape; a symbolic dimension becomes a ``dim_param``."""
+    dims = [d if isinstance(d, int) else str(d) for d in kind.shape]
+    return helper.make_tensor_value_info(name, element_type(kind.dtype), dims)
+
+
+class Writer:
+    """One ONNX graph being written; every name knows its element type.
+
+    ``op`` casts around a node where the runtime has no kernel for its type. Constants and sizes of
+    symbolic dimensions are kept in the outermost graph, once each.
+
+    Attributes:
+        scope: module path of the node being written; the ONNX nodes are named after it.
+        doc: origin text, put on each ONNX node.
+    """
+
+    def __init__(self, outer: Writer | None = None) -> None:
+        self.root: Writer = outer.root if outer is not None else self
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: dict[str, Array] = {}
+        self.dtypes: dict[str, DType] = self.root.dtypes if outer is not None else {}
+        self.scope = outer.scope if outer is not None else ""
+        self.doc = outer.doc if outer is not None else ""
+        self._taken: dict[str, int] = self.root._taken if outer is not None else {}
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._casts: dict[tuple[str, DType], str] = {}
+        self._sizes: dict[str, tuple[str, int]] = {}
+        self._dims: dict[Dim, str] = {}
+
+    # -- names -----------------------------------------------------------------------------
+    def fresh(self, hint: str) -> str:
+        """``hint``, with a number behind it if it is taken."""
+        count = self._taken.get(hint, 0)
+        self._taken[hint] = count + 1
+        return hint if not count else self.fresh(f"{hint}_{count}")
+
+    def declare(self, hint: str, kind: TensorType) -> str:
+        """A name that the graph is given from outside (input, state); its sizes become known."""
+        name = self.fresh(hint)
+        self.dtypes[name] = kind.dtype
+        for axis, dim in enumerate(kind.shape):
+            if isinstance(dim, SymDim) and str(dim).isidentifier():
+                self.root._sizes.setdefault(str(dim), (name, axis))
+        return name
+
+    # -- nodes -----------------------------------------------------------------------------
+    def op(self, kind: str, *inputs: str, dtype: DType | None = None, **attributes: Any) -> str:
+        """One output of an ONNX operator; ``dtype`` is the output's, where it is not the input's.
+
+        Raises:
+            Missing: if the runtime has no kernel for the element type, nor for a wider one.
+        """
+        return self.ops(kind, inputs, 1, [dtype], **attributes)[0]
+
+    def ops(
+        self, kind: str, inputs: Sequence[str], count: int,
+        dtypes: Sequence[DType | None] = (), **attributes: Any,
+    ) -> list[str]:  # fmt: skip
+        """Several outputs of an ONNX operator; ``dtypes`` as in ``op``, one each output."""
+        names = list(inputs)
+        typed = self._typed(kind, names)
+        own = self.dtypes[names[typed[0]]] if typed else None
+        wide = own
+        if own is not None and kind not in ("Cast", "Identity"):
+            wide = compute_type(kind, own)
+            if wide is None:
+                raise Missing(f"ONNX Runtime has no {own.name} kernel of {kind}")
+        if wide is not own and wide is not None:
+            for position in typed:
+                names[position] = self.cast(names[position], wide)
+        outs = self._append(kind, names, count, attributes)
+        given = [*dtypes, *[None] * (count - len(dtypes))]
+        return [
+            self._typed_out(kind, name, own, wide, dtype)
+            for name, dtype in zip(outs, given, strict=True)
+        ]
+
+    def _typed(self, kind: str, names: Sequence[str]) -> list[int]:
+        chosen = _TYPED.get(kind, slice(0, 1) if kind in _FIRST_ONLY else slice(None))
+        positions = range(len(names))[chosen]
+        return [p for p in positions if names[p]] if kind != "ConstantOfShape" else []
+
+    def _typed_out(
+        self, kind: str, name: str, own: DType | None, wide: DType | None, dtype: DType | None
+    ) -> str:
+        if dtype is None and kind in _TO_BOOL:
+            dtype = bool_
+        if dtype is not None or own is None:
+            assert dtype is not None, f"{kind} needs the type of its output"
+            self.dtypes[name] = dtype
+            return name
+        assert wide is not None
+        self.dtypes[name] = wide
+        return self.cast(name, own)
+
+    def _append(
+        self, kind: str, inputs: Sequence[str], count: int, attributes: dict[str, Any]
+    ) -> list[str]:
+        outs = [self.fresh(f"{kind}_out") for _ in range(count)]
+        name = self.fresh(f"{self.scope}/{kind}" if self.scope else kind)
+        kept = {k: v for k, v in attributes.items() if v is not None}
+        node = helper.make_node(kind, inputs, outs, name=name, doc_string=self.doc or None, **kept)
+        self.nodes.append(node)
+        return outs
+
+    def cast(self, name: str, dtype: DType) -> str:
+        """``name`` in another element type; the same cast is written once."""
+        if self.dtypes[name] is dtype:
+            return name
+        key = (name, dtype)
+        if key not in self._casts:
+            self._casts[key] = self.op("Cast", name, dtype=dtype, to=element_type(dtype))
+        return self._casts[key]
+
+    # -- constants and sizes ---------------------------------------------------------------
+    def constant(self, array: Any, dtype: DType | None = None) -> str:
+        """An initializer; equal arrays share one."""
+        value = np.asarray(array, dtype.numpy if dtype is not None else None)
+        kind = as_dtype(value.dtype)
+        key = (kind.name, value.shape, value.tobytes())
+        root = self.root
+        if key not in root._constants:
+            name = root._constants[key] = self.fresh("const")
+            root.initializers[name] = value
+            root.dtypes[name] = kind
+        return root._constants[key]
+
+    def ints(self, values: Iterable[int]) -> str:
+        """A vector of int64."""
+        return self.constant(np.array(list(values), np.int64))
+
+    def scalar(self, value: float, dtype: DType) -> str:
+        """A rank-0 constant."""
+        return self.constant(np.array(value, dtype.numpy))
+
+    def dims(self, shape: Shape) -> str:
+        """A shape as an int64 vector, computed from the inputs where it is symbolic."""
+        if not any(isinstance(d, SymDim) for d in shape):
+            return self.ints(int(d) for d in shape if not isinstance(d, SymDim))
+        root = self.root
+        parts = [root.ints([d]) if isinstance(d, int) else root.dim(d) for d in shape]
+        return root.op("Concat", *parts, axis=0) if len(parts) > 1 else parts[0]
+
+    def dim(self, value: Dim) -> str:
+        """One size as an int64 vector of length 1."""
+        root = self.root
+        if isinstance(value, int):
+            return root.ints([value])
+        if value not in root._dims:
+            root._dims[value] = root._sum(value)
+        return root._dims[value]
+
+    def _sum(self, value: SymDim) -> str:
+        total = ""
+        for monomial, coefficient in value.terms:
+            product = "" if coefficient == 1 and monomial else self.ints([coefficient])
+            for atom in monomial:
+                factor = self._atom(atom)
+                product = self.op("Mul", product, factor) if product else factor
+            total = self.op("Add", total, product) if total else product
+        return total
+
+    def _atom(self, atom: Any) -> str:
+        if hasattr(atom, "denominator"):
+            numerator, denominator = self.dim(atom.numerator), self.ints([atom.denominator])
+            rest = self.op("Mod", numerator, denominator)  # Div alone would round towards zero
+            return self.op("Div", self.op("Sub", numerator, rest), denominator)
+        if atom.name not in self._sizes:
+            raise Missing(f"the size {atom.name!r} is not the size of an axis of an input")
+        source, axis = self._sizes[atom.name]
+        return self.op("Shape", source, dtype=int64, start=axis, end=axis + 1)
+
+    def reshape(self, name: str, shape: Shape, source: Shape = ()) -> str:
+        """``name`` in another shape; ``source`` is its present shape, if known.
+
+        Sizes that stay in place are written as 0 and one other as -1, so that most reshapes of
+        symbolic shapes need no arithmetic.
+        """
+        if not any(isinstance(d, SymDim) for d in shape):
+            return self.op("Reshape", name, self.dims(shape), allowzero=1 if 0 in shape else None)
+        codes: list[int | None] = [
+            0 if isinstance(d, SymDim) and source[i : i + 1] == (d,) else
+            d if isinstance(d, int) else None
+            for i, d in enumerate(shape)
+        ]  # fmt: skip
+        if codes.count(None) <= 1 and 0 not in shape:
+            return self.op("Reshape", name, self.ints(-1 if c is None else c for c in codes))
+        return self.op("Reshape", name, self.dims(shape), allowzero=1 if 0 in shape else None)
