@@ -38,15 +38,20 @@ def row(result: Result, measurement: Measurement) -> tuple[str, ...]:
     first = _number(measurement.first_seconds, 2)
     if measurement.median_ms is None:
         return (title, "FAILED", "-", "-", first, "-")
-    spread = f"{min(measurement.rounds_ms):.3g}..{max(measurement.rounds_ms):.3g}"
+    spread = f"{_ms(min(measurement.rounds_ms))}..{_ms(max(measurement.rounds_ms))}"
     return (
         title,
-        f"{measurement.median_ms:.3g}",
+        _ms(measurement.median_ms),
         spread,
         _number(ratio(result, measurement), 2),
         first,
         _number(measurement.peak_mb, 0),
     )
+
+
+def _ms(value: float) -> str:
+    """Three digits, and all before the point."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -70,7 +75,7 @@ def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def format_result(result: Result) -> str:
     """One case: its heading, the floor, a row for each contender, and why some have no times."""
     title = f"### {result.case.workload.title}: {result.case.mode}"
-    floor = f"Floor {result.floor_ms:.3g} ms"
+    floor = f"Floor {_ms(result.floor_ms)} ms"
     best = best_peer_ms(result)
     if best is not None:
         floor += f"; the best peer takes {best / result.floor_ms:.1f} times that"

@@ -91,7 +91,9 @@ def make_train_step(optimizer: Any, loss: Callable[[Any, Any], Any]) -> Callable
     return train_step
 
 
-SGD_MOMENTUM: Options = {"lr": 0.01, "momentum": 0.9}
+# Learning rates: a freshly initialised network with many batch normalizations magnifies rounding
+# errors a hundredfold a step at 0.01, and no two libraries would agree after five steps. At these
+# rates rounding stays below the tolerances, and learning far above them (``reference`` checks it).
 SMALL_IMAGES: Options = {"batch": 4, "shape": (3, 16, 16)}
 
 _ALL = (
@@ -114,7 +116,7 @@ _ALL = (
         title="CNN of two convolutions, 28x28, batch 64, SGD momentum",
         model=models.cnn,
         optimizer="SGD",
-        optimizer_options=SGD_MOMENTUM,
+        optimizer_options={"lr": 0.01, "momentum": 0.9},
         make_batch=image_batch,
         batch=64,
         data={"shape": (1, 28, 28)},
@@ -128,12 +130,12 @@ _ALL = (
         title="ResNet-18, 32x32, batch 32, SGD momentum",
         model=models.resnet18,
         optimizer="SGD",
-        optimizer_options=SGD_MOMENTUM,
+        optimizer_options={"lr": 3e-4, "momentum": 0.9},
         make_batch=image_batch,
         batch=32,
         data={"shape": (3, 32, 32)},
         steps=2,
-        loss_tolerance=2e-3,
+        loss_tolerance=1e-4,
         small={"width": 4},
         small_data=SMALL_IMAGES,
     ),
@@ -143,12 +145,12 @@ _ALL = (
         model=models.mobilenet,
         sizes={"layers": models.MOBILENET_LAYERS},
         optimizer="SGD",
-        optimizer_options={"lr": 0.01},
+        optimizer_options={"lr": 1e-5},
         make_batch=image_batch,
         batch=32,
         data={"shape": (3, 32, 32)},
         steps=8,
-        loss_tolerance=2e-3,
+        loss_tolerance=3e-4,
         small={"layers": ((8, 1), (12, 2), (12, 1)), "stem": 4},
         small_data=SMALL_IMAGES,
     ),
