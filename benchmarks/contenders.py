@@ -68,7 +68,9 @@ def nngraph_step(case: Case, backend: str | None) -> Step:
 
     fw = nngraph_framework()
     model, batches = prepare(fw, case)
-    wrap: Wrap = (lambda f: f) if backend is None else partial(ng.compile, backend=backend)
+    cache = str(case.path(f"cache-{backend}"))
+    compiled = partial(ng.compile, backend=backend, threads=case.threads, cache=cache)
+    wrap: Wrap = (lambda function: function) if backend is None else compiled
     if not case.training:
         return inference_step(fw, wrap(model), batches)
     optimizer = case.workload.build_optimizer(fw, model)
