@@ -1,0 +1,36 @@
+"""How closely results must agree, by element type: the only place that says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nngraph.ir.dtypes import as_dtype
+
+# Relative error, and absolute error for results near zero. A unit in the last place is 2e-16 of
+# float64, 1.2e-7 of float32, 1e-3 of float16 and 8e-3 of bfloat16.
+BACKEND = {
+    "float64": (1e-11, 1e-12),
+    "float32": (1e-5, 2e-6),
+    "float16": (4e-3, 2e-3),
+    "bfloat16": (3e-2, 1.6e-2),
+}
+# Central differences in float64 with steps of 1e-6.
+DERIVATIVE = (2e-6, 2e-7)
+
+
+def assert_close(got: Any, wanted: Any, note: str = "", scale: float = 1.0) -> None:
+    """Same type and shape; numbers within the type's tolerance, everything else equal."""
+    got, wanted = np.asarray(got), np.asarray(wanted)
+    assert got.dtype == wanted.dtype, f"{note}: {got.dtype}, not {wanted.dtype}"
+    assert got.shape == wanted.shape, f"{note}: {got.shape}, not {wanted.shape}"
+    dtype = as_dtype(wanted.dtype)
+    if not dtype.is_floating_point:
+        np.testing.assert_array_equal(got, wanted, err_msg=note)
+        return
+    relative, absolute = BACKEND[dtype.name]
+    np.testing.assert_allclose(
+        got.astype(np.float64), wanted.astype(np.float64), relative * scale, absolute * scale,
+        err_msg=note,
+    )  # fmt: skip
