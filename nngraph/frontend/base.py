@@ -142,9 +142,7 @@ class TensorBase:
         """
         array = self._array("item()")
         if array.size != 1:
-            raise RuntimeError(
-                f"a Tensor with {array.size} elements cannot be converted to Scalar"
-            )
+            raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
         return array.item() if self.dtype.name != "bfloat16" else float(array.item())
 
     def tolist(self) -> Any:
@@ -181,7 +179,7 @@ class TensorBase:
     def __len__(self) -> int:
         if not self.ndim:
             raise TypeError("len() of a 0-d tensor")
-        return int(self.shape[0])
+        return int(cast("int", self.shape[0]))
 
     __hash__ = object.__hash__
 

@@ -106,7 +106,8 @@ class CompiledFunction(Generic[_P, _R]):
 @overload
 def compile(function: Callable[_P, _R], /, *, backend: str = ..., device: str = ...,
             threads: int | None = ..., strict: bool = ..., check_finite: bool = ...,
-            keep_grads: bool = ..., cache: str | None = ...) -> CompiledFunction[_P, _R]: ...  # fmt: skip
+            keep_grads: bool = ..., cache: str | None = ...,
+            ) -> CompiledFunction[_P, _R]: ...  # fmt: skip
 @overload
 def compile(*, backend: str = ..., device: str = ..., threads: int | None = ...,
             strict: bool = ..., check_finite: bool = ..., keep_grads: bool = ...,

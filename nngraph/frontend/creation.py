@@ -9,6 +9,7 @@ import numpy as np
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.modes import active_trace
+from nngraph.frontend.promotion import Operand, as_tensor_like
 from nngraph.frontend.tape import apply_to_variables
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.variable import Storage, Variable
@@ -84,7 +85,9 @@ def as_tensor(data: Any, dtype: DType | None = None, device: object = None) -> T
         return data if dtype is None else data.to(dtype)
     if isinstance(data, np.ndarray) and (dtype is None or as_dtype(data.dtype) is dtype):
         return from_numpy(data)
-    if not isinstance(data, list | tuple | int | float | np.generic) and hasattr(data, "__dlpack__"):
+    if not isinstance(data, list | tuple | int | float | np.generic) and hasattr(
+        data, "__dlpack__"
+    ):
         shared = from_dlpack(data)
         return shared if dtype is None else shared.to(dtype)
     return tensor(data, dtype)
@@ -99,7 +102,9 @@ def from_numpy(array: Array) -> Tensor:
     if not isinstance(array, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
     as_dtype(array.dtype)
-    return from_array(array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("=")))
+    return from_array(
+        array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    )
 
 
 def from_dlpack(data: Any) -> Tensor:
@@ -112,11 +117,13 @@ def _shape(size: Sequence[Any]) -> tuple[Dim, ...]:
     return tuple(listed)
 
 
-def full(size: Sequence[Dim], fill_value: float, *, dtype: DType | None = None,
+def full(size: Sequence[Dim], fill_value: Operand, *, dtype: DType | None = None,
          device: object = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """Every element is ``fill_value``; its Python type gives the default dtype."""
     if isinstance(fill_value, TensorBase):
-        return fill_value.to(dtype).expand(*size).clone()
+        return (
+            as_tensor_like(fill_value, dtype or fill_value.dtype, fill_value).expand(*size).clone()
+        )
     kind = dtype or (bool_ if isinstance(fill_value, bool)
                      else int64 if isinstance(fill_value, int) else float32)  # fmt: skip
     return _create(Full(fill_value, as_dtype(kind), tuple(size)), requires_grad)
@@ -124,11 +131,13 @@ def full(size: Sequence[Dim], fill_value: float, *, dtype: DType | None = None,
 
 def zeros(*size: Any, dtype: DType | None = None, device: object = None,
           requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """A tensor of zeros."""
     return full(_shape(size), 0, dtype=dtype or float32, requires_grad=requires_grad)
 
 
 def ones(*size: Any, dtype: DType | None = None, device: object = None,
          requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """A tensor of ones."""
     return full(_shape(size), 1, dtype=dtype or float32, requires_grad=requires_grad)
 
 
@@ -140,21 +149,25 @@ def empty(*size: Any, dtype: DType | None = None, device: object = None,
 
 def zeros_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False,
                **_: object) -> Tensor:  # fmt: skip
+    """Zeros of the shape (and dtype) of ``input``."""
     return full(input.type.shape, 0, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 def ones_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False,
               **_: object) -> Tensor:  # fmt: skip
+    """Ones of the shape (and dtype) of ``input``."""
     return full(input.type.shape, 1, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 def empty_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False,
                **_: object) -> Tensor:  # fmt: skip
+    """``empty`` of the shape (and dtype) of ``input``."""
     return zeros_like(input, dtype=dtype, requires_grad=requires_grad)
 
 
 def full_like(input: Tensor, fill_value: float, *, dtype: DType | None = None,
               requires_grad: bool = False, **_: object) -> Tensor:  # fmt: skip
+    """``full`` of the shape (and dtype) of ``input``."""
     kind = dtype or input.dtype
     return full(input.type.shape, fill_value, dtype=kind, requires_grad=requires_grad)
 

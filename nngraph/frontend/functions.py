@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from nngraph import ops
-from nngraph.frontend.promotion import Operand, as_tensor_like, promoted, result_type
 from nngraph.frontend.base import TensorBase
+from nngraph.frontend.promotion import Operand, as_tensor_like, promoted, result_type
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_
 from nngraph.ops.core import normalize_axis
@@ -23,7 +23,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
     dtype = result_type(*tensors)
     parts = [as_tensor_like(t, dtype, t) for t in tensors]
-    return cast("Tensor", ops.concat(parts, normalize_axis(dim, parts[0].ndim, "cat")))
+    return ops.concat(parts, normalize_axis(dim, parts[0].ndim, "cat"))
 
 
 concat = concatenate = cat
@@ -41,7 +41,7 @@ def where(condition: Tensor, input: Operand, other: Operand) -> Tensor:
         a, b = (as_tensor_like(v, dtype, condition) for v in (input, other))
     else:
         a, b = promoted(input, other)
-    return cast("Tensor", ops.where(condition.to(bool_), a, b))
+    return ops.where(condition.to(bool_), a, b)
 
 
 def einsum(equation: str, *operands: Any) -> Tensor:
@@ -52,13 +52,17 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     """
     from nngraph.frontend.einsum import einsum as run
 
-    listed = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
+    listed = (
+        operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
+    )
     return run(equation, *listed)
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Grids of coordinates; ``indexing`` is ``"ij"`` or ``"xy"``."""
-    lines = list(tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors)
+    lines = list(
+        tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
+    )
     swap = indexing == "xy" and len(lines) > 1
     if swap:
         lines[0], lines[1] = lines[1], lines[0]
@@ -74,8 +78,10 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 
 
 def is_tensor(value: object) -> bool:
+    """True for tensors."""
     return isinstance(value, Tensor)
 
 
 def numel(input: Tensor) -> Any:
+    """The number of elements."""
     return input.numel()

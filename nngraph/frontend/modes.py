@@ -30,7 +30,7 @@ def active_trace() -> Trace | None:
     return current_trace.get()
 
 
-class set_grad_enabled:  # noqa: N801 - PyTorch's name
+class set_grad_enabled:
     """Context manager and decorator that sets gradient recording (``torch.set_grad_enabled``)."""
 
     def __init__(self, mode: bool) -> None:
@@ -53,7 +53,7 @@ class set_grad_enabled:  # noqa: N801 - PyTorch's name
         return wrapper
 
 
-class no_grad(set_grad_enabled):  # noqa: N801 - PyTorch's name
+class no_grad(set_grad_enabled):
     """Nothing inside is recorded for ``backward`` (``torch.no_grad``); also a decorator."""
 
     def __init__(self, function: Callable[..., Any] | None = None) -> None:
@@ -67,7 +67,7 @@ class no_grad(set_grad_enabled):  # noqa: N801 - PyTorch's name
         return super().__call__(*args, **kwargs)
 
 
-class enable_grad(set_grad_enabled):  # noqa: N801 - PyTorch's name
+class enable_grad(set_grad_enabled):
     """Records again inside ``no_grad`` (``torch.enable_grad``)."""
 
     def __init__(self) -> None:

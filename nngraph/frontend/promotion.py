@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from nngraph.frontend.base import TensorBase
-from nngraph.ir.dims import SymDim
 from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, int16, int32, int64, uint8
 from nngraph.ops.creation import full
 from nngraph.ops.elementwise import cast as cast_op
@@ -80,8 +79,6 @@ def as_tensor_like(value: Operand, dtype: DType, like: TensorBase) -> Tensor:
     """``value`` as a tensor of ``dtype``: numbers become 0-d constants."""
     if isinstance(value, TensorBase):
         return cast("Tensor", value if value.dtype is dtype else cast_op(value, dtype))
-    if isinstance(value, SymDim):
-        raise TypeError(f"the symbolic size {value} cannot be used as a tensor's value yet")
     number: Any = value.item() if isinstance(value, np.generic) else value
     if dtype.kind == "bool":
         number = bool(number)
@@ -104,7 +101,7 @@ def promoted(*operands: Operand, at_least: DType | None = None) -> list[Tensor]:
         if not isinstance(value, TensorBase) and not is_number(value):
             raise TypeError(
                 f"operand {position} is {type(value).__name__}; it must be a Tensor or a number "
-                "(make a tensor with ng.tensor(...))"
+                "(make a tensor with ng.tensor(...); symbolic sizes are no numbers)"
             )
     dtype = result_type(*operands)
     if at_least is not None and not dtype.is_floating_point:

@@ -83,10 +83,12 @@ def randn(*size: Any, dtype: DType | None = None, device: object = None,
 
 
 def rand_like(input: Tensor, *, dtype: DType | None = None) -> Tensor:
+    """``rand`` of the shape (and dtype) of ``input``."""
     return rand(input.type.shape, dtype=dtype or input.dtype)
 
 
 def randn_like(input: Tensor, *, dtype: DType | None = None) -> Tensor:
+    """``randn`` of the shape (and dtype) of ``input``."""
     return randn(input.type.shape, dtype=dtype or input.dtype)
 
 
@@ -101,9 +103,11 @@ def randint(low: int, high: int | Sequence[int], size: Sequence[int] | None = No
         low, high, size = 0, low, cast("Sequence[int]", high)
     first, last = int(low), int(cast("int", high))
     if last <= first:
-        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got {first} >= {last}")
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got {first} >= {last}"
+        )
     spread = rand(size, dtype=as_dtype("float64")) * float(last - first)
-    return cast("Tensor", cast_op(floor(spread), as_dtype(dtype or int64))) + first
+    return cast_op(floor(spread), as_dtype(dtype or int64)) + first
 
 
 def randperm(n: int, *, dtype: DType | None = None) -> Tensor:

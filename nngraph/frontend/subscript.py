@@ -57,15 +57,15 @@ class Plan:
         """The basic part of the read."""
         x = self.base
         if self.sizes != list(x.type.shape) or any(s != 1 for s in self.steps):
-            x = cast("Tensor", ops.slice(x, self.starts, self.sizes, self.steps))
-        return x if tuple(self.view) == x.type.shape else cast("Tensor", ops.reshape(x, self.view))
+            x = ops.slice(x, self.starts, self.sizes, self.steps)
+        return x if tuple(self.view) == x.type.shape else ops.reshape(x, self.view)
 
     def read(self) -> Tensor:
         x = self.sliced()
         if not self.indices:
             return x
         flat, row, perm = self._flattened(x)
-        out = cast("Tensor", ops.take(flat, row, 0))
+        out = ops.take(flat, row, 0)
         return self._restore(out, perm)
 
     def _flattened(self, x: Tensor) -> tuple[Tensor, Tensor, list[int]]:
@@ -77,7 +77,7 @@ class Plan:
         for axis in axes:
             size = cast("int", self.view[axis])
             index = self.indices[axis].to(int64)
-            index = cast("Tensor", ops.where(index < 0, index + size, index)) \
+            index = ops.where(index < 0, index + size, index) \
                 if len(axes) > 1 else index  # fmt: skip
             row = index if row is None else row * size + index
         assert row is not None
@@ -101,11 +101,11 @@ class Plan:
     def write(self, update: Tensor) -> Tensor:
         """``base`` with the subscripted part replaced by ``update`` (of shape ``shape``)."""
         part = update if not self.indices else self._scatter(update)
-        inner = cast("Tensor", ops.reshape(part, tuple(self.sizes)))
+        inner = ops.reshape(part, tuple(self.sizes))
         if self.sizes == list(self.base.type.shape) and all(s == 1 for s in self.steps):
             return inner
         out = ops.slice_update(self.base, inner, self.starts, self.sizes, self.steps)
-        return cast("Tensor", out)
+        return out
 
     def _scatter(self, update: Tensor) -> Tensor:
         x = self.sliced()
@@ -115,7 +115,7 @@ class Plan:
         order = [*range(place, place + count), *range(place),
                  *range(place + count, count + len(rest))]  # fmt: skip
         front = update.permute(*order) if place else update
-        done = cast("Tensor", ops.scatter_slices(flat, row, front, 0, "none"))
+        done = ops.scatter_slices(flat, row, front, 0, "none")
         moved_shape = [x.type.shape[a] for a in perm]
         inverse = sorted(range(len(perm)), key=perm.__getitem__)
         return done.reshape(moved_shape).permute(*inverse)

@@ -136,9 +136,7 @@ def gradients(
     seeds = [(replay.canonical(r), g) for r, g in roots]
     targets = list(wanted) if wanted is not None else list(replay.leaves.values())
     known = {e.time for e in entries}
-    keys = [
-        replay.canonical(t) if t.entry is None or t.entry.time in known else t for t in targets
-    ]
+    keys = [replay.canonical(t) if t.entry is None or t.entry.time in known else t for t in targets]
     trace = active_trace()
 
     def enter(record: object) -> None:
@@ -149,7 +147,7 @@ def gradients(
 
     try:
         with set_grad_enabled(create_graph):
-            found = reverse(replay.records, seeds, keys, add, enter)  # type: ignore[arg-type]
+            found = reverse(replay.records, seeds, keys, add, enter)
     finally:
         if trace is not None:
             trace.forced_origin = None

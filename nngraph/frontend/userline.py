@@ -14,7 +14,7 @@ _PACKAGE = str(Path(__file__).parent.parent)
 
 @cache
 def _is_ours(file: str) -> bool:
-    return file.startswith(_PACKAGE) or file.startswith("<frozen") or "/contextlib.py" in file
+    return file.startswith((_PACKAGE, "<frozen")) or "/contextlib.py" in file
 
 
 def user_line() -> tuple[str, int]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nngraph.interpreter import first_nonfinite
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
 
@@ -32,6 +31,8 @@ def check_finite(graph: Graph, inputs: Sequence[Array], scalars: Sequence[float]
     """
     if all(map(_is_finite, (*inputs, *outputs, *after))):
         return
+    from nngraph.interpreter import first_nonfinite
+
     numbers = [np.asarray(s, v.type.dtype.numpy) for s, v in
                zip(scalars, graph.scalars.values(), strict=True)]  # fmt: skip
     found = first_nonfinite(graph, (*inputs, *numbers, *states))

@@ -28,15 +28,15 @@ class IndexMethods(TensorBase):
 
     __slots__ = ()
 
-    def __getitem__(self, key: Any) -> Tensor:
-        plan = plan_subscript(key, cast("Tensor", self))
+    def __getitem__(self: Tensor, key: Any) -> Tensor:
+        plan = plan_subscript(key, self)
         return plan.read()
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def __setitem__(self: Tensor, key: Any, value: Any) -> None:
         if isinstance(key, TensorBase) and key.dtype is bool_:
             self._assign(_masked_write(self, cast("Tensor", key), value)._variable)
             return
-        plan = plan_subscript(key, cast("Tensor", self))
+        plan = plan_subscript(key, self)
         self._assign(plan.write(_update(plan, value))._variable)
 
     def __iter__(self) -> Any:
@@ -44,77 +44,81 @@ class IndexMethods(TensorBase):
             raise TypeError("iteration over a 0-d tensor")
         return iter(self[i] for i in range(len(self)))
 
-    def index_select(self, dim: int, index: Tensor) -> Tensor:
+    def index_select(self: Tensor, dim: int, index: Tensor) -> Tensor:
         """Slices of ``dim`` named by a 1-D index tensor."""
-        return cast("Tensor", ops.take(self, index, normalize_axis(dim, self.ndim)))
+        return ops.take(self, index, normalize_axis(dim, self.ndim))
 
-    def take_along_dim(self, indices: Tensor, dim: int) -> Tensor:
-        return cast("Tensor", ops.gather_elements(self, indices, normalize_axis(dim, self.ndim)))
+    def take_along_dim(self: Tensor, indices: Tensor, dim: int) -> Tensor:
+        return ops.gather_elements(self, indices, normalize_axis(dim, self.ndim))
 
-    def gather(self, dim: int, index: Tensor) -> Tensor:
+    def gather(self: Tensor, dim: int, index: Tensor) -> Tensor:
         """``out[i][j] = self[index[i][j]][j]`` for ``dim=0``."""
         axis = normalize_axis(dim, self.ndim)
-        return cast("Tensor", ops.gather_elements(self, index, axis))
+        return ops.gather_elements(self, index, axis)
 
-    def scatter(self, dim: int, index: Tensor, src: Operand, *,
+    def scatter(self: Tensor, dim: int, index: Tensor, src: Operand, *,
                 reduce: str | None = None) -> Tensor:  # fmt: skip
         """``self`` with ``self[index[i][j]][j] = src[i][j]`` for ``dim=0``."""
         kind = "none" if reduce is None else _REDUCTIONS[reduce]
         return self._scatter(dim, index, src, kind)
 
-    def scatter_add(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    def scatter_add(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
         """``scatter`` that adds; sums of repeated places are in a fixed order."""
         return self._scatter(dim, index, src, "add")
 
-    def scatter_reduce(self, dim: int, index: Tensor, src: Tensor, reduce: str) -> Tensor:
+    def scatter_reduce(self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str) -> Tensor:
         """``scatter`` with ``"sum"``, ``"prod"``, ``"amax"`` or ``"amin"`` (self included)."""
         if reduce not in _REDUCTIONS:
             raise RuntimeError(f"reduce argument must be one of {sorted(_REDUCTIONS)}, "
                                f"got {reduce!r}")  # fmt: skip
         return self._scatter(dim, index, src, _REDUCTIONS[reduce])
 
-    def _scatter(self, dim: int, index: Tensor, src: Operand, reduction: str) -> Tensor:
+    def _scatter(self: Tensor, dim: int, index: Tensor, src: Operand, reduction: str) -> Tensor:
         axis = normalize_axis(dim, self.ndim)
         updates = as_tensor_like(src, self.dtype, self)
         if not isinstance(src, TensorBase):
             updates = updates.expand(*index.type.shape)
         elif updates.type.shape != index.type.shape:
             updates = updates[tuple(slice(0, n) for n in index.type.shape)]
-        return cast("Tensor", ops.scatter_elements(self, index, updates, axis, reduction))
+        return ops.scatter_elements(self, index, updates, axis, reduction)
 
-    def index_add(self, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
+    def index_add(
+        self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
+    ) -> Tensor:
         """Adds slices of ``source`` at the places of ``dim`` named by ``index``."""
         axis = normalize_axis(dim, self.ndim)
         updates = source if alpha == 1 else source * alpha
-        return cast("Tensor", ops.scatter_slices(self, index, updates, axis, "add"))
+        return ops.scatter_slices(self, index, updates, axis, "add")
 
-    def index_copy(self, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    def index_copy(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
         """Replaces slices of ``dim`` named by ``index``."""
         axis = normalize_axis(dim, self.ndim)
-        return cast("Tensor", ops.scatter_slices(self, index, source, axis, "none"))
+        return ops.scatter_slices(self, index, source, axis, "none")
 
     def masked_fill_(self, mask: Tensor, value: Operand) -> Self:
         return self._assign(cast("Tensor", self).masked_fill(mask, value)._variable)
 
     def scatter_(self, dim: int, index: Tensor, src: Operand) -> Self:
-        return self._assign(self.scatter(dim, index, src)._variable)
+        return self._assign(cast("Tensor", self).scatter(dim, index, src)._variable)
 
     def scatter_add_(self, dim: int, index: Tensor, src: Tensor) -> Self:
-        return self._assign(self.scatter_add(dim, index, src)._variable)
+        return self._assign(cast("Tensor", self).scatter_add(dim, index, src)._variable)
 
     def index_add_(self, dim: int, index: Tensor, source: Tensor) -> Self:
-        return self._assign(self.index_add(dim, index, source)._variable)
+        return self._assign(cast("Tensor", self).index_add(dim, index, source)._variable)
 
-    def nonzero(self) -> Tensor:
+    def nonzero(self: Tensor) -> Tensor:
         """Indices of nonzero elements, one row each: eager only, the shape depends on values."""
         rows = np.argwhere(self._array("nonzero()"))
-        return cast("Tensor", ops.constant(rows.astype(np.int64), self))
+        return ops.constant(rows.astype(np.int64), self)
 
-    def masked_select(self, mask: Tensor) -> Tensor:
+    def masked_select(self: Tensor, mask: Tensor) -> Tensor:
         """Elements where ``mask`` holds: eager only, the shape depends on values."""
-        places = np.flatnonzero(np.broadcast_to(mask._array("masked_select()"), self.type.shape))
-        index = cast("Tensor", ops.constant(places.astype(np.int64), self))
-        return cast("Tensor", self).reshape(-1).index_select(0, index)
+        places = np.flatnonzero(
+            np.broadcast_to(mask._array("masked_select()"), self.type.static_shape)
+        )
+        index = ops.constant(places.astype(np.int64), self)
+        return self.reshape(-1).index_select(0, index)
 
 
 def _update(plan: Plan, value: Any) -> Tensor:
@@ -128,7 +132,7 @@ def _update(plan: Plan, value: Any) -> Tensor:
     return update if update.type.shape == tuple(shape) else update.expand(*shape)
 
 
-def _masked_write(base: TensorBase, mask: Tensor, value: Any) -> Tensor:
+def _masked_write(base: Tensor, mask: Tensor, value: Any) -> Tensor:
     lead = mask
     for _ in range(base.ndim - mask.ndim):
         lead = lead.unsqueeze(-1)
@@ -140,4 +144,4 @@ def _masked_write(base: TensorBase, mask: Tensor, value: Any) -> Tensor:
             f"x[mask] = values with {filler.type}: the number of places depends on the mask's "
             "values; use ng.where(mask, values_of_full_shape, x)"
         )
-    return cast("Tensor", ops.where(lead, filler.reshape(()), base))
+    return ops.where(lead, filler.reshape(()), base)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from nngraph import ops
 from nngraph.frontend.base import TensorBase
@@ -19,7 +19,7 @@ class LinalgMethods(TensorBase):
 
     __slots__ = ()
 
-    def matmul(self, other: Tensor) -> Tensor:
+    def matmul(self: Tensor, other: Tensor) -> Tensor:
         """NumPy's and PyTorch's ``@``: vectors are rows on the left and columns on the right.
 
         Raises:
@@ -28,37 +28,37 @@ class LinalgMethods(TensorBase):
         if not self.ndim or not other.ndim:
             raise RuntimeError("both arguments to matmul need to be at least 1D, but they are "
                                f"{self.ndim}D and {other.ndim}D")  # fmt: skip
-        a, b = cast("Tensor", self), other
+        a, b = self, other
         if a.dtype is not b.dtype:
             raise RuntimeError(f"expected both matrices to have the same dtype, but got "
                                f"{a.dtype.name} and {b.dtype.name}")  # fmt: skip
         left, right = a.ndim == 1, b.ndim == 1
         a = a.unsqueeze(0) if left else a
         b = b.unsqueeze(-1) if right else b
-        out = cast("Tensor", ops.matmul(a, b))
+        out = ops.matmul(a, b)
         out = out.squeeze(-1) if right else out
         return out.squeeze(-1 if right else -2) if left else out
 
-    def mm(self, mat2: Tensor) -> Tensor:
+    def mm(self: Tensor, mat2: Tensor) -> Tensor:
         if self.ndim != 2 or mat2.ndim != 2:
             raise RuntimeError("mm: both arguments must be matrices")
         return self.matmul(mat2)
 
-    def bmm(self, mat2: Tensor) -> Tensor:
+    def bmm(self: Tensor, mat2: Tensor) -> Tensor:
         if self.ndim != 3 or mat2.ndim != 3:
             raise RuntimeError("bmm: both arguments must be 3-D")
         return self.matmul(mat2)
 
-    def mv(self, vec: Tensor) -> Tensor:
+    def mv(self: Tensor, vec: Tensor) -> Tensor:
         return self.matmul(vec)
 
-    def dot(self, other: Tensor) -> Tensor:
+    def dot(self: Tensor, other: Tensor) -> Tensor:
         """Sum of the products of two vectors."""
         if self.ndim != 1 or other.ndim != 1:
             raise RuntimeError("1D tensors expected, but got "
                                f"{self.ndim}D and {other.ndim}D tensors")  # fmt: skip
         return self.matmul(other)
 
-    def outer(self, vec2: Tensor) -> Tensor:
+    def outer(self: Tensor, vec2: Tensor) -> Tensor:
         a, b = promoted(self, vec2)
         return a.unsqueeze(1) * b.unsqueeze(0)

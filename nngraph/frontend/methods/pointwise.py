@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from nngraph import ops
 from nngraph.frontend.base import TensorBase
@@ -17,7 +17,8 @@ __all__ = ["PointwiseMethods"]
 
 
 def _floating(op: Callable[[Any], Any], x: TensorBase) -> Tensor:
-    return cast("Tensor", op(as_float(x)))
+    out: Tensor = op(as_float(x))
+    return out
 
 
 def _scaled(x: Tensor, alpha: float) -> Tensor:
@@ -30,244 +31,242 @@ class PointwiseMethods(TensorBase):
     __slots__ = ()
 
     # -- arithmetic ------------------------------------------------------------------------
-    def add(self, other: Operand, *, alpha: float = 1) -> Tensor:
+    def add(self: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
         """``self + alpha * other``."""
         a, b = promoted(self, other)
         if a.dtype is bool_:
-            return cast("Tensor", ops.logical_or(a, b))
-        return cast("Tensor", ops.add(a, _scaled(b, alpha)))
+            return ops.logical_or(a, b)
+        return ops.add(a, _scaled(b, alpha))
 
-    def sub(self, other: Operand, *, alpha: float = 1) -> Tensor:
+    def sub(self: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
         """``self - alpha * other``."""
         a, b = promoted(self, other)
         if a.dtype is bool_:
             raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not "
                                "supported; use `^` or logical_not() instead")  # fmt: skip
-        return cast("Tensor", ops.sub(a, _scaled(b, alpha)))
+        return ops.sub(a, _scaled(b, alpha))
 
-    def mul(self, other: Operand) -> Tensor:
+    def mul(self: Tensor, other: Operand) -> Tensor:
         a, b = promoted(self, other)
         if a.dtype is bool_:
-            return cast("Tensor", ops.logical_and(a, b))
-        return cast("Tensor", ops.mul(a, b))
+            return ops.logical_and(a, b)
+        return ops.mul(a, b)
 
-    def div(self, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
+    def div(self: Tensor, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
         """True division; ``rounding_mode`` is None, ``"trunc"`` or ``"floor"``."""
         if rounding_mode == "floor":
             return self.floor_divide(other)
         if rounding_mode == "trunc":
             a, b = promoted(self, other)
             if a.dtype.is_floating_point:
-                return cast("Tensor", ops.trunc(ops.div(a, b)))
-            return cast("Tensor", ops.div(ops.sub(a, ops.fmod(a, b)), b)
-                        if a.dtype.is_floating_point else
-                        ops.floor_divide(ops.sub(a, ops.fmod(a, b)), b))  # fmt: skip
+                return ops.trunc(ops.div(a, b))
+            return ops.floor_divide(ops.sub(a, ops.fmod(a, b)), b)
         if rounding_mode is not None:
             raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' "
                                f"but found '{rounding_mode}'")  # fmt: skip
         a, b = promoted(self, other, at_least=float32)
-        return cast("Tensor", ops.div(a, b))
+        return ops.div(a, b)
 
-    def floor_divide(self, other: Operand) -> Tensor:
+    def floor_divide(self: Tensor, other: Operand) -> Tensor:
         a, b = promoted(self, other)
-        return cast("Tensor", ops.floor_divide(a, b))
+        return ops.floor_divide(a, b)
 
-    def remainder(self, other: Operand) -> Tensor:
+    def remainder(self: Tensor, other: Operand) -> Tensor:
         """Python's ``%``: the sign is the divisor's."""
         a, b = promoted(self, other)
-        return cast("Tensor", ops.remainder(a, b))
+        return ops.remainder(a, b)
 
-    def fmod(self, other: Operand) -> Tensor:
+    def fmod(self: Tensor, other: Operand) -> Tensor:
         """C's ``fmod``: the sign is the dividend's."""
         a, b = promoted(self, other)
-        return cast("Tensor", ops.fmod(a, b))
+        return ops.fmod(a, b)
 
-    def pow(self, exponent: Operand) -> Tensor:
+    def pow(self: Tensor, exponent: Operand) -> Tensor:
         a, b = promoted(self, exponent)
-        return cast("Tensor", ops.pow(a, b))
+        return ops.pow(a, b)
 
-    def neg(self) -> Tensor:
+    def neg(self: Tensor) -> Tensor:
         if self.dtype is bool_:
             raise RuntimeError("Negation, the `-` operator, on a bool tensor is not supported; "
                                "use `~` or logical_not() instead")  # fmt: skip
-        return cast("Tensor", ops.neg(self))
+        return ops.neg(self)
 
-    def addcmul(self, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    def addcmul(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
         """``self + value * tensor1 * tensor2``."""
         return self.add(_scaled(tensor1 * tensor2, value))
 
-    def addcdiv(self, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    def addcdiv(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
         """``self + value * tensor1 / tensor2``."""
         return self.add(_scaled(tensor1 / tensor2, value))
 
-    def lerp(self, end: Tensor, weight: Operand) -> Tensor:
+    def lerp(self: Tensor, end: Tensor, weight: Operand) -> Tensor:
         """``self + weight * (end - self)``."""
         return self.add((end - self) * weight)
 
-    def maximum(self, other: Operand) -> Tensor:
+    def maximum(self: Tensor, other: Operand) -> Tensor:
         a, b = promoted(self, other)
-        return cast("Tensor", ops.maximum(a, b))
+        return ops.maximum(a, b)
 
-    def minimum(self, other: Operand) -> Tensor:
+    def minimum(self: Tensor, other: Operand) -> Tensor:
         a, b = promoted(self, other)
-        return cast("Tensor", ops.minimum(a, b))
+        return ops.minimum(a, b)
 
-    def atan2(self, other: Operand) -> Tensor:
+    def atan2(self: Tensor, other: Operand) -> Tensor:
         a, b = promoted(self, other, at_least=float32)
-        return cast("Tensor", ops.atan2(a, b))
+        return ops.atan2(a, b)
 
     # -- comparison ------------------------------------------------------------------------
-    def eq(self, other: Operand) -> Tensor:
-        return cast("Tensor", ops.eq(*promoted(self, other)))
+    def eq(self: Tensor, other: Operand) -> Tensor:
+        return ops.eq(*promoted(self, other))
 
-    def ne(self, other: Operand) -> Tensor:
-        return cast("Tensor", ops.ne(*promoted(self, other)))
+    def ne(self: Tensor, other: Operand) -> Tensor:
+        return ops.ne(*promoted(self, other))
 
-    def lt(self, other: Operand) -> Tensor:
-        return cast("Tensor", ops.lt(*promoted(self, other)))
+    def lt(self: Tensor, other: Operand) -> Tensor:
+        return ops.lt(*promoted(self, other))
 
-    def le(self, other: Operand) -> Tensor:
-        return cast("Tensor", ops.le(*promoted(self, other)))
+    def le(self: Tensor, other: Operand) -> Tensor:
+        return ops.le(*promoted(self, other))
 
-    def gt(self, other: Operand) -> Tensor:
-        return cast("Tensor", ops.gt(*promoted(self, other)))
+    def gt(self: Tensor, other: Operand) -> Tensor:
+        return ops.gt(*promoted(self, other))
 
-    def ge(self, other: Operand) -> Tensor:
-        return cast("Tensor", ops.ge(*promoted(self, other)))
+    def ge(self: Tensor, other: Operand) -> Tensor:
+        return ops.ge(*promoted(self, other))
 
-    def isnan(self) -> Tensor:
-        return cast("Tensor", ops.isnan(self))
+    def isnan(self: Tensor) -> Tensor:
+        return ops.isnan(self)
 
-    def isinf(self) -> Tensor:
-        return cast("Tensor", ops.isinf(self))
+    def isinf(self: Tensor) -> Tensor:
+        return ops.isinf(self)
 
-    def isfinite(self) -> Tensor:
-        return cast("Tensor", ops.isfinite(self))
+    def isfinite(self: Tensor) -> Tensor:
+        return ops.isfinite(self)
 
     # -- logic and bits --------------------------------------------------------------------
-    def logical_not(self) -> Tensor:
-        return cast("Tensor", ops.logical_not(self.to(bool_)))
+    def logical_not(self: Tensor) -> Tensor:
+        return ops.logical_not(self.to(bool_))
 
-    def logical_and(self, other: Tensor) -> Tensor:
-        return cast("Tensor", ops.logical_and(self.to(bool_), other.to(bool_)))
+    def logical_and(self: Tensor, other: Tensor) -> Tensor:
+        return ops.logical_and(self.to(bool_), other.to(bool_))
 
-    def logical_or(self, other: Tensor) -> Tensor:
-        return cast("Tensor", ops.logical_or(self.to(bool_), other.to(bool_)))
+    def logical_or(self: Tensor, other: Tensor) -> Tensor:
+        return ops.logical_or(self.to(bool_), other.to(bool_))
 
-    def logical_xor(self, other: Tensor) -> Tensor:
-        return cast("Tensor", ops.logical_xor(self.to(bool_), other.to(bool_)))
+    def logical_xor(self: Tensor, other: Tensor) -> Tensor:
+        return ops.logical_xor(self.to(bool_), other.to(bool_))
 
-    def bitwise_not(self) -> Tensor:
-        return cast("Tensor", ops.bitwise_not(self))
+    def bitwise_not(self: Tensor) -> Tensor:
+        return ops.bitwise_not(self)
 
-    def bitwise_and(self, other: Operand) -> Tensor:
-        return cast("Tensor", ops.bitwise_and(*promoted(self, other)))
+    def bitwise_and(self: Tensor, other: Operand) -> Tensor:
+        return ops.bitwise_and(*promoted(self, other))
 
-    def bitwise_or(self, other: Operand) -> Tensor:
-        return cast("Tensor", ops.bitwise_or(*promoted(self, other)))
+    def bitwise_or(self: Tensor, other: Operand) -> Tensor:
+        return ops.bitwise_or(*promoted(self, other))
 
-    def bitwise_xor(self, other: Operand) -> Tensor:
-        return cast("Tensor", ops.bitwise_xor(*promoted(self, other)))
+    def bitwise_xor(self: Tensor, other: Operand) -> Tensor:
+        return ops.bitwise_xor(*promoted(self, other))
 
-    def bitwise_left_shift(self, other: Operand) -> Tensor:
-        return cast("Tensor", ops.shift_left(*promoted(self, other)))
+    def bitwise_left_shift(self: Tensor, other: Operand) -> Tensor:
+        return ops.shift_left(*promoted(self, other))
 
-    def bitwise_right_shift(self, other: Operand) -> Tensor:
-        return cast("Tensor", ops.shift_right(*promoted(self, other)))
+    def bitwise_right_shift(self: Tensor, other: Operand) -> Tensor:
+        return ops.shift_right(*promoted(self, other))
 
     # -- functions of one tensor -----------------------------------------------------------
-    def abs(self) -> Tensor:
-        return cast("Tensor", ops.abs(self))
+    def abs(self: Tensor) -> Tensor:
+        return ops.abs(self)
 
-    def sign(self) -> Tensor:
-        return cast("Tensor", ops.sign(self))
+    def sign(self: Tensor) -> Tensor:
+        return ops.sign(self)
 
-    def exp(self) -> Tensor:
+    def exp(self: Tensor) -> Tensor:
         return _floating(ops.exp, self)
 
-    def expm1(self) -> Tensor:
+    def expm1(self: Tensor) -> Tensor:
         return _floating(ops.expm1, self)
 
-    def log(self) -> Tensor:
+    def log(self: Tensor) -> Tensor:
         return _floating(ops.log, self)
 
-    def log1p(self) -> Tensor:
+    def log1p(self: Tensor) -> Tensor:
         return _floating(ops.log1p, self)
 
-    def log2(self) -> Tensor:
+    def log2(self: Tensor) -> Tensor:
         return _floating(ops.log2, self)
 
-    def sqrt(self) -> Tensor:
+    def sqrt(self: Tensor) -> Tensor:
         return _floating(ops.sqrt, self)
 
-    def rsqrt(self) -> Tensor:
+    def rsqrt(self: Tensor) -> Tensor:
         return _floating(ops.rsqrt, self)
 
-    def square(self) -> Tensor:
+    def square(self: Tensor) -> Tensor:
         return self.mul(self)
 
-    def reciprocal(self) -> Tensor:
+    def reciprocal(self: Tensor) -> Tensor:
         return _floating(ops.reciprocal, self)
 
-    def sin(self) -> Tensor:
+    def sin(self: Tensor) -> Tensor:
         return _floating(ops.sin, self)
 
-    def cos(self) -> Tensor:
+    def cos(self: Tensor) -> Tensor:
         return _floating(ops.cos, self)
 
-    def tan(self) -> Tensor:
+    def tan(self: Tensor) -> Tensor:
         return _floating(ops.tan, self)
 
-    def asin(self) -> Tensor:
+    def asin(self: Tensor) -> Tensor:
         return _floating(ops.asin, self)
 
-    def acos(self) -> Tensor:
+    def acos(self: Tensor) -> Tensor:
         return _floating(ops.acos, self)
 
-    def atan(self) -> Tensor:
+    def atan(self: Tensor) -> Tensor:
         return _floating(ops.atan, self)
 
-    def sinh(self) -> Tensor:
+    def sinh(self: Tensor) -> Tensor:
         return _floating(ops.sinh, self)
 
-    def cosh(self) -> Tensor:
+    def cosh(self: Tensor) -> Tensor:
         return _floating(ops.cosh, self)
 
-    def tanh(self) -> Tensor:
+    def tanh(self: Tensor) -> Tensor:
         return _floating(ops.tanh, self)
 
-    def asinh(self) -> Tensor:
+    def asinh(self: Tensor) -> Tensor:
         return _floating(ops.asinh, self)
 
-    def acosh(self) -> Tensor:
+    def acosh(self: Tensor) -> Tensor:
         return _floating(ops.acosh, self)
 
-    def atanh(self) -> Tensor:
+    def atanh(self: Tensor) -> Tensor:
         return _floating(ops.atanh, self)
 
-    def erf(self) -> Tensor:
+    def erf(self: Tensor) -> Tensor:
         return _floating(ops.erf, self)
 
-    def sigmoid(self) -> Tensor:
+    def sigmoid(self: Tensor) -> Tensor:
         return _floating(ops.sigmoid, self)
 
-    def relu(self) -> Tensor:
-        return cast("Tensor", ops.relu(self))
+    def relu(self: Tensor) -> Tensor:
+        return ops.relu(self)
 
-    def floor(self) -> Tensor:
-        return cast("Tensor", ops.floor(self))
+    def floor(self: Tensor) -> Tensor:
+        return ops.floor(self)
 
-    def ceil(self) -> Tensor:
-        return cast("Tensor", ops.ceil(self))
+    def ceil(self: Tensor) -> Tensor:
+        return ops.ceil(self)
 
-    def round(self) -> Tensor:
+    def round(self: Tensor) -> Tensor:
         """To the nearest integer, ties to even."""
-        return cast("Tensor", ops.round(self))
+        return ops.round(self)
 
-    def trunc(self) -> Tensor:
-        return cast("Tensor", ops.trunc(self))
+    def trunc(self: Tensor) -> Tensor:
+        return ops.trunc(self)
 
-    def clamp(self, min: Operand | None = None, max: Operand | None = None) -> Tensor:
+    def clamp(self: Tensor, min: Operand | None = None, max: Operand | None = None) -> Tensor:
         """Limits elements to ``[min, max]``; bounds are numbers or tensors.
 
         Raises:
@@ -276,18 +275,20 @@ class PointwiseMethods(TensorBase):
         if min is None and max is None:
             raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
         if isinstance(min, TensorBase) or isinstance(max, TensorBase):
-            low = cast("Tensor", self) if min is None else self.maximum(min)
+            low = self if min is None else self.maximum(min)
             return low if max is None else low.minimum(max)
         bounds = [b for b in (min, max) if b is not None]
         (x, *_) = promoted(self, *bounds)
-        return cast("Tensor", ops.clip(x, min, max))
+        return ops.clip(x, min, max)
 
-    def nan_to_num(self, nan: float = 0.0) -> Tensor:
+    def nan_to_num(self: Tensor, nan: float = 0.0) -> Tensor:
         """NaN becomes ``nan``."""
         return self.masked_fill(self.isnan(), nan)
 
     # -- types -----------------------------------------------------------------------------
-    def to(self, *args: Any, dtype: DType | None = None, copy: bool = False, **_: Any) -> Tensor:
+    def to(
+        self: Tensor, *args: Any, dtype: DType | None = None, copy: bool = False, **_: Any
+    ) -> Tensor:
         """Another dtype (devices are accepted and change nothing: compiled functions choose)."""
         from nngraph.ir.dtypes import as_dtype
 
@@ -297,26 +298,26 @@ class PointwiseMethods(TensorBase):
             elif value is not None and not (isinstance(value, str) and value.startswith(_DEVICES)):
                 dtype = as_dtype(value)
         if dtype is None or dtype is self.dtype:
-            return self.clone() if copy else cast("Tensor", self)
-        return cast("Tensor", ops.cast(self, as_dtype(dtype)))
+            return self.clone() if copy else self
+        return ops.cast(self, as_dtype(dtype))
 
-    def clone(self) -> Tensor:
+    def clone(self: Tensor) -> Tensor:
         """A copy with memory of its own; gradients pass through."""
-        return cast("Tensor", ops.copy(self))
+        return ops.copy(self)
 
-    def where(self, condition: Tensor, other: Operand) -> Tensor:
+    def where(self: Tensor, condition: Tensor, other: Operand) -> Tensor:
         """``self`` where ``condition`` holds, ``other`` elsewhere."""
         a, b = promoted(self, other)
-        return cast("Tensor", ops.where(condition.to(bool_), a, b))
+        return ops.where(condition.to(bool_), a, b)
 
-    def masked_fill(self, mask: Tensor, value: Operand) -> Tensor:
+    def masked_fill(self: Tensor, mask: Tensor, value: Operand) -> Tensor:
         """``value`` (of one element) where ``mask`` holds."""
         from nngraph.frontend.promotion import as_tensor_like
 
         filler = as_tensor_like(value, self.dtype, self)
-        return cast("Tensor", ops.where(mask.to(bool_), filler, self))
+        return ops.where(mask.to(bool_), filler, self)
 
-    def __array_ufunc__(self, *_: Any, **__: Any) -> Any:
+    def __array_ufunc__(self: Tensor, *_: Any, **__: Any) -> Any:
         return NotImplemented
 
     def _inplace(self, result: Tensor) -> Self:

@@ -31,26 +31,31 @@ class ReductionMethods(TensorBase):
 
     __slots__ = ()
 
-    def _axes(self, dim: Dims) -> tuple[int, ...]:
+    def _axes(self: Tensor, dim: Dims) -> tuple[int, ...]:
         if dim is not None and not isinstance(dim, int) and not len(dim):
             dim = None  # PyTorch: an empty list means all
         return normalize_axes(dim, self.ndim)
 
-    def _counted(self, dtype: object) -> Tensor:
+    def _counted(self: Tensor, dtype: object) -> Tensor:
         """Integers and bools are summed in int64."""
         if dtype is not None:
             return self.to(as_dtype(dtype))
-        return cast("Tensor", self if self.dtype.is_floating_point else self.to(int64))
+        return self if self.dtype.is_floating_point else self.to(int64)
 
-    def _reduce(self, op: Callable[..., Any], x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
-        return cast("Tensor", op(x, self._axes(dim), keepdim))
+    def _reduce(
+        self: Tensor, op: Callable[..., Any], x: Tensor, dim: Dims, keepdim: bool
+    ) -> Tensor:
+        out: Tensor = op(x, self._axes(dim), keepdim)
+        return out
 
-    def sum(self, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
+    def sum(
+        self: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
+    ) -> Tensor:
         return self._reduce(ops.sum, self._counted(dtype), dim, keepdim)
 
-    def mean(self, dim: Dims = None, keepdim: bool = False, *,
+    def mean(self: Tensor, dim: Dims = None, keepdim: bool = False, *,
              dtype: DType | None = None) -> Tensor:  # fmt: skip
-        x = cast("Tensor", self) if dtype is None else self.to(dtype)
+        x = self if dtype is None else self.to(dtype)
         if not x.dtype.is_floating_point:
             raise RuntimeError(
                 "mean(): could not infer output dtype. Input dtype must be either a floating "
@@ -58,77 +63,77 @@ class ReductionMethods(TensorBase):
             )
         return self._reduce(ops.mean, x, dim, keepdim)
 
-    def prod(self, dim: Dims = None, keepdim: bool = False, *,
+    def prod(self: Tensor, dim: Dims = None, keepdim: bool = False, *,
              dtype: DType | None = None) -> Tensor:  # fmt: skip
         return self._reduce(ops.prod, self._counted(dtype), dim, keepdim)
 
-    def amax(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    def amax(self: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
         """Maximum; tied elements share the gradient evenly."""
-        return self._reduce(ops.max, cast("Tensor", self), dim, keepdim)
+        return self._reduce(ops.max, self, dim, keepdim)
 
-    def amin(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    def amin(self: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
         """Minimum; tied elements share the gradient evenly."""
-        return self._reduce(ops.min, cast("Tensor", self), dim, keepdim)
+        return self._reduce(ops.min, self, dim, keepdim)
 
-    def max(self, dim: Any = None, keepdim: bool = False) -> Any:
+    def max(self: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
         """All elements' maximum; with a dimension (values, indices); with a tensor ``maximum``."""
         if isinstance(dim, TensorBase):
-            return cast("Tensor", self).maximum(dim)
+            return self.maximum(dim)
         if dim is None:
             return self.amax()
         return self._extreme(self.argmax(dim, keepdim=True), dim, keepdim)
 
-    def min(self, dim: Any = None, keepdim: bool = False) -> Any:
+    def min(self: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
         """All elements' minimum; with a dimension (values, indices); with a tensor ``minimum``."""
         if isinstance(dim, TensorBase):
-            return cast("Tensor", self).minimum(dim)
+            return self.minimum(dim)
         if dim is None:
             return self.amin()
         return self._extreme(self.argmin(dim, keepdim=True), dim, keepdim)
 
-    def _extreme(self, indices: Tensor, dim: int, keepdim: bool) -> Extremes:
-        values = cast("Tensor", ops.gather_elements(self, indices, normalize_axis(dim, self.ndim)))
+    def _extreme(self: Tensor, indices: Tensor, dim: int, keepdim: bool) -> Extremes:
+        values = ops.gather_elements(self, indices, normalize_axis(dim, self.ndim))
         if keepdim:
             return Extremes(values, indices)
         return Extremes(values.squeeze(dim), indices.squeeze(dim))
 
-    def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    def argmax(self: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
         """Index of the first maximum; of the flattened tensor without ``dim``."""
         return self._arg(ops.argmax, dim, keepdim)
 
-    def argmin(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    def argmin(self: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
         """Index of the first minimum; of the flattened tensor without ``dim``."""
         return self._arg(ops.argmin, dim, keepdim)
 
-    def _arg(self, op: Callable[..., Any], dim: int | None, keepdim: bool) -> Tensor:
+    def _arg(self: Tensor, op: Callable[..., Any], dim: int | None, keepdim: bool) -> Tensor:
         if dim is None:
-            flat = cast("Tensor", op(self.reshape(-1), 0, False))
+            flat: Tensor = op(self.reshape(-1), 0, False)
             return flat.reshape((1,) * self.ndim) if keepdim else flat
-        if not self.ndim:
-            return cast("Tensor", op(self.reshape(1), 0, False))
-        return cast("Tensor", op(self, normalize_axis(dim, self.ndim), keepdim))
+        source = self if self.ndim else self.reshape(1)
+        out: Tensor = op(source, normalize_axis(dim, self.ndim), keepdim and bool(self.ndim))
+        return out
 
-    def any(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    def any(self: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
         return self._reduce(ops.any, self.to(bool_), dim, keepdim)
 
-    def all(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    def all(self: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
         return self._reduce(ops.all, self.to(bool_), dim, keepdim)
 
-    def logsumexp(self, dim: Dims, keepdim: bool = False) -> Tensor:
+    def logsumexp(self: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
         return self._reduce(ops.logsumexp, as_float(self), dim, keepdim)
 
-    def var(self, dim: Dims = None, unbiased: bool = True, keepdim: bool = False, *,
+    def var(self: Tensor, dim: Dims = None, unbiased: bool = True, keepdim: bool = False, *,
             correction: int | None = None) -> Tensor:  # fmt: skip
         """Variance; ``correction`` (1 if ``unbiased``) is taken from the number of elements."""
         less = correction if correction is not None else int(unbiased)
-        return cast("Tensor", ops.var(self, self._axes(dim), less, keepdim))
+        return ops.var(self, self._axes(dim), less, keepdim)
 
-    def std(self, dim: Dims = None, unbiased: bool = True, keepdim: bool = False, *,
+    def std(self: Tensor, dim: Dims = None, unbiased: bool = True, keepdim: bool = False, *,
             correction: int | None = None) -> Tensor:  # fmt: skip
         """Square root of ``var``."""
         return self.var(dim, unbiased, keepdim, correction=correction).sqrt()
 
-    def norm(self, p: float | str = 2, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    def norm(self: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = False) -> Tensor:
         """Vector norm: ``p`` is a number, ``inf``, ``-inf``, 0 or ``"fro"``.
 
         The gradient at zero is zero, as in PyTorch.
@@ -150,29 +155,35 @@ class ReductionMethods(TensorBase):
         root = safe.sqrt() if order == 2 else safe.pow(1 / order)
         return root.masked_fill(zero, 0)
 
-    def cumsum(self, dim: int, *, dtype: DType | None = None) -> Tensor:
-        return cast("Tensor", ops.cumsum(self._counted(dtype), normalize_axis(dim, self.ndim)))
+    def cumsum(self: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
+        return ops.cumsum(self._counted(dtype), normalize_axis(dim, self.ndim))
 
-    def cumprod(self, dim: int, *, dtype: DType | None = None) -> Tensor:
-        return cast("Tensor", ops.cumprod(self._counted(dtype), normalize_axis(dim, self.ndim)))
+    def cumprod(self: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
+        return ops.cumprod(self._counted(dtype), normalize_axis(dim, self.ndim))
 
-    def softmax(self, dim: int, dtype: DType | None = None) -> Tensor:
-        x = cast("Tensor", self) if dtype is None else self.to(dtype)
-        return cast("Tensor", ops.softmax(x, normalize_axis(dim, self.ndim)))
+    def softmax(self: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
+        x = self if dtype is None else self.to(dtype)
+        return ops.softmax(x, normalize_axis(dim, self.ndim))
 
-    def log_softmax(self, dim: int, dtype: DType | None = None) -> Tensor:
-        x = cast("Tensor", self) if dtype is None else self.to(dtype)
-        return cast("Tensor", ops.log_softmax(x, normalize_axis(dim, self.ndim)))
+    def log_softmax(self: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
+        x = self if dtype is None else self.to(dtype)
+        return ops.log_softmax(x, normalize_axis(dim, self.ndim))
 
-    def sort(self, dim: int = -1, descending: bool = False, stable: bool = False) -> Extremes:
+    def sort(
+        self: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
+    ) -> Extremes:
         """Sorted values and where they were; equal elements keep their order."""
         axis = normalize_axis(dim, self.ndim)
         return Extremes(*cast("Any", ops.sort(self, axis, descending)))
 
-    def argsort(self, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+    def argsort(
+        self: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
+    ) -> Tensor:
         return self.sort(dim, descending).indices
 
-    def topk(self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Extremes:
+    def topk(
+        self: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+    ) -> Extremes:
         """The ``k`` largest (or smallest) elements, sorted, and where they were."""
         axis = normalize_axis(dim, self.ndim)
         return Extremes(*cast("Any", ops.topk(self, k, axis, largest)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nngraph import ops
 from nngraph.frontend.base import TensorBase
-from nngraph.ir.dims import Dim, SymDim
+from nngraph.ir.dims import Dim, SymDim, floordiv
 from nngraph.ops.core import normalize_axis
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def infer_size(shape: Sequence[Dim], total: Dim, kind: object) -> tuple[Dim, ...
     if known == 0 or (isinstance(known, int) and isinstance(total, int) and total % known):
         raise wrong
     try:
-        rest = total // known
+        rest = floordiv(total, known)
     except ValueError:
         raise wrong from None
     return tuple(rest if i == holes[0] else d for i, d in enumerate(shape))
@@ -54,33 +54,33 @@ class ShapeMethods(TensorBase):
 
     __slots__ = ()
 
-    def numel(self) -> Any:
+    def numel(self: Tensor) -> Any:
         """The number of elements."""
         return self.type.size
 
-    def dim(self) -> int:
+    def dim(self: Tensor) -> int:
         return self.ndim
 
-    def size(self, dim: int | None = None) -> Any:
+    def size(self: Tensor, dim: int | None = None) -> Any:
         """The shape, or one of its sizes."""
         return self.shape if dim is None else self.shape[normalize_axis(dim, self.ndim, "size")]
 
-    def reshape(self, *shape: Any) -> Tensor:
+    def reshape(self: Tensor, *shape: Any) -> Tensor:
         sizes = tuple(d if isinstance(d, SymDim) else int(d) for d in _listed(shape))
         target = infer_size(sizes, self.type.size, self.type)
-        return cast("Tensor", ops.reshape(self, target))
+        return ops.reshape(self, target)
 
-    def view(self, *shape: Any) -> Tensor:
+    def view(self: Tensor, *shape: Any) -> Tensor:
         """``reshape``; a dtype instead of a shape is not supported."""
         return self.reshape(*shape)
 
-    def view_as(self, other: Tensor) -> Tensor:
+    def view_as(self: Tensor, other: Tensor) -> Tensor:
         return self.reshape(other.type.shape)
 
-    def reshape_as(self, other: Tensor) -> Tensor:
+    def reshape_as(self: Tensor, other: Tensor) -> Tensor:
         return self.reshape(other.type.shape)
 
-    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    def flatten(self: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         """Joins the dimensions from ``start_dim`` to ``end_dim``."""
         if not self.ndim:
             return self.reshape(1)
@@ -91,61 +91,63 @@ class ShapeMethods(TensorBase):
         for d in self.type.shape[start : end + 1]:
             middle = middle * d
         shape = (*self.type.shape[:start], middle, *self.type.shape[end + 1 :])
-        return cast("Tensor", ops.reshape(self, shape))
+        return ops.reshape(self, shape)
 
-    def unflatten(self, dim: int, sizes: Sequence[int]) -> Tensor:
+    def unflatten(self: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
         axis = normalize_axis(dim, self.ndim, "unflatten")
         shape = self.type.shape
         parts = infer_size(tuple(sizes), shape[axis], self.type)
-        return cast("Tensor", ops.reshape(self, (*shape[:axis], *parts, *shape[axis + 1 :])))
+        return ops.reshape(self, (*shape[:axis], *parts, *shape[axis + 1 :]))
 
-    def permute(self, *dims: Any) -> Tensor:
+    def permute(self: Tensor, *dims: Any) -> Tensor:
         perm = tuple(normalize_axis(d, self.ndim, "permute") for d in _listed(dims))
         if sorted(perm) != list(range(self.ndim)):
             raise RuntimeError(f"permute(dims): {list(dims)} does not name every dimension of "
                                f"{self.type} once")  # fmt: skip
-        return cast("Tensor", ops.transpose(self, perm))
+        return ops.transpose(self, perm)
 
-    def transpose(self, dim0: int, dim1: int) -> Tensor:
+    def transpose(self: Tensor, dim0: int, dim1: int) -> Tensor:
         perm = list(range(self.ndim))
         if self.ndim:
             a, b = (normalize_axis(d, self.ndim, "transpose") for d in (dim0, dim1))
             perm[a], perm[b] = perm[b], perm[a]
-        return cast("Tensor", ops.transpose(self, tuple(perm)))
+        return ops.transpose(self, tuple(perm))
 
     swapaxes = transpose
 
-    def t(self) -> Tensor:
+    def t(self: Tensor) -> Tensor:
         if self.ndim > 2:
-            raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
-        return self.transpose(0, 1) if self.ndim == 2 else cast("Tensor", self)
+            raise RuntimeError(
+                f"t() expects a tensor with <= 2 dimensions, but self is {self.ndim}D"
+            )
+        return self.transpose(0, 1) if self.ndim == 2 else self
 
     @property
-    def T(self) -> Tensor:
+    def T(self: Tensor) -> Tensor:
         return self.permute(*reversed(range(self.ndim)))
 
     @property
-    def mT(self) -> Tensor:
+    def mT(self: Tensor) -> Tensor:
         return self.transpose(-2, -1)
 
-    def movedim(self, source: int, destination: int) -> Tensor:
+    def movedim(self: Tensor, source: int, destination: int) -> Tensor:
         rest = [a for a in range(self.ndim) if a != normalize_axis(source, self.ndim)]
         rest.insert(normalize_axis(destination, self.ndim), normalize_axis(source, self.ndim))
         return self.permute(*rest)
 
-    def squeeze(self, dim: int | Sequence[int] | None = None) -> Tensor:
+    def squeeze(self: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
         """Removes dimensions of size 1 (those named, or all)."""
         listed = range(self.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
         drop = {normalize_axis(d, self.ndim, "squeeze") for d in listed}
         shape = [d for a, d in enumerate(self.type.shape) if not (a in drop and d == 1)]
-        return cast("Tensor", ops.reshape(self, tuple(shape)))
+        return ops.reshape(self, tuple(shape))
 
-    def unsqueeze(self, dim: int) -> Tensor:
+    def unsqueeze(self: Tensor, dim: int) -> Tensor:
         shape = list(self.type.shape)
         shape.insert(normalize_axis(dim, self.ndim + 1, "unsqueeze"), 1)
-        return cast("Tensor", ops.reshape(self, tuple(shape)))
+        return ops.reshape(self, tuple(shape))
 
-    def expand(self, *sizes: Any) -> Tensor:
+    def expand(self: Tensor, *sizes: Any) -> Tensor:
         """Repeats dimensions of size 1 without copying; -1 keeps a size."""
         wanted = _listed(sizes)
         lead = len(wanted) - self.ndim
@@ -158,39 +160,39 @@ class ShapeMethods(TensorBase):
             for a, d in enumerate(wanted)
         )
         if shape == self.type.shape:
-            return cast("Tensor", self)
-        return cast("Tensor", ops.broadcast_to(self, shape))
+            return self
+        return ops.broadcast_to(self, shape)
 
-    def expand_as(self, other: Tensor) -> Tensor:
+    def expand_as(self: Tensor, other: Tensor) -> Tensor:
         return self.expand(*other.type.shape)
 
     broadcast_to = expand
 
-    def contiguous(self) -> Tensor:
+    def contiguous(self: Tensor) -> Tensor:
         """The tensor itself: nngraph's tensors have no strides to straighten."""
-        return cast("Tensor", self)
+        return self
 
-    def repeat(self, *sizes: Any) -> Tensor:
+    def repeat(self: Tensor, *sizes: Any) -> Tensor:
         """Tiles the tensor ``sizes[i]`` times along dimension i."""
         counts = _listed(sizes)
         if len(counts) < self.ndim:
             raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number "
                                "of dimensions of tensor")  # fmt: skip
         full = (1,) * (len(counts) - self.ndim) + tuple(self.type.shape)
-        return cast("Tensor", ops.tile(self.reshape(full), tuple(counts)))
+        return ops.tile(self.reshape(full), tuple(counts))
 
-    def flip(self, *dims: Any) -> Tensor:
+    def flip(self: Tensor, *dims: Any) -> Tensor:
         axes = tuple(sorted(normalize_axis(d, self.ndim, "flip") for d in _listed(dims)))
-        return cast("Tensor", ops.flip(self, axes))
+        return ops.flip(self, axes)
 
-    def narrow(self, dim: int, start: int, length: int) -> Tensor:
+    def narrow(self: Tensor, dim: int, start: int, length: int) -> Tensor:
         """``length`` elements from ``start`` along ``dim``."""
         axis = normalize_axis(dim, self.ndim, "narrow")
         starts, sizes = [0] * self.ndim, list(self.type.shape)
         starts[axis], sizes[axis] = start, length
-        return cast("Tensor", ops.slice(self, tuple(starts), tuple(sizes), (1,) * self.ndim))
+        return ops.slice(self, tuple(starts), tuple(sizes), (1,) * self.ndim)
 
-    def split(self, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    def split(self: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
         """Parts of ``split_size`` (the last may be smaller), or of the sizes listed."""
         axis = normalize_axis(dim, self.ndim, "split")
         total = int(cast("int", self.type.shape[axis]))
@@ -201,29 +203,34 @@ class ShapeMethods(TensorBase):
         if sum(sizes) != total:
             raise RuntimeError(f"split expects sizes that sum to {total} in dimension {dim}, "
                                f"got {sizes}")  # fmt: skip
-        return cast("tuple[Tensor, ...]", tuple(ops.split(self, axis, tuple(sizes))))
+        return cast("tuple[Tensor, ...]", tuple(ops.split(self, tuple(sizes), axis)))
 
-    def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    def chunk(self: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         """At most ``chunks`` parts of equal size (the last may be smaller)."""
         axis = normalize_axis(dim, self.ndim, "chunk")
         total = int(cast("int", self.type.shape[axis]))
         return self.split(max(-(-total // chunks), 1), dim)
 
-    def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
+    def unbind(self: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
         """The slices along ``dim``."""
         return tuple(p.squeeze(dim) for p in self.split(1, dim))
 
-    def tril(self, diagonal: int = 0) -> Tensor:
-        return cast("Tensor", ops.tril(self, diagonal))
+    def tril(self: Tensor, diagonal: int = 0) -> Tensor:
+        return ops.tril(self, diagonal)
 
-    def triu(self, diagonal: int = 0) -> Tensor:
-        return cast("Tensor", ops.triu(self, diagonal))
+    def triu(self: Tensor, diagonal: int = 0) -> Tensor:
+        return ops.triu(self, diagonal)
 
-    def roll(self, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
+    def roll(
+        self: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None
+    ) -> Tensor:
         """Moves elements round; without ``dims`` the flattened tensor is rolled."""
         if dims is None:
             return self.flatten().roll(shifts, 0).reshape(self.type.shape)
         steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
         axes = (dims,) if isinstance(dims, int) else tuple(dims)
         named = tuple(normalize_axis(d, self.ndim, "roll") for d in axes)
-        return cast("Tensor", ops.roll(self, steps, named))
+        out = self
+        for step, axis in zip(steps, named, strict=True):
+            out = ops.roll(out, step, axis)
+        return out

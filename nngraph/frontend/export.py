@@ -1,0 +1,90 @@
+"""``ng.export``: one ONNX file from a training step or from a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nngraph.frontend.compile import CompiledFunction
+from nngraph.frontend.modes import no_grad
+from nngraph.frontend.pytree import flatten
+from nngraph.frontend.tracing import Traced, argument_of, trace_call
+from nngraph.ir.op import Array
+
+__all__ = ["export"]
+
+
+def export(function: Any, path: str | PathLike[str], *args: Any, state: str | None = None,
+           **kwargs: Any) -> Path:  # fmt: skip
+    """Writes an ONNX file that any ONNX Runtime runs, and beside it the initial state.
+
+    A compiled function is written as it was last traced (or for ``args``, if given): inputs are the
+    batch, the host scalars and the state; outputs are the results and the new state; the metadata
+    entry ``nngraph.step`` says which output feeds which input. A module (or another function) is
+    traced for ``args`` without gradients, and its parameters become constants of the file.
+
+    Args:
+        function: a compiled function, a module, or any function of tensors.
+        path: where to write; ``.onnx`` is the usual ending. Files are replaced atomically.
+        args: example arguments, or ``ng.spec(shape, dtype)`` with None for dynamic sizes.
+        state: ``"safetensors"`` (a file beside; the default for compiled functions),
+            ``"initializers"`` (default values of the state inputs), or ``"constants"`` (the default
+            for modules: no state inputs at all; the graph must not change its state).
+        kwargs: keyword arguments of the function.
+
+    Returns:
+        The path.
+
+    Raises:
+        RuntimeError: if a compiled function was neither called nor given arguments.
+        ValueError: if the graph changes state that ``"constants"`` would freeze.
+        BackendError: if ONNX cannot express the graph, or its extra is not installed.
+    """
+    from nngraph.backends import get_backend
+    from nngraph.backends.base import Target
+
+    get_backend("onnx")  # a clear error if the extra is missing
+    from nngraph.backends.onnx.export import write_model
+
+    traced = _traced(function, args, kwargs)
+    compiled = isinstance(function, CompiledFunction)
+    how = state or ("safetensors" if compiled else "constants")
+    if how == "constants":
+        _refuse_changes(traced)
+    target = function.target if compiled else Target("onnx")
+    states = {c.name: _array(c.storage.array) for c in traced.cells}
+    scalars = {n: r() for n, r in zip(traced.graph.scalars, traced.readers, strict=True)}
+    return write_model(traced.graph, Path(path), states=states, scalars=scalars, state=how,
+                       target=target)  # fmt: skip
+
+
+def _array(array: Array | None) -> Array:
+    assert array is not None
+    return np.ascontiguousarray(array).reshape(array.shape)
+
+
+def _traced(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
+    if isinstance(function, CompiledFunction):
+        return function.traced if not (args or kwargs) else _trace(function.function, args, kwargs)
+    with no_grad():
+        return _trace(function, args, kwargs)
+
+
+def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
+    leaves: list[Any] = []
+    tree = flatten((args, kwargs), leaves)
+    return trace_call(function, tree, [argument_of(leaf)[0] for leaf in leaves])
+
+
+def _refuse_changes(traced: Traced) -> None:
+    changed = [s.name for s in traced.graph.states if s.is_changed]
+    if changed:
+        shown = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
+        raise ValueError(
+            f"the exported function changes its state ({shown}): call model.eval() first for an "
+            'inference file, or pass state="safetensors" to keep the state as inputs and outputs'
+        )
