@@ -1,0 +1,244 @@
+"""Cross-entropy of class indices, and embedding: the two ends of a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
+from nngraph.ir.types import TensorType
+from nngraph.ops.broadcast import broadcast_to, reshape, squeeze, unsqueeze
+from nngraph.ops.composite import through_decomposition, wide
+from nngraph.ops.core import need, need_float, need_same_dtype, widen
+from nngraph.ops.creation import zeros_like
+from nngraph.ops.elements import gather_elements, scatter_elements
+from nngraph.ops.elementwise import add, cast, div, exp, mul, ne, neg, sub, where
+from nngraph.ops.index import scatter_slices, take
+from nngraph.ops.indexing import need_indices
+from nngraph.ops.nn import LogSoftmax, log_softmax
+from nngraph.ops.reduce import sum
+
+__all__ = ["CrossEntropy", "Embedding", "cross_entropy", "embedding"]
+
+Values = Sequence[Any]
+_COMPOSITE = frozenset({Trait.COMPOSITE})
+_REDUCTIONS = ("none", "mean", "sum")
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Op):
+    """(logits[N, C, ...], class indices[N, ...] [, weight[C]]) -> loss.
+
+    -log(softmax(logits)[target]) times the target's class weight; targets equal to
+    ``ignore_index`` take no part. ``label_smoothing`` mixes in that share of the uniform
+    distribution. "mean" divides by the sum of the targets' weights, so it is NaN where every target
+    is ignored. The weight has no gradient in PyTorch; here it has. Source:
+    ``torch.nn.functional.cross_entropy``.
+    """
+
+    ignore_index: int = -100
+    label_smoothing: float = 0.0
+    reduction: str = "mean"
+    name: ClassVar[str] = "cross_entropy"
+    traits: ClassVar[frozenset[Trait]] = _COMPOSITE
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        logits, target, *weight = types
+        need_float(self.name, "the input", logits)
+        need(logits.rank >= 2 and logits.shape[1] != 0, self.name, "the input", logits,
+             "[N, C, ...] with at least one class")  # fmt: skip
+        need_indices(self.name, target)
+        places = (logits.shape[0], *logits.shape[2:])
+        need(target.shape == places, self.name, "the target", target,
+             f"{TensorType(target.dtype, places)}: the input {logits} without axis 1")  # fmt: skip
+        need(self.reduction in _REDUCTIONS, self.name, "reduction", repr(self.reduction),
+             f"one of {_REDUCTIONS}")  # fmt: skip
+        need(0 <= self.label_smoothing <= 1, self.name, "label_smoothing", self.label_smoothing,
+             "from 0 to 1")  # fmt: skip
+        need(isinstance(logits.shape[1], int) or not self.label_smoothing, self.name, "the input",
+             logits, "of a number of classes that is known, to smooth labels")  # fmt: skip
+        if weight:
+            need(weight[0].shape == logits.shape[1:2], self.name, "the weight", weight[0],
+                 f"of shape [{logits.shape[1]}], a number for each class")  # fmt: skip
+            need_same_dtype(self.name, (logits, weight[0]))
+        return (logits.with_shape(places if self.reduction == "none" else ()),)
+
+    # -- the definition --------------------------------------------------------------------
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        logits, target = widen(inputs[0]), inputs[1]
+        keep = target != self.ignore_index
+        safe = self._in_range(np.where(keep, target, 0), logits.shape[1])
+        (logp,) = LogSoftmax(1).eval(logits)
+        classes = widen(inputs[2]) if len(inputs) > 2 else np.ones(logits.shape[1], logits.dtype)
+        share = np.where(keep, classes[safe], 0).astype(logits.dtype, copy=False)
+        picked = np.squeeze(np.take_along_axis(logp, safe[:, None], 1), 1)
+        loss = -np.where(keep, picked, 0) * share
+        if self.label_smoothing:
+            spread = classes.reshape(-1, *(1,) * (logits.ndim - 2))
+            uniform = -np.where(keep, (logp * spread).sum(1), 0) / logits.shape[1]
+            loss = (1 - self.label_smoothing) * loss + self.label_smoothing * uniform
+        with np.errstate(all="ignore"):
+            total = {"none": lambda: loss, "sum": loss.sum,
+                     "mean": lambda: loss.sum() / share.sum()}[self.reduction]()  # fmt: skip
+        return (np.asarray(total).astype(inputs[0].dtype, copy=False),)
+
+    def _in_range(self, target: Array, classes: int) -> Array:
+        wrong = target[(target < 0) | (target >= classes)]
+        if wrong.size:
+            raise IndexError(
+                f"{self.name}: target {wrong[0]} is out of range for {classes} classes; targets "
+                f"must be in [0, {classes - 1}] or ignore_index={self.ignore_index}"
+            )
+        return target
+
+    # -- the same in operators -------------------------------------------------------------
+    def _shares(self, logits: Any, target: Any, weight: Any) -> tuple[Any, Any, Any]:
+        """Which targets count (bool), their classes (0 elsewhere), and their weights (or 0)."""
+        keep = ne(target, self.ignore_index)
+        safe = where(keep, target, 0)
+        if weight is None:
+            return keep, safe, cast(keep, logits.type.dtype)
+        return keep, safe, where(keep, take(weight, safe, 0), 0.0)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        logits, target, weight = _operands(inputs)
+        logp = log_softmax(logits, 1)
+        keep, safe, share = self._shares(logits, target, weight)
+        picked = squeeze(gather_elements(logp, unsqueeze(safe, 1), 1), 1)
+        # Where instead of a product: an ignored row may hold infinities.
+        loss = mul(where(keep, neg(picked), 0.0), share)
+        if self.label_smoothing:
+            spread = logp if weight is None else mul(logp, _classes(weight, logp))
+            uniform = where(keep, sum(spread, (1,)), 0.0)
+            part = mul(uniform, -self.label_smoothing / logits.type.shape[1])
+            loss = add(mul(loss, 1 - self.label_smoothing), part)
+        if self.reduction != "none":
+            loss = sum(loss)
+        if self.reduction == "mean":
+            loss = div(loss, sum(share))
+        return (cast(loss, inputs[0].type.dtype),)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        thunks: list[Thunk | None] = [lambda: self._logits_gradient(inputs, grads[0]), None]
+        if len(inputs) > 2:
+            thunks.append(through_decomposition(self, inputs, grads, 2))
+        return thunks
+
+    def _logits_gradient(self, inputs: Values, g: Any) -> Any:
+        """Softmax * (sum of what log_softmax gets) - what it gets.
+
+        One class of each row is changed by a scatter; log_softmax is the forward's own node once
+        equal nodes are merged.
+        """
+        logits, target, weight = _operands(inputs)
+        keep, safe, share = self._shares(logits, target, weight)
+        g = wide(g)
+        scale = div(g, sum(share)) if self.reduction == "mean" else g
+        probability = exp(log_softmax(logits, 1))
+        hit = mul(share, mul(scale, 1 - self.label_smoothing) if self.label_smoothing else scale)
+        rows = unsqueeze(hit, 1)
+        if self.label_smoothing:
+            part = mul(scale, self.label_smoothing / logits.type.shape[1])
+            each = unsqueeze(where(keep, broadcast_to(part, keep.type.shape), 0.0), 1)
+            spread, total = each, mul(each, float(logits.type.shape[1]))
+            if weight is not None:
+                spread, total = mul(each, _classes(weight, logits)), mul(each, sum(weight))
+            dx = sub(mul(probability, add(rows, total)), spread)
+        else:
+            dx = mul(probability, rows)
+        dx = scatter_elements(dx, unsqueeze(safe, 1), neg(rows), 1, "add")
+        return cast(dx, inputs[0].type.dtype)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        rng = np.random.default_rng(17)
+        x = rng.standard_normal((4, 5)).astype(np.float32)
+        weight = rng.uniform(0.5, 2, 5).astype(np.float32)
+        target = np.asarray([0, 4, 2, 2])
+        for reduction in _REDUCTIONS:
+            yield Sample(cls(-100, 0.0, reduction), (x, target))
+            yield Sample(cls(2, 0.1, reduction), (x, target, weight), note="smoothed, ignored")
+        planes = rng.standard_normal((2, 3, 2, 2)).astype(np.float32)
+        marks = rng.integers(0, 3, (2, 2, 2)).astype(np.int32)
+        yield Sample(cls(), (planes, marks), note="spatial axes")
+        yield Sample(cls(1, 0.2, "mean"), (planes, marks), note="spatial axes, ignored")
+        yield Sample(cls(), (x * 100, target, weight), note="large")
+        yield Sample(cls(2), (x[:2], target[2:]), False, "all ignored: NaN")
+        yield Sample(cls(2, 0.0, "sum"), (x[:2], target[2:]), note="all ignored: 0")
+
+
+def _operands(inputs: Values) -> tuple[Any, Any, Any]:
+    logits, target, *weight = inputs
+    return wide(logits), target, wide(weight[0]) if weight else None
+
+
+def _classes(weight: Any, x: Any) -> Any:
+    """weight[C] beside the axes of x[N, C, ...]."""
+    return reshape(weight, (weight.type.shape[0], *(1,) * (x.type.rank - 2)))
+
+
+@dataclass(frozen=True)
+class Embedding(Op):
+    """(weight[V, D], ids of any shape) -> weight[ids]; row ``padding_idx`` gets no gradient."""
+
+    padding_idx: int | None = None
+    name: ClassVar[str] = "embedding"
+    traits: ClassVar[frozenset[Trait]] = _COMPOSITE
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        weight, ids = types
+        need_indices(self.name, ids)
+        need(weight.rank == 2, self.name, "the weight", weight, "[V, D]")
+        rows, fits = weight.shape[0], True
+        if self.padding_idx is not None:
+            fits = self.padding_idx >= 0 and (not isinstance(rows, int) or self.padding_idx < rows)
+        need(fits, self.name, "padding_idx", self.padding_idx, f"None or from 0 to below {rows}")
+        return (weight.with_shape((*ids.shape, weight.shape[1])),)
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        weight, ids = inputs
+        wrong = ids[(ids < 0) | (ids >= weight.shape[0])]
+        if wrong.size:
+            raise IndexError(
+                f"{self.name}: id {wrong.flat[0]} is out of range for {weight.shape[0]} rows; ids "
+                f"must be in [0, {weight.shape[0] - 1}]"
+            )
+        return (np.asarray(np.take(weight, ids, 0)),)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        return (take(inputs[0], inputs[1], 0),)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        weight, ids = inputs
+
+        def gradient() -> Any:
+            g = grads[0]
+            if self.padding_idx is not None:
+                g = where(unsqueeze(ne(ids, self.padding_idx), ids.type.rank), g, 0.0)
+            return scatter_slices(zeros_like(weight), ids, g, 0, "add")
+
+        return (gradient, None)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        weight = np.random.default_rng(18).standard_normal((6, 3)).astype(np.float32)
+        yield Sample(cls(), (weight, np.asarray([[0, 5], [5, 2]])), note="a row twice")
+        yield Sample(cls(), (weight, np.asarray(4, np.int32)), note="one id")
+        yield Sample(cls(), (weight, np.zeros((0, 2), np.int64)), note="no id")
+        # The padding row's values are read but get no gradient, which differences would see.
+        yield Sample(cls(1), (weight, np.asarray([1, 3, 1, 0])), False, "padding row")
+
+
+def cross_entropy(logits: O, target: O, weight: O | None = None, ignore_index: int = -100,
+                  label_smoothing: float = 0.0, reduction: str = "mean") -> O:  # fmt: skip
+    """Cross-entropy of ``logits[N, C, ...]`` and class indices ``target[N, ...]``."""
+    op = CrossEntropy(ignore_index, label_smoothing, reduction)
+    return apply1(op, logits, target) if weight is None else apply1(op, logits, target, weight)
+
+
+def embedding(weight: O, ids: O, padding_idx: int | None = None) -> O:
+    """Rows of ``weight[V, D]``."""
+    return apply1(Embedding(padding_idx), weight, ids)
