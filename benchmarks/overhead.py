@@ -77,8 +77,7 @@ def onnxruntime_call(step: Callable[[Any], Any], threads: int) -> Callable[[], A
 
     x = ng.from_numpy(np.ones(WIDTH, np.float32))
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "step.onnx"
-        ng.export(step, path, x)
+        path = ng.export(ng.compile(step, backend="onnx"), Path(folder) / "step.onnx", x)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
