@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from nngraph.backends.onnx.emit_float64 import FLOAT64
-from nngraph.backends.onnx.rules import Emit, Rule, Rules, Site, direct
+from nngraph import ops
+from nngraph.backends.onnx.emit_float64 import FLOAT64, Formula
+from nngraph.backends.onnx.rules import Rule, Rules, Site, direct
 from nngraph.ir.dtypes import DType, bool_, float64, uint8, uint16, uint32, uint64
-from nngraph.ops import elementwise as ops
 
 __all__ = ["RULES"]
 
@@ -21,9 +21,9 @@ def _floats(kind: str) -> Rule:
     return Rule(emit)
 
 
-def _or_formula(kind: str, formula: Emit) -> Rule:
+def _or_formula(kind: str, formula: Formula) -> Rule:
     """The ONNX operator, or a formula in float64, for which the runtime has no kernel."""
-    return Rule(lambda s: formula(s) if s.dtype is float64 else s(kind, *s.inputs))
+    return Rule(lambda s: formula(s, *s.inputs) if s.dtype is float64 else s(kind, *s.inputs))
 
 
 def _neg(s: Site) -> str:
@@ -255,7 +255,7 @@ RULES: Rules = {
     ops.Clip: Rule(_clip),
     ops.Cast: Rule(_cast, native=True),
 } | {
-    op: _or_formula(kind, lambda s, name=kind.lower(): FLOAT64[name](s, s.inputs[0]))
+    op: _or_formula(kind, FLOAT64[kind.lower()])
     for op, kind in {
         ops.Tan: "Tan",
         ops.Asin: "Asin",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from nngraph import ops
 from nngraph.backends.onnx.emit_shape import filled
 from nngraph.backends.onnx.rules import Rule, Rules, Site
 from nngraph.ir.dims import Dim
-from nngraph.ops.linalg import MatMul
 
 __all__ = ["RULES", "matrix_product", "swapped"]
 
@@ -47,4 +47,4 @@ def _rows_product(s: Site, a: str, b: str, tb: bool) -> str:
     return s.reshape(product, s.shape, (rows, s.shape[-1]))
 
 
-RULES: Rules = {MatMul: Rule(_matmul)}
+RULES: Rules = {ops.MatMul: Rule(_matmul)}

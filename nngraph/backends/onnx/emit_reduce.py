@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
+from nngraph import ops
 from nngraph.backends.onnx.emit_shape import filled
 from nngraph.backends.onnx.rules import Rule, Rules, Site
 from nngraph.ir.dtypes import DType, int64, uint64
-from nngraph.ops import reduce as ops
 
 __all__ = ["RULES", "from_ordered", "to_ordered"]
 

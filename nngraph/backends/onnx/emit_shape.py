@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nngraph import ops
 from nngraph.backends.onnx.rules import Rule, Rules, Site
 from nngraph.backends.onnx.writer import Missing, tensor_proto
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, int64
 from nngraph.ir.types import Shape
-from nngraph.ops import creation, shape
 
 __all__ = ["RULES", "filled", "is_zero"]
 
@@ -33,7 +33,7 @@ def is_zero(s: Site, position: int) -> bool:
     producer = s.node.inputs[position].producer
     return (
         producer is not None
-        and isinstance(producer.op, creation.Full)
+        and isinstance(producer.op, ops.Full)
         and producer.op.value == 0
         and not math.copysign(1, producer.op.value) < 0
     )
@@ -184,17 +184,17 @@ def _transpose(s: Site) -> str:
 
 
 RULES: Rules = {
-    creation.Full: Rule(_full, native=True),
-    creation.Constant: Rule(_constant, native=True),
-    creation.Iota: Rule(_iota, native=True),
-    shape.Reshape: Rule(_reshape, native=True),
-    shape.BroadcastTo: Rule(_broadcast, native=True),
-    shape.Transpose: Rule(_transpose, native=True),
-    shape.Slice: Rule(_slice, native=True),
-    shape.SliceUpdate: Rule(_slice_update, native=True),
-    shape.Pad: Rule(_pad, native=True),
-    shape.Concat: Rule(_concat, native=True),
-    shape.Split: Rule(_split, native=True),
-    shape.Flip: Rule(_flip, native=True),
-    shape.Tile: Rule(_tile, native=True),
+    ops.Full: Rule(_full, native=True),
+    ops.Constant: Rule(_constant, native=True),
+    ops.Iota: Rule(_iota, native=True),
+    ops.Reshape: Rule(_reshape, native=True),
+    ops.BroadcastTo: Rule(_broadcast, native=True),
+    ops.Transpose: Rule(_transpose, native=True),
+    ops.Slice: Rule(_slice, native=True),
+    ops.SliceUpdate: Rule(_slice_update, native=True),
+    ops.Pad: Rule(_pad, native=True),
+    ops.Concat: Rule(_concat, native=True),
+    ops.Split: Rule(_split, native=True),
+    ops.Flip: Rule(_flip, native=True),
+    ops.Tile: Rule(_tile, native=True),
 }

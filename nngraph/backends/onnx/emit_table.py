@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from nngraph.backends.onnx import (
+    emit_conv,
     emit_elementwise,
+    emit_index,
     emit_linalg,
     emit_reduce,
     emit_shape,
@@ -17,4 +19,6 @@ RULES: Rules = {
     **emit_elementwise.RULES,
     **emit_reduce.RULES,
     **emit_linalg.RULES,
+    **emit_index.RULES,
+    **emit_conv.RULES,
 }

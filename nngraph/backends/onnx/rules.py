@@ -50,7 +50,9 @@ class Site:
         """The first result's shape."""
         return self.results[0].shape
 
-    def __call__(self, kind: str, *inputs: str, dtype: DType | None = None, **attributes: Any) -> str:
+    def __call__(
+        self, kind: str, *inputs: str, dtype: DType | None = None, **attributes: Any
+    ) -> str:
         """Writes an ONNX node with one output."""
         return self.writer.op(kind, *inputs, dtype=dtype, **attributes)
 
