@@ -196,7 +196,7 @@ class BatchNormGrad(_BatchNormal):
         rng = np.random.default_rng(14)
         for x, weight, bias, note in _cases():
             _, average, variance = BatchNormTraining(1e-5).eval(x, weight, bias)
-            dy = rng.standard_normal(x.shape).astype(np.float32)
+            dy = np.asarray(rng.standard_normal(x.shape), np.float32)
             yield Sample(cls(1e-5), (dy, x, average, variance, weight), note=note)
 
 
@@ -231,8 +231,8 @@ class BatchNormInference(_BatchNormal):
     def samples(cls) -> Iterable[Sample]:
         rng = np.random.default_rng(15)
         for x, weight, bias, note in _cases():
-            average = rng.standard_normal(weight.shape).astype(np.float32)
-            variance = rng.uniform(0.5, 2, weight.shape).astype(np.float32)
+            average = np.asarray(rng.standard_normal(weight.shape), np.float32)
+            variance = np.asarray(rng.uniform(0.5, 2, weight.shape), np.float32)
             yield Sample(cls(1e-5), (x, weight, bias, average, variance), note=note)
         yield Sample(cls(1e-5), (x[:0], weight, bias, average, variance), note="empty batch")
 

@@ -167,7 +167,7 @@ class LayerNormGrad(_LayerNormal):
         rng = np.random.default_rng(12)
         for rank, x, weight, bias, note in _cases():
             _, average, rstd = LayerNorm(rank, 1e-5).eval(x, weight, bias)
-            dy = rng.standard_normal(x.shape).astype(np.float32)
+            dy = np.asarray(rng.standard_normal(x.shape), np.float32)
             yield Sample(cls(rank), (dy, x, average, rstd, weight), note=note)
 
 
