@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
+from typing import Self
 
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import Op
 from nngraph.ir.origin import NOWHERE, Origin
 
-__all__ = ["Builder"]
+__all__ = ["Builder", "Recording"]
 
 _stack: ContextVar[tuple[Builder, ...]] = ContextVar("nngraph_builders", default=())
 
@@ -50,10 +51,23 @@ class Builder:
             raise RuntimeError("no Builder is in force: wrap the code in `with Builder(graph):`")
         return stack[-1]
 
-    def __enter__(self) -> Builder:
+    def __enter__(self) -> Self:
         self._tokens.append(_stack.set((*_stack.get(), self)))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:  # fmt: skip
         _stack.reset(self._tokens.pop())
+
+
+class Recording(Builder):
+    """A builder that notes the nodes it adds."""
+
+    def __init__(self, graph: Graph, before: Node | None = None, origin: Origin = NOWHERE) -> None:
+        super().__init__(graph, before, origin)
+        self.nodes: list[Node] = []
+
+    def add(self, op: Op, inputs: Sequence[Value], origin: Origin) -> tuple[Value, ...]:
+        node = self.graph.add_node(op, inputs, origin, self.before)
+        self.nodes.append(node)
+        return node.outputs
