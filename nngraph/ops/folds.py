@@ -46,12 +46,12 @@ class Mean(Reduction):
     name: ClassVar[str] = "mean"
     kinds: ClassVar[tuple[str, ...]] = ("float",)
 
+    @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         wide = widen(x)
         count = np.prod([x.shape[a] for a in self.axes])
-        with np.errstate(all="ignore"):
-            total = np.sum(wide, axis=self.axes, keepdims=self.keepdims) / wide.dtype.type(count)
+        total = np.sum(wide, axis=self.axes, keepdims=self.keepdims) / wide.dtype.type(count)
         return (np.asarray(total).astype(x.dtype, copy=False),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
@@ -69,6 +69,7 @@ class _Extreme(Reduction):
     nonempty: ClassVar[bool] = True
     function: ClassVar[Callable[..., typing.Any]]
 
+    @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         found = type(self).function(widen(x), axis=self.axes, keepdims=self.keepdims)
@@ -120,6 +121,7 @@ class Prod(Reduction):
 
     name: ClassVar[str] = "prod"
 
+    @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         wide = widen(x)

@@ -42,12 +42,12 @@ class MatMul(Op):
         batch = broadcast_shapes("matmul", (a.shape[:-2], b.shape[:-2]))
         return (TensorType(dtype, (*batch, rows, columns)),)
 
+    @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         a, b = map(widen, inputs)
         a = a.swapaxes(-1, -2) if self.transpose_a else a
         b = b.swapaxes(-1, -2) if self.transpose_b else b
-        with np.errstate(all="ignore"):
-            return (np.matmul(a, b).astype(inputs[0].dtype, copy=False),)
+        return (np.matmul(a, b).astype(inputs[0].dtype, copy=False),)
 
     def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
             ) -> Sequence[Thunk | None]:  # fmt: skip

@@ -212,6 +212,7 @@ class Normal(_Random):
 
     name: ClassVar[str] = "normal"
 
+    @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         shape = TensorType(self.dtype, self.shape).static_shape
         count, wide = math.prod(shape), self._wide()

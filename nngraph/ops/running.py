@@ -46,6 +46,7 @@ class _Position(Op):
         shape = reduced_shape(x.shape, (self.axis,), self.keepdims)
         return (TensorType(int64, shape),)
 
+    @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         find = type(self).function
         found = find(widen(inputs[0]), axis=self.axis, keepdims=self.keepdims)
@@ -98,6 +99,7 @@ class CumSum(Op):
         _need_number(self.name, x)
         return (x,)
 
+    @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x = widen(inputs[0])
         x = np.flip(x, self.axis) if self.reverse else x
@@ -140,6 +142,7 @@ class CumProd(Op):
         _need_number(self.name, x)
         return (x,)
 
+    @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x = widen(inputs[0])
         total = np.cumprod(x, axis=self.axis, dtype=x.dtype)

@@ -78,6 +78,7 @@ class Clip(Op):
             need(whole, "clip", "a limit", limit, f"an integer for {x} (or cast x to a float)")
         return (x,)
 
+    @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         y = widen(x)
@@ -131,13 +132,13 @@ class Cast(Op):
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[0].with_dtype(self.dtype),)
 
+    @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
-        with np.errstate(all="ignore"):
-            if self.dtype is bool_:
-                return (np.asarray(x != 0),)
-            source = widen(x) if self.dtype.is_integer else x
-            return (source.astype(self.dtype.numpy, copy=False),)
+        if self.dtype is bool_:
+            return (np.asarray(x != 0),)
+        source = widen(x) if self.dtype.is_integer else x
+        return (source.astype(self.dtype.numpy, copy=False),)
 
     def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
             ) -> Sequence[Thunk | None]:  # fmt: skip

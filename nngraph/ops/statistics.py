@@ -42,12 +42,12 @@ class LogSumExp(Reduction):
     kinds: ClassVar[tuple[str, ...]] = ("float",)
     nonempty: ClassVar[bool] = True
 
+    @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x = widen(inputs[0])
-        with np.errstate(all="ignore"):
-            top = np.max(x, axis=self.axes, keepdims=True)
-            top = np.where(np.isfinite(top), top, np.zeros_like(top))
-            total = np.log(np.sum(np.exp(x - top), axis=self.axes, keepdims=True)) + top
+        top = np.max(x, axis=self.axes, keepdims=True)
+        top = np.where(np.isfinite(top), top, np.zeros_like(top))
+        total = np.log(np.sum(np.exp(x - top), axis=self.axes, keepdims=True)) + top
         shape = Sum(self.axes, self.keepdims).infer(type_of_array(x))[0].static_shape
         return (total.reshape(shape).astype(inputs[0].dtype, copy=False),)
 
@@ -85,13 +85,13 @@ class Var(Op):
         need_float("var", "the operand", types[0])
         return Sum(self.axes, self.keepdims).infer(*types)
 
+    @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x = widen(inputs[0])
         count = np.prod([x.shape[a] for a in self.axes])
-        with np.errstate(all="ignore"):
-            middle = np.sum(x, axis=self.axes, keepdims=True) / x.dtype.type(count)
-            total = np.sum(np.square(x - middle), axis=self.axes, keepdims=self.keepdims)
-            out = total / x.dtype.type(np.maximum(count - self.correction, 0))
+        middle = np.sum(x, axis=self.axes, keepdims=True) / x.dtype.type(count)
+        total = np.sum(np.square(x - middle), axis=self.axes, keepdims=self.keepdims)
+        out = total / x.dtype.type(np.maximum(count - self.correction, 0))
         return (np.asarray(out).astype(inputs[0].dtype, copy=False),)
 
     def _divisor(self, x: Any) -> Any:

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nngraph import ops
+from nngraph.ir.dtypes import DTYPES, as_dtype, float64
+from nngraph.ir.op import Array
+from nngraph.ops import REGISTRY, Cast, Clip, Where
+from nngraph.ops.special import erf
+from tests.support.oracle import compare
+
+NAN, INF = np.nan, np.inf
+SPECIAL = np.asarray([NAN, INF, -INF, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.0, 0.3])
+INTS = np.asarray([-7, -2, -1, 0, 1, 2, 7], np.int64)
+
+UNARY: dict[str, Callable[..., Any]] = {
+    "copy": torch.clone,
+    **{
+        name: getattr(torch, name)
+        for name in (
+            *("exp", "log", "log1p", "expm1", "log2", "sqrt", "rsqrt", "reciprocal", "sin", "cos"),
+            *("tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
+            *("erf", "sigmoid", "neg", "abs", "sign", "floor", "ceil", "round", "trunc", "relu"),
+            *("isnan", "isinf", "isfinite"),
+        )
+    },
+}
+BINARY: dict[str, Callable[..., Any]] = {
+    name: getattr(torch, name)
+    for name in (
+        *("add", "sub", "mul", "div", "floor_divide", "remainder", "fmod", "pow", "maximum"),
+        *("minimum", "atan2", "eq", "ne", "lt", "le", "gt", "ge"),
+    )
+}
+# PyTorch has no gradient for the quotient's floor; here it is zero, as that of floor itself.
+NO_GRADIENT = {"floor_divide"}
+FOR_INTS = ("neg", "abs", "sign", "floor", "ceil", "round", "trunc", "relu")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", UNARY)
+def test_unary(name: str, dtype: Any) -> None:
+    compare(REGISTRY[name](), [SPECIAL.astype(dtype)], UNARY[name])
+
+
+@pytest.mark.parametrize("name", FOR_INTS)
+def test_unary_of_integers(name: str) -> None:
+    compare(REGISTRY[name](), [INTS], UNARY[name])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", BINARY)
+def test_binary(name: str, dtype: Any) -> None:
+    x = SPECIAL.astype(dtype)
+    inputs = [x[:, None], x[None] if name != "pow" else x[None, 3:]]
+    compare(REGISTRY[name](), inputs, BINARY[name], gradient=name not in NO_GRADIENT)
+
+
+@pytest.mark.parametrize("exponent", [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0])
+def test_power_and_its_gradient_at_zero(exponent: float) -> None:
+    base = np.asarray([0.0, -0.0, 1.0, -1.0, 2.0, -2.0, INF])
+    compare(ops.Pow(), [base, np.full(7, exponent)], torch.pow)
+
+
+@pytest.mark.parametrize("name", ["floor_divide", "remainder", "fmod"])
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_division_of_integers(name: str, dtype: Any) -> None:
+    divisors = np.asarray([-3, -2, -1, 1, 2, 3], dtype)
+    compare(REGISTRY[name](), [INTS.astype(dtype)[:, None], divisors], BINARY[name])
+    with pytest.raises(ZeroDivisionError, match=name):
+        REGISTRY[name]().eval(np.asarray([1], dtype), np.asarray([0], dtype))
+
+
+def test_power_of_integers() -> None:
+    exponents = np.asarray([-3, -2, -1, 0, 1, 2, 3], np.int64)
+    nonzero = INTS[INTS != 0]
+    compare(ops.Pow(), [nonzero[:, None], exponents], torch.pow)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64, np.uint8])
+@pytest.mark.parametrize(
+    ("name", "twin"),
+    [("shift_left", torch.bitwise_left_shift), ("shift_right", torch.bitwise_right_shift)],
+)
+def test_shifts(name: str, twin: Any, dtype: Any) -> None:
+    bits = 8 * np.dtype(dtype).itemsize
+    x = np.asarray([1, 100, 7, 0] if dtype is np.uint8 else [-100, -1, 0, 1, 100]).astype(dtype)
+    compare(REGISTRY[name](), [x[:, None], np.asarray([0, 1, 3, bits - 1, bits], dtype)], twin)
+
+
+@pytest.mark.parametrize("name", ["bitwise_and", "bitwise_or", "bitwise_xor"])
+@pytest.mark.parametrize("values", [INTS, np.asarray([True, False])])
+def test_bits(name: str, values: Array) -> None:
+    compare(REGISTRY[name](), [values[:, None], values], getattr(torch, name))
+    compare(ops.BitwiseNot(), [values], torch.bitwise_not)
+
+
+@pytest.mark.parametrize("name", ["logical_and", "logical_or", "logical_xor"])
+def test_logic(name: str) -> None:
+    values = np.asarray([True, False])
+    compare(REGISTRY[name](), [values[:, None], values], getattr(torch, name))
+    compare(ops.LogicalNot(), [values], torch.logical_not)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(-1.0, 1.0), (None, 0.5), (0.5, None), (1.0, -1.0), (-INF, INF), (0.0, 0.0)]
+)
+def test_clip(low: float | None, high: float | None) -> None:
+    compare(Clip(low, high), [SPECIAL], lambda x: torch.clamp(x, low, high))
+
+
+def test_clip_of_integers() -> None:
+    compare(Clip(-1, 2), [INTS], lambda x: torch.clamp(x, -1, 2))
+
+
+def test_where_broadcasts_and_routes_the_gradient() -> None:
+    condition = np.asarray([[True], [False], [True]])
+    x, y = np.asarray([[1.0, NAN, 3.0]]), np.asarray([[4.0], [INF], [NAN]])
+    compare(Where(), [condition, x, y], torch.where)
+    compare(Where(), [np.asarray(True), x[0, 0], y], torch.where)
+
+
+@pytest.mark.parametrize("target", [d for d in DTYPES if not d.name.startswith("uint")], ids=str)
+@pytest.mark.parametrize("source", [np.float32, np.float64, np.int64, np.bool_])
+def test_cast(source: Any, target: Any) -> None:
+    values = np.asarray([-3.0, -2.7, -0.5, 0.0, 0.5, 1.0, 2.7, 100.0]).astype(source)
+    twin = getattr(torch, target.name)
+    wide = torch.float64 if as_dtype(target).is_floating_point else twin
+    got = Cast(target).eval(values)[0]
+    wanted = torch.tensor(values).to(twin)
+    assert got.dtype == target.numpy
+    kind = np.float64 if wide is torch.float64 else got.dtype
+    np.testing.assert_array_equal(got.astype(kind), wanted.to(wide).numpy())
+
+
+def test_cast_carries_gradients_between_float_types() -> None:
+    compare(Cast(float64), [SPECIAL.astype(np.float32)], lambda x: x.double())
+
+
+def test_error_function_to_the_last_digits() -> None:
+    x = np.concatenate([np.linspace(-7, 7, 4001), [1e-300, 1e-8, 0.46875, 4.0, 6.5, 30.0]])
+    wanted = torch.erf(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(erf(x), wanted, rtol=1e-15, atol=0)
+    single = erf(x.astype(np.float32)).astype(np.float32)
+    exact = torch.erf(torch.tensor(x.astype(np.float32)).double()).numpy()
+    np.testing.assert_allclose(single, exact, rtol=1.2e-7, atol=1e-45)
