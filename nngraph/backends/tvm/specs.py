@@ -169,7 +169,7 @@ class PoolSpec:
 
     `out_size` is explicit: windows may reach over the end (ceil_mode). `pad_high` counts for
     `count_include_pad` only: an average divides by the part of its window that lies within the
-    padded input, or, without `count_include_pad`, within the input.
+    padded input, or, without `count_include_pad`, within the input; or by `divisor`, if given.
     """
 
     planes: int
@@ -182,6 +182,7 @@ class PoolSpec:
     dilation: tuple[int, ...]
     count_include_pad: bool = True
     dtype: str = "float32"
+    divisor: int | None = None
 
     @property
     def windows(self) -> ConvSpec:
@@ -195,6 +196,16 @@ class PoolSpec:
             self.planes, 1, 1, self.size, self.kernel, self.stride, self.pad_low, high,
             self.dilation, 1, self.dtype,
         )  # fmt: skip
+
+
+REDUCTIONS = ("none", "add", "mul", "max", "min")
+"""What a scatter does with an element and its update; "none" replaces, the last one wins."""
+
+
+def check_reduction(reduction: str) -> None:
+    """Raises ValueError for what is not in `REDUCTIONS`."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction is {reduction!r}; wanted one of {REDUCTIONS}")
 
 
 @dataclass(frozen=True)
@@ -217,7 +228,7 @@ class TakeSpec:
 class ElementsSpec:
     """Elements by index along `axis`: index and result (or updates) have `index_shape`.
 
-    `reduction` of a scatter: "none" (the last one wins), "add" or "max". Indices as in `TakeSpec`.
+    `reduction` of a scatter: one of `REDUCTIONS`. Indices as in `TakeSpec`.
     """
 
     data_shape: tuple[int, ...]
@@ -228,8 +239,7 @@ class ElementsSpec:
     index_dtype: str = "int64"
 
     def __post_init__(self) -> None:
-        if self.reduction not in ("none", "add", "max"):
-            raise ValueError(f"reduction is {self.reduction!r}; wanted 'none', 'add' or 'max'")
+        check_reduction(self.reduction)
         pairs = zip(self.data_shape, self.index_shape, strict=True)
         fits = all(i <= n or a == self.axis for a, (n, i) in enumerate(pairs))
         if not fits or not 0 <= self.axis < len(self.data_shape):
@@ -253,7 +263,7 @@ class SortSpec:
 
 @dataclass(frozen=True)
 class ScanSpec:
-    """Running sums along the middle axis of (outer, length, inner).
+    """Running sums, or products, along the middle axis of (outer, length, inner).
 
     `exclusive` leaves out the element itself, `reverse` runs from the end.
     """
@@ -265,3 +275,4 @@ class ScanSpec:
     out_dtype: str = "float32"
     exclusive: bool = False
     reverse: bool = False
+    product: bool = False

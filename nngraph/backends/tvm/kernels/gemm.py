@@ -149,6 +149,7 @@ class _PanelGemm:
         while blocks * self.batch * split < 8 and cdiv(self.panels, split * 2) >= 2:
             split *= 2
         per = cdiv(self.panels, split)
+        split = cdiv(self.panels, per)
         with parallel(self.batch * blocks * split, self.work) as task:
             batch, block, part = unflatten(task, (self.batch, blocks, split))
             self._passes(packed_a, packed_b, batch, batch, block, part * per, per)

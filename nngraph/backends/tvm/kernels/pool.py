@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
@@ -139,25 +140,59 @@ def _window_start(spec: PoolSpec, position: list[Expr], lane: Expr, clipped: boo
 
 def max_pool_gradient(spec: PoolSpec) -> PrimFunc:
     """Parameters: dy (flat), indices (flat int64), dx (flat). Windows may overlap."""
-    acc = accumulator(spec.dtype)
-    size, outputs = math.prod(spec.size), math.prod(spec.out_size)
+    outputs = math.prod(spec.out_size)
     with kernel("max_pool_gradient") as k:
         dy = k.argument("dy", (spec.planes * outputs,), spec.dtype)
         indices = k.argument("indices", (spec.planes * outputs,), "int64")
-        dx = k.argument("dx", (spec.planes * size,), spec.dtype)
-        with parallel(spec.planes, spec.planes * (size + outputs)) as plane:
-            widened = acc != spec.dtype
-            sums = local((size,), acc) if widened else dx
-            start = const(0, "int32") if widened else plane * size
-            clear_planes(sums, start, size, acc)
-            with T.serial(0, outputs) as i:
-                at = start + tirx.Cast("int32", indices[plane * outputs + i])
-                value = cast(dy[plane * outputs + i], acc)
-                T.buffer_store(sums, sums[at] + value, [at])
-            if widened:
-                with T.serial(0, size) as i:
-                    T.buffer_store(dx, cast(sums[i], spec.dtype), [plane * size + i])
+        dx = k.argument("dx", (spec.planes * math.prod(spec.size),), spec.dtype)
+        with parallel(spec.planes, spec.planes * (math.prod(spec.size) + outputs)) as plane:
+            _scatter_plane(spec, plane, dy, (indices, plane * outputs), dx)
     return k.finish()
+
+
+def max_pool_input_gradient(spec: PoolSpec) -> PrimFunc:
+    """As `max_pool_gradient`, from the input. Parameters: x, dy, dx; flat."""
+    plan, acc = forward_plan(spec.windows), accumulator(spec.dtype)
+    outputs, size = math.prod(spec.out_size), math.prod(spec.size)
+    with kernel("max_pool_input_gradient") as k:
+        x = k.argument("x", (spec.planes * size,), spec.dtype)
+        dy = k.argument("dy", (spec.planes * outputs,), spec.dtype)
+        dx = k.argument("dx", (spec.planes * size,), spec.dtype)
+        walk = _Walk.prepare(plan, lanes(acc))
+        tap_index = number_table(_tap_index(spec))
+
+        def plane(number: Expr, planes: Buffer) -> None:
+            copy_plane(plan, x, number * size, planes, const(0, "int32"), acc)
+            found = local((outputs,), "int32")
+
+            def segment(at: Expr, place: Expr, first: Expr, taps: Expr, width: int) -> None:
+                _, index = _maximum(spec, walk, planes, at, place, first, taps, tap_index)
+                if index is not None:
+                    with _row(width, walk) as v:
+                        T.buffer_store(found, index[v], [place + v])
+
+            walk.run(segment)
+            _scatter_plane(spec, number, dy, (found, const(0, "int32")), dx)
+
+        _each_plane(spec, plan, plane, lowest(acc))
+    return k.finish()
+
+
+def _scatter_plane(
+    spec: PoolSpec, plane: Expr, dy: Buffer, indices: tuple[Buffer, Expr], dx: Buffer
+) -> None:
+    acc, widened = accumulator(spec.dtype), accumulator(spec.dtype) != spec.dtype
+    outputs, size = math.prod(spec.out_size), math.prod(spec.size)
+    sums = local((size,), acc) if widened else dx
+    start = const(0, "int32") if widened else plane * size
+    clear_planes(sums, start, size, acc)
+    with T.serial(0, outputs) as i:
+        at = T.bind(start + cast(indices[0][indices[1] + i], "int32"))
+        value = cast(dy[plane * outputs + i], acc)
+        T.buffer_store(sums, sums[at] + value, [at])
+    if widened:
+        with T.serial(0, size) as i:
+            T.buffer_store(dx, cast(sums[i], spec.dtype), [plane * size + i])
 
 
 def average_pool(spec: PoolSpec) -> PrimFunc:
@@ -241,11 +276,13 @@ def _scale_table(spec: PoolSpec, acc: str) -> Buffer:
                 end = tirx.min(end, const(spec.size[axis], "int32"))
                 start = tirx.max(start, const(0, "int32"))
             elements = elements * (end - start)
+        if spec.divisor is not None:
+            elements = const(spec.divisor, "int32")
         T.buffer_store(table, const(1, acc) / tirx.Cast(acc, elements), [i])
     return table
 
 
-def _row(width: int, walk: _Walk) -> object:
+def _row(width: int, walk: _Walk) -> Any:
     """Lanes of a segment that are stored."""
     return (T.vectorized if width >= walk.lanes else T.serial)(0, min(width, walk.lanes))
 
