@@ -13,7 +13,7 @@ from nngraph.ir.dtypes import bool_, int64
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply, apply1
 from nngraph.ir.types import TensorType, TypeMismatch
 from nngraph.ops.broadcast import reshape
-from nngraph.ops.core import need
+from nngraph.ops.core import need, widen
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.elements import gather_elements, scatter_elements
 from nngraph.ops.indexing import scatter_flat
@@ -84,36 +84,34 @@ def need_half_padding(op: str, windows: Windows) -> None:
             )
 
 
+def _lowest(x: Array) -> float:
+    return int(np.iinfo(x.dtype).min) if x.dtype.kind in "iu" else float("-inf")
+
+
 def _maximum(x: Array, windows: Windows) -> Array:
-    lowest = np.asarray(-np.inf if x.dtype.kind not in "iu" else np.iinfo(x.dtype).min, x.dtype)
-    padded = windows.pad(x, lowest.item())
-    out: Array | None = None
+    high = widen(x)
+    padded = windows.pad(high, _lowest(high))
+    out = np.full((*x.shape[:2], *windows.places(x.shape[2:])), _lowest(high), high.dtype)
     for _, reads in windows.taps(x.shape[2:]):
-        out = padded[reads].copy() if out is None else np.maximum(out, padded[reads], out=out)
-    assert out is not None
-    return out
+        np.maximum(out, padded[reads], out=out)
+    return out.astype(x.dtype, copy=False)
 
 
 def _places(x: Array, windows: Windows) -> Array:
     """For each window the flat spatial index of its first maximum (of its last NaN, if any)."""
-    sizes = x.shape[2:]
-    padded = windows.pad(x, float("-inf") if x.dtype.kind not in "iu" else np.iinfo(x.dtype).min)
-    best = np.empty(0, x.dtype)
-    found = np.empty(0, np.int64)
+    sizes, high = x.shape[2:], widen(x)
+    padded = windows.pad(high, _lowest(high))
+    best = np.full((*x.shape[:2], *windows.places(sizes)), _lowest(high), high.dtype)
+    # Where the whole window is minus infinity, the first element inside the input counts.
+    found = np.array(np.broadcast_to(_first_inside(windows, sizes), best.shape))
     for tap, reads in windows.taps(sizes):
-        value, place = padded[reads], _flat_places(windows, sizes, tap)
-        if not any(tap):
-            # Where the whole window is minus infinity, the first element inside the input counts.
-            best = np.full_like(value, padded.dtype.type(_lowest(x)))
-            found = np.broadcast_to(_first_inside(windows, sizes), value.shape).copy()
-        better = (value > best) | np.isnan(value) if x.dtype.kind not in "iu" else value > best
-        best = np.where(better, value, best)
-        found = np.where(better, place, found)
+        value = padded[reads]
+        better = value > best
+        if high.dtype.kind == "f":
+            better |= np.isnan(value)
+        np.copyto(best, value, where=better)
+        np.copyto(found, _flat_places(windows, sizes, tap), where=better)
     return found
-
-
-def _lowest(x: Array) -> float:
-    return float("-inf") if x.dtype.kind not in "iu" else int(np.iinfo(x.dtype).min)
 
 
 def _flat_places(windows: Windows, sizes: Sizes, tap: Sizes) -> Array:
@@ -234,11 +232,11 @@ class MaxPoolGrad(_MaxPooling):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         rng = np.random.default_rng(6)
-        for attributes, x, _, note in cls._cases():
+        for attributes, x, smooth, note in cls._cases():
             op = cls(*attributes)
             shape = op._pooled(Sample(op, (x,)).types[0]).static_shape
-            # A step in x never moves a maximum of these samples, so differences apply in dy.
-            yield Sample(op, (x, rng.standard_normal(shape).astype(np.float32)), note=note)
+            dy = rng.standard_normal(shape).astype(np.float32)
+            yield Sample(op, (x, dy), smooth, note)
 
 
 def _flat_planes(x: Any) -> Any:
