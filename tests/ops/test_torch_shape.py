@@ -13,8 +13,9 @@ from nngraph.ir.dims import sym
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
-from nngraph.ir.types import TypeMismatch, tensor_type, type_of_array
+from nngraph.ir.types import TypeMismatch, tensor_type
 from nngraph.ops import BroadcastTo, Concat, Flip, Pad, Reshape, Slice, SliceUpdate, Split, Tile
+from tests.support import graphs
 from tests.support.oracle import compare
 
 RNG = np.random.default_rng(0)
@@ -24,11 +25,7 @@ MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "cir
 
 def run(build: Any, *inputs: Array) -> Array:
     """The result of functions on operands."""
-    graph = Graph()
-    values = [graph.add_input(type_of_array(a)) for a in inputs]
-    with Builder(graph):
-        graph.add_output(build(*values))
-    return evaluate(graph, inputs)[0]
+    return graphs.run(build, inputs)[0]
 
 
 @pytest.mark.parametrize("mode", MODES)
