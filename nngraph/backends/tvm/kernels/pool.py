@@ -103,39 +103,52 @@ def _maximum(
     """Best value of each lane, and its index in x."""
     acc = accumulator(spec.dtype)
     best = registers((walk.lanes,), acc)
-    index = registers((walk.lanes,), "int32") if tap_index is not None else None
     with T.vectorized(0, walk.lanes) as v:
         T.buffer_store(best, lowest(acc), [v])
-    if index is not None:
-        position = unflatten(place, spec.out_size)
-        with T.vectorized(0, walk.lanes) as v:
-            T.buffer_store(index, _window_start(spec, position, v, clipped=True), [v])
+    index, start = None, None
+    if tap_index is not None:
+        index = registers((walk.lanes,), "int32")
+        start = _first_index(spec, place, index)
     with T.serial(0, taps) as t:
         offset = T.bind(at + walk.offsets[first + t])
+        step = T.bind(start + tap_index[t]) if tap_index is not None else None
         with T.vectorized(0, walk.lanes) as v:
             value = planes[offset + v]
             better = value > best[v]
             if is_float(acc):
                 better = tirx.any(better, tirx.isnan(value))
-            if index is not None and tap_index is not None:
-                start = _window_start(spec, unflatten(place, spec.out_size), v, clipped=False)
-                T.buffer_store(index, tirx.Select(better, start + tap_index[t], index[v]), [v])
+            if index is not None:
+                found = step + v * spec.stride[-1]
+                T.buffer_store(index, tirx.Select(better, found, index[v]), [v])
             T.buffer_store(best, tirx.Select(better, value, best[v]), [v])
     return best, index
 
 
-def _window_start(spec: PoolSpec, position: list[Expr], lane: Expr, clipped: bool) -> Expr:
-    """Flat index in x of a window's first element; `clipped`: of its first one inside x."""
-    total: Expr = const(0, "int32")
-    last = len(position) - 1
-    for axis, (i, pitch) in enumerate(zip(position, strides(spec.size), strict=True)):
-        start = (i + lane if axis == last else i) * spec.stride[axis] - spec.pad_low[axis]
-        if clipped and spec.pad_low[axis]:
-            d = spec.dilation[axis]
-            before = tirx.max(-start, const(0, "int32"))
-            start = start + (before + (d - 1)) // d * d
-        total = total + start * pitch
-    return total
+def _first_index(spec: PoolSpec, place: Expr, index: Buffer) -> Expr:
+    """Sets `index` to each window's first element inside x: that of a window of -inf only.
+
+    Returns the flat index in x, maybe outside, at which the first lane's window starts.
+    """
+    vector = lanes(accumulator(spec.dtype))
+    pitch = strides(spec.size)
+    starts = [
+        T.bind(i * s - p)
+        for i, s, p in zip(unflatten(place, spec.out_size), spec.stride, spec.pad_low, strict=True)
+    ]
+    corner = T.bind(sum(s * p for s, p in zip(starts, pitch, strict=True)))
+    inside = [_clip(s, d) * p for s, d, p in zip(starts, spec.dilation, pitch, strict=True)]
+    row = T.bind(sum(inside[:-1], const(0, "int32")))
+    with T.vectorized(0, vector) as v:
+        T.buffer_store(index, row + _clip(starts[-1] + v * spec.stride[-1], spec.dilation[-1]), [v])
+    return corner
+
+
+def _clip(start: Expr, dilation: int) -> Expr:
+    """The least start + i dilation that is not negative."""
+    before = tirx.max(-start, const(0, "int32"))
+    if dilation == 1:
+        return start + before
+    return start + tirx.truncdiv(before + (dilation - 1), const(dilation, "int32")) * dilation
 
 
 def max_pool_gradient(spec: PoolSpec) -> PrimFunc:

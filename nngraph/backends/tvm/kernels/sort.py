@@ -90,7 +90,8 @@ def _key(value: Expr, dtype: str) -> Expr:
         return cast(value, kind)
     wide = cast(value, accumulator(dtype))
     bits = tirx.reinterpret(kind, wide)
-    bits = tirx.Select(bits == tirx.min_value(kind), const(0, kind), bits)  # -0 becomes 0
     largest = const((1 << (63 if kind == "int64" else 31)) - 1, kind)
-    ordered = tirx.Select(bits < 0, tirx.op.bitwise_xor(bits, largest), bits)
+    # sign and magnitude to two's complement, which has one zero
+    negative = const(0, kind) - tirx.op.bitwise_and(bits, largest)
+    ordered = tirx.Select(bits < 0, negative, bits)
     return tirx.Select(tirx.isnan(wide), largest, ordered)
