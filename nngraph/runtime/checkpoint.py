@@ -1,0 +1,78 @@
+"""Named tensors in files: safetensors, written atomically, read without running anything."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nngraph.ir.dtypes import DTYPES, as_dtype
+from nngraph.ir.op import Array
+from nngraph.runtime.arrays import aligned_empty
+
+__all__ = ["CheckpointError", "read_arrays", "write_arrays"]
+
+# safetensors' names of element types: F64, BF16, I8, U32, BOOL, ...
+_DTYPES = {d.short.upper(): d for d in DTYPES}
+
+
+class CheckpointError(ValueError):
+    """A file is no safetensors file, or is damaged; nothing was loaded."""
+
+
+def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array],
+                 metadata: Mapping[str, str] | None = None) -> None:  # fmt: skip
+    """Writes arrays in the safetensors format (https://github.com/huggingface/safetensors).
+
+    The file appears whole or not at all: it is written beside and then renamed.
+    """
+    from safetensors.numpy import save
+
+    dense = {name: np.asarray(a, as_dtype(a.dtype).numpy, order="C") for name, a in arrays.items()}
+    write_atomically(Path(path), save(dense, dict(metadata) if metadata else None))
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replaces ``path`` by a file of ``data`` in one move."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
+    """All tensors of a safetensors file, as aligned arrays in the file's order.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        CheckpointError: if it is damaged or of another format (the message says how).
+    """
+    from safetensors import SafetensorError, deserialize
+
+    raw = Path(path).read_bytes()
+    try:
+        entries = deserialize(raw)
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{os.fspath(path)!r} is not a whole safetensors file ({error}); it may be cut short "
+            "or of another format. Write checkpoints with ng.save."
+        ) from None
+    return {name: _array(name, entry) for name, entry in entries}
+
+
+def _array(name: str, entry: Mapping[str, Any]) -> Array:
+    code = entry["dtype"]
+    if code not in _DTYPES:
+        raise CheckpointError(f"tensor {name!r} has elements of type {code}, which nngraph lacks")
+    flat = np.frombuffer(entry["data"], _DTYPES[code].numpy)
+    out = aligned_empty(tuple(entry["shape"]), flat.dtype)
+    np.copyto(out, flat.reshape(out.shape))
+    return out
