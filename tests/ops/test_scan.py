@@ -99,7 +99,7 @@ def test_gradient_of_only_one_output() -> None:
     graph = Graph()
     values = [graph.add_input(tensor_type(float64, s)) for s in ((), (), (), (3,))]
     with Builder(graph):
-        last, stacked = ops.scan(cell, values[:1], values[1:3], values[3:], 3)
+        _, stacked = ops.scan(cell, values[:1], values[1:3], values[3:], 3)
         graph.add_output(ops.sum(stacked))
     x = np.asarray([1.0, 2.0, 4.0])
     found = evaluate(gradient_graph(graph), [np.float64(3), np.float64(2), np.float64(7), x,

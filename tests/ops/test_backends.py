@@ -1,0 +1,103 @@
+"""Every operator on every backend: results and gradients are those of ``eval``."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nngraph.backends import BACKENDS as MODULES
+from nngraph.backends.base import Gap
+from nngraph.ir.dtypes import bfloat16, float16, float32, float64
+from nngraph.ir.evaluate import evaluate
+from nngraph.ir.graph import Graph
+from nngraph.ir.op import Array, Op, Sample
+from nngraph.ops import REGISTRY
+from tests.support.backends import BACKENDS, UnsupportedGraph, job_of, run_graph
+from tests.support.contract import retyped
+from tests.support.gaps import GAPS, reason
+from tests.support.tolerances import assert_close
+
+TYPES = (float32, float64, float16, bfloat16)
+
+
+Run = Callable[[str, Graph, Sequence[Array]], list[Array]]
+
+
+def cases() -> list[Any]:
+    found = []
+    for backend in BACKENDS:
+        missing = importlib.util.find_spec(MODULES[backend][0]) is None
+        marks = [pytest.mark.skip(reason=f"no {backend} backend")] if missing else []
+        for name, cls in sorted(REGISTRY.items()):
+            found.append(pytest.param(backend, cls, id=f"{backend}-{name}", marks=marks))
+    return found
+
+
+def samples_of(cls: type[Op], dtype: object) -> list[tuple[Sample, str]]:
+    """All samples (for float32), or those that can be had in another float type."""
+    found = []
+    for number, sample in enumerate(cls.samples()):
+        twin = sample if dtype is float32 else retyped(sample, dtype)  # type: ignore[arg-type]
+        if twin is not None:
+            kinds = ", ".join(map(str, twin.types))
+            found.append((twin, f"sample {number}, {twin.op} of {kinds} {twin.note}"))
+    return found
+
+
+def check(backend: str, samples: list[tuple[Sample, str]], run: Run = run_graph) -> None:
+    job = job_of(samples)
+    with np.errstate(all="ignore"):
+        wanted = evaluate(job.graph, job.inputs)
+    got = run(backend, job.graph, job.inputs)
+    for g, w, note in zip(got, wanted, job.notes, strict=True):
+        assert_close(g, w, f"{backend}, {note}")
+
+
+def check_apart(backend: str, samples: list[tuple[Sample, str]], run: Run = run_graph) -> set[str]:
+    """One sample after the other: gaps that the table knows are left out. Gives their reasons."""
+    known: set[str] = set()
+    for sample, name in samples:
+        try:
+            check(backend, [(sample, name)], run)
+        except UnsupportedGraph as error:
+            kinds = {t.dtype.name for t in (*sample.types, *sample.op.infer(*sample.types))}
+            why = reason(backend, sample.op.name, kinds)
+            assert why, f"{name}: {error}\nnot listed in tests/support/gaps.py"
+            known.add(why)
+    return known
+
+
+@pytest.mark.parametrize(("backend", "cls"), cases())
+def test_results_and_gradients(backend: str, cls: type[Op]) -> None:
+    met: set[str] = set()
+    for dtype in TYPES:
+        samples = samples_of(cls, dtype)
+        if not samples:
+            continue
+        try:
+            check(backend, samples)
+        except UnsupportedGraph:
+            met |= check_apart(backend, samples)
+    listed = GAPS[backend].get(cls.name)
+    assert listed is None or listed.why in met, f"{cls.name} has no gap: take it off the table"
+
+
+def test_an_unlisted_gap_fails() -> None:
+    def refuse(backend: str, graph: Graph, inputs: Sequence[Array]) -> list[Array]:
+        raise UnsupportedGraph("reference", [Gap("no exponential", "")])
+
+    with pytest.raises(AssertionError, match="not listed"):
+        check_apart("reference", samples_of(REGISTRY["exp"], float32), refuse)
+
+
+def test_a_wrong_result_fails() -> None:
+    def wrong(backend: str, graph: Graph, inputs: Sequence[Array]) -> list[Array]:
+        outputs = run_graph(backend, graph, inputs)
+        return [outputs[0] * np.float32(1.0001), *outputs[1:]]
+
+    with pytest.raises(AssertionError, match="sample 0"):
+        check("reference", samples_of(REGISTRY["exp"], float32), wrong)
