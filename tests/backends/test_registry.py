@@ -30,7 +30,7 @@ def counting_graph() -> Graph:
 
 
 def test_unknown_backend_lists_the_known_ones() -> None:
-    with pytest.raises(BackendError, match="'onxx'.*'reference', 'onnx', 'tvm'"):
+    with pytest.raises(BackendError, match=r"'onxx'.*'reference', 'onnx', 'tvm'"):
         get_backend("onxx")
 
 

@@ -143,8 +143,7 @@ def _input_gradient64(
     w = s.reshape(w, (1, groups, taps * inner, filters // groups))
     columns = s("MatMul", w, d)  # [N, G, taps * C/G, P]
     if taps > 1:
-        split = s.ints(*[int(inner)] * taps)  # type: ignore[call-overload]
-        parts = s.writer.ops("Split", (columns, split), taps, axis=2)
+        parts = s.writer.ops("Split", (columns, s.writer.dims((inner,) * taps)), taps, axis=2)
     else:
         parts = [columns]
     lead = (n, channels)

@@ -93,7 +93,8 @@ def _atanh(s: Site, x: str) -> str:
     return s("Mul", _log1p(s, ratio), _number(s, 0.5))
 
 
-# erfc(z) = t * exp(-z*z + sum c_k T_k(2t - 1)) with t = 2 / (2 + z), z >= 0: coefficients fitted by W. H. Press et al., "Numerical Recipes", 3rd edition, 6.2.2.
+# erfc(z) = t * exp(-z*z + sum c_k T_k(2t - 1)) with t = 2 / (2 + z), z >= 0; coefficients of
+# W. H. Press et al., "Numerical Recipes", 3rd edition, 6.2.2.
 _CHEBYSHEV = (
     -1.3026537197817094, 6.4196979235649026e-1, 1.9476473204185836e-2, -9.561514786808631e-3,
     -9.46595344482036e-4, 3.66839497852761e-4, 4.2523324806907e-5, -2.0278578112534e-5,

@@ -58,8 +58,9 @@ def _folded(s: Site, kind: str) -> str:
     tail = [a for a in axes if a and list(range(a, rank)) == [b for b in axes if b >= a]]
     if axes[0] != 0 or not tail or len(tail) + 1 != len(axes) or len(axes) == rank:
         return _reduce(s, kind, s.inputs[0])
-    flags = {"keepdims": int(s.op.keepdims)}
-    return s(kind, s(kind, s.inputs[0], s.ints(*tail), **flags), s.ints(0), **flags)
+    keep = int(s.op.keepdims)
+    inner = s(kind, s.inputs[0], s.ints(*tail), keepdims=keep)
+    return s(kind, inner, s.ints(0), keepdims=keep)
 
 
 def _mean(s: Site) -> str:
@@ -101,20 +102,20 @@ def _logical(s: Site, kind: str, empty: bool) -> str:
 def _position(s: Site, kind: str) -> str:
     """The first extreme; the first NaN where there is one (the runtime's kernels skip NaN)."""
     (x,) = s.inputs
-    flags = {"axis": s.op.axis, "keepdims": int(s.op.keepdims)}
-    found = s(kind, to_ordered(s, x, s.dtype), dtype=int64, **flags)
+    axis, keep = s.op.axis, int(s.op.keepdims)
+    found = s(kind, to_ordered(s, x, s.dtype), dtype=int64, axis=axis, keepdims=keep)
     if not s.dtype.is_floating_point:
         return found
     nan = s("IsNaN", x)
-    first = s("ArgMax", nan, dtype=int64, **flags)
-    broken = s("ReduceMax", nan, s.ints(s.op.axis), keepdims=flags["keepdims"])
+    first = s("ArgMax", nan, dtype=int64, axis=axis, keepdims=keep)
+    broken = s("ReduceMax", nan, s.ints(axis), keepdims=keep)
     return s("Where", broken, first, found)
 
 
 def _cumsum(s: Site) -> str:
     axis = s.writer.constant(np.array(s.op.axis, np.int64))
-    flags = {"exclusive": int(s.op.exclusive), "reverse": int(s.op.reverse)}
-    return s("CumSum", s.inputs[0], axis, **flags)
+    exclusive, reverse = int(s.op.exclusive), int(s.op.reverse)
+    return s("CumSum", s.inputs[0], axis, exclusive=exclusive, reverse=reverse)
 
 
 RULES: Rules = {

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from nngraph.backends.onnx import (
+    emit_control,
     emit_conv,
     emit_elementwise,
     emit_index,
     emit_linalg,
+    emit_norm,
+    emit_random,
     emit_reduce,
     emit_shape,
 )
@@ -21,4 +24,7 @@ RULES: Rules = {
     **emit_linalg.RULES,
     **emit_index.RULES,
     **emit_conv.RULES,
+    **emit_norm.RULES,
+    **emit_random.RULES,
+    **emit_control.RULES,
 }

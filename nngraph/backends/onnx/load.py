@@ -90,6 +90,8 @@ class OnnxExecutable:
                          zip(artifact.outputs, artifact.output_types, strict=True)]  # fmt: skip
         self._banks = [self._bank(), self._bank()]
         self._turn = 0
+        self._options = ort.RunOptions()
+        self._options.log_severity_level = 4  # what fails is raised, not logged as well
 
     def _bank(self) -> _Bank:
         bank = _Bank(self)
@@ -117,7 +119,7 @@ class OnnxExecutable:
             array[()] = number
         fresh = [result.bind(bank.binding, inputs, self.artifact) for result in self._results]
         try:
-            self.session.run_with_iobinding(bank.binding)
+            self.session.run_with_iobinding(bank.binding, self._options)
         except _FAILURES as error:
             raise _explained(error) from error
         new = list(states)

@@ -76,6 +76,9 @@ class Writer:
         doc: origin text, put on each ONNX node.
     """
 
+    scope: str
+    doc: str
+
     def __init__(self, outer: Writer | None = None) -> None:
         self.root: Writer = outer.root if outer is not None else self
         self.nodes: list[onnx.NodeProto] = []
