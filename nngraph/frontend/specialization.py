@@ -37,9 +37,10 @@ class Specialization:
         for guard in self.traced.guards:
             if not guard.check():
                 return guard.reason
-        for cell, kind in zip(self.traced.cells, self._types, strict=True):
-            if cell.storage.type != kind:
-                return f"{cell.name} is {cell.storage.type} now; it was {kind}"
+        for i, storage in enumerate(self._storages):
+            kind = self._types[i]
+            if storage.type is not kind and storage.type != kind:
+                return f"{self.traced.cells[i].name} is {storage.type} now; it was {kind}"
         return None
 
     def run(self, passed: Sequence[Any]) -> Any:
