@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-
 from nngraph import ops
 from nngraph.backends.onnx.emit_shape import filled
 from nngraph.backends.onnx.emit_window import product
@@ -87,7 +86,7 @@ def _channel_sum(s: Site, x: str) -> str:
 
 
 def _batch_norm_grad(s: Site) -> Sequence[str]:
-    """dx = a*dy + b*(x - mean) + c with numbers a, b, c for each channel."""
+    """The gradient dx is a*dy + b*(x - mean) + c with numbers a, b, c for each channel."""
     dy, x, mean, var, weight = s.inputs
     kind = s.types[1]
     share = _reciprocal(s, product((kind.shape[0], *kind.shape[2:])))
