@@ -138,8 +138,10 @@ class CrossEntropy(Op):
         g = wide(g)
         scale = div(g, sum(share)) if self.reduction == "mean" else g
         probability = exp(log_softmax(logits, 1))
-        hit = mul(share, mul(scale, 1 - self.label_smoothing) if self.label_smoothing else scale)
-        rows = unsqueeze(hit, 1)
+        hit = mul(scale, 1 - self.label_smoothing) if self.label_smoothing else scale
+        # Where: if all targets are ignored the scale is infinite, and the gradient still zero.
+        hit = broadcast_to(hit, keep.type.shape) if weight is None else mul(share, hit)
+        rows = unsqueeze(where(keep, hit, 0.0), 1)
         if self.label_smoothing:
             part = mul(scale, self.label_smoothing / logits.type.shape[1])
             each = unsqueeze(where(keep, broadcast_to(part, keep.type.shape), 0.0), 1)

@@ -159,7 +159,7 @@ def test_topk(largest: bool, dtype: Any, tolerance: float) -> None:
     for axis, k in ((0, 4), (1, 1), (1, 5)):
         tx = torch.tensor(x, requires_grad=True)
         wanted, places = torch.topk(tx, k, axis, largest)
-        check(lambda a, axis=axis, k=k: topk(a, k, axis, largest)[0], wanted, (x,), (tx,), tolerance)
+        check(lambda a, d=axis, k=k: topk(a, k, d, largest)[0], wanted, (x,), (tx,), tolerance)
         np.testing.assert_array_equal(TopK(k, axis, largest).eval(x)[1], places)
 
 
