@@ -9,6 +9,7 @@ from nngraph.backends.onnx import (
     emit_index,
     emit_linalg,
     emit_norm,
+    emit_pool,
     emit_random,
     emit_reduce,
     emit_shape,
@@ -25,6 +26,7 @@ RULES: Rules = {
     **emit_index.RULES,
     **emit_conv.RULES,
     **emit_norm.RULES,
+    **emit_pool.RULES,
     **emit_random.RULES,
     **emit_control.RULES,
 }

@@ -1,0 +1,39 @@
+"""Two ways to write one node, chosen at run time: the fast one where every number is finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import onnx
+from onnx import helper
+
+from nngraph.backends.onnx.rules import Site
+from nngraph.backends.onnx.writer import Writer, value_info
+
+__all__ = ["if_finite"]
+
+Build = Callable[[Site], Sequence[str]]
+
+
+def if_finite(s: Site, x: str, fast: Build, exact: Build) -> list[str]:
+    """``fast`` if all elements of ``x`` are finite and so is their sum, else ``exact``.
+
+    The test is one sum over x, far cheaper than looking for NaN in every step of a kernel.
+    """
+    total = s("ReduceSum", x, keepdims=0)
+    broken = s("IsNaN", s("Sub", total, total))
+    branches = {"then_branch": _branch(s, exact), "else_branch": _branch(s, fast)}
+    types = [t.dtype for t in s.results]
+    return s.writer.ops("If", (broken,), len(types), types, **branches)
+
+
+def _branch(s: Site, build: Build) -> onnx.GraphProto:
+    inner = Writer(s.writer)
+    names = build(replace(s, writer=inner))
+    results = []
+    for name, kind in zip(names, s.results, strict=True):
+        # A result of a branch is made in the branch.
+        copy = inner.op("Identity", inner.cast(name, kind.dtype))
+        results.append(value_info(copy, kind))
+    return helper.make_graph(inner.nodes, inner.fresh("branch"), [], results)
