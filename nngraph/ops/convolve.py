@@ -36,7 +36,7 @@ def convolve(x: Array, w: Array, windows: Windows, groups: int) -> Array:
     """y[N, O, *places] of x[N, C, *S] and w[O, C/groups, *K]."""
     n, sizes = x.shape[0], x.shape[2:]
     counts = windows.places(sizes)
-    if w.shape[1] == 1:
+    if w.shape[1] == 1 < groups:
         y = _depthwise(widen(x), widen(w), windows, groups)
     else:
         places = int(np.prod(counts))
@@ -72,7 +72,7 @@ def input_gradient(dy: Array, w: Array, windows: Windows, groups: int, sizes: Si
     counts, kernel = dy.shape[2:], windows.kernel
     g, f = widen(dy), widen(w)
     dx = np.zeros((n, groups, w.shape[1], *windows.padded(sizes)), g.dtype)
-    if w.shape[1] == 1:
+    if w.shape[1] == 1 < groups:
         g = g.reshape(n, groups, per_group, *counts)
         filters = f.reshape(groups, per_group, *kernel)
         for tap, reads in windows.taps(sizes):
@@ -93,18 +93,29 @@ def weight_gradient(x: Array, dy: Array, windows: Windows, groups: int) -> Array
     n, channels, filters = x.shape[0], x.shape[1] // groups, dy.shape[1]
     per_group, places = filters // groups, int(np.prod(dy.shape[2:]))
     g = widen(dy).reshape(n, groups, per_group, *dy.shape[2:])
-    if channels == 1:
+    if channels == 1 < groups:
         dw = _depthwise_weight(widen(x), g, windows)
     else:
         taps = channels * int(np.prod(windows.kernel))
         columns = _columns(widen(x), windows).reshape(n, groups, taps, places)
-        # One long product a group: all images' places are one summed axis.
-        left = g.reshape(n, groups, per_group, places).transpose(1, 2, 0, 3)
-        right = columns.transpose(1, 0, 3, 2)
-        dw = np.matmul(
-            left.reshape(groups, per_group, n * places), right.reshape(groups, n * places, taps)
-        )
+        dw = _product_over_images(g.reshape(n, groups, per_group, places), columns)
     return dw.reshape(filters, channels, *windows.kernel).astype(x.dtype, copy=False)
+
+
+def _product_over_images(left: Array, columns: Array) -> Array:
+    """Sum over n of left[n, g, filters, places] @ columns[n, g, taps, places] transposed."""
+    n, groups, filters, places = left.shape
+    taps = columns.shape[2]
+    if filters <= places:  # adding up results moves less memory than transposing the columns
+        total = np.zeros((groups, filters, taps), left.dtype)
+        for one, read in zip(left, columns, strict=True):
+            total += np.matmul(one, read.swapaxes(1, 2))
+        return total
+    # One long product a group: all images' places are one summed axis.
+    long = left.transpose(1, 2, 0, 3).reshape(groups, filters, n * places)
+    flat = columns.transpose(1, 0, 3, 2).reshape(groups, n * places, taps)
+    product: Array = np.matmul(long, flat)
+    return product
 
 
 def _depthwise_weight(x: Array, g: Array, windows: Windows) -> Array:

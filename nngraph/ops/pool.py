@@ -13,7 +13,7 @@ from nngraph.ir.dtypes import bool_, int64
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply, apply1
 from nngraph.ir.types import TensorType, TypeMismatch
 from nngraph.ops.broadcast import reshape
-from nngraph.ops.core import need, widen
+from nngraph.ops.core import contiguous, need, widen
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.elements import gather_elements, scatter_elements
 from nngraph.ops.indexing import scatter_flat
@@ -114,6 +114,26 @@ def _places(x: Array, windows: Windows) -> Array:
     return found
 
 
+def _gradient(x: Array, dy: Array, windows: Windows) -> Array:
+    """Adds each window's dy where its first maximum lies."""
+    sizes, high = x.shape[2:], widen(x)
+    top = _maximum(high, windows)
+    if not (np.isfinite(top) & (top > _lowest(high))).all():
+        # NaN equals nothing and minus infinity equals the padding: go by the places.
+        plane = int(np.prod(sizes))
+        images = np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *(1,) * len(sizes))
+        return scatter_flat(np.zeros_like(x), _places(x, windows) + images * plane, dy, "add")
+    padded, share = windows.pad(high, _lowest(high)), widen(dy)
+    dx = np.zeros_like(padded)
+    waiting = np.ones(top.shape, bool)
+    for _, reads in windows.taps(sizes):
+        hit = (padded[reads] == top) & waiting
+        waiting ^= hit
+        dx[reads] += np.where(hit, share, 0)
+    inside: Array = dx[windows.inside(sizes)]
+    return contiguous(inside).astype(x.dtype, copy=False)
+
+
 def _flat_places(windows: Windows, sizes: Sizes, tap: Sizes) -> Array:
     """The flat index that a tap reads in each window (only meaningful inside the input)."""
     return _flatten([_line(windows, sizes, a, t) for a, t in enumerate(tap)], sizes)
@@ -208,10 +228,7 @@ class MaxPoolGrad(_MaxPooling):
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x, dy = inputs
-        plane = int(np.prod(x.shape[2:]))
-        images = np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *(1,) * (x.ndim - 2))
-        places = _places(x, self.windows) + images * plane
-        return (scatter_flat(np.zeros_like(x), places, dy, "add"),)
+        return (_gradient(x, dy, self.windows),)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         x, dy = inputs
