@@ -50,7 +50,7 @@ ACTIVATIONS: list[tuple[Any, Callable[..., Any]]] = [
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize(("op", "twin"), ACTIVATIONS, ids=str)
+@pytest.mark.parametrize(("op", "twin"), ACTIVATIONS, ids=["silu", "gelu", "gelu-tanh"])
 def test_activations(op: Any, twin: Any, dtype: Any) -> None:
     x = np.concatenate([np.linspace(-12, 12, 101), [0.0, -0.0, 40, -40]]).astype(dtype)
     compare(op, (x,), twin)
