@@ -8,9 +8,10 @@ from typing import Any
 from nngraph.backends.base import Backend, Executable, Gap, Target
 from nngraph.backends.onnx.choices import Choices
 from nngraph.backends.onnx.emit import OnnxArtifact, emit_graph, find_gaps
-from nngraph.backends.onnx.legalize import Decompose, RemoveDead
+from nngraph.backends.onnx.legalize import LEGALIZE, writable
 from nngraph.ir.graph import Graph
 from nngraph.passes.base import Pipeline
+from nngraph.passes.pipelines import standard
 
 __all__ = ["OnnxBackend", "backend", "threads_of"]
 
@@ -28,7 +29,7 @@ class OnnxBackend:
     name = "onnx"
 
     def pipeline(self, target: Target) -> Pipeline:
-        return Pipeline((RemoveDead(), Decompose(), RemoveDead()), "onnx")
+        return Pipeline((standard(keep=writable), *LEGALIZE), "onnx")
 
     def unsupported(self, graph: Graph, target: Target) -> list[Gap]:
         gaps = find_gaps(graph, self._choices(target))

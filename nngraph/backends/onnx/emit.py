@@ -129,7 +129,7 @@ def emit_graph(graph: Graph, choices: Choices, name: str = "") -> OnnxArtifact:
     names, groups = _declare(graph, writer)
     # Reserved now, so that inner names never take them.
     outputs = [writer.fresh(n or f"output_{i}") for i, n in enumerate(graph.output_names)]
-    following = [writer.fresh(f"next.{s.name}") if s.is_changed else None for s in graph.states]
+    following = [writer.fresh(f"{s.name}.next") if s.is_changed else None for s in graph.states]
     gaps = write_nodes(graph, writer, names, choices)
     if gaps:
         raise ValueError(f"the graph has gaps: {'; '.join(map(str, gaps))}")

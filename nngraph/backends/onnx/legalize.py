@@ -1,57 +1,21 @@
-"""Passes that bring a graph to operators and forms that ONNX has."""
+"""Passes that bring a graph to the forms that ONNX Runtime has, after the standard ones."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from nngraph.backends.onnx.emit_table import RULES
-from nngraph.ir.graph import Graph, Node
-from nngraph.ir.op import Op
-from nngraph.ir.rewriter import Rewriter
-from nngraph.passes.base import Context
+from nngraph.ir.graph import Node
+from nngraph.passes.base import Pass
+from nngraph.passes.dce import DeadCode
 
-__all__ = ["Decompose", "RemoveDead"]
+__all__ = ["LEGALIZE", "writable"]
 
 
-def _writable(op: Op, node: Node) -> bool:
-    rule = RULES.get(type(op))
+def writable(node: Node) -> bool:
+    """True if there is a rule that writes the node as it is."""
+    rule = RULES.get(type(node.op))
     if rule is None:
         return False
-    return rule.lacks is None or not rule.lacks(op, [v.type for v in node.inputs])
+    return rule.lacks is None or not rule.lacks(node.op, [v.type for v in node.inputs])
 
 
-@dataclass(frozen=True)
-class Decompose:
-    """Replaces operators without an emission rule by what they are made of."""
-
-    name: str = "onnx.decompose"
-
-    def run(self, graph: Graph, context: Context) -> int:
-        rewriter = Rewriter(graph, "decompose")
-        changed = True
-        while changed:
-            before = rewriter.changes
-            for node in graph.nodes:
-                if not _writable(node.op, node) and type(node.op).defines("decompose"):
-                    rewriter.replace(node, _parts(node.op))
-            changed = rewriter.changes > before
-        return rewriter.changes
-
-
-def _parts(op: Op) -> Any:
-    return op.decompose
-
-
-@dataclass(frozen=True)
-class RemoveDead:
-    """Removes nodes whose results nobody reads."""
-
-    name: str = "onnx.remove-dead"
-
-    def run(self, graph: Graph, context: Context) -> int:
-        rewriter = Rewriter(graph)
-        for node in graph.reversed_nodes:
-            if not any(v.is_used for v in node.outputs):
-                rewriter.erase(node)
-        return rewriter.changes
+LEGALIZE: tuple[Pass, ...] = (DeadCode(),)
