@@ -68,9 +68,9 @@ class ScaledDotProductAttention(Op):
 
     def _check_mask(self, mask: TensorType, scores: tuple[Dim, ...], q: TensorType) -> None:
         need(mask.dtype in (bool_, q.dtype), self.name, "the mask", mask, f"bool or {q.dtype.name}")
-        fits = mask.rank <= len(scores) and broadcast_shapes(
-            self.name, (mask.shape, scores)
-        ) == scores
+        fits = (
+            mask.rank <= len(scores) and broadcast_shapes(self.name, (mask.shape, scores)) == scores
+        )
         shown = ",".join(map(str, scores))
         need(fits, self.name, "the mask", mask, f"of a shape that broadcasts to [{shown}]")
 

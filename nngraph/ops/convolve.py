@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from nngraph.ir.op import Array
-from nngraph.ops.core import widen
+from nngraph.ops.core import contiguous, widen
 from nngraph.ops.window import Sizes, Windows
 
 __all__ = ["convolve", "input_gradient", "weight_gradient"]
@@ -84,7 +84,7 @@ def input_gradient(dy: Array, w: Array, windows: Windows, groups: int, sizes: Si
         for tap, reads in windows.taps(sizes):
             dx[reads] += columns[(slice(None),) * 3 + tap]
     inside: Array = dx[windows.inside(sizes)]
-    whole: Array = inside.reshape(n, groups * w.shape[1], *sizes)
+    whole = contiguous(inside).reshape(n, groups * w.shape[1], *sizes)
     return whole.astype(dy.dtype, copy=False)
 
 

@@ -111,9 +111,10 @@ def need_windows(op: str, windows: Windows, x: TensorType, rest: int = 2) -> tup
             f"{op}: the operand is {x}; it must have {rest} axes and then {windows.rank} spatial "
             "ones (1 to 3), and kernel, stride, padding and dilation one entry for each of those"
         )
-    if min(*windows.kernel, *windows.stride, *windows.dilation) < 1 or min(
-        itertools.chain(*windows.padding)
-    ) < 0:
+    if (
+        min(*windows.kernel, *windows.stride, *windows.dilation) < 1
+        or min(itertools.chain(*windows.padding)) < 0
+    ):
         raise TypeMismatch(
             f"{op}: kernel {windows.kernel}, stride {windows.stride}, dilation {windows.dilation} "
             f"must be at least 1 and padding {windows.padding} at least 0"

@@ -143,9 +143,7 @@ def test_sort(descending: bool, dtype: Any, tolerance: float) -> None:
         check(lambda a, axis=axis: sort(a, axis, descending)[0], wanted, (x,), (tx,), tolerance)
         np.testing.assert_array_equal(Sort(axis, descending).eval(x)[1], places)
     x[rng.random(x.shape) < 0.3] = np.nan
-    wanted, places = torch.sort(
-        torch.tensor(x), stable=True, dim=0, descending=descending
-    )
+    wanted, places = torch.sort(torch.tensor(x), stable=True, dim=0, descending=descending)
     values, found = Sort(0, descending).eval(x)
     np.testing.assert_array_equal(values, wanted)
     np.testing.assert_array_equal(found, places)
