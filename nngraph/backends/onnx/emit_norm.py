@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nngraph import ops
@@ -15,13 +15,19 @@ from nngraph.ir.types import TensorType
 
 __all__ = ["RULES"]
 
+Lacks = Callable[[Any, Sequence[TensorType]], str]
+
 
 def _no_float64(op: Any, types: Sequence[TensorType]) -> str:
     return "the kernel computes in float32" if types[0].dtype is float64 else ""
 
 
-def _softmax(kind: str) -> Rule:
-    return Rule(lambda s: s(kind, s.inputs[0], axis=s.op.axis))
+def _softmax(kind: str, lacks: Lacks | None = None) -> Rule:
+    return Rule(lambda s: s(kind, s.inputs[0], axis=s.op.axis), lacks=lacks)
+
+
+def _not_whole(op: Any, types: Sequence[TensorType]) -> str:
+    return "the float64 kernel lets infinity pass for a number" if types[0].dtype is float64 else ""
 
 
 def _gelu(s: Site) -> str:
@@ -60,10 +66,25 @@ def _reciprocal(s: Site, count: Dim) -> str:
 
 def _batch_norm(s: Site) -> Sequence[str]:
     """Momentum 0 makes the runtime return the batch's mean and biased variance."""
-    channels = s.types[0].shape[1]
-    zeros, ones = (filled(s, v, s.dtype, (channels,)) for v in (0, 1))
-    return s.writer.ops("BatchNormalization", (*s.inputs, zeros, ones), 3, training_mode=1,
+    olds = _scratch(s)
+    return s.writer.ops("BatchNormalization", (*s.inputs, *olds), 3, training_mode=1,
                         momentum=0.0, epsilon=s.op.eps)  # fmt: skip
+
+
+def _scratch(s: Site) -> list[str]:
+    """Two vectors of zeros, one each channel, computed anew in every run.
+
+    The runtime's training kernel writes the new statistics over the old ones that it is given, even
+    over a constant. A NaN in a constant would stay there: 0 times NaN is NaN for good.
+    """
+    row = s.inputs[1]
+    if s.node.inputs[1].producer is not None:  # the weight may be a constant: start from x
+        rank = s.types[0].rank
+        axes = [a for a in range(rank) if a != 1]
+        count = len(axes)
+        first = s("Slice", s.inputs[0], s.ints(*[0] * count), s.ints(*[1] * count), s.ints(*axes))
+        row = s.reshape(first, s.types[0].shape[1:2])
+    return [s.cast(s(never, row, row), s.dtype) for never in ("Less", "Greater")]
 
 
 def _batch_norm_inference(s: Site) -> str:
@@ -105,7 +126,7 @@ def _batch_norm_grad(s: Site) -> Sequence[str]:
 
 RULES: Rules = {
     ops.Softmax: _softmax("Softmax"),
-    ops.LogSoftmax: _softmax("LogSoftmax"),
+    ops.LogSoftmax: _softmax("LogSoftmax", _not_whole),
     ops.Gelu: Rule(_gelu, lacks=_no_float64),
     ops.LayerNorm: Rule(_layer_norm, lacks=_no_float64),
     ops.LayerNormGrad: Rule(_layer_norm_grad),

@@ -173,7 +173,7 @@ class _Files:
 def _write_states(path: Path, graph: Graph, states: Mapping[str, Array]) -> None:
     from safetensors import serialize_file
 
-    tensors = {
+    tensors: dict[str, Any] = {
         s.name: {
             "dtype": s.input.type.dtype.name,
             "shape": list(s.input.type.static_shape),
