@@ -1,0 +1,81 @@
+"""TVM as a kernel compiler on the CPU: fuse, emit a program, compile its kernels, run them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nngraph.backends.base import Backend, Gap, Target
+from nngraph.backends.tvm import host
+from nngraph.backends.tvm.emit import emit_program
+from nngraph.backends.tvm.executable import TvmExecutable
+from nngraph.backends.tvm.legalize import Legalize
+from nngraph.backends.tvm.library import KernelRequest, compile_library, default_cache_directory
+from nngraph.backends.tvm.lower_table import build_kernel, is_lowered
+from nngraph.backends.tvm.program import KernelSpec, Program
+from nngraph.ir.graph import Graph, Node, Value
+from nngraph.passes.base import Pipeline
+from nngraph.passes.dce import DeadCode
+from nngraph.passes.fuse_kernels import FuseKernels
+from nngraph.passes.pipelines import standard
+
+__all__ = ["TvmBackend", "backend"]
+
+MAX_ELEMENTS = 1 << 31
+
+
+def keep_lowered(node: Node) -> bool:
+    """Keeps what has a kernel."""
+    return is_lowered(node.op.name)
+
+
+class TvmBackend:
+    """Writes and schedules its own kernels; TVM turns them into machine code."""
+
+    name = "tvm"
+
+    def pipeline(self, target: Target) -> Pipeline:
+        passes = (standard(keep_lowered), Legalize(), DeadCode(), FuseKernels(), DeadCode())
+        return Pipeline(passes, "tvm")
+
+    def unsupported(self, graph: Graph, target: Target) -> list[Gap]:
+        gaps = [] if target.device == "cpu" else [
+            Gap(f"the device {target.device!r}", "the target", 'use device="cpu"')
+        ]  # fmt: skip
+        for value in graph.parameters:
+            gaps += _type_gaps(value, f"parameter {value.hint!r}")
+        for node in graph.nodes:
+            if node.op.name != "fused" and not is_lowered(node.op.name):
+                gaps.append(Gap(f"the operator {node.op.name!r}", str(node.origin)))
+            for value in node.outputs:
+                gaps += _type_gaps(value, str(node.origin))
+        return gaps
+
+    def emit(self, graph: Graph, target: Target) -> Program:
+        return emit_program(graph, target.in_place)
+
+    def load(self, artifact: Program, target: Target) -> TvmExecutable:
+        host.configure_threads(target.threads)
+        cache = Path(target.cache) if target.cache else default_cache_directory()
+        requests = [_request(spec) for spec in artifact.kernels]
+        library = compile_library(requests, cache_directory=cache)
+        return TvmExecutable(artifact, library.functions)
+
+
+def _request(spec: KernelSpec) -> KernelRequest:
+    def build() -> Any:
+        return build_kernel(spec)
+
+    return KernelRequest(spec.key, build)
+
+
+def _type_gaps(value: Value, where: str) -> list[Gap]:
+    if not value.type.is_static:
+        fix = "compile it for concrete shapes: one program for each is kept"
+        return [Gap(f"the symbolic shape of {value.type}", where, fix)]
+    if int(str(value.type.size)) >= MAX_ELEMENTS:
+        return [Gap(f"the size of {value.type}", where, "use tensors of fewer than 2**31 elements")]
+    return []
+
+
+backend: Backend = TvmBackend()

@@ -1,0 +1,146 @@
+"""Runs a program: a Python loop over (function, tensors)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from nngraph.backends.tvm import host
+from nngraph.backends.tvm.program import Program, Storage
+from nngraph.ir.op import Array
+
+__all__ = ["TvmExecutable"]
+
+Kernel = Callable[..., None]
+Slots = list[tuple[list[Any], int]]
+
+
+class TvmExecutable:
+    """A loaded program. One call at a time: its arena is shared by all calls.
+
+    Args:
+        program: what to run.
+        functions: the compiled kernel of each of ``program.kernels``.
+    """
+
+    def __init__(self, program: Program, functions: Sequence[Kernel]) -> None:
+        self.program = program
+        self._arena = host.aligned_empty((max(program.arena, 1),), np.uint8)
+        self._status = host.aligned_empty((max(len(program.checks), 1), 8), np.int64)
+        self._scalars = [host.aligned_empty((), t.dtype.numpy) for t in program.scalars]
+        self._constants = [host.aligned_copy(c.array) for c in program.constants]
+        self._nothing = view(host.aligned_empty((1,), np.uint8))
+        self._arguments: list[list[Any]] = []
+        self._slots: dict[int, Slots] = {}
+        calls = [self._bind(call.kernel, call.arguments, call.status, functions)
+                 for call in program.calls]  # fmt: skip
+        self._before, self._after = calls[: program.before], calls[program.before :]
+        self._fresh = [i for i, s in enumerate(program.storages) if s.kind in ("output", "new")]
+        self._inputs = self._find("input", len(program.inputs))
+        self._states = self._find("state", len(program.states))
+        self._last: dict[int, Array] = {}
+        self._own: dict[int, Array] = {}  # copies of what kernels cannot take
+
+    def _find(self, kind: str, count: int) -> list[int]:
+        found = {s.index: i for i, s in enumerate(self.program.storages) if s.kind == kind}
+        return [found[i] for i in range(count)]
+
+    def _bind(self, kernel: int, storages: Sequence[int], status: int | None,
+              functions: Sequence[Kernel]) -> tuple[Kernel, list[Any]]:  # fmt: skip
+        arguments = [self._fixed(i, self.program.storages[i]) for i in storages]
+        for position, storage in enumerate(storages):
+            if arguments[position] is None:
+                self._slots.setdefault(storage, []).append((arguments, position))
+        if status is not None:
+            arguments.append(view(self._status[status]))
+        return functions[kernel], arguments
+
+    def _fixed(self, number: int, storage: Storage) -> Any:
+        """The tensor of a storage that stays where it is from call to call."""
+        if storage.type.size == 0:
+            return self._nothing
+        if storage.kind == "arena":
+            end = storage.index + storage.type.nbytes
+            return view(self._arena[storage.index : end])
+        if storage.kind == "scalar":
+            return view(self._scalars[storage.index])
+        return view(self._constants[storage.index]) if storage.kind == "constant" else None
+
+    def run(
+        self, inputs: Sequence[Array], scalars: Sequence[float], states: Sequence[Array]
+    ) -> tuple[list[Array], list[Array]]:
+        """One call; see ``nngraph.backends.base.Executable``.
+
+        Raises:
+            IndexError: if an operator met an index out of range; states are as they were.
+        """
+        for array, value in zip(self._scalars, scalars, strict=True):
+            array[...] = value
+        for storage, array in zip(self._inputs, inputs, strict=True):
+            if self._last.get(storage) is not array:
+                self._give(storage, array)
+        for storage, array in zip(self._states, states, strict=True):
+            if self._last.get(storage) is not array:
+                self._give(storage, array)
+        fresh = {i: self._make(i) for i in self._fresh}
+        self._compute()
+        for function, arguments in self._after:
+            function(*arguments)
+        given = dict(zip(self._states, states, strict=True))
+        outputs = [fresh[i] for i in self.program.outputs]
+        return outputs, [
+            fresh[i] if i in fresh else self._own.get(i, given[i]) for i in self.program.new_states
+        ]
+
+    def _compute(self) -> None:
+        """All calls that leave states alone, then the check of what they report."""
+        checks = self.program.checks
+        if checks:
+            self._status.fill(0)
+        for function, arguments in self._before:
+            function(*arguments)
+        if checks and self._status[:, 0].any():
+            self._raise()
+
+    def _raise(self) -> None:
+        slot = int(np.flatnonzero(self._status[:, 0])[0])
+        check = self.program.checks[slot]
+        where = f" (at {check.origin})" if check.origin else ""
+        raise IndexError(
+            f"{check.what}: index {int(self._status[slot, 1])} is out of range for axis {check.axis} "
+            f"of size {check.size}; indices must be in [{-check.size}, {check.size - 1}]{where}"
+        )
+
+    def _make(self, number: int) -> Array:
+        type = self.program.storages[number].type
+        array = host.aligned_empty(type.static_shape, type.dtype.numpy)
+        self._point(number, array)
+        return array
+
+    def _give(self, number: int, array: Array) -> None:
+        """Lets the kernels use a caller's array, or a copy where they cannot."""
+        if host.is_aligned(array) and array.flags.writeable:
+            self._point(number, array)
+            self._last[number] = array
+            self._own.pop(number, None)
+        else:
+            self._own[number] = host.aligned_copy(array)
+            self._point(number, self._own[number])
+            self._last.pop(number, None)
+
+    def _point(self, number: int, array: Array) -> None:
+        slots = self._slots.get(number)
+        if slots:
+            tensor = view(array) if array.size else self._nothing
+            for arguments, position in slots:
+                arguments[position] = tensor
+
+
+def view(array: Array) -> Any:
+    """What kernels take: the bytes of an aligned contiguous array, not copied."""
+    import tvm_ffi
+
+    return tvm_ffi.from_dlpack(array.reshape(-1).view(np.uint8))
+

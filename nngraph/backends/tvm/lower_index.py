@@ -1,0 +1,70 @@
+"""Reading and writing by index, and the check that reports an index out of range."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from nngraph.backends.tvm.kernels.common import kernel
+from nngraph.backends.tvm.kernels.scatter import (
+    gather_elements,
+    scatter_elements,
+    scatter_rows,
+    take_rows,
+)
+from nngraph.backends.tvm.lower_types import storage_type
+from nngraph.backends.tvm.program import KernelSpec
+from nngraph.backends.tvm.specs import ElementsSpec, TakeSpec
+from nngraph.ir.types import TensorType
+
+__all__ = ["build_index"]
+
+
+def build_index(spec: KernelSpec) -> Any:
+    """The kernel of an indexed operator."""
+    op: Any = spec.op
+    x = spec.inputs[0]
+    if op.name == "index_check":
+        return _check(x, op.size)
+    index = spec.inputs[1]
+    if op.name in ("take", "scatter_slices"):
+        rows = _take_spec(x, index, op.axis, _raw(spec))
+        return take_rows(rows) if op.name == "take" else scatter_rows(rows, op.reduction)
+    reduction = getattr(op, "reduction", "none")
+    elements = ElementsSpec(
+        x.static_shape, index.static_shape, op.axis, reduction, _raw(spec), index.dtype.name
+    )
+    return gather_elements(elements) if op.name == "gather_elements" else scatter_elements(elements)
+
+
+def _raw(spec: KernelSpec) -> str:
+    """The element type: as stored where nothing is computed."""
+    dtype = spec.inputs[0].dtype
+    computes = getattr(spec.op, "reduction", "none") != "none"
+    return dtype.name if computes else storage_type(dtype)
+
+
+def _take_spec(x: TensorType, index: TensorType, axis: int, dtype: str) -> TakeSpec:
+    shape = x.static_shape
+    return TakeSpec(
+        math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :]),
+        math.prod(index.static_shape), dtype, index.dtype.name,
+    )  # fmt: skip
+
+
+def _check(index: TensorType, size: int) -> Any:
+    """Parameters: indices (flat), status: int64[8] gets 1 and the offending index."""
+    count = math.prod(index.static_shape)
+    kind = index.dtype.name
+    with kernel("index_check") as k:
+        x = k.argument("index", (count,), kind)
+        status = k.argument("status", (8,), "int64")
+        with T.serial(0, count) as i:
+            low, high = tirx.const(-size, kind), tirx.const(size, kind)
+            with T.If(tirx.any(x[i] < low, x[i] >= high)), T.Then():
+                T.buffer_store(status, tirx.const(1, "int64"), [0])
+                T.buffer_store(status, tirx.Cast("int64", x[i]), [1])
+    return k.finish()
