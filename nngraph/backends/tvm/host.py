@@ -54,7 +54,8 @@ def aligned_copy(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def is_aligned(array: npt.NDArray[Any]) -> bool:
     """Whether a kernel may be given `array` as it is: contiguous and at an aligned address."""
-    return bool(array.flags.c_contiguous) and array.ctypes.data % ALIGNMENT == 0
+    aligned = array.size == 0 or array.ctypes.data % ALIGNMENT == 0
+    return bool(array.flags.c_contiguous) and aligned
 
 
 @functools.cache
