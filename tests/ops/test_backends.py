@@ -18,7 +18,7 @@ from nngraph.ir.op import Array, Op, Sample
 from nngraph.ops import REGISTRY
 from tests.support.backends import BACKENDS, UnsupportedGraph, job_of, run_graph
 from tests.support.contract import retyped
-from tests.support.gaps import GAPS, reason
+from tests.support.gaps import GAPS, reason, slack
 from tests.support.tolerances import assert_close
 
 TYPES = (float32, float64, float16, bfloat16)
@@ -54,7 +54,7 @@ def check(backend: str, samples: list[tuple[Sample, str]], run: Run = run_graph)
         wanted = evaluate(job.graph, job.inputs)
     got = run(backend, job.graph, job.inputs)
     for g, w, note in zip(got, wanted, job.notes, strict=True):
-        assert_close(g, w, f"{backend}, {note}")
+        assert_close(g, w, f"{backend}, {note}", slack(backend, note))
 
 
 def check_apart(backend: str, samples: list[tuple[Sample, str]], run: Run = run_graph) -> set[str]:
