@@ -9,15 +9,18 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nngraph.ir.dims import Dim
-from nngraph.ir.dtypes import DType, bool_, float32, int64
+from nngraph.ir.dtypes import DTYPES, DType, bool_, float32, int64
 from nngraph.ir.op import Array, O, Op, Sample, Trait, apply1
 from nngraph.ir.types import Shape, TensorType, type_of_array
-from nngraph.ops.core import Literal
+from nngraph.ops.core import Literal, need
 
 __all__ = ["Constant", "Full", "Iota", "as_operand", "constant", "full", "full_like", "iota",
            "ones_like", "scalar", "zeros_like"]  # fmt: skip
 
 _CREATION = frozenset({Trait.CREATION})
+_RANGES = {
+    d: (int(np.iinfo(d.numpy).min), int(np.iinfo(d.numpy).max)) for d in DTYPES if d.is_integer
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,11 @@ class Full(Op):
     differentiable: ClassVar[bool] = False
 
     def infer(self) -> tuple[TensorType, ...]:
+        if self.dtype.is_integer:
+            low, high = _RANGES[self.dtype]
+            whole = low <= self.value <= high and self.value == int(self.value)
+            need(whole, "full", "the value", self.value,
+                 f"a whole number from {low} to {high} for {self.dtype.name}")  # fmt: skip
         return (TensorType(self.dtype, self.shape),)
 
     def eval(self) -> tuple[Array, ...]:
@@ -77,6 +85,8 @@ class Iota(Op):
     differentiable: ClassVar[bool] = False
 
     def infer(self) -> tuple[TensorType, ...]:
+        rank = len(self.shape)
+        need(0 <= self.axis < rank, "iota", "axis", self.axis, f"one of the {rank} axes")
         return (TensorType(self.dtype, self.shape),)
 
     def eval(self) -> tuple[Array, ...]:

@@ -1,7 +1,8 @@
-"""The error function for NumPy arrays, to the last digits of float64.
+"""The error function for NumPy arrays, to the last digits of their type.
 
-Source: W. J. Cody, "Rational Chebyshev approximation for the error function", Mathematics of
-Computation 23 (1969), 631-637: three ranges, one quotient of polynomials each.
+float64: W. J. Cody, "Rational Chebyshev approximation for the error function", Mathematics of
+Computation 23 (1969), 631-637: three ranges, one quotient of polynomials each. float32: one
+quotient for all, fitted to it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ _LARGE_P: Final = (1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949
                    6.58749161529837803e-4)  # fmt: skip
 _LARGE_Q: Final = (1.0, 2.56852019228982242e00, 1.87295284992346047e00, 5.27905102951428412e-1,
                    6.05183413124413191e-2, 2.33520497626869185e-3)  # fmt: skip
+# float32, |x| <= 4: erf(x) = x * P(x*x) / Q(x*x), fitted by weighted least squares on Chebyshev
+# nodes (error 2.5e-8, 3.6e-7 with rounding in float32)
+_SINGLE_P: Final = (1.9867748245412692e-06, 0.00028456741097877017, 0.003883402729102924,
+                    0.053101929429171794, 0.19354640323061426, 1.1283791393059777)  # fmt: skip
+_SINGLE_Q: Final = (3.742017530413894e-05, 0.001185585699088583, 0.015207369271167935,
+                    0.1153505597831476, 0.5048585892818536, 1.0)  # fmt: skip
 _ROOT: Final = 0.56418958354775628695  # 1 / sqrt(pi)
 
 _BLOCK: Final = 1 << 14  # elements at a time: the temporaries stay in the cache
@@ -45,7 +52,7 @@ def _polynomial(coefficients: Sequence[float], x: Array) -> Array:
     total = np.full_like(x, coefficients[0])
     for c in coefficients[1:]:
         total *= x
-        total += c
+        total += x.dtype.type(c)
     return total
 
 
@@ -77,15 +84,28 @@ def _fill(out: Array, x: Array, where: Array, rule: Callable[[Array], Array]) ->
         out[where] = rule(x[where])
 
 
+def _single(x: Array) -> Array:
+    x = np.minimum(np.maximum(x, np.float32(-4)), np.float32(4))  # both keep NaN
+    square = x * x
+    x *= _polynomial(_SINGLE_P, square)
+    x /= _polynomial(_SINGLE_Q, square)
+    return np.minimum(np.maximum(x, np.float32(-1)), np.float32(1))
+
+
+def _double(x: Array) -> Array:
+    out = np.empty_like(x)
+    size = np.abs(x)
+    _fill(out, x, size <= _SMALL, _small)
+    _fill(out, x, (size > _SMALL) & (size <= _MIDDLE), _middle)
+    _fill(out, x, ~(size <= _MIDDLE), _large)
+    return out
+
+
 def erf(x: Array) -> Array:
-    """The error function, in float64 inside, of a floating point array; NaN stays NaN."""
+    """The error function of a float32 or float64 array, in its own type; NaN stays NaN."""
     flat = np.asarray(x).reshape(-1)
-    out = np.empty(flat.shape, np.float64)
+    rule = _single if flat.dtype == np.float32 else _double
+    out = np.empty_like(flat)
     for start in range(0, flat.size, _BLOCK):
-        part = flat[start : start + _BLOCK].astype(np.float64)
-        piece = out[start : start + _BLOCK]
-        size = np.abs(part)
-        _fill(piece, part, size <= _SMALL, _small)
-        _fill(piece, part, (size > _SMALL) & (size <= _MIDDLE), _middle)
-        _fill(piece, part, ~(size <= _MIDDLE), _large)
+        out[start : start + _BLOCK] = rule(flat[start : start + _BLOCK])
     return out.reshape(np.shape(x))
