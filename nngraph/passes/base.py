@@ -9,7 +9,29 @@ from typing import Protocol
 
 from nngraph.ir.graph import Graph
 
-__all__ = ["Context", "Observer", "Pass", "Pipeline", "Until"]
+__all__ = ["Context", "Event", "Observer", "Pass", "Pipeline", "Until"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A rule met a place that fits its pattern.
+
+    Attributes:
+        rule: its name.
+        operator: name of the operator at the place.
+        origin: where that comes from.
+        refusal: why the rule was not applied; empty if it was.
+    """
+
+    rule: str
+    operator: str
+    origin: str
+    refusal: str = ""
+
+    def __str__(self) -> str:
+        outcome = f"refused: {self.refusal}" if self.refusal else "applied"
+        place = f" @ {self.origin}" if self.origin else ""
+        return f"{self.rule} on {self.operator}{place}: {outcome}"
 
 
 @dataclass
@@ -20,11 +42,13 @@ class Context:
         strict: leave out rules that reassociate sums or assume finite values.
         threads: number of threads that the compiled graph will run on.
         log: one line for each pass: name, changes, seconds.
+        trace: collects what rewrite rules did and refused to do, if it is a list.
     """
 
     strict: bool = True
     threads: int = 1
     log: list[str] = field(default_factory=list)
+    trace: list[Event] | None = None
 
 
 class Pass(Protocol):
