@@ -1,0 +1,240 @@
+"""Activation functions."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from nngraph import ops
+from nngraph.frontend import random
+from nngraph.frontend.functions import where
+from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dtypes import DType
+
+__all__ = ["celu", "dropout", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish",
+           "hardtanh", "leaky_relu", "log_softmax", "logsigmoid", "mish", "prelu", "relu", "relu6",
+           "selu", "sigmoid", "silu", "softmax", "softmin", "softplus", "softshrink", "softsign",
+           "tanh", "tanhshrink", "threshold"]  # fmt: skip
+
+_SELU_ALPHA = 1.6732632423543772848170429916717
+_SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def _placed(x: Tensor, y: Tensor, inplace: bool) -> Tensor:
+    return x._inplace(y) if inplace else y
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """``max(x, 0)``; its gradient at 0 is 0."""
+    return _placed(input, input.relu(), inplace)
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """``x`` where it is greater than the threshold, ``value`` elsewhere."""
+    return _placed(input, where(input > threshold, input, value), inplace)
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """``min(max(x, 0), 6)``."""
+    return hardtanh(input, 0.0, 6.0, inplace)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0,
+             inplace: bool = False) -> Tensor:  # fmt: skip
+    """``x`` limited to the bounds, where its gradient is 0.
+
+    Raises:
+        ValueError: if the lower bound is above the upper one.
+    """
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    inside = (input > min_val) & (input < max_val)
+    y = where(inside, input, input.detach().clamp(min_val, max_val))
+    return _placed(input, y, inplace)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """``x`` where positive, ``negative_slope * x`` elsewhere."""
+    return _placed(input, where(input > 0, input, input * negative_slope), inplace)
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """``leaky_relu`` with a learned slope for all or for each channel (axis 1).
+
+    Raises:
+        RuntimeError: if the number of slopes is neither 1 nor that of channels.
+    """
+    channels = input.shape[1] if input.ndim >= 2 else 1
+    if weight.numel() != 1 and weight.numel() != channels:
+        raise RuntimeError("Mismatch of parameter numbers and input channel size. Found parameter "
+                           f"numbers = {weight.numel()} and channel size = {channels}.")  # fmt: skip
+    if weight.ndim == 1 and input.ndim >= 2:
+        weight = weight.reshape(-1, *(1,) * (input.ndim - 2))
+    return where(input > 0, input, input * weight)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """``x`` where positive, ``alpha * (exp(x) - 1)`` elsewhere."""
+    return _placed(input, _elu(input, alpha, 1.0, 1.0), inplace)
+
+
+def _elu(x: Tensor, alpha: float, scale: float, inner: float) -> Tensor:
+    # The bound keeps the unused side from overflowing into 0 * inf in the gradient.
+    low = (where(x > 0, 0.0, x) * inner).expm1() * (alpha * scale)
+    return where(x > 0, x * scale, low)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """The self-normalizing ``elu`` (Klambauer et al., 2017)."""
+    return _placed(input, _elu(input, _SELU_ALPHA, _SELU_SCALE, 1.0), inplace)
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """``x`` where positive, ``alpha * (exp(x / alpha) - 1)`` elsewhere.
+
+    Raises:
+        RuntimeError: if ``alpha`` is 0.
+    """
+    if alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    return _placed(input, _elu(input, alpha, 1.0, 1.0 / alpha), inplace)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """``x * P(N(0, 1) < x)``; ``approximate="tanh"`` for the formula with tanh.
+
+    Raises:
+        RuntimeError: for another ``approximate``.
+    """
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError("approximate argument must be either none or tanh.")
+    return cast("Tensor", ops.gelu(input, approximate))
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """``x * sigmoid(x)``."""
+    return _placed(input, cast("Tensor", ops.silu(input)), inplace)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """``x * tanh(softplus(x))``."""
+    return _placed(input, input * softplus(input).tanh(), inplace)
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """``1 / (1 + exp(-x))``."""
+    return input.sigmoid()
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """The logarithm of ``sigmoid``, without overflow."""
+    return where(input < 0, input, 0.0) - (-input.abs()).exp().log1p()
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """``x / 6 + 1/2`` limited to [0, 1]."""
+    return _placed(input, hardtanh(input + 3, 0.0, 6.0) / 6, inplace)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """``x * hardsigmoid(x)``."""
+    inner = where(input < 3, input * (input + 3) / 6, input)
+    return _placed(input, where(input > -3, inner, 0.0), inplace)
+
+
+def tanh(input: Tensor) -> Tensor:
+    """Hyperbolic tangent."""
+    return input.tanh()
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """``x - tanh(x)``."""
+    return input - input.tanh()
+
+
+def softsign(input: Tensor) -> Tensor:
+    """``x / (1 + |x|)``."""
+    return input / (input.abs() + 1)
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """``log(1 + exp(beta * x)) / beta``; ``x`` itself where ``beta * x > threshold``."""
+    scaled = input * beta
+    linear = scaled > threshold
+    safe = where(linear, 0.0, scaled)
+    return where(linear, input, safe.exp().log1p() / beta)
+
+
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """``x`` moved towards 0 by ``lambd``.
+
+    Raises:
+        RuntimeError: if ``lambd`` is negative.
+    """
+    if lambd < 0:
+        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}")
+    return where(input > lambd, input - lambd, where(input < -lambd, input + lambd, input * 0))
+
+
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """``x`` where ``|x| > lambd``, 0 elsewhere."""
+    return where((input >= -lambd) & (input <= lambd), 0.0, input)
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """``a * sigmoid(b)`` for the halves ``a``, ``b`` of a dimension.
+
+    Raises:
+        RuntimeError: if its size is odd.
+    """
+    size = input.shape[dim]
+    if size % 2:
+        raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {size}")
+    a, b = input.chunk(2, dim)
+    return a * b.sigmoid()
+
+
+def _softmax_dim(name: str, dim: int | None, rank: int) -> int:
+    if dim is None:
+        raise TypeError(f"{name}() needs dim= (PyTorch's guess, {0 if rank in (0, 1, 3) else 1} "
+                        "here, is deprecated)")  # fmt: skip
+    return dim
+
+
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3,
+            dtype: DType | None = None) -> Tensor:  # fmt: skip
+    """``exp(x) / sum(exp(x))`` along ``dim``."""
+    return input.softmax(_softmax_dim("softmax", dim, input.ndim), dtype)
+
+
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3,
+            dtype: DType | None = None) -> Tensor:  # fmt: skip
+    """``softmax(-x)``."""
+    return (-input).softmax(_softmax_dim("softmin", dim, input.ndim), dtype)
+
+
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3,
+                dtype: DType | None = None) -> Tensor:  # fmt: skip
+    """The logarithm of ``softmax``."""
+    return input.log_softmax(_softmax_dim("log_softmax", dim, input.ndim), dtype)
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True,
+            inplace: bool = False) -> Tensor:  # fmt: skip
+    """Zeroes elements with probability ``p`` and scales the rest by ``1 / (1 - p)``.
+
+    Raises:
+        ValueError: if ``p`` is not a probability.
+    """
+    return _dropped(input, p, training, inplace, tuple(input.type.shape))
+
+
+def _dropped(x: Tensor, p: float, training: bool, inplace: bool,
+             mask_shape: tuple[object, ...]) -> Tensor:  # fmt: skip
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    if not training or p == 0:
+        return x
+    if p == 1:
+        return _placed(x, x * 0, inplace)
+    keep = random.rand(mask_shape) >= p
+    return _placed(x, x * (keep.to(x.dtype) * (1.0 / (1.0 - p))), inplace)

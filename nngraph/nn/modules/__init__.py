@@ -1,0 +1,1 @@
+"""The layers, in files named as PyTorch's."""

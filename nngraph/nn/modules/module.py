@@ -1,0 +1,363 @@
+"""``Module``: parameters, buffers and submodules behind attributes, and a forward."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Self
+
+from nngraph.frontend.base import TensorBase
+from nngraph.frontend.modes import active_trace
+from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dtypes import DType, as_dtype, bfloat16, float16, float32, float64
+from nngraph.nn.modules.hooks import RemovableHandle
+from nngraph.nn.modules.iteration import IterationMethods
+from nngraph.nn.parameter import Buffer, Parameter
+
+__all__ = ["Module", "RemovableHandle"]
+
+_PLAIN = (bool, int, float, str, tuple, type(None))
+
+
+class Module(IterationMethods):
+    """Base class of all networks and layers; override ``__init__`` and ``forward``.
+
+    Attributes:
+        training: set by ``train()`` and ``eval()``.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
+    """
+
+    training: bool
+    _changes: int
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if args or kwargs:
+            raise TypeError(f"{type(self).__name__}.__init__() takes no arguments for its base "
+                            f"class Module; got {args} {kwargs}")  # fmt: skip
+        own = self.__dict__
+        own["_changes"] = 0
+        own["training"] = True
+        for name in ("_parameters", "_buffers", "_modules"):
+            own[name] = {}
+        own["_non_persistent_buffers_set"] = set()
+        for name in ("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called",
+                     "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs", "_state_dict_hooks",
+                     "_state_dict_pre_hooks", "_load_state_dict_pre_hooks",
+                     "_load_state_dict_post_hooks"):  # fmt: skip
+            own[name] = OrderedDict()
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; every subclass defines its own.
+
+        Raises:
+            NotImplementedError: if it does not.
+        """
+        raise NotImplementedError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function'
+        )
+
+    # -- calling ---------------------------------------------------------------------------
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the hooks and ``forward``."""
+        trace = active_trace()
+        if trace is None:
+            return self._call(args, kwargs)
+        with trace.module(self):
+            return self._call(args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not self._forward_hooks and not self._forward_pre_hooks:
+            return self.forward(*args, **kwargs)
+        done: set[int] = set()
+        try:
+            args, kwargs = self._run_pre_hooks(args, kwargs)
+            result = self.forward(*args, **kwargs)
+            for key, hook in list(self._forward_hooks.items()):
+                done.add(key)
+                result = self._run_hook(key, hook, args, kwargs, result)
+            return result
+        except Exception:
+            for key in self._forward_hooks_always_called:
+                if key not in done:
+                    self._run_hook(key, self._forward_hooks[key], args, kwargs, None)
+            raise
+
+    def _run_pre_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]
+                       ) -> tuple[tuple[Any, ...], dict[str, Any]]:  # fmt: skip
+        for key, hook in list(self._forward_pre_hooks.items()):
+            if key in self._forward_pre_hooks_with_kwargs:
+                found = hook(self, args, kwargs)
+                if found is not None and not (isinstance(found, tuple) and len(found) == 2):
+                    raise RuntimeError("forward pre-hook must return None or a tuple of "
+                                       f"(new_args, new_kwargs), but got {found}.")  # fmt: skip
+                args, kwargs = (args, kwargs) if found is None else found
+            else:
+                found = hook(self, args)
+                if found is not None:
+                    args = found if isinstance(found, tuple) else (found,)
+        return args, kwargs
+
+    def _run_hook(self, key: int, hook: Callable[..., Any], args: tuple[Any, ...],
+                  kwargs: dict[str, Any], result: Any) -> Any:  # fmt: skip
+        if key in self._forward_hooks_with_kwargs:
+            found = hook(self, args, kwargs, result)
+        else:
+            found = hook(self, args, result)
+        return result if found is None else found
+
+    def _fingerprint(self) -> object:
+        """What a trace of this module's own forward relies on."""
+        return (
+            self._changes,
+            self.training,
+            [None if p is None else (id(p), id(p._variable.storage), p._variable.requires_grad)
+             for p in (*self._parameters.values(), *self._buffers.values())],
+            [id(m) for m in self._modules.values()],
+            [*self._forward_pre_hooks, *self._forward_hooks],
+        )  # fmt: skip
+
+    # -- attributes ------------------------------------------------------------------------
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = self.__dict__
+        if isinstance(value, Parameter):
+            self._need_init("parameters")
+            self._remove_from_others(name, "_parameters")
+            self.register_parameter(name, value)
+        elif isinstance(value, Module):
+            self._need_init("module")
+            self._remove_from_others(name, "_modules")
+            self._modules[name] = value
+        elif name in own.get("_parameters", ()):
+            _need_none(value, f"as parameter '{name}' (nngraph.nn.Parameter or None expected)")
+            self._parameters[name] = None
+        elif name in own.get("_modules", ()):
+            _need_none(value, f"as child module '{name}' (nngraph.nn.Module or None expected)")
+            self._modules[name] = None
+        elif isinstance(value, Buffer) or name in own.get("_buffers", ()):
+            self._set_buffer(name, value)
+        else:
+            self._set_plain(name, value)
+
+    def _set_buffer(self, name: str, value: Any) -> None:
+        if value is not None and not isinstance(value, TensorBase):
+            raise TypeError(f"cannot assign '{_type_name(value)}' as buffer '{name}' "
+                            "(nngraph.nn.Buffer, nngraph.Tensor or None expected)")  # fmt: skip
+        persistent = name not in self.__dict__.get("_non_persistent_buffers_set", ())
+        if isinstance(value, Buffer):
+            persistent = value.persistent
+        self.register_buffer(name, value, persistent)
+
+    def _set_plain(self, name: str, value: Any) -> None:
+        """Plain attributes; a changed number or flag makes traces of the module out of date."""
+        own = self.__dict__
+        if isinstance(value, _PLAIN) and name in own and active_trace() is None:
+            known = own[name]
+            if known is not value and (not isinstance(known, _PLAIN) or known != value):
+                own["_changes"] = own.get("_changes", 0) + 1
+        object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        own = self.__dict__
+        for table in ("_parameters", "_buffers", "_modules"):
+            if table in own and name in own[table]:
+                return own[table][name]
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def __delattr__(self, name: str) -> None:
+        for table in (self._parameters, self._buffers, self._modules):
+            if name in table:
+                del table[name]
+                self._non_persistent_buffers_set.discard(name)
+                return
+        object.__delattr__(self, name)
+
+    def __dir__(self) -> list[str]:
+        names = [*super().__dir__(), *self._parameters, *self._buffers, *self._modules]
+        return sorted({name for name in names if not name[0].isdigit()})
+
+    def _need_init(self, what: str) -> None:
+        if "_modules" not in self.__dict__:
+            raise AttributeError(f"cannot assign {what} before Module.__init__() call")
+
+    def _remove_from_others(self, name: str, table: str) -> None:
+        self.__dict__.pop(name, None)
+        for other in ("_parameters", "_buffers", "_modules"):
+            if other != table:
+                self.__dict__[other].pop(name, None)
+        self._non_persistent_buffers_set.discard(name)
+
+    # -- registration ----------------------------------------------------------------------
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Adds a parameter under a name.
+
+        Raises:
+            AttributeError: before ``Module.__init__()``.
+            TypeError, KeyError: for a name that is no string, is empty, has a dot, or is taken.
+            ValueError: for a tensor that recorded operators made.
+        """
+        self._need_init("parameter")
+        self._check_name(name, "parameter", "_parameters")
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"cannot assign '{_type_name(param)}' object to parameter '{name}' "
+                            "(nngraph.nn.Parameter or None required)")  # fmt: skip
+        if param is not None and not param.is_leaf:
+            raise ValueError(f"Cannot assign non-leaf Tensor to parameter '{name}'. Compute it in "
+                             "forward() instead.")  # fmt: skip
+        self._parameters[name] = param
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Adds a tensor that is no parameter; ``persistent`` puts it in ``state_dict``.
+
+        Raises:
+            AttributeError: before ``Module.__init__()``.
+            TypeError, KeyError: for a value that is no tensor, or a name as for parameters.
+        """
+        self._need_init("buffer")
+        self._check_name(name, "buffer", "_buffers")
+        if tensor is not None and not isinstance(tensor, TensorBase):
+            raise TypeError(f"cannot assign '{_type_name(tensor)}' object to buffer '{name}' "
+                            "(nngraph Tensor or None required)")  # fmt: skip
+        self._buffers[name] = tensor
+        if persistent:
+            self._non_persistent_buffers_set.discard(name)
+        else:
+            self._non_persistent_buffers_set.add(name)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Adds a submodule under a name; errors as for parameters."""
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"{_type_name(module)} is not a Module subclass")
+        self._need_init("module")
+        self._check_name(name, "module", "_modules")
+        self._modules[name] = module
+
+    register_module = add_module
+
+    def _check_name(self, name: str, what: str, table: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"{what} name should be a string. Got {_type_name(name)}")
+        if hasattr(self, name) and name not in self.__dict__[table]:
+            raise KeyError(f"attribute '{name}' already exists")
+        if "." in name:
+            raise KeyError(f"{what} name can't contain \".\", got: {name}")
+        if not name:
+            raise KeyError(f'{what} name can\'t be empty string ""')
+
+    # -- modes -----------------------------------------------------------------------------
+    def train(self, mode: bool = True) -> Self:
+        """Sets training mode (dropout, batch statistics) here and in all submodules.
+
+        Raises:
+            ValueError: if ``mode`` is no bool.
+        """
+        if not isinstance(mode, bool):
+            raise ValueError("training mode is expected to be boolean")
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
+        return self
+
+    def eval(self) -> Self:
+        """``train(False)``."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Sets ``requires_grad`` of all parameters."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets all gradients, or fills them with zeros."""
+        for parameter in self.parameters():
+            if set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                parameter.grad = parameter.grad.detach() * 0
+
+    # -- changes of all tensors ------------------------------------------------------------
+    def apply(self, fn: Callable[[Module], None]) -> Self:
+        """Calls ``fn`` on every module, submodules first (for initial values, say)."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def _apply(self, fn: Callable[[Tensor], Tensor]) -> Self:
+        for module in self.children():
+            module._apply(fn)
+        for parameter in self._parameters.values():
+            if parameter is not None:
+                parameter.data = fn(parameter.data)
+                if parameter._grad is not None:
+                    parameter._grad = fn(parameter._grad)
+        for name, buffer in self._buffers.items():
+            self._buffers[name] = None if buffer is None else fn(buffer)
+        return self
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Converts floating point parameters and buffers to a dtype (devices change nothing).
+
+        Raises:
+            TypeError: for a dtype that is no floating point type.
+        """
+        found = [as_dtype(v) for v in (*args, kwargs.get("dtype")) if isinstance(v, DType)]
+        found += [v.dtype for v in args if isinstance(v, TensorBase)]
+        if not found:
+            return self
+        if not found[0].is_floating_point:
+            raise TypeError("nn.Module.to only accepts floating point or complex dtypes, but got "
+                            f"desired dtype={found[0].name}")  # fmt: skip
+        return self._to_dtype(found[0])
+
+    def _to_dtype(self, dtype: DType) -> Self:
+        return self._apply(lambda t: t.to(dtype) if t.dtype.is_floating_point else t)
+
+    def float(self) -> Self:
+        return self._to_dtype(float32)
+
+    def double(self) -> Self:
+        return self._to_dtype(float64)
+
+    def half(self) -> Self:
+        return self._to_dtype(float16)
+
+    def bfloat16(self) -> Self:
+        return self._to_dtype(bfloat16)
+
+    def type(self, dst_type: DType) -> Self:
+        """Converts all parameters and buffers."""
+        return self._apply(lambda t: t.to(dst_type))
+
+    def cpu(self) -> Self:
+        return self
+
+    # -- as text ---------------------------------------------------------------------------
+    def extra_repr(self) -> str:
+        """What ``repr`` shows of the module itself; override it."""
+        return ""
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        lines = [line for line in self.extra_repr().split("\n") if line]
+        children = [f"({n}): {_indented(repr(m))}" for n, m in self._modules.items()]
+        if not children and len(lines) <= 1:
+            return f"{self._get_name()}({''.join(lines)})"
+        return f"{self._get_name()}(\n  " + "\n  ".join([*lines, *children]) + "\n)"
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n  ")
+
+
+def _need_none(value: object, what: str) -> None:
+    if value is not None:
+        raise TypeError(f"cannot assign '{_type_name(value)}' {what}")
+
+
+def _type_name(value: object) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"

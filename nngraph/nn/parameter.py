@@ -1,0 +1,63 @@
+"""Tensors that a module owns: parameters, which train, and buffers, which do not."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from nngraph.frontend.base import TensorBase
+from nngraph.frontend.creation import as_tensor, empty
+from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.variable import Variable
+
+__all__ = ["Buffer", "Parameter", "is_parameter"]
+
+
+class Parameter(Tensor):
+    """A tensor that becomes a parameter of the module it is assigned to.
+
+    Args:
+        data: its elements; memory is shared. None gives a tensor of no elements.
+        requires_grad: whether ``backward`` fills ``grad``.
+
+    Raises:
+        RuntimeError: if ``requires_grad`` is asked for a tensor of integers.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html
+    """
+
+    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
+        super().__init__(Variable(_storage_of(data)))
+        if requires_grad:
+            self.requires_grad_()
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + super().__repr__()
+
+    def _clone_with(self, variable: Variable) -> Parameter:
+        return type(self)(Tensor(variable), variable.requires_grad)
+
+
+class Buffer(Tensor):
+    """A tensor that becomes a buffer of the module it is assigned to.
+
+    Args:
+        data: its elements; memory is shared.
+        persistent: whether it is part of ``state_dict``.
+    """
+
+    def __init__(self, data: Any = None, *, persistent: bool = True) -> None:
+        super().__init__(Variable(_storage_of(data)))
+        self.persistent = persistent
+
+    def _clone_with(self, variable: Variable) -> Buffer:
+        return type(self)(Tensor(variable), persistent=self.persistent)
+
+
+def _storage_of(data: Any) -> Any:
+    tensor = empty(0) if data is None else data if isinstance(data, TensorBase) else as_tensor(data)
+    return cast("Tensor", tensor)._variable.storage
+
+
+def is_parameter(value: object) -> bool:
+    """True for ``Parameter``s."""
+    return isinstance(value, Parameter)

@@ -1,0 +1,235 @@
+"""What optimizers share that update each parameter by a formula of its gradient and state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from nngraph.frontend.creation import full_like, tensor
+from nngraph.frontend.host import guarded, host_number
+from nngraph.frontend.modes import active_trace, enable_grad, no_grad
+from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.trace import Trace, trace_paused
+from nngraph.ir.dtypes import DType, float32, float64
+from nngraph.optim.optimizer import Group, Optimizer
+
+__all__ = ["Numbers", "RuleOptimizer"]
+
+State = dict[str, Tensor]
+
+
+class Numbers:
+    """The options of one group as code computes with them.
+
+    ``n.lr`` is a Python float eagerly, and while tracing a float64 scalar that each call reads
+    from the group anew. ``n.has("nesterov")`` is a fact that shapes the graph: a change of it
+    traces the function again.
+    """
+
+    def __init__(self, group: Group, prefix: str) -> None:
+        self._group = group
+        self._prefix = prefix
+
+    def __getattr__(self, key: str) -> Any:
+        if key.startswith("_") or key not in self._group:
+            raise AttributeError(f"the parameter group has no option {key!r}")
+        value = self._group[key]
+        if isinstance(value, tuple | list):
+            base = key.removesuffix("s")
+            return tuple(host_number(self._group, key, f"{self._prefix}{base}{i + 1}", i)
+                         for i in range(len(value)))  # fmt: skip
+        return host_number(self._group, key, self._prefix + key)
+
+    def has(self, key: str) -> bool:
+        """Whether the option is there and is neither zero nor False."""
+        if key not in self._group:
+            return False
+        return bool(guarded(self._group, key, lambda value: bool(value != 0)))
+
+
+class RuleOptimizer(Optimizer):
+    """An optimizer that is a formula for one parameter.
+
+    A subclass gives the names of its state, the numbers that parameters of one group and step
+    share, and the update. Parameters with the same number of steps behind them share one ``step``
+    tensor, so that a compiled step counts once, not once for each parameter.
+    """
+
+    counts_steps: ClassVar[bool] = True
+
+    def slots(self, n: Numbers) -> tuple[str, ...]:
+        """Names of the state tensors besides ``step``, each shaped as the parameter."""
+        raise NotImplementedError
+
+    def initial(self, slot: str, group: Group) -> float:
+        """What a state tensor is filled with at first."""
+        return 0.0
+
+    def shared(self, n: Numbers, step: Any) -> dict[str, Any]:
+        """Numbers that the update needs, computed in float64."""
+        raise NotImplementedError
+
+    def update(self, param: Tensor, grad: Tensor, state: State, n: Numbers, s: Any) -> None:
+        """Changes the parameter and its state in place; ``s`` holds ``shared`` as attributes."""
+        raise NotImplementedError
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Updates all parameters that have gradients; see ``Optimizer.step``."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        with no_grad(), _update_scope():
+            self._step()
+        return loss
+
+    def _step(self) -> None:
+        work: list[tuple[Numbers, list[tuple[Tensor, Tensor]]]] = []
+        for position, group in enumerate(self.param_groups):
+            n = Numbers(group, f"group{position}." if position else "")
+            pairs = [(p, g) for p in group["params"] if (g := p.grad) is not None]
+            for param, _ in pairs:
+                self._prepare(param, group, n)
+            work.append((n, pairs))
+        params = [param for _, pairs in work for param, _ in pairs]
+        if self.counts_steps:
+            self._prepare_steps(params)
+        trace = active_trace()
+        if trace is not None:
+            self._note(trace, params)
+        steps = self._count(params)
+        for n, pairs in work:
+            self._update_group(n, pairs, steps)
+
+    def _update_group(self, n: Numbers, pairs: list[tuple[Tensor, Tensor]],
+                      steps: dict[int, Any]) -> None:  # fmt: skip
+        known: dict[tuple[int, DType], _Shared] = {}
+        exact: dict[int, dict[str, Any]] = {}
+        for param, grad in pairs:
+            state = self.state[param]
+            count = id(state["step"]) if self.counts_steps else 0
+            if count not in exact:
+                exact[count] = self.shared(n, steps.get(count))
+            key = (count, param.dtype)
+            if key not in known:
+                known[key] = _Shared(exact[count], param.dtype)
+            s = known[key]
+            grad = -grad if n.has("maximize") else grad
+            self.update(param, grad, state, n, s)
+
+    # -- state -----------------------------------------------------------------------------
+    def _prepare(self, param: Tensor, group: Group, n: Numbers) -> None:
+        """Makes the state tensors that are missing: eagerly, also while tracing."""
+        state = self.state[param]
+        missing = [slot for slot in self.slots(n) if slot not in state]
+        with trace_paused():
+            for slot in missing:
+                state[slot] = full_like(param, self.initial(slot, group))
+        trace = active_trace()
+        if trace is not None and missing:
+            trace.undo.append(lambda: _forget(self.state, param, missing))
+
+    def _prepare_steps(self, params: list[Tensor]) -> None:
+        with trace_paused():
+            fresh = tensor(0.0, float32)
+        for param in params:
+            self._set_step(param, self.state[param].get("step", fresh))
+        self._split_steps({id(p) for p in params})
+
+    def _count(self, params: list[Tensor]) -> dict[int, Any]:
+        """Adds one to the step counts; gives them by identity, as numbers."""
+        counted: dict[int, Any] = {}
+        for param in params if self.counts_steps else ():
+            step = self.state[param]["step"]
+            if id(step) not in counted:
+                step.add_(1)
+                counted[id(step)] = step.item() if active_trace() is None else step.to(float64)
+        return counted
+
+    def _set_step(self, param: Tensor, step: Tensor) -> None:
+        state = self.state[param]
+        if state.get("step") is step:
+            return
+        before, trace = state.get("step"), active_trace()
+        rest = {k: v for k, v in state.items() if k != "step"}
+        state.clear()
+        state.update(step=step, **rest)  # PyTorch's order: the step is first
+        if trace is not None and before is None:
+            trace.undo.append(lambda: _forget(self.state, param, ["step"]))
+        elif trace is not None:
+            trace.undo.append(lambda: state.update(step=before))
+
+    def _split_steps(self, active: set[int]) -> None:
+        """Where only some parameters that share a count have gradients, these get their own."""
+        idle = {id(s["step"]) for p, s in self.state.items() if id(p) not in active and "step" in s}
+        own: dict[int, Tensor] = {}
+        for param, state in list(self.state.items()):
+            step = state.get("step")
+            if id(param) in active and id(step) in idle and step is not None:
+                if id(step) not in own:
+                    own[id(step)] = _twin(step)
+                self._set_step(param, own[id(step)])
+
+    def _note(self, trace: Trace, params: list[Tensor]) -> None:
+        """Names the state, and guards that groups and state stay the tensors that they are."""
+        for position, param in enumerate(params):
+            storage = param._variable.storage
+            cell = trace.cells.get(id(storage))
+            name = cell.name if cell is not None else f"parameter_{position}"
+            for slot, value in self.state[param].items():
+                full = "optimizer.step" if slot == "step" else f"optimizer.{slot}.{name}"
+                trace.name(value._variable.storage, full)
+            trace.consumed.add(id(param))
+        held = [(p, k, v) for p in params for k, v in self.state[p].items()]
+        layout = self._layout()
+
+        def unchanged() -> bool:
+            if self._layout() != layout:
+                return False
+            get = self.state.get
+            return all((s := get(p)) is not None and s.get(k) is v for p, k, v in held)
+
+        reason = "the optimizer's groups or state tensors were replaced"
+        trace.guard(("optimizer", id(self), len(trace.guards)), unchanged, reason)
+
+    def _layout(self) -> list[tuple[int, list[int]]]:
+        return [(id(g), [id(p) for p in g["params"]]) for g in self.param_groups]
+
+
+class _Shared:
+    """Numbers as attributes; float64 scalars of a trace are cast to the parameters' dtype once."""
+
+    def __init__(self, numbers: dict[str, Any], dtype: DType) -> None:
+        for name, value in numbers.items():
+            setattr(self, name, value.to(dtype) if isinstance(value, Tensor) else value)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"shared() gave no number {name!r}")
+
+
+@contextmanager
+def _update_scope() -> Iterator[None]:
+    trace = active_trace()
+    if trace is None:
+        yield
+        return
+    with trace.scope(transform="update"):
+        yield
+
+
+def _twin(step: Tensor) -> Tensor:
+    """Another tensor of the same count, which exists also outside the trace."""
+    with trace_paused():
+        twin = Tensor.clone(step)
+    if active_trace() is not None:
+        twin._write(step._variable)
+    return twin
+
+
+def _forget(state: dict[Any, Any], param: Tensor, slots: list[str]) -> None:
+    values = state.get(param, {})
+    for slot in slots:
+        values.pop(slot, None)
+    if not values:
+        state.pop(param, None)

@@ -1,0 +1,85 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from nngraph.frontend.modes import active_trace
+from nngraph.frontend.tensor import Tensor
+from nngraph.optim.optimizer import ParamsT
+from nngraph.optim.rule import Numbers, RuleOptimizer, State
+
+__all__ = ["SGD"]
+
+
+class SGD(RuleOptimizer):
+    """Gradient descent with momentum.
+
+    ::
+
+        g = grad + weight_decay * p
+        b = momentum * b + (1 - dampening) * g      (b = g in the first step)
+        p = p - lr * (g + momentum * b if nesterov else b)
+
+    Without momentum the last line is ``p = p - lr * g``.
+
+    Raises:
+        ValueError: for negative numbers, and for Nesterov's momentum without momentum or with
+            dampening.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
+    """
+
+    counts_steps: ClassVar[bool] = False
+
+    def __init__(self, params: ParamsT, lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
+                 weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False,
+                 foreach: bool | None = None, differentiable: bool = False,
+                 fused: bool | None = None) -> None:  # fmt: skip
+        if lr < 0.0:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        if momentum < 0.0:
+            raise ValueError(f"Invalid momentum value: {momentum}")
+        if weight_decay < 0.0:
+            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        defaults = {"lr": lr, "momentum": momentum, "dampening": dampening,
+                    "weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize,
+                    "foreach": foreach, "differentiable": differentiable,
+                    "fused": fused}  # fmt: skip
+        super().__init__(params, defaults)
+
+    def slots(self, n: Numbers) -> tuple[str, ...]:
+        return ("momentum_buffer",) if n.has("momentum") else ()
+
+    def shared(self, n: Numbers, step: Any) -> dict[str, Any]:
+        numbers = {"lr": n.lr}
+        numbers |= {name: getattr(n, name) for name in ("momentum", "weight_decay") if n.has(name)}
+        return numbers | ({"gain": 1 - n.dampening} if n.has("dampening") else {})
+
+    def update(self, param: Tensor, grad: Tensor, state: State, n: Numbers, s: Any) -> None:
+        if n.has("weight_decay"):
+            grad = grad + param * s.weight_decay
+        if n.has("momentum"):
+            buffer = state["momentum_buffer"]
+            dampened = n.has("dampening") and not _is_first(buffer)
+            buffer.copy_(buffer * s.momentum + (grad * s.gain if dampened else grad))
+            grad = grad + buffer * s.momentum if n.has("nesterov") else buffer
+        param.sub_(grad * s.lr)
+
+
+def _is_first(buffer: Tensor) -> bool:
+    """Whether nothing was written to the buffer yet; while tracing this is a guard."""
+    storage, trace = buffer._variable.storage, active_trace()
+    cell = trace.cells.get(id(storage)) if trace is not None else None
+    version = storage.version if cell is None else cell.version_was
+
+    def untouched() -> bool:
+        return storage.version == 0 and storage.array is not None and not storage.array.any()
+
+    first = version == 0 and untouched()
+    if trace is not None:
+        trace.guard(("first step", id(storage)), lambda: untouched() == first,
+                    "the momentum of the first step is not dampened")  # fmt: skip
+    return first
