@@ -185,7 +185,7 @@ class _Layout:
         home = self.emitter.home[value]
         if self._is_free(home):
             self.taken.add(home)
-            self.storages[home] = Storage("output", index, self.storages[home].type)
+            self.storages[home] = Storage("output", index, value.type)
             return home
         target = self._add(Storage("output", index, value.type))
         self._copy(home, target)
@@ -211,7 +211,7 @@ class _Layout:
     def _new_state(self, index: int, home: int, type: TensorType) -> int:
         if self._is_free(home):
             self.taken.add(home)
-            self.storages[home] = Storage("new", index, self.storages[home].type)
+            self.storages[home] = Storage("new", index, type)
             return home
         target = self._add(Storage("new", index, type))
         self._copy(home, target)

@@ -6,6 +6,7 @@ around them decides.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -106,6 +107,38 @@ def _compare(row: Row) -> Row:
         return row(_byte(x), _byte(y)) if dtype is bool_ else row(x, y)
 
     return call
+
+
+# TVM folds x * 0.0 and 0.0 / x to 0.0 and refuses x / 0.0, all wrong for NaN and infinity.
+
+
+def _multiply(dtype: DType, x: Expr, y: Expr) -> Expr:
+    if dtype.is_floating_point and (_is_zero(x) or _is_zero(y)):
+        return tirx.op.fma(x, y, _like(x, -0.0))
+    return x * y
+
+
+def _divide(_dtype: DType, x: Expr, y: Expr) -> Expr:
+    if _is_zero(y):
+        sign = math.copysign(1.0, y.value)
+        undefined = tirx.any(x == _like(x, 0), tirx.isnan(x))
+        infinite = tirx.Select(x > _like(x, 0), _like(x, sign * math.inf), _like(x, -sign * math.inf))
+        return tirx.Select(undefined, _like(x, math.nan), infinite)
+    if _is_zero(x):
+        undefined = tirx.any(y == _like(y, 0), tirx.isnan(y))
+        return tirx.Select(undefined, _like(y, math.nan), x)
+    return x / y
+
+
+def _is_zero(x: Expr) -> bool:
+    return isinstance(x, tirx.FloatImm) and x.value == 0
+
+
+def _differ(dtype: DType, x: Expr, y: Expr) -> Expr:
+    """True where an operand is NaN, which the comparison itself leaves out."""
+    if not dtype.is_floating_point:
+        return _xor(x, y) if dtype is bool_ else x != y
+    return tirx.any(x != y, tirx.isnan(x), tirx.isnan(y))
 
 
 def _sign(dtype: DType, x: Expr) -> Expr:
@@ -248,7 +281,7 @@ def _cast(node: Node, x: Expr) -> Expr:
 def convert(x: Expr, source: DType, target: DType) -> Expr:
     """``x`` as another element type, rounded to it."""
     if target is bool_:
-        return x if source is bool_ else x != const(0, source)
+        return x if source is bool_ else _differ(source, x, const(0, source))
     kind = compute_type(target)
     if source is bool_:
         return tirx.Select(x, const(1, target), const(0, target))
@@ -275,7 +308,9 @@ def _shift(row: Row, arithmetic: bool) -> Row:
     """Shifts by the width or more (or by a negative number) push every bit out."""
 
     def call(dtype: DType, x: Expr, y: Expr) -> Expr:
-        inside = tirx.all(y >= const(0, dtype), y < const(dtype.bits, dtype))
+        inside = y < const(dtype.bits, dtype)
+        if dtype.kind == "int":
+            inside = tirx.all(y >= const(0, dtype), inside)
         amount = tirx.Select(inside, y, const(0, dtype))
         out = const(0, dtype)
         if arithmetic and dtype.kind == "int":
@@ -315,12 +350,12 @@ _FLOAT: dict[str, Row] = {
 }  # fmt: skip
 
 _NUMERIC: dict[str, Row] = {
-    "add": lambda _, x, y: x + y, "sub": lambda _, x, y: x - y, "mul": lambda _, x, y: x * y,
-    "div": lambda _, x, y: x / y, "neg": lambda d, x: _negative(d, x), "abs": _abs, "sign": _sign,
+    "add": lambda _, x, y: x + y, "sub": lambda _, x, y: x - y, "mul": _multiply,
+    "div": _divide, "neg": lambda d, x: _negative(d, x), "abs": _abs, "sign": _sign,
     "floor": _rounding(tirx.floor), "ceil": _rounding(tirx.ceil), "trunc": _rounding(tirx.trunc),
     "round": _rounding(tirx.nearbyint), "relu": lambda d, x: _relu(d, x),
     "floor_divide": _floor_divide, "remainder": _remainder, "fmod": _fmod, "maximum": maximum,
-    "minimum": minimum, "eq": _compare(lambda x, y: x == y), "ne": _compare(lambda x, y: x != y),
+    "minimum": minimum, "eq": _compare(lambda x, y: x == y), "ne": _differ,
     "lt": _compare(lambda x, y: x < y), "le": _compare(lambda x, y: x <= y),
     "gt": _compare(lambda x, y: x > y), "ge": _compare(lambda x, y: x >= y),
     "bitwise_and": lambda d, x, y: tirx.all(x, y) if d is bool_ else x & y,
@@ -342,4 +377,6 @@ def _relu(dtype: DType, x: Expr) -> Expr:
 
 def _negative(dtype: DType, x: Expr) -> Expr:
     """-0.0 for 0.0, which 0 - x would not give."""
+    if dtype.kind == "uint":
+        return ~x + const(1, dtype)  # 0 - x would be folded to 0
     return x * const(-1, dtype) if dtype.is_floating_point else const(0, dtype) - x

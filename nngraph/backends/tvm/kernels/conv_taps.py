@@ -1,7 +1,8 @@
 """Sums over taps: the kernel behind the forward convolution and the input gradient.
 
-A register tile holds target channels x positions. Vectors run along the positions of a row
-("positions" in lanes) where rows are long, else along the channels ("channels" in lanes).
+A register tile holds target channels x positions. Vectors run along the positions of a row where
+rows are long, else along the channels. In small images much of the padding is read: there a tile is
+one position of several images, which skips the taps that fall on padding.
 """
 
 from __future__ import annotations
@@ -67,24 +68,44 @@ class TapConv:
 
 @dataclass(frozen=True)
 class _Tile:
-    """`channels` x `positions`; one of the two runs along `lanes`."""
+    """`channels` x `positions`, vectors of `lanes` positions or, `channel_lanes`, of channels.
+
+    With `images`, the positions are one and the same in as many images.
+    """
 
     channels: int
     positions: int
     lanes: int
     channel_lanes: bool
+    images: bool = False
+
+
+_IMAGES = 8
 
 
 def _choose_tile(conv: TapConv) -> _Tile:
     vector = lanes(accumulator(conv.dtype))
     width, channels = conv.plan.phases[0].extent[-1], conv.target_channels
-    waste = cdiv(width, vector) * vector / max(width, 1)
-    if waste > 1.3 and channels >= vector:
-        return _Tile(vector if channels <= vector else 2 * vector, 8, vector, True)
+    row_cost = cdiv(width, vector) * vector / max(width, 1)
+    block = vector if channels <= vector else 2 * vector
+    images = conv.batch >= _IMAGES and conv.plan.useful < 0.95
+    ragged = cdiv(channels, block) * block / channels
+    channel_cost = 1.05 * ragged * (conv.plan.useful if images else 1.0)
+    deep = conv.source_channels * len(conv.plan.offsets) / len(conv.plan.phases) >= 64
+    if channels >= vector and deep and channel_cost < row_cost:
+        return _Tile(block, _IMAGES, vector, True, images)
     rows = min(8, channels)
     segments = {8: 2, 7: 2, 6: 2, 5: 3, 4: 4, 3: 5}.get(rows, 8)
     longest = max(math.prod(p.extent[:-1]) * cdiv(p.extent[-1], vector) for p in conv.plan.phases)
     return _Tile(rows, min(segments, max(longest, 1)), vector, False)
+
+
+@dataclass(frozen=True)
+class _Taps:
+    """A list of taps, made at run time."""
+
+    numbers: Buffer
+    count: Buffer
 
 
 def build_tap_conv(conv: TapConv, epilogue: Epilogue | None) -> PrimFunc:
@@ -115,7 +136,9 @@ class _Builder:
             self.out = Output.declare(k, size, conv.dtype, self.epilogue)
             self._tables()
             self._pack_weights()
-            if conv.batch >= 4:
+            if self.tile.images:
+                self._many_image_tasks()
+            elif conv.batch >= 4:
                 self._image_tasks()
             else:
                 self._block_tasks()
@@ -125,6 +148,12 @@ class _Builder:
         plan, step = self.plan, 1 if self.tile.channel_lanes else self.tile.lanes
         self.offsets = number_table(plan.offsets)
         self.kernel_index = number_table(plan.kernel_index)
+        if self.tile.images:
+            axes = range(len(plan.target_size))
+            self.inside = [
+                tuple(number_table([tap[a][end] for tap in plan.inside]) for end in (0, 1))
+                for a in axes
+            ]
         self.groups: list[tuple[PhaseGroup, PositionTable, Buffer, Buffer, Buffer]] = []
         for group in group_phases(plan):
             pitch = [math.prod(plan.target_size[i + 1 :]) for i in range(len(plan.target_size))]
@@ -182,6 +211,65 @@ class _Builder:
 
                 when(True if conv.batch % per == 0 else image < conv.batch, one)
 
+    def _many_image_tasks(self) -> None:
+        """A task is as many images as a tile has, and some blocks of target channels."""
+        conv, size = self.conv, self._image_pitch()
+        parts = cdiv(conv.batch, _IMAGES)
+        split = min(self.blocks, cdiv(16, parts))
+        per = cdiv(self.blocks, split)
+        shape = (parts, conv.groups, cdiv(self.blocks, per))
+        with parallel(math.prod(shape), self.work) as task:
+            part, group, first = unflatten(task, shape)
+            planes = local((_IMAGES * size,), self.acc)
+            clear_planes(planes, const(0, "int32"), _IMAGES * size, self.acc)
+            images = [tirx.min(part * _IMAGES + i, conv.batch - 1) for i in range(_IMAGES)]
+            with T.serial(0, _IMAGES) as i, T.serial(0, conv.source_channels) as c:
+                image = tirx.min(part * _IMAGES + i, conv.batch - 1)
+                channel = image * self.images + group * conv.source_channels + c
+                self._copy(channel, planes, i * size + c * self.plan.plane_size)
+            with T.serial(0, per) as i:
+                block = first * per + i
+                when(
+                    True if self.blocks % per == 0 else block < self.blocks,
+                    lambda: self._block_of_images(images, group, block, planes),
+                )
+
+    def _image_pitch(self) -> int:
+        """Elements from image to image: 5 cache lines more than whole pages.
+
+        The images of a tile are read together; a page apart they would share one set of the cache.
+        """
+        return cdiv(plane_buffer_size(self.plan, self.conv.source_channels), 1024) * 1024 + 80
+
+    def _block_of_images(
+        self, images: list[Expr], group: Expr, block: Expr, planes: Buffer
+    ) -> None:
+        size = self._image_pitch()
+        for phases, table, first, taps, origin in self.groups:
+            with T.serial(0, len(phases.phases)) as f, T.serial(0, table.count) as i:
+                position = unflatten(i, phases.extent)
+                useful = self._useful_taps(position, first[f], taps[f])
+                plane = T.bind(table.plane[i])
+                bases = [plane + p * size for p in range(_IMAGES)]
+                sums = self._accumulate((planes, const(0, "int32"), bases), (group, block), useful)
+                place = T.bind(origin[f] + table.target[i])
+                places = [(image, place) for image in images]
+                self._store(sums, (group, block), places, table.width)
+
+    def _useful_taps(self, position: list[Expr], first: Expr, taps: Expr) -> _Taps:
+        """The taps of a phase that fall inside the source at this position."""
+        useful = _Taps(local((self.taps,), "int32"), local((1,), "int32"))
+        T.buffer_store(useful.count, const(0, "int32"), [0])
+        with T.serial(0, taps) as t:
+            conditions = []
+            for axis, i in enumerate(position):
+                low, high = self.inside[axis]
+                conditions += [i >= low[first + t], i < high[first + t]]
+            with T.If(tirx.all(*conditions)), T.Then():
+                T.buffer_store(useful.numbers, first + t, [useful.count[0]])
+                T.buffer_store(useful.count, useful.count[0] + 1, [0])
+        return useful
+
     def _copy(self, channel: Expr, planes: Buffer, start: Expr) -> None:
         copy_plane(self.plan, self.x, channel * self.source, planes, start, self.acc)
 
@@ -214,10 +302,11 @@ class _Builder:
                     ]
                     sums = self._accumulate(
                         (planes, start, [table.plane[i] for i in at]),
-                        (group, block, first_tap, count),
+                        (group, block),
+                        (first_tap, count),
                     )
-                    places = [origin[f] + table.target[i] for i in at]
-                    self._store(sums, (image, group, block), places, table.width)
+                    places = [(image, origin[f] + table.target[i]) for i in at]
+                    self._store(sums, (group, block), places, table.width)
 
     def _position(self, i: Expr, count: int) -> Expr:
         ragged = count % self.tile.positions != 0
@@ -226,26 +315,31 @@ class _Builder:
     def _accumulate(
         self,
         source: tuple[Buffer, Expr, list[Expr]],
-        weights: tuple[Expr, Expr, Expr, Expr],
+        weights: tuple[Expr, Expr],
+        taps: tuple[Expr, Expr] | _Taps,
     ) -> Buffer:
+        """The tile of sums over source channels and taps, a range of them or a list."""
         planes, start, positions = source
-        group, block, first_tap, taps = weights
+        group, block = weights
         tile, acc = self.tile, self.acc
         bases = [T.bind(start + p) for p in positions]
         shape = self._register_shape()
         sums = registers(shape, acc)
         clear(sums, shape, acc)
-        with T.serial(0, self.conv.source_channels) as c, T.serial(0, taps) as t:
-            at = T.bind(self.offsets[first_tap + t] + c * self.plan.plane_size)
+        count = taps.count[0] if isinstance(taps, _Taps) else taps[1]
+        with T.serial(0, self.conv.source_channels) as c, T.serial(0, count) as step:
+            number = taps.numbers[step] if isinstance(taps, _Taps) else taps[0] + step
+            t = T.bind(number)
+            at = T.bind(self.offsets[t] + c * self.plan.plane_size)
             for p, base in enumerate(bases):
                 if tile.channel_lanes:
                     with T.vectorized(0, tile.channels) as v:
-                        w = self.packed[group, block, c, first_tap + t, v]
+                        w = self.packed[group, block, c, t, v]
                         total = multiply_add(planes[base + at], w, sums[p, v], acc)
                         T.buffer_store(sums, total, [p, v])
                     continue
                 with T.unroll(0, tile.channels) as i, T.vectorized(0, tile.lanes) as v:
-                    w = self.packed[group, block, c, first_tap + t, i]
+                    w = self.packed[group, block, c, t, i]
                     total = multiply_add(w, planes[base + at + v], sums[i, p, v], acc)
                     T.buffer_store(sums, total, [i, p, v])
         return sums
@@ -257,10 +351,14 @@ class _Builder:
         return (tile.channels, tile.positions, tile.lanes)
 
     def _store(
-        self, sums: Buffer, where: tuple[Expr, Expr, Expr], places: list[Expr], width: int
+        self,
+        sums: Buffer,
+        where: tuple[Expr, Expr],
+        places: list[tuple[Expr, Expr]],
+        width: int,
     ) -> None:
         conv, tile = self.conv, self.tile
-        image, group, block = where
+        group, block = where
         step = self.plan.target_stride[-1]
 
         def put(i: Expr, store: Callable[[Expr], None]) -> None:
@@ -274,7 +372,7 @@ class _Builder:
         if tile.channel_lanes:
 
             def column(channel: Expr) -> None:
-                for p, place in enumerate(places):
+                for p, (image, place) in enumerate(places):
                     self._put(sums[p, i], image, channel, place)
 
             with T.serial(0, tile.channels) as i:
@@ -282,9 +380,10 @@ class _Builder:
             return
         vector = width >= tile.lanes and step <= 4
         for i in range(tile.channels):
-            for p, place in enumerate(places):
+            for p in range(len(places)):
 
-                def row(channel: Expr, i: int = i, p: int = p, place: Expr = place) -> None:
+                def row(channel: Expr, i: int = i, p: int = p) -> None:
+                    image, place = places[p]
                     with (T.vectorized if vector else T.serial)(0, min(width, tile.lanes)) as v:
                         self._put(sums[i, p, v], image, channel, place + v * step)
 

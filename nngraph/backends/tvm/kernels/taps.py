@@ -52,6 +52,19 @@ class TapPlan:
     phases: tuple[Phase, ...]
     offsets: tuple[int, ...]  # of each tap, ordered by phase
     kernel_index: tuple[int, ...]  # flat index of each tap in the kernel
+    # for each tap and dimension, the positions [low, high) at which it does not fall on padding
+    inside: tuple[tuple[tuple[int, int], ...], ...]
+
+    @property
+    def useful(self) -> float:
+        """Share of taps that do not fall on padding."""
+        hits = total = 0
+        for phase in self.phases:
+            total += phase.taps * math.prod(phase.extent)
+            for tap in self.inside[phase.first_tap : phase.first_tap + phase.taps]:
+                ranges = zip(tap, phase.extent, strict=True)
+                hits += math.prod(max(0, min(hi, n) - max(lo, 0)) for (lo, hi), n in ranges)
+        return hits / max(total, 1)
 
     @property
     def pitch(self) -> tuple[int, ...]:
@@ -81,17 +94,20 @@ def forward_plan(spec: ConvSpec) -> TapPlan:
         for combination in combinations
     )
     pitch = strides(plane)
-    offsets = []
+    offsets, inside_ranges = [], []
     for tap in itertools.product(*reach):
         part = combinations.index(tuple(r for _, r in tap))
+        pieces = zip(parts[part], tap, strict=True)
+        inside_ranges.append(tuple((p.first - q, p.first + p.count - q) for p, (q, _) in pieces))
         inside = sum(q * p for (q, _), p in zip(tap, pitch, strict=True))
         offsets.append(part * math.prod(plane) + inside)
     taps = len(offsets)
     whole = Phase((0,) * len(plane), spec.out_size, 0, taps)
     ones = (1,) * len(plane)
     return TapPlan(
-        spec.size, spec.out_size, ones, plane, parts, (whole,), tuple(offsets), tuple(range(taps))
-    )
+        spec.size, spec.out_size, ones, plane, parts, (whole,), tuple(offsets), tuple(range(taps)),
+        tuple(inside_ranges),
+    )  # fmt: skip
 
 
 def _axes(spec: ConvSpec) -> list[tuple[int, int, int]]:
@@ -123,17 +139,19 @@ def input_gradient_plan(spec: ConvSpec) -> TapPlan:
     phases: list[Phase] = []
     offsets: list[int] = []
     kernel_index: list[int] = []
+    inside: list[tuple[tuple[int, int], ...]] = []
     for combination in itertools.product(*by_axis):
         first = len(offsets)
         for tap in itertools.product(*(taps for _, _, taps in combination)):
             offsets.append(sum((o + lo) * p for (_, o), lo, p in zip(tap, low, pitch, strict=True)))
+            inside.append(tuple((-o, p.count - o) for (_, o), p in zip(tap, parts, strict=True)))
             kernel_index.append(sum(k * p for (k, _), p in zip(tap, kernel_pitch, strict=True)))
         start = tuple(a for a, _, _ in combination)
         extent = tuple(e for _, e, _ in combination)
         phases.append(Phase(start, extent, first, len(offsets) - first))
     return TapPlan(
         spec.out_size, spec.size, spec.stride, plane, (parts,), tuple(phases), tuple(offsets),
-        tuple(kernel_index),
+        tuple(kernel_index), tuple(inside),
     )  # fmt: skip
 
 

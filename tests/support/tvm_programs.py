@@ -1,0 +1,48 @@
+"""Runs many graphs on the TVM backend with one compilation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nngraph.backends.base import Target
+from nngraph.backends.tvm import host
+from nngraph.backends.tvm.backend import backend
+from nngraph.backends.tvm.executable import TvmExecutable
+from nngraph.backends.tvm.library import KernelRequest, compile_library
+from nngraph.backends.tvm.lower_table import build_kernel
+from nngraph.backends.tvm.program import Program
+from nngraph.ir.graph import Graph
+from nngraph.ir.op import Op
+from nngraph.ir.types import type_of_array
+from nngraph.ir.verify import verify
+from nngraph.passes.base import Context
+
+
+def graph_of(op: Op, arrays: Sequence[np.ndarray[Any, Any]]) -> Graph:
+    """One operator, its operands as inputs and all of its results as outputs."""
+    graph = Graph("one")
+    node = graph.add_node(op, [graph.add_input(type_of_array(a)) for a in arrays])
+    for value in node.outputs:
+        graph.add_output(value)
+    return graph
+
+
+def emit(graph: Graph, in_place: bool = True) -> Program:
+    """Runs the pipeline on the graph itself, verifies it, and emits."""
+    target = Target("tvm", in_place=in_place)
+    backend.pipeline(target).observed(lambda _p, g, _n: verify(g)).run(graph, Context())
+    assert backend.unsupported(graph, target) == []
+    program: Program = backend.emit(graph, target)
+    return program
+
+
+def load_all(programs: Sequence[Program]) -> list[TvmExecutable]:
+    """Executables of programs whose kernels are compiled together."""
+    host.configure_threads(1)
+    specs = [spec for p in programs for spec in p.kernels]
+    requests = [KernelRequest(s.key, lambda s=s: build_kernel(s)) for s in specs]
+    functions = iter(compile_library(requests).functions)
+    return [TvmExecutable(p, [next(functions) for _ in p.kernels]) for p in programs]
