@@ -6,6 +6,7 @@ memory, which ONNX Runtime reads and writes in place.
 
 from __future__ import annotations
 
+import bisect
 import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -66,6 +67,24 @@ class _Bank:
         self.read: list[Array | None] = [None] * len(executable.artifact.states)
         self.inputs: list[Array | None] = [None] * len(executable.artifact.inputs)
         self.written: dict[int, Array] = {}
+        self._spans: list[tuple[int, int]] = []
+
+    def write_to(self, buffers: dict[int, Array]) -> None:
+        """These buffers take the new states from now on."""
+        self.written = buffers
+        self._spans = sorted(_span(a) for a in buffers.values() if a.nbytes)
+
+    def overlaps(self, array: Array) -> bool:
+        """True if a call would write into the (contiguous) array."""
+        start, end = _span(array)
+        position = bisect.bisect_right(self._spans, (start, end))
+        near = self._spans[max(position - 1, 0) : position + 1]
+        return any(a < end and start < b for a, b in near)
+
+
+def _span(array: Array) -> tuple[int, int]:
+    start: int = array.__array_interface__["data"][0]
+    return start, start + array.nbytes
 
 
 class OnnxExecutable:
@@ -104,10 +123,12 @@ class OnnxExecutable:
 
     def _renew(self, bank: _Bank) -> None:
         """New buffers for the new states of a bank."""
+        buffers: dict[int, Array] = {}
         for i in self._changed:
             kind, name = self.artifact.state_types[i], self.artifact.states[i][2]
-            bank.written[i] = _empty(kind.static_shape, kind.dtype.numpy)
-            bank.binding.bind_ortvalue_output(name, ort_value(bank.written[i]))
+            buffers[i] = _empty(kind.static_shape, kind.dtype.numpy)
+            bank.binding.bind_ortvalue_output(name, ort_value(buffers[i]))
+        bank.write_to(buffers)
 
     def run(
         self, inputs: Sequence[Array], scalars: Sequence[float], states: Sequence[Array]
@@ -136,24 +157,23 @@ class OnnxExecutable:
             return
         rows = zip(states, bank.read, self.artifact.states, strict=True)
         for i, (array, bound, (_, name, _)) in enumerate(rows):
-            if array is bound:
-                continue
-            usable = _usable(array)
-            target = bank.written.get(i)
-            if target is not None and np.may_share_memory(usable, target):
-                usable = usable.copy()  # this call writes that buffer
-            bank.binding.bind_ortvalue_input(name, ort_value(usable))
-            # A copy does not follow later changes of the array: look again at the next call.
-            bank.read[i] = array if usable is array else None
+            if array is not bound:
+                bank.read[i] = _bind(bank, name, array)
 
     def _bind_inputs(self, bank: _Bank, inputs: Sequence[Array]) -> None:
         rows = zip(inputs, bank.inputs, self.artifact.inputs, strict=True)
         for i, (array, bound, name) in enumerate(rows):
-            if array is bound:
-                continue
-            usable = _usable(array)
-            bank.binding.bind_ortvalue_input(name, ort_value(usable))
-            bank.inputs[i] = array if usable is array else None
+            if array is not bound:
+                bank.inputs[i] = _bind(bank, name, array)
+
+
+def _bind(bank: _Bank, name: str, array: Array) -> Array | None:
+    """Binds an array, or a copy of it; gives it back if the binding follows its changes."""
+    usable = _usable(array)
+    if bank.overlaps(usable):
+        usable = usable.copy()
+    bank.binding.bind_ortvalue_input(name, ort_value(usable))
+    return array if usable is array else None
 
 
 def _usable(array: Array) -> Array:
