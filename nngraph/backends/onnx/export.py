@@ -171,17 +171,11 @@ class _Files:
 
 
 def _write_states(path: Path, graph: Graph, states: Mapping[str, Array]) -> None:
-    from safetensors import serialize_file
+    from safetensors.numpy import save_file
 
-    tensors: dict[str, Any] = {
-        s.name: {
-            "dtype": s.input.type.dtype.name,
-            "shape": list(s.input.type.static_shape),
-            "data": np.ascontiguousarray(states[s.name]).tobytes(),
-        }
-        for s in graph.states
-    }
-    serialize_file(tensors, str(path), {"format": "np"})
+    # save_file writes an array's memory, whatever its strides say.
+    arrays = {s.name: np.array(states[s.name], order="C") for s in graph.states}
+    save_file(arrays, str(path), {"format": "np"})
 
 
 def _write(model: onnx.ModelProto, path: Path, files: _Files, limit: int) -> None:
