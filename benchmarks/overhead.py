@@ -146,7 +146,7 @@ def run_apart(backend: str, threads: int) -> str:
 
 def report(contenders: Sequence[str], threads: int) -> list[str]:
     """A section of the results for the backends among ``contenders``; empty without one."""
-    backends = [name for name in contenders if name in ("onnx", "tvm", "reference")]
+    backends = [name for name in contenders if name in ("onnx", "tvm")]
     if not backends:
         return []
     heading = f"### The cost of a call: {STATES} state tensors of {WIDTH} floats, trivial work"
@@ -156,7 +156,7 @@ def report(contenders: Sequence[str], threads: int) -> list[str]:
 def main() -> None:
     """Print one backend's times as JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
-    parser.add_argument("backend", choices=("onnx", "tvm", "reference"))
+    parser.add_argument("backend", choices=("onnx", "tvm"))
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     print(json.dumps(measure(options.backend, options.threads)))
