@@ -16,7 +16,7 @@ from nngraph.ir.types import tensor_type
 from tests.backends.onnx.graphs import built, reference, regression, start
 
 RNG = np.random.default_rng(1)
-X, Y = RNG.standard_normal((4, 3)).astype(np.float32), RNG.standard_normal((4, 2)).astype(np.float32)
+X, Y = (RNG.standard_normal((4, n)).astype(np.float32) for n in (3, 2))
 
 
 def copies(states: list[Array]) -> list[Array]:
