@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nngraph.ir.dtypes import float32
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import TensorType, type_of_array
 from nngraph.ops.arithmetic import add, div, maximum, mul, sub
@@ -24,7 +25,7 @@ from nngraph.ops.broadcast import (
 from nngraph.ops.comparison import isfinite
 from nngraph.ops.core import need_float, normalize_axes, widen
 from nngraph.ops.folds import count_of, max, mean
-from nngraph.ops.select import where
+from nngraph.ops.select import cast, where
 from nngraph.ops.transcendental import exp, log
 
 __all__ = ["LogSumExp", "Var", "logsumexp", "var"]
@@ -60,7 +61,16 @@ class LogSumExp(Reduction):
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         (x,), (y,), (g,) = inputs, outputs, grads
-        return (lambda: mul(self.expand(g, x), exp(sub(x, self.expand(y, x)))),)
+
+        def gradient() -> Any:
+            if x.type.dtype.bits > 16:
+                return mul(self.expand(g, x), exp(sub(x, self.expand(y, x))))
+            # A large result rounded to half precision is too far from x: take it again in float32.
+            wide = cast(x, float32)
+            share = exp(sub(wide, self.expand(apply1(self, wide), wide)))
+            return cast(mul(self.expand(cast(g, float32), wide), share), x.type.dtype)
+
+        return (gradient,)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -8,10 +8,15 @@ import pytest
 import torch
 
 from nngraph import ops
+from nngraph.ir.builder import Builder
 from nngraph.ir.dims import sym
-from nngraph.ir.dtypes import float32
+from nngraph.ir.dtypes import bfloat16, float16, float32
+from nngraph.ir.evaluate import evaluate
+from nngraph.ir.graph import Graph
+from nngraph.ir.op import Sample
 from nngraph.ir.types import TypeMismatch, tensor_type
 from nngraph.ops import ArgMax, ArgMin, CumProd, CumSum, LogSumExp, Prod, Var
+from tests.support.contract import forward_graph, gradient_graph
 from tests.support.oracle import compare
 
 NAN, INF = np.nan, np.inf
@@ -49,6 +54,14 @@ def test_fold_of_ties_and_special_values(name: str, x: Any, axis: int) -> None:
 def test_logsumexp_of_only_minus_infinity() -> None:
     x = np.asarray([[-INF, -INF], [-INF, 0.0]])
     compare(LogSumExp((1,), False), [x], lambda t: torch.logsumexp(t, 1))
+
+
+def test_gradient_of_a_large_logsumexp_in_half_precision() -> None:
+    """The result, 10000.7, is 10000 in float16; the shares are one half nevertheless."""
+    x = np.full((1, 2), 1e4, np.float16)
+    graph = gradient_graph(forward_graph(Sample(LogSumExp((1,), False), (x,))))
+    (found,) = evaluate(graph, [x, np.ones(1, np.float16)])
+    assert found.tolist() == [[0.5, 0.5]]
 
 
 @pytest.mark.filterwarnings("ignore:var.*degrees of freedom")
@@ -90,8 +103,6 @@ def test_positions(axis: int, x: Any) -> None:
 
 def test_sums_of_half_precision_do_not_stall() -> None:
     """In bfloat16 256 + 1 is 256: the sum must be carried in float32."""
-    from nngraph.ir.dtypes import bfloat16, float16
-
     for dtype, count in ((bfloat16, 1000), (float16, 5000)):
         ones = np.ones(count, dtype.numpy)
         exact = np.asarray(count, dtype.numpy)
@@ -107,11 +118,6 @@ def test_shapes_may_be_symbolic() -> None:
 
 
 def test_mean_over_a_symbolic_axis_differentiates() -> None:
-    from nngraph.ir.builder import Builder
-    from nngraph.ir.evaluate import evaluate
-    from nngraph.ir.graph import Graph
-    from tests.support.contract import gradient_graph
-
     graph = Graph()
     x = graph.add_input(tensor_type(float32, (sym("n"), 2)))
     with Builder(graph):
