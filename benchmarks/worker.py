@@ -19,7 +19,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from benchmarks.case import Case
-from benchmarks.contenders import CONTENDERS, Step
+from benchmarks.contenders import CONTENDERS, OURS, Step
 from benchmarks.frameworks import to_numpy
 
 Reply = dict[str, Any]
@@ -104,6 +104,9 @@ def main() -> None:
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     # Libraries print to standard output; it must not mix with the replies.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    if sys.argv[1] in OURS:
+        # Nngraph must run without PyTorch; TVM would import it where it is installed, for 200 MB.
+        sys.modules["torch"] = None  # type: ignore[assignment]
     serve(Worker(sys.argv[1], Case.from_json(sys.argv[2])), sys.stdin, replies)
 
 
