@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 from nngraph.nn import functional, init
-from nngraph.nn.modules import activation, container, linear, loss
+from nngraph.nn.modules import (
+    activation,
+    batchnorm,
+    container,
+    conv,
+    dropout,
+    flatten,
+    linear,
+    loss,
+    normalization,
+    pooling,
+    sparse,
+)
 from nngraph.nn.modules.activation import *  # noqa: F403
+from nngraph.nn.modules.batchnorm import *  # noqa: F403
 from nngraph.nn.modules.container import *  # noqa: F403
+from nngraph.nn.modules.conv import *  # noqa: F403
+from nngraph.nn.modules.dropout import *  # noqa: F403
+from nngraph.nn.modules.flatten import *  # noqa: F403
 from nngraph.nn.modules.linear import *  # noqa: F403
 from nngraph.nn.modules.loss import *  # noqa: F403
+from nngraph.nn.modules.normalization import *  # noqa: F403
+from nngraph.nn.modules.pooling import *  # noqa: F403
+from nngraph.nn.modules.sparse import *  # noqa: F403
 from nngraph.nn.modules.module import Module
 from nngraph.nn.parameter import Buffer, Parameter
 
-__all__ = ["Buffer", "Module", "Parameter", "functional", "init", *activation.__all__,
-           *container.__all__, *linear.__all__, *loss.__all__]  # fmt: skip
+__all__ = [
+    "Buffer", "Module", "Parameter", "functional", "init",
+    *activation.__all__,
+    *batchnorm.__all__,
+    *container.__all__,
+    *conv.__all__,
+    *dropout.__all__,
+    *flatten.__all__,
+    *linear.__all__,
+    *loss.__all__,
+    *normalization.__all__,
+    *pooling.__all__,
+    *sparse.__all__,
+]  # fmt: skip

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import cast
 
 from nngraph import ops
-from nngraph.frontend import random
 from nngraph.frontend.functions import where
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
 
-__all__ = ["celu", "dropout", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish",
+__all__ = ["celu", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish",
            "hardtanh", "leaky_relu", "log_softmax", "logsigmoid", "mish", "prelu", "relu", "relu6",
            "selu", "sigmoid", "silu", "softmax", "softmin", "softplus", "softshrink", "softsign",
            "tanh", "tanhshrink", "threshold"]  # fmt: skip
@@ -216,25 +215,3 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3,
                 dtype: DType | None = None) -> Tensor:  # fmt: skip
     """The logarithm of ``softmax``."""
     return input.log_softmax(_softmax_dim("log_softmax", dim, input.ndim), dtype)
-
-
-def dropout(input: Tensor, p: float = 0.5, training: bool = True,
-            inplace: bool = False) -> Tensor:  # fmt: skip
-    """Zeroes elements with probability ``p`` and scales the rest by ``1 / (1 - p)``.
-
-    Raises:
-        ValueError: if ``p`` is not a probability.
-    """
-    return _dropped(input, p, training, inplace, tuple(input.type.shape))
-
-
-def _dropped(x: Tensor, p: float, training: bool, inplace: bool,
-             mask_shape: tuple[object, ...]) -> Tensor:  # fmt: skip
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-    if not training or p == 0:
-        return x
-    if p == 1:
-        return _placed(x, x * 0, inplace)
-    keep = random.rand(mask_shape) >= p
-    return _placed(x, x * (keep.to(x.dtype) * (1.0 / (1.0 - p))), inplace)

@@ -131,7 +131,7 @@ def scaled_dot_product_attention(
     Raises:
         RuntimeError: if ``is_causal`` and a mask are given.
     """
-    from nngraph.nn._activation import dropout
+    from nngraph.nn._dropout import dropout
 
     if is_causal and attn_mask is not None:
         raise RuntimeError("scaled_dot_product_attention: Explicit attn_mask should not be set "

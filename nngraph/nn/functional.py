@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from nngraph.nn import _activation
+from nngraph.nn import _conv
+from nngraph.nn import _dropout
+from nngraph.nn import _linear
+from nngraph.nn import _loss
+from nngraph.nn import _norm
+from nngraph.nn import _pool
 from nngraph.nn._activation import *  # noqa: F403
-from nngraph.nn._activation import __all__ as _activation
+from nngraph.nn._conv import *  # noqa: F403
+from nngraph.nn._dropout import *  # noqa: F403
 from nngraph.nn._linear import *  # noqa: F403
-from nngraph.nn._linear import __all__ as _linear
 from nngraph.nn._loss import *  # noqa: F403
-from nngraph.nn._loss import __all__ as _loss
+from nngraph.nn._norm import *  # noqa: F403
+from nngraph.nn._pool import *  # noqa: F403
 
-__all__ = [*_activation, *_linear, *_loss]
+__all__ = [
+    *_activation.__all__,
+    *_conv.__all__,
+    *_dropout.__all__,
+    *_linear.__all__,
+    *_loss.__all__,
+    *_norm.__all__,
+    *_pool.__all__,
+]

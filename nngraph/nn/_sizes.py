@@ -1,0 +1,49 @@
+"""Arguments that are one number for all spatial axes or a tuple with one for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from nngraph.frontend.tensor import Tensor
+
+__all__ = ["Size", "batched", "each", "symmetric"]
+
+Size = int | Sequence[int]
+_R = TypeVar("_R")
+
+
+def each(value: Any, count: int, what: str = "argument") -> tuple[int, ...]:
+    """``value`` for each of ``count`` axes.
+
+    Raises:
+        RuntimeError: if it is a tuple of another length.
+    """
+    if isinstance(value, int):
+        return (value,) * count
+    listed = tuple(int(v) for v in value)
+    if len(listed) == 1:
+        return listed * count
+    if len(listed) != count:
+        raise RuntimeError(f"{what} must be one int or {count} ints, but got {value!r}")
+    return listed
+
+
+def symmetric(padding: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """The same padding before and after, for each axis."""
+    return tuple((p, p) for p in padding)
+
+
+def batched(name: str, input: Tensor, count: int, run: Callable[[Tensor], _R]) -> _R:
+    """Runs on ``[N, C, *S]``; for ``[C, *S]`` the batch axis is added and taken away.
+
+    Raises:
+        RuntimeError: for other ranks.
+    """
+    if input.ndim == count + 2:
+        return run(input)
+    if input.ndim != count + 1:
+        raise RuntimeError(f"Expected {count + 1}D (unbatched) or {count + 2}D (batched) input to "
+                           f"{name}, but got input of size: {list(input.shape)}")  # fmt: skip
+    found: Any = run(input.unsqueeze(0))
+    return found.squeeze(0) if isinstance(found, Tensor) else tuple(t.squeeze(0) for t in found)  # type: ignore[return-value]

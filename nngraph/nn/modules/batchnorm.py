@@ -1,0 +1,159 @@
+"""Normalization by the statistics of batches or of samples, with running statistics."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from nngraph.frontend.creation import empty, ones, tensor, zeros
+from nngraph.frontend.modes import no_grad
+from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dtypes import DType, int64
+from nngraph.nn import functional as F
+from nngraph.nn import init
+from nngraph.nn.modules.module import Module
+from nngraph.nn.parameter import Parameter
+
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm1d", "InstanceNorm2d",
+           "InstanceNorm3d"]  # fmt: skip
+
+
+class _NormBase(Module):
+    """Attributes: weight, bias ``[C]`` or None; running_mean, running_var, num_batches_tracked."""
+
+    _version: ClassVar[int] = 2
+    _ranks: ClassVar[tuple[int, ...]]
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def __init__(self, num_features: int, eps: float, momentum: float | None, affine: bool,
+                 track_running_stats: bool, dtype: DType | None, bias: bool) -> None:  # fmt: skip
+        super().__init__()
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        for name, wanted in (("weight", affine), ("bias", affine and bias)):
+            value = Parameter(empty(num_features, dtype=dtype)) if wanted else None
+            self.register_parameter(name, value)
+        tracked = track_running_stats
+        self.register_buffer("running_mean", zeros(num_features, dtype=dtype) if tracked else None)
+        self.register_buffer("running_var", ones(num_features, dtype=dtype) if tracked else None)
+        self.register_buffer("num_batches_tracked", tensor(0, int64) if tracked else None)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Forgets the statistics."""
+        if self.running_mean is not None and self.running_var is not None:
+            with no_grad():
+                self.running_mean.zero_()
+                self.running_var.fill_(1)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.zero_()
+
+    def reset_parameters(self) -> None:
+        """Sets initial values."""
+        self.reset_running_stats()
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.ndim not in self._ranks:
+            wanted = " or ".join(f"{r}D" for r in self._ranks)
+            raise ValueError(f"expected {wanted} input (got {input.ndim}D input)")
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: dict[str, Any],
+                              *rest: Any) -> None:  # fmt: skip
+        # Dicts of old versions, and plain arrays, may lack the count of batches.
+        version, key = local_metadata.get("version"), f"{prefix}num_batches_tracked"
+        if (version is None or version < 2) and self.num_batches_tracked is not None:
+            state_dict.setdefault(key, self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
+    def extra_repr(self) -> str:
+        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+                f"affine={self.affine}, track_running_stats={self.track_running_stats}")  # fmt: skip
+
+
+class _BatchNorm(_NormBase):
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
+                 affine: bool = True, track_running_stats: bool = True, device: object = None,
+                 dtype: DType | None = None, *, bias: bool = True) -> None:  # fmt: skip
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype, bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input_dim(input)
+        updates = self.training and self.track_running_stats
+        momentum: Any = 0.0 if self.momentum is None else self.momentum
+        if updates and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if self.momentum is None and self.running_mean is not None:  # the mean of all batches
+                momentum = 1.0 / self.num_batches_tracked.to(self.running_mean.dtype)
+        use_running = not self.training or self.track_running_stats
+        by_batch = self.training or (self.running_mean is None and self.running_var is None)
+        return F.batch_norm(input, self.running_mean if use_running else None,
+                            self.running_var if use_running else None, self.weight, self.bias,
+                            by_batch, momentum, self.eps)  # fmt: skip
+
+
+class BatchNorm1d(_BatchNorm):
+    """Normalizes each channel of ``[N, C]`` or ``[N, C, L]`` over the batch."""
+
+    _ranks = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Normalizes each channel of ``[N, C, H, W]`` over the batch.
+
+    While training it uses the batch's mean and (biased) variance and moves ``running_mean`` and
+    ``running_var`` (the unbiased one) towards them by ``momentum``; None is the mean of all
+    batches. Otherwise it uses the running statistics.
+
+    Raises:
+        ValueError: for inputs of another rank.
+    """
+
+    _ranks = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Normalizes each channel of ``[N, C, D, H, W]`` over the batch."""
+
+    _ranks = (5,)
+
+
+class _InstanceNorm(_NormBase):
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1,
+                 affine: bool = False, track_running_stats: bool = False, device: object = None,
+                 dtype: DType | None = None, *, bias: bool = True) -> None:  # fmt: skip
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype, bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input_dim(input)
+        batched = input.ndim == max(self._ranks)
+        x = input if batched else input.unsqueeze(0)
+        y = F.instance_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
+                            self.training or not self.track_running_stats,
+                            0.0 if self.momentum is None else self.momentum, self.eps)  # fmt: skip
+        return y if batched else y.squeeze(0)
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Normalizes each channel of each sample of ``[N, C, L]``."""
+
+    _ranks = (2, 3)
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Normalizes each channel of each sample of ``[N, C, H, W]``."""
+
+    _ranks = (3, 4)
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Normalizes each channel of each sample of ``[N, C, D, H, W]``."""
+
+    _ranks = (4, 5)
