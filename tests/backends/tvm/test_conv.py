@@ -49,6 +49,11 @@ SPECS = {
     "3x3": conv(2, 3, 8, (9, 11), 3, pad=1),
     "wide": conv(5, 6, 10, (20, 33), 3, pad=1),
     "small image": conv(5, 17, 33, (4, 4), 3, pad=1),
+    "many images": conv(11, 70, 33, (4, 4), 3, pad=1),
+    "many images, stride 2": conv(9, 24, 40, (6, 7), 3, 2, (1, 2)),
+    "many images, groups": conv(8, 48, 64, (3, 5), 3, pad=2, dilation=2, groups=2),
+    "many images, 3-d": conv(8, 20, 16, (3, 3, 4), 3, pad=1),
+    "many images, in parts": conv(8, 160, 32, (3, 3), 3, pad=1),
     "stride 2": conv(4, 3, 16, (20, 20), 3, 2, 1),
     "stride 2, odd size": conv(4, 16, 32, (17, 15), 3, 2, 1),
     "1x1": conv(3, 5, 7, (6, 6), 1),
@@ -106,7 +111,7 @@ def cases() -> Iterator[KernelCase]:
 
 
 def epilogue_cases() -> Iterator[KernelCase]:
-    for name in ("wide", "small image", "1x1", "depthwise multiplied", "1-d"):
+    for name in ("wide", "small image", "many images", "1x1", "depthwise multiplied", "1-d"):
         spec = SPECS[name]
         x, w, dy = (random(s) for s in (spec.x_shape, spec.weight_shape, spec.y_shape))
         bias, residual = random((spec.out_channels,)), random(spec.y_shape, seed=3)
