@@ -42,7 +42,7 @@ def emit(graph: Graph, in_place: bool = True) -> Program:
 def load_all(programs: Sequence[Program]) -> list[TvmExecutable]:
     """Executables of programs whose kernels are compiled together."""
     host.configure_threads(1)
-    specs = [spec for p in programs for spec in p.kernels]
+    specs = [spec for p in programs for spec in p.all_kernels]
     requests = [KernelRequest(s.key, lambda s=s: build_kernel(s)) for s in specs]
     functions = iter(compile_library(requests).functions)
-    return [TvmExecutable(p, [next(functions) for _ in p.kernels]) for p in programs]
+    return [TvmExecutable(p, [next(functions) for _ in p.all_kernels]) for p in programs]

@@ -7,16 +7,13 @@ from typing import Any
 
 from nngraph.backends.base import Backend, Gap, Target
 from nngraph.backends.tvm import host
-from nngraph.backends.tvm.emit import emit_program
+from nngraph.backends.tvm.emit import KERNEL_PASSES, emit_program
 from nngraph.backends.tvm.executable import TvmExecutable
-from nngraph.backends.tvm.legalize import Legalize
 from nngraph.backends.tvm.library import KernelRequest, compile_library, default_cache_directory
 from nngraph.backends.tvm.lower_table import build_kernel, is_lowered
 from nngraph.backends.tvm.program import KernelSpec, Program
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.passes.base import Pipeline
-from nngraph.passes.dce import DeadCode
-from nngraph.passes.fuse_kernels import FuseKernels
 from nngraph.passes.pipelines import standard
 
 __all__ = ["TvmBackend", "backend"]
@@ -25,8 +22,8 @@ MAX_ELEMENTS = 1 << 31
 
 
 def keep_lowered(node: Node) -> bool:
-    """Keeps what has a kernel."""
-    return is_lowered(node.op.name)
+    """Keeps what has a kernel, and loops, which run as programs of their own."""
+    return is_lowered(node.op.name) or node.op.name == "scan"
 
 
 class TvmBackend:
@@ -35,21 +32,13 @@ class TvmBackend:
     name = "tvm"
 
     def pipeline(self, target: Target) -> Pipeline:
-        passes = (standard(keep_lowered), Legalize(), DeadCode(), FuseKernels(), DeadCode())
-        return Pipeline(passes, "tvm")
+        return Pipeline((standard(keep_lowered), *KERNEL_PASSES), "tvm")
 
     def unsupported(self, graph: Graph, target: Target) -> list[Gap]:
         gaps = [] if target.device == "cpu" else [
             Gap(f"the device {target.device!r}", "the target", 'use device="cpu"')
         ]  # fmt: skip
-        for value in graph.parameters:
-            gaps += _type_gaps(value, f"parameter {value.hint!r}")
-        for node in graph.nodes:
-            if node.op.name != "fused" and not is_lowered(node.op.name):
-                gaps.append(Gap(f"the operator {node.op.name!r}", str(node.origin)))
-            for value in node.outputs:
-                gaps += _type_gaps(value, str(node.origin))
-        return gaps
+        return gaps + _graph_gaps(graph)
 
     def emit(self, graph: Graph, target: Target) -> Program:
         return emit_program(graph, target.in_place)
@@ -57,7 +46,7 @@ class TvmBackend:
     def load(self, artifact: Program, target: Target) -> TvmExecutable:
         host.configure_threads(target.threads)
         cache = Path(target.cache) if target.cache else default_cache_directory()
-        requests = [_request(spec) for spec in artifact.kernels]
+        requests = [_request(spec) for spec in artifact.all_kernels]
         library = compile_library(requests, cache_directory=cache)
         return TvmExecutable(artifact, library.functions)
 
@@ -67,6 +56,20 @@ def _request(spec: KernelSpec) -> KernelRequest:
         return build_kernel(spec)
 
     return KernelRequest(spec.key, build)
+
+
+def _graph_gaps(graph: Graph) -> list[Gap]:
+    gaps: list[Gap] = []
+    for value in graph.parameters:
+        gaps += _type_gaps(value, f"parameter {value.hint!r}")
+    for node in graph.nodes:
+        if node.op.name not in ("fused", "scan") and not is_lowered(node.op.name):
+            gaps.append(Gap(f"the operator {node.op.name!r}", str(node.origin)))
+        if node.op.name == "scan":
+            gaps += _graph_gaps(node.op.body.graph)  # type: ignore[attr-defined]
+        for value in node.outputs:
+            gaps += _type_gaps(value, str(node.origin))
+    return gaps
 
 
 def _type_gaps(value: Value, where: str) -> list[Gap]:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nngraph.backends.tvm.legalize import Legalize
 from nngraph.backends.tvm.lower_plan import plan_body
 from nngraph.backends.tvm.program import (
     Call,
     Check,
     IndexCheck,
     KernelSpec,
+    Loop,
     Program,
     Storage,
 )
@@ -21,10 +23,15 @@ from nngraph.ir.types import TensorType
 from nngraph.ops.arithmetic import Copy
 from nngraph.ops.control import Fused
 from nngraph.ops.core import Literal
-from nngraph.passes.fuse_kernels import PRODUCTS
+from nngraph.passes.base import Context, Pass, Pipeline
+from nngraph.passes.dce import DeadCode
+from nngraph.passes.fuse_kernels import PRODUCTS, FuseKernels
 from nngraph.passes.plan_memory import Cycle, Step, lifetimes, order_steps, plan_arena
 
-__all__ = ["emit_program"]
+__all__ = ["KERNEL_PASSES", "emit_program"]
+
+KERNEL_PASSES: tuple[Pass, ...] = (Legalize(), DeadCode(), FuseKernels(), DeadCode())
+"""What follows decomposition; also run on the bodies of loops."""
 
 _INDEXED = {"take": 1, "scatter_slices": 1, "gather_elements": 1, "scatter_elements": 1}
 
@@ -39,10 +46,12 @@ class _Work:
     origin: str = ""
     status: int | None = None
     overwrites: tuple[int, ...] = ()
+    loop: Loop | None = None
 
     @property
     def step(self) -> Step:
-        return Step(self.reads, self.writes, self.overwrites, self.status is not None)
+        checked = self.status is not None or (self.loop is not None and self.loop.program.may_fail)
+        return Step(self.reads, self.writes, self.overwrites, checked)
 
 
 def emit_program(graph: Graph, in_place: bool) -> Program:
@@ -119,7 +128,7 @@ class _Emitter:
         spec = KernelSpec(node.op, types, tuple(v.type for v in node.outputs))
         reads = tuple(self.home[v] for v in _operands(node))
         writes = tuple(self.home[v] for v in node.outputs)
-        self.work.append(_Work(spec, reads, writes, str(node.origin)))
+        self.work.append(_Work(spec, reads, writes, str(node.origin), loop=_loop(node)))
 
     def _check_indices(self, node: Node) -> None:
         op: Any = node.op
@@ -134,6 +143,17 @@ class _Emitter:
             _Work(spec, (key[0],), (), str(node.origin), status=len(self.checks))
         )
         self.checks.append(Check(op.name, op.axis, size, str(node.origin)))
+
+
+def _loop(node: Node) -> Loop | None:
+    """The nested program of a ``scan``."""
+    op: Any = node.op
+    if op.name != "scan":
+        return None
+    body = op.body.graph.clone()
+    Pipeline(KERNEL_PASSES, "scan body").run(body, Context())
+    program = emit_program(body, in_place=False)
+    return Loop(program, op.carries, op.consts, op.length, op.reverse)
 
 
 def _operands(node: Node) -> list[Value]:
@@ -274,6 +294,9 @@ class _Layout:
             self.storages[i] = Storage("arena", offset, self.storages[i].type)
 
     def _call(self, work: _Work, kernels: dict[str, int], specs: list[KernelSpec]) -> Call:
+        if work.loop is not None:
+            arguments = tuple(self.moved.get(s, s) for s in (*work.reads, *work.writes))
+            return Call(-1, arguments, work.origin, loop=work.loop)
         number = kernels.setdefault(work.spec.key, len(specs))
         if number == len(specs):
             specs.append(work.spec)

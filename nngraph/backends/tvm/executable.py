@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from nngraph.backends.tvm import host
-from nngraph.backends.tvm.program import Program, Storage
+from nngraph.backends.tvm.program import Call, Loop, Program, Storage
 from nngraph.ir.op import Array
 
 __all__ = ["TvmExecutable"]
 
 Kernel = Callable[..., None]
-Slots = list[tuple[list[Any], int]]
+Slots = list[tuple[list[Any], int, bool]]
 
 
 class TvmExecutable:
@@ -22,7 +22,7 @@ class TvmExecutable:
 
     Args:
         program: what to run.
-        functions: the compiled kernel of each of ``program.kernels``.
+        functions: the compiled kernel of each of ``program.all_kernels``.
     """
 
     def __init__(self, program: Program, functions: Sequence[Kernel]) -> None:
@@ -34,8 +34,8 @@ class TvmExecutable:
         self._nothing = view(host.aligned_empty((1,), np.uint8))
         self._arguments: list[list[Any]] = []
         self._slots: dict[int, Slots] = {}
-        calls = [self._bind(call.kernel, call.arguments, call.status, functions)
-                 for call in program.calls]  # fmt: skip
+        self._nested = iter(functions[len(program.kernels) :])
+        calls = [self._bind(call, functions) for call in program.calls]
         self._before, self._after = calls[: program.before], calls[program.before :]
         self._fresh = [i for i, s in enumerate(program.storages) if s.kind in ("output", "new")]
         self._inputs = self._find("input", len(program.inputs))
@@ -47,26 +47,40 @@ class TvmExecutable:
         found = {s.index: i for i, s in enumerate(self.program.storages) if s.kind == kind}
         return [found[i] for i in range(count)]
 
-    def _bind(self, kernel: int, storages: Sequence[int], status: int | None,
-              functions: Sequence[Kernel]) -> tuple[Kernel, list[Any]]:  # fmt: skip
-        arguments = [self._fixed(i, self.program.storages[i]) for i in storages]
-        for position, storage in enumerate(storages):
+    def _bind(self, call: Call, functions: Sequence[Kernel]) -> tuple[Kernel, list[Any]]:
+        """A call's function, and its arguments: those that change from call to call are filled in
+        by ``_point``."""
+        loop = call.loop
+        raw = loop is not None
+        arguments = [self._fixed(i, raw) for i in call.arguments]
+        for position, storage in enumerate(call.arguments):
             if arguments[position] is None:
-                self._slots.setdefault(storage, []).append((arguments, position))
-        if status is not None:
-            arguments.append(view(self._status[status]))
-        return functions[kernel], arguments
+                self._slots.setdefault(storage, []).append((arguments, position, raw))
+        if call.status is not None:
+            arguments.append(view(self._status[call.status]))
+        if loop is not None:
+            own = [next(self._nested) for _ in loop.program.all_kernels]
+            return _Looping(loop, TvmExecutable(loop.program, own)), arguments
+        return functions[call.kernel], arguments
 
-    def _fixed(self, number: int, storage: Storage) -> Any:
-        """The tensor of a storage that stays where it is from call to call."""
-        if storage.type.size == 0:
-            return self._nothing
+    def _fixed(self, number: int, raw: bool) -> Any:
+        """The tensor (or array) of a storage that stays where it is from call to call."""
+        storage = self.program.storages[number]
+        array = self._fixed_array(storage)
+        if array is None or raw:
+            return array
+        return view(array) if storage.type.size else self._nothing
+
+    def _fixed_array(self, storage: Storage) -> Array | None:
+        kind, shape = storage.type.dtype.numpy, storage.type.static_shape
+        if storage.kind == "empty":
+            return np.empty(shape, kind)
         if storage.kind == "arena":
             end = storage.index + storage.type.nbytes
-            return view(self._arena[storage.index : end])
+            return self._arena[storage.index : end].view(kind).reshape(shape)
         if storage.kind == "scalar":
-            return view(self._scalars[storage.index])
-        return view(self._constants[storage.index]) if storage.kind == "constant" else None
+            return self._scalars[storage.index]
+        return self._constants[storage.index] if storage.kind == "constant" else None
 
     def run(
         self, inputs: Sequence[Array], scalars: Sequence[float], states: Sequence[Array]
@@ -134,8 +148,34 @@ class TvmExecutable:
         slots = self._slots.get(number)
         if slots:
             tensor = view(array) if array.size else self._nothing
-            for arguments, position in slots:
-                arguments[position] = tensor
+            for arguments, position, raw in slots:
+                arguments[position] = array if raw else tensor
+
+
+class _Looping:
+    """A nested program, once for each step of time."""
+
+    def __init__(self, loop: Loop, body: TvmExecutable) -> None:
+        self.loop = loop
+        self.body = body
+
+    def __call__(self, *arrays: Array) -> None:
+        """``arrays``: first carries, consts, sequences; then last carries, stacked results."""
+        loop = self.loop
+        taken = len(loop.program.inputs)
+        carries = list(arrays[: loop.carries])
+        consts = arrays[loop.carries : loop.carries + loop.consts]
+        sequences = arrays[loop.carries + loop.consts : taken]
+        last = arrays[taken : taken + loop.carries]
+        stacks = arrays[taken + loop.carries :]
+        steps = range(loop.length)
+        for t in reversed(steps) if loop.reverse else steps:
+            results, _ = self.body.run([*carries, *consts, *(x[t, ...] for x in sequences)], [], [])
+            carries = results[: loop.carries]
+            for stack, y in zip(stacks, results[loop.carries :], strict=True):
+                stack[t] = y
+        for target, carry in zip(last, carries, strict=True):
+            target[...] = carry
 
 
 def view(array: Array) -> Any:

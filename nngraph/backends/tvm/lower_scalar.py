@@ -308,9 +308,8 @@ def _shift(row: Row, arithmetic: bool) -> Row:
     """Shifts by the width or more (or by a negative number) push every bit out."""
 
     def call(dtype: DType, x: Expr, y: Expr) -> Expr:
-        inside = y < const(dtype.bits, dtype)
-        if dtype.kind == "int":
-            inside = tirx.all(y >= const(0, dtype), inside)
+        wide = tirx.Cast("int64", y)  # the simplifier fails on unsigned comparisons
+        inside = tirx.all(wide >= tirx.const(0, "int64"), wide < tirx.const(dtype.bits, "int64"))
         amount = tirx.Select(inside, y, const(0, dtype))
         out = const(0, dtype)
         if arithmetic and dtype.kind == "int":

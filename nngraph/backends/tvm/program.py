@@ -13,7 +13,8 @@ from nngraph.ir.types import TensorType
 from nngraph.ops.control import Fused
 from nngraph.ops.core import Literal
 
-__all__ = ["Call", "Check", "IndexCheck", "KernelSpec", "Program", "Storage"]
+__all__ = ["Call", "Check", "IndexCheck", "KernelSpec", "Loop", "Program",
+           "Storage"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,27 @@ class Storage:
 
 @dataclass(frozen=True)
 class Call:
-    """Run ``kernel`` on ``arguments`` (numbers of storages); a check writes to slot ``status``."""
+    """Run ``kernel`` on ``arguments`` (numbers of storages); a check writes to slot ``status``.
+
+    With ``loop`` the call runs a nested program instead, once for each step of time.
+    """
 
     kernel: int
     arguments: tuple[int, ...]
     origin: str = ""
     status: int | None = None
+    loop: Loop | None = None
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A ``scan``: the program of its body, whose inputs are carries, consts and slices."""
+
+    program: Program
+    carries: int
+    consts: int
+    length: int
+    reverse: bool
 
 
 @dataclass(frozen=True)
@@ -110,12 +126,27 @@ class Program:
     scalars: tuple[TensorType, ...]
     states: tuple[TensorType, ...]
 
+    @property
+    def loops(self) -> list[Loop]:
+        return [call.loop for call in self.calls if call.loop is not None]
+
+    @property
+    def all_kernels(self) -> tuple[KernelSpec, ...]:
+        """Its own kernels, then those of its loops' programs."""
+        nested = (spec for loop in self.loops for spec in loop.program.all_kernels)
+        return (*self.kernels, *nested)
+
+    @property
+    def may_fail(self) -> bool:
+        """True if a call may report an error."""
+        return bool(self.checks) or any(loop.program.may_fail for loop in self.loops)
+
     def __str__(self) -> str:
         lines = [f"arena {self.arena} bytes"]
         for i, storage in enumerate(self.storages):
             lines.append(f"  %{i}: {storage.kind} {storage.index} {storage.type}")
         for i, call in enumerate(self.calls):
-            name = self.kernels[call.kernel].op.name
+            name = "scan" if call.loop else self.kernels[call.kernel].op.name
             mark = "  -- states are overwritten from here on\n" if i == self.before else ""
             lines.append(f"{mark}  {name}#{call.kernel}({', '.join(f'%{a}' for a in call.arguments)})")
         return "\n".join(lines)
