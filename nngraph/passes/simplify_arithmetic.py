@@ -135,7 +135,7 @@ _PRODUCTS = (
 _POWERS = (
     Rule("x ** 0 = 1", lambda x: node(ops.Pow, x, splat(0)), lambda m: _filled(m, 1)),
     Rule("x ** 1 = x", lambda x: node(ops.Pow, x, splat(1)), lambda m: m.x),
-    # NumPy's own definition of the square, and correctly rounded.
+    # Correctly rounded, and what NumPy itself does where the exponent is one number.
     Rule("x ** 2 = x * x", lambda x: node(ops.Pow, x, splat(2)), lambda m: ops.mul(m.x, m.x)),
     Rule("x ** 3 = x * x * x", lambda x: node(ops.Pow, x, splat(3)),
          lambda m: ops.mul(ops.mul(m.x, m.x), m.x), soundness=_REASSOCIATES),

@@ -25,6 +25,14 @@ def _of_ones(match: Match) -> str | None:
     return f"the axes {long} are longer than 1" if long else None
 
 
+def _keeps_zeros(match: Match) -> str | None:
+    """Refuses sums of floats, whose start at 0.0 turns -0.0 into 0.0."""
+    adds = isinstance(match.root.op, ops.Sum | ops.Mean)
+    if adds and match.result.dtype.is_floating_point:
+        return "a sum of floats starts at 0.0, which turns -0.0 into 0.0"
+    return _of_ones(match)
+
+
 def _sole(match: Match) -> str | None:
     if len(match.inner.uses) > 1:
         return "the reduction is read elsewhere too and would be computed twice"
@@ -108,7 +116,9 @@ def _multiplied(match: Match) -> Value:
 
 REDUCTIONS = (
     Rule("reduction over size-1 axes = reshape", lambda x: node(_ALL, x),
-         lambda m: ops.reshape(m.x, m.result.shape), _of_ones),
+         lambda m: ops.reshape(m.x, m.result.shape), _keeps_zeros),
+    Rule("sum over size-1 axes = reshape", lambda x: node((ops.Sum, ops.Mean), x),
+         lambda m: ops.reshape(m.x, m.result.shape), _of_ones, Soundness.FINITE_ONLY),
     Rule("reshape(reduction(x)) keeps or drops the axes",
          lambda x: node(ops.Reshape, node(_ALL, x, name="inner")), _other_way, _kept),
     Rule("max(max(x)) over all axes at once",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
+from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph
 from nngraph.ir.text import parse_graph, print_graph
 from nngraph.ir.verify import verify
@@ -15,6 +17,7 @@ from nngraph.passes.pattern import Rule, Soundness
 from nngraph.passes.pipelines import RULES
 from nngraph.passes.rewrite import Rewrite
 from tests.passes.goldens import FIRES, REFUSES
+from tests.support.random_graphs import arguments, same_bits
 
 BY_NAME = {rule.name: rule for rule in RULES}
 
@@ -74,3 +77,36 @@ def test_strict_compilation_leaves_weaker_rules_out(name: str, before: str, afte
     found = run(rule, before, strict=True)
     assert bool(found.changes) == (rule.soundness is Soundness.EXACT)
     assert not found.refusals or rule.soundness is Soundness.EXACT
+
+
+STATIC = [row for row in FIRES if "n]" not in row[1]]
+
+
+@pytest.mark.parametrize(("name", "before", "after"), STATIC)
+def test_exact_rules_keep_every_bit(name: str, before: str, after: str) -> None:
+    old, new = graph_of(before), graph_of(after)
+    for seed in range(40):
+        arrays = arguments(old, seed)
+        if BY_NAME[name].soundness is not Soundness.EXACT:
+            rng = np.random.default_rng(seed)
+            arrays = [rng.uniform(1, 2, a.shape).astype(a.dtype) for a in arrays]
+            for a, b in zip(evaluate(old, arrays), evaluate(new, arrays), strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-6)
+        else:
+            pairs = zip(evaluate(old, arrays), evaluate(new, arrays), strict=True)
+            assert all(same_bits(a, b) for a, b in pairs), arrays
+
+
+def test_weaker_rules_really_are_weaker() -> None:
+    """Each of them changes a bit for some argument, or it should be called exact."""
+    weak = [row for row in STATIC if BY_NAME[row[0]].soundness is not Soundness.EXACT]
+    assert weak
+    for name, before, after in weak:
+        old, new = graph_of(before), graph_of(after)
+        differs = False
+        for seed in range(200):
+            arrays = arguments(old, seed)
+            arrays = [a + np.float32(seed / 7) if seed % 2 else a for a in arrays]
+            pairs = zip(evaluate(old, arrays), evaluate(new, arrays), strict=True)
+            differs = differs or not all(same_bits(a, b) for a, b in pairs)
+        assert differs, name

@@ -1,0 +1,86 @@
+"""No pass changes a bit of any result, and the graph stays valid and printable."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nngraph.ir.equality import difference
+from nngraph.ir.evaluate import evaluate
+from nngraph.ir.graph import Graph
+from nngraph.ir.text import parse_graph, print_graph
+from nngraph.ir.verify import verify
+from nngraph.ops import REGISTRY
+from nngraph.passes.base import Context, Pass, Until
+from nngraph.passes.cse import CommonSubexpressions
+from nngraph.passes.dce import DeadCode
+from nngraph.passes.decompose import Decompose
+from nngraph.passes.fold import Fold
+from nngraph.passes.pipelines import RULES, clean_up, standard
+from nngraph.passes.rewrite import Rewrite
+from nngraph.passes.simplify_arithmetic import ARITHMETIC
+from nngraph.passes.simplify_cast import CASTS
+from nngraph.passes.simplify_matmul import PRODUCTS
+from nngraph.passes.simplify_reduce import REDUCTIONS
+from nngraph.passes.simplify_shape import SHAPES
+from nngraph.passes.verify import verify_after
+from tests.support.random_graphs import arguments, graphs, same_bits
+
+PASSES: dict[str, Pass] = {
+    "dce": DeadCode(),
+    "cse": CommonSubexpressions(),
+    "fold": Fold(),
+    "fold without a limit": Fold(limit=1 << 30),
+    "arithmetic": Rewrite(ARITHMETIC),
+    "shapes": Rewrite(SHAPES),
+    "reductions": Rewrite(REDUCTIONS),
+    "casts": Rewrite(CASTS),
+    "products": Rewrite(PRODUCTS),
+    "all rules": Until(Rewrite(RULES)),
+    "decompose": Decompose(),
+    "clean-up": clean_up(),
+    "standard": standard(lambda node: False).observed(verify_after),
+}
+
+
+@pytest.mark.parametrize("name", PASSES)
+@settings(max_examples=60)
+@given(graph=graphs(), seed=st.integers(0, 1000))
+def test_pass_keeps_every_bit(name: str, graph: Graph, seed: int) -> None:
+    given_arrays = arguments(graph, seed)
+    before = evaluate(graph, given_arrays)
+    changed = graph.clone()
+    changes = PASSES[name].run(changed, Context())
+    verify(changed)
+    after = evaluate(changed, given_arrays)
+    assert all(map(same_bits, before, after)), f"{graph}\n{changed}"
+    assert (changes == 0) == (difference(graph, changed) is None)
+    text = print_graph(changed)
+    assert print_graph(parse_graph(text, REGISTRY)) == text
+
+
+@settings(max_examples=60)
+@given(graph=graphs(), seed=st.integers(0, 1000))
+def test_weaker_rules_keep_finite_results_nearly(graph: Graph, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    arrays = [rng.uniform(1.0, 2.0, v.type.static_shape).astype(v.type.dtype.numpy)
+              for v in graph.parameters]  # fmt: skip
+    before = evaluate(graph, arrays)
+    changed = graph.clone()
+    clean_up().run(changed, Context(strict=False))
+    verify(changed)
+    for a, b in zip(before, evaluate(changed, arrays), strict=True):
+        finite = np.isfinite(a)
+        np.testing.assert_allclose(a[finite], b[finite], rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=40)
+@given(graph=graphs())
+def test_passes_settle_and_are_deterministic(graph: Graph) -> None:
+    first, second = graph.clone(), graph.clone()
+    clean_up().run(first, Context())
+    clean_up().run(second, Context())
+    assert print_graph(first) == print_graph(second)
+    assert clean_up().run(first, Context()) == 0
