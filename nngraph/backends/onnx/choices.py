@@ -18,10 +18,12 @@ class Choices:
     Attributes:
         threads: threads of the session; serial kernels (Slice, Pad, Expand) cost more with more.
         small_constant: largest number of elements kept as a constant rather than computed.
+        large_mask: elements from which on ``where(c, 0, x)`` is a product if x is finite.
     """
 
     threads: int = 1
     small_constant: int = 4096
+    large_mask: int = 1 << 15
 
     def weight_gradient(self, channels: int, taps: int, positions: int, stride: int) -> str:
         """How a convolution's weight gradient is written.

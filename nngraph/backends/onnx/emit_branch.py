@@ -11,7 +11,7 @@ from onnx import helper
 from nngraph.backends.onnx.rules import Site
 from nngraph.backends.onnx.writer import Writer, value_info
 
-__all__ = ["if_finite"]
+__all__ = ["branches", "if_finite"]
 
 Build = Callable[[Site], Sequence[str]]
 
@@ -23,9 +23,14 @@ def if_finite(s: Site, x: str, fast: Build, exact: Build) -> list[str]:
     """
     total = s("ReduceSum", x, keepdims=0)
     broken = s("IsNaN", s("Sub", total, total))
-    branches = {"then_branch": _branch(s, exact), "else_branch": _branch(s, fast)}
+    return branches(s, broken, exact, fast)
+
+
+def branches(s: Site, condition: str, then: Build, otherwise: Build) -> list[str]:
+    """One of two ways to write the node's results, by a scalar bool."""
+    graphs = {"then_branch": _branch(s, then), "else_branch": _branch(s, otherwise)}
     types = [t.dtype for t in s.results]
-    return s.writer.ops("If", (broken,), len(types), types, **branches)
+    return s.writer.ops("If", (condition,), len(types), types, **graphs)
 
 
 def _branch(s: Site, build: Build) -> onnx.GraphProto:
@@ -33,7 +38,8 @@ def _branch(s: Site, build: Build) -> onnx.GraphProto:
     names = build(replace(s, writer=inner))
     results = []
     for name, kind in zip(names, s.results, strict=True):
-        # A result of a branch is made in the branch.
-        copy = inner.op("Identity", inner.cast(name, kind.dtype))
-        results.append(value_info(copy, kind))
+        result = inner.cast(name, kind.dtype)
+        if not any(result in node.output for node in inner.nodes):
+            result = inner.op("Identity", result)  # what the outer graph made needs a copy
+        results.append(value_info(result, kind))
     return helper.make_graph(inner.nodes, inner.fresh("branch"), [], results)

@@ -7,13 +7,14 @@ from typing import Any
 from nngraph import ops
 from nngraph.backends.onnx.emit_linalg import matrix_product
 from nngraph.backends.onnx.emit_window import Plan, product
+from nngraph.backends.onnx.fused import BiasConv
 from nngraph.backends.onnx.rules import Rule, Rules, Site
 from nngraph.backends.onnx.writer import Missing
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import float64
 from nngraph.ir.types import Shape
 
-__all__ = ["RULES", "convolution", "input_gradient", "plan_of"]
+__all__ = ["RULES", "input_gradient", "plan_of"]
 
 
 def plan_of(op: Any, kernel: tuple[int, ...], sizes: Shape, counts: Shape) -> Plan:
@@ -32,18 +33,13 @@ def _attributes(plan: Plan, pads: list[int], groups: int) -> dict[str, Any]:
 
 
 def _conv(s: Site) -> str:
-    return convolution(s, *s.inputs)
-
-
-def convolution(s: Site, x: str, w: str, bias: str = "") -> str:
-    """``Conv`` with an optional bias; the node's types are x, w and y."""
-    kernel = s.types[1].static_shape[2:]
-    plan = plan_of(s.op, kernel, s.types[0].shape[2:], s.shape[2:])
+    op = s.op.inner if isinstance(s.op, BiasConv) else s.op
+    kernel = tuple(int(k) for k in s.types[1].static_shape[2:])
+    plan = plan_of(op, kernel, s.types[0].shape[2:], s.shape[2:])
     if s.dtype is float64:
-        return _convolution64(s, x, w, plan)
-    pads = [*(a for a, _ in s.op.padding), *(b for _, b in s.op.padding)]
-    operands = (x, w, bias) if bias else (x, w)
-    return s("Conv", *operands, **_attributes(plan, pads, s.op.groups))
+        return _convolution64(s, s.inputs[0], s.inputs[1], plan)
+    pads = [*(a for a, _ in op.padding), *(b for _, b in op.padding)]
+    return s("Conv", *s.inputs, **_attributes(plan, pads, op.groups))
 
 
 def _grouped(s: Site, x: str, shape: Shape, groups: int) -> tuple[str, Shape]:
@@ -212,6 +208,7 @@ def _depthwise_weight(s: Site, x: str, dy: str, plan: Plan) -> str:
 
 RULES: Rules = {
     ops.Conv: Rule(_conv),
+    BiasConv: Rule(_conv),
     ops.ConvInputGrad: Rule(_input_grad),
     ops.ConvWeightGrad: Rule(_weight_grad),
 }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 
 from nngraph import ops
+from nngraph.backends.onnx.emit_branch import if_finite
 from nngraph.backends.onnx.emit_float64 import FLOAT64, Formula
+from nngraph.backends.onnx.emit_shape import is_zero
 from nngraph.backends.onnx.rules import Rule, Rules, Site, direct
-from nngraph.ir.dtypes import DType, bool_, float64, uint8, uint16, uint32, uint64
+from nngraph.ir.dtypes import DType, bool_, float32, float64, uint8, uint16, uint32, uint64
 
 __all__ = ["RULES"]
 
@@ -165,7 +167,38 @@ def _where(s: Site) -> str:
     condition, a, b = s.inputs
     if s.types[1].dtype is bool_:
         return s("Or", s("And", condition, a), s("And", s("Not", condition), b))
+    for zero, kept, value in ((1, 2, b), (2, 1, a)):
+        if is_zero(s, zero) and _is_large(s, kept):
+            return _masked(s, condition, value, kept == 1)
     return s("Where", condition, a, b)
+
+
+def _is_large(s: Site, position: int) -> bool:
+    """True for floats of the result's own (known) shape that are worth a test at run time."""
+    kind = s.types[position]
+    return (
+        kind == s.results[0]
+        and kind.dtype is float32
+        and kind.is_static
+        and math.prod(kind.static_shape) >= s.choices.large_mask
+    )
+
+
+def _masked(s: Site, condition: str, value: str, keeps: bool) -> str:
+    """Zero or the value, as a product with 0 or 1 where all values are finite.
+
+    The runtime's Where takes four times as long as that, and it does not run in parallel.
+    """
+
+    def fast(b: Site) -> list[str]:
+        mask = condition if keeps else b("Not", condition)
+        return [b("Mul", b.cast(mask, float32), value)]
+
+    def exact(b: Site) -> list[str]:
+        pair = (value, b.number(0, float32)) if keeps else (b.number(0, float32), value)
+        return [b("Where", condition, *pair)]
+
+    return if_finite(s, value, fast, exact)[0]
 
 
 def _clip(s: Site) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nngraph import ops
 from nngraph.backends.onnx.emit_shape import filled
+from nngraph.backends.onnx.fused import BiasMatMul
 from nngraph.backends.onnx.rules import Rule, Rules, Site
 from nngraph.ir.dims import Dim
 
@@ -37,14 +38,24 @@ def _matmul(s: Site) -> str:
     return s("MatMul", a, b)
 
 
-def _rows_product(s: Site, a: str, b: str, tb: bool) -> str:
+def _rows_product(s: Site, a: str, b: str, tb: bool, c: str = "") -> str:
     """One matrix serves a batch of row blocks: one long product."""
     left = s.types[0].shape
     rows: Dim = 1
     for d in left[:-1]:
         rows = rows * d
-    product = matrix_product(s, s.reshape(a, (rows, left[-1]), left), b, False, tb)
+    product = matrix_product(s, s.reshape(a, (rows, left[-1]), left), b, False, tb, c)
     return s.reshape(product, s.shape, (rows, s.shape[-1]))
 
 
-RULES: Rules = {ops.MatMul: Rule(_matmul)}
+def _bias_matmul(s: Site) -> str:
+    a, b, c = s.inputs
+    ta, tb = s.op.transpose_a, s.op.transpose_b
+    if s.types[0].shape[-2 if ta else -1] == 0:
+        return s.expand(c, s.shape)
+    if s.types[0].rank == 2:
+        return matrix_product(s, a, b, ta, tb, c)
+    return _rows_product(s, a, b, tb, c)
+
+
+RULES: Rules = {ops.MatMul: Rule(_matmul), BiasMatMul: Rule(_bias_matmul)}

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from nngraph import ops
-from nngraph.backends.onnx.emit_branch import if_finite
+from nngraph.backends.onnx.emit_branch import branches, if_finite
 from nngraph.backends.onnx.emit_conv import input_gradient
 from nngraph.backends.onnx.emit_shape import filled
 from nngraph.backends.onnx.emit_window import Plan, product
 from nngraph.backends.onnx.kernels import supports
 from nngraph.backends.onnx.rules import Rule, Rules, Site
 from nngraph.backends.onnx.writer import Missing
-from nngraph.ir.dtypes import float32, float64, int64
+from nngraph.ir.dtypes import bool_, float32, float64, int32, int64
 from nngraph.ir.op import Array
 from nngraph.ir.types import Shape
 
@@ -155,8 +156,8 @@ def _enlarged(s: Site, x: str, factors: Sequence[int]) -> str:
 def _first_of_ties(s: Site, x: str, dy: str, y: str, plan: Plan) -> str:
     """Windows side by side: a maximum is what equals the enlarged y.
 
-    Elements that tie are told apart by rank in the window, the first one ranking highest; its rank
-    is found by pooling once more. Faster than the pooling kernel that returns indices.
+    That is all if no window with a gradient has two maxima: then as many elements of dx as of dy
+    are not zero.
     """
     covered = [k * n for k, n in zip(plan.kernel, _static(plan.counts), strict=True)]
     axes = s.ints(*range(2, 2 + len(covered)))
@@ -164,17 +165,38 @@ def _first_of_ties(s: Site, x: str, dy: str, y: str, plan: Plan) -> str:
     if not whole:
         x = s("Slice", x, s.ints(*[0] * len(covered)), s.ints(*covered), axes)
     equal = s.cast(s("Equal", x, _enlarged(s, y, plan.kernel)), float32)
+    given = _enlarged(s, dy, plan.kernel)
+    every = s("Mul", equal, given)
+    unique = s("Equal", _count(s, every), _count(s, dy))
+    kind = s.types[0].with_shape((*s.types[0].shape[:2], *covered))
+    (dx,) = branches(
+        replace(s, results=(kind,)), unique, lambda _: [every],
+        lambda b: [_ranked(b, equal, given, covered, plan)],
+    )  # fmt: skip
+    if whole:
+        return dx
+    rest = [int(d) - c for d, c in zip(plan.sizes, covered, strict=True)]  # type: ignore[arg-type]
+    return s("Pad", dx, s.ints(*[0] * len(rest), *rest), s.number(0), axes)
+
+
+def _count(s: Site, x: str) -> str:
+    """How many elements are not zero."""
+    return s("ReduceSum", s.cast(s.cast(x, bool_), int32), keepdims=0)
+
+
+def _ranked(s: Site, equal: str, given: str, covered: Sequence[int], plan: Plan) -> str:
+    """Maxima that tie are told apart by rank in the window, the first one ranking highest.
+
+    The winning rank is found by pooling once more: a third of what the pooling kernel that returns
+    indices takes.
+    """
     taps = math.prod(plan.kernel)
     window = np.arange(taps, 0, -1, dtype=np.float32).reshape(plan.kernel)
     ranks = np.tile(window, [c // k for c, k in zip(covered, plan.kernel, strict=True)])
     ranked = s("Mul", equal, s.writer.constant(ranks[None, None]))
     best = s("MaxPool", ranked, kernel_shape=list(plan.kernel), strides=list(plan.stride))
-    first = s.cast(s("Equal", ranked, _enlarged(s, best, plan.kernel)), float32)
-    dx = s("Mul", first, _enlarged(s, dy, plan.kernel))
-    if whole:
-        return dx
-    rest = [int(d) - c for d, c in zip(plan.sizes, covered, strict=True)]  # type: ignore[arg-type]
-    return s("Pad", dx, s.ints(*[0] * len(rest), *rest), s.number(0), axes)
+    first = s("Equal", ranked, _enlarged(s, best, plan.kernel))
+    return s("Where", first, given, s.number(0))
 
 
 def _global(s: Site, places: str, plan: Plan) -> str:

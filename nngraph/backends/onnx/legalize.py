@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from nngraph.backends.onnx.emit_table import RULES
+from nngraph.backends.onnx.fusions import FUSIONS
 from nngraph.ir.graph import Node
 from nngraph.passes.base import Pass
+from nngraph.passes.cse import CommonSubexpressions
 from nngraph.passes.dce import DeadCode
+from nngraph.passes.pipelines import Everywhere
+from nngraph.passes.rewrite import Rewrite
 
 __all__ = ["LEGALIZE", "writable"]
 
@@ -18,4 +22,8 @@ def writable(node: Node) -> bool:
     return rule.lacks is None or not rule.lacks(node.op, [v.type for v in node.inputs])
 
 
-LEGALIZE: tuple[Pass, ...] = (DeadCode(),)
+LEGALIZE: tuple[Pass, ...] = (
+    Everywhere(Rewrite(FUSIONS, "onnx")),
+    CommonSubexpressions(),
+    DeadCode(),
+)
