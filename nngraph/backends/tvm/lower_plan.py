@@ -69,8 +69,8 @@ class BodyPlan:
         return any(a in self.strides[value] for a in self.inner)
 
     def folds(self, node: Node) -> bool:
-        """True for a reduction that really folds an axis."""
-        return is_reduction(node) and self.is_inner(node.inputs[0])
+        """True for a reduction that really folds an axis (not only axes of size 1)."""
+        return is_reduction(node) and any(a in self.strides[node.inputs[0]] for a in self.reduced)
 
     @property
     def sweeps(self) -> int:

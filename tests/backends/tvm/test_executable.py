@@ -1,0 +1,216 @@
+"""States, aliasing, odd inputs and failures of loaded programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nngraph import ops
+from nngraph.backends.base import Target, UnsupportedGraph, build
+from nngraph.backends.tvm import host
+from nngraph.backends.tvm.backend import backend
+from nngraph.backends.tvm.executable import TvmExecutable
+from nngraph.ir.builder import Builder
+from nngraph.ir.graph import Graph
+from nngraph.ir.types import tensor_type
+from tests.support.tvm_programs import emit, load_all
+
+Array = np.ndarray[Any, Any]
+SIZE = 40
+
+
+def _vector(*, seed: int = 0, size: int = SIZE) -> Array:
+    return host.aligned_copy(np.random.default_rng(seed).standard_normal(size).astype(np.float32))
+
+
+def momentum() -> Graph:
+    """p -= lr * m; m = 0.9 m + g; gives back the old p and the new m."""
+    graph = Graph("momentum")
+    g = graph.add_input(tensor_type("f32", (SIZE,)), "g")
+    lr = graph.add_scalar("lr", tensor_type("f32"))
+    p, m = (graph.add_state(n, g.type) for n in "pm")
+    with Builder(graph):
+        new = ops.add(ops.mul(m, 0.9), g)
+        graph.set_state("m", new)
+        graph.set_state("p", ops.sub(p, ops.mul(new, lr)))
+    graph.add_output(p, "old")
+    graph.add_output(new, "new")
+    return graph
+
+
+def swap() -> Graph:
+    """The states a and b exchange their values."""
+    graph = Graph("swap")
+    a, b = (graph.add_state(n, tensor_type("f32", (SIZE,))) for n in "ab")
+    graph.set_state("a", b)
+    graph.set_state("b", a)
+    return graph
+
+
+def products() -> Graph:
+    """Two states of which each needs the other's old value in a product."""
+    graph = Graph("products")
+    a, b = (graph.add_state(n, tensor_type("f32", (8, 8))) for n in "ab")
+    with Builder(graph):
+        graph.set_state("a", ops.matmul(a, b))
+        graph.set_state("b", ops.matmul(b, a))
+    return graph
+
+
+def lookup() -> Graph:
+    """A table row by index, and a counter that counts calls."""
+    graph = Graph("lookup")
+    index = graph.add_input(tensor_type("i64", (3,)), "index")
+    table = graph.add_state("table", tensor_type("f32", (5, 4)))
+    count = graph.add_state("count", tensor_type("i64"))
+    with Builder(graph):
+        graph.set_state("count", ops.add(count, 1))
+        rows = ops.take(table, index, 0)
+        graph.set_state("table", ops.mul(table, 2.0))
+    graph.add_output(rows)
+    return graph
+
+
+def plain() -> Graph:
+    graph = Graph("plain")
+    x = graph.add_input(tensor_type("f32", (6, SIZE)), "x")
+    with Builder(graph):
+        graph.add_output(ops.add(x, 1.0))
+    graph.add_output(x)
+    return graph
+
+
+GRAPHS: dict[str, tuple[Callable[[], Graph], bool]] = {
+    "momentum": (momentum, True), "apart": (momentum, False), "swap": (swap, True),
+    "products": (products, True), "lookup": (lookup, True), "plain": (plain, True),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, TvmExecutable]:
+    programs = [emit(make(), in_place) for make, in_place in GRAPHS.values()]
+    return dict(zip(GRAPHS, load_all(programs), strict=True))
+
+
+def _check_momentum(loaded: TvmExecutable, p: Array, m: Array) -> tuple[list[Array], list[Array]]:
+    g = _vector(seed=3)
+    old, before = p.copy(), m.copy()
+    outputs, states = loaded.run([g], [0.1], [p, m])
+    new = before * np.float32(0.9) + g
+    np.testing.assert_array_equal(outputs[0], old)
+    np.testing.assert_allclose(outputs[1], new, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(states[1], new, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(states[0], old - new * np.float32(0.1), rtol=1e-5, atol=1e-6)
+    return outputs, states
+
+
+def test_states_are_updated_in_the_callers_arrays(loaded: dict[str, TvmExecutable]) -> None:
+    p, m = _vector(), _vector(seed=1)
+    outputs, states = _check_momentum(loaded["momentum"], p, m)
+    assert states[0] is p and states[1] is m
+    assert not np.shares_memory(outputs[1], m)
+
+
+def test_states_stay_untouched_where_that_is_asked_for(loaded: dict[str, TvmExecutable]) -> None:
+    p, m = _vector(), _vector(seed=1)
+    kept = p.copy(), m.copy()
+    _, states = _check_momentum(loaded["apart"], p, m)
+    np.testing.assert_array_equal(p, kept[0])
+    np.testing.assert_array_equal(m, kept[1])
+    assert not np.shares_memory(states[0], p)
+
+
+def test_other_arrays_may_be_passed_at_each_call(loaded: dict[str, TvmExecutable]) -> None:
+    for seed in range(3):
+        _check_momentum(loaded["momentum"], _vector(seed=seed), _vector(seed=seed + 9))
+
+
+def test_misaligned_states_move_to_an_aligned_array(loaded: dict[str, TvmExecutable]) -> None:
+    storage = _vector(size=SIZE + 1)
+    p = storage[1:]
+    _, states = _check_momentum(loaded["momentum"], p, _vector(seed=1))
+    assert host.is_aligned(states[0])
+    _check_momentum(loaded["momentum"], states[0], states[1])
+
+
+def test_outputs_are_not_overwritten_by_the_next_call(loaded: dict[str, TvmExecutable]) -> None:
+    p, m = _vector(), _vector(seed=1)
+    first, _ = _check_momentum(loaded["momentum"], p, m)
+    kept = [a.copy() for a in first]
+    _check_momentum(loaded["momentum"], p, m)
+    for array, copy in zip(first, kept, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+def test_states_may_exchange_their_values(loaded: dict[str, TvmExecutable]) -> None:
+    a, b = _vector(seed=1), _vector(seed=2)
+    old = a.copy(), b.copy()
+    _, states = loaded["swap"].run([], [], [a, b])
+    np.testing.assert_array_equal(states[0], old[1])
+    np.testing.assert_array_equal(states[1], old[0])
+
+
+def test_states_that_need_each_others_old_value(loaded: dict[str, TvmExecutable]) -> None:
+    a, b = (_vector(seed=s, size=64).reshape(8, 8) for s in (1, 2))
+    wanted = a @ b, b @ a
+    _, states = loaded["products"].run([], [], [a, b])
+    for got, want in zip(states, wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [5, -6])
+def test_an_index_out_of_range_raises_and_leaves_states(
+    bad: int, loaded: dict[str, TvmExecutable]
+) -> None:
+    table, count = host.aligned_copy(np.ones((5, 4), np.float32)), host.aligned_copy(np.asarray(7))
+    with pytest.raises(IndexError, match=rf"take: index {bad} is out of range for axis 0 of size 5"):
+        loaded["lookup"].run([np.array([0, bad, 1])], [], [table, count])
+    np.testing.assert_array_equal(table, 1.0)
+    assert count == 7
+    (rows,), _ = loaded["lookup"].run([np.array([0, -1, 4])], [], [table, count])
+    np.testing.assert_array_equal(rows, 1.0)
+    np.testing.assert_array_equal(table, 2.0)
+    assert count == 8
+
+
+def _odd_arrays() -> dict[str, Array]:
+    base = np.arange(2 * 6 * SIZE, dtype=np.float32)
+    frozen = base[: 6 * SIZE].reshape(6, SIZE).copy()
+    frozen.setflags(write=False)
+    return {
+        "misaligned": host.aligned_copy(base)[1 : 6 * SIZE + 1].reshape(6, SIZE),
+        "transposed": base[: 6 * SIZE].reshape(SIZE, 6).T,
+        "strided": base.reshape(6, 2 * SIZE)[:, ::2],
+        "read-only": frozen,
+    }
+
+
+@pytest.mark.parametrize("kind", ["misaligned", "transposed", "strided", "read-only"])
+def test_inputs_in_any_form(kind: str, loaded: dict[str, TvmExecutable]) -> None:
+    x = _odd_arrays()[kind]
+    good = host.aligned_copy(np.zeros((6, SIZE), np.float32))
+    for given in (x, good, x):
+        (y, same), _ = loaded["plain"].run([given], [], [])
+        np.testing.assert_array_equal(y, given + 1)
+        np.testing.assert_array_equal(same, given)
+        assert not np.shares_memory(same, given)
+
+
+def test_all_gaps_come_in_one_error() -> None:
+    graph = Graph("gaps")
+    x = graph.add_input(tensor_type("f32", ("batch", 4)), "x")
+    with Builder(graph):
+        graph.add_output(ops.exp(x))
+    with pytest.raises(UnsupportedGraph) as error:
+        build(backend, graph, Target("tvm", device="cuda"))
+    text = str(error.value)
+    assert "the device 'cuda'" in text and "symbolic shape of f32[batch,4]" in text
+
+
+def test_the_program_says_what_it_does() -> None:
+    text = str(emit(momentum()))
+    assert "state 0 f32[40]" in text
+    assert "states are overwritten from here on" in text
