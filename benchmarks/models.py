@@ -146,7 +146,9 @@ def attention(fw: Framework, width: int, heads: int) -> Module:
     class CausalSelfAttention(nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()
-            self.qkv = nn.Linear(width, 3 * width)
+            # Softmax does not see a key's bias: its gradient is rounding noise, which Adam would
+            # magnify to full steps, different ones in every library.
+            self.qkv = nn.Linear(width, 3 * width, bias=False)
             self.proj = nn.Linear(width, width)
 
         def forward(self, x: Any) -> Any:
