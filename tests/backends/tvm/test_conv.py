@@ -105,9 +105,9 @@ def cases() -> Iterator[KernelCase]:
         x, w = random(spec.x_shape, spec.dtype), random(spec.weight_shape, spec.dtype, 1)
         dy = random(spec.y_shape, spec.dtype, 2)
         y, dx, dw = (a.astype(x.dtype) for a in reference(spec, x, w, dy))
-        yield KernelCase(f"y {name}", lambda s=spec: conv_forward(s), (x, w), (y,))  # type: ignore[misc]
-        yield KernelCase(f"dx {name}", lambda s=spec: conv_input_gradient(s), (dy, w), (dx,))  # type: ignore[misc]
-        yield KernelCase(f"dw {name}", lambda s=spec: conv_weight_gradient(s), (x, dy), (dw,))  # type: ignore[misc]
+        yield KernelCase(f"y {name}", lambda s=spec: conv_forward(s), (x, w), (y,))
+        yield KernelCase(f"dx {name}", lambda s=spec: conv_input_gradient(s), (dy, w), (dx,))
+        yield KernelCase(f"dw {name}", lambda s=spec: conv_weight_gradient(s), (x, dy), (dw,))
 
 
 def epilogue_cases() -> Iterator[KernelCase]:
@@ -121,7 +121,7 @@ def epilogue_cases() -> Iterator[KernelCase]:
         extras = ((bias.shape, "float32"), (residual.shape, "float32"))
         yield KernelCase(
             f"epilogue {name}",
-            lambda s=spec, e=extras: conv_forward(s, Epilogue(apply, e)),  # type: ignore[misc]
+            lambda s=spec, e=extras: conv_forward(s, Epilogue(apply, e)),
             (x, w, bias, residual),
             (want,),
         )

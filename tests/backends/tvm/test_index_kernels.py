@@ -49,7 +49,7 @@ def row_cases() -> Iterator[KernelCase]:
                 taken = np.ascontiguousarray(data[:, index])
                 yield KernelCase(
                     f"take {label}", lambda s=spec: take_rows(s), (data, index), (taken,)
-                )  # type: ignore[misc]
+                )
             at = tuple(np.broadcast_arrays(
                 np.arange(o)[:, None, None], index[None, :, None] % r, np.arange(i)
             ))  # fmt: skip
@@ -57,14 +57,14 @@ def row_cases() -> Iterator[KernelCase]:
                 want = combined(data, at, updates, reduction)
                 yield KernelCase(
                     f"{reduction} rows {label}",
-                    lambda s=spec, d=reduction: scatter_rows(s, d),  # type: ignore[misc]
+                    lambda s=spec, d=reduction: scatter_rows(s, d),
                     (data, index, updates),
                     (want,),
                 )
             zero = combined(np.zeros_like(data), at, updates, "add")
             yield KernelCase(
                 f"gradient rows {label}",
-                lambda s=spec: scatter_rows(s, from_zero=True),  # type: ignore[misc]
+                lambda s=spec: scatter_rows(s, from_zero=True),
                 (index, updates),
                 (zero,),
             )
@@ -84,7 +84,7 @@ def element_cases() -> Iterator[KernelCase]:
             gathered = np.ascontiguousarray(data[tuple(at)])
             yield KernelCase(
                 f"gather {label}",
-                lambda s=spec: gather_elements(s),  # type: ignore[misc]
+                lambda s=spec: gather_elements(s),
                 (data, index),
                 (gathered,),
             )
@@ -93,7 +93,7 @@ def element_cases() -> Iterator[KernelCase]:
                 spec = ElementsSpec(shape, index_shape, axis, reduction, dtype)
                 yield KernelCase(
                     f"{reduction} elements {label}",
-                    lambda s=spec: scatter_elements(s),  # type: ignore[misc]
+                    lambda s=spec: scatter_elements(s),
                     (data, index, updates),
                     (want,),
                 )
@@ -127,7 +127,7 @@ def sort_cases() -> Iterator[KernelCase]:
             want = [np.ascontiguousarray(a.numpy()[:, :keep]) for a in (values, order)]
             yield KernelCase(
                 f"sort {dtype} {columns} {keep} {descending}",
-                lambda s=spec: sort_rows(s),  # type: ignore[misc]
+                lambda s=spec: sort_rows(s),
                 (x,),
                 want,
             )
@@ -148,7 +148,7 @@ def scan_cases() -> Iterator[KernelCase]:
                 spec = ScanSpec(*shape, dtype, dtype, bool(exclusive), bool(reverse), bool(product))
                 x = random(shape, dtype)
                 want = running(x, spec).astype(x.dtype)
-                yield KernelCase(repr(spec), lambda s=spec: cumulative(s), (x,), (want,))  # type: ignore[misc]
+                yield KernelCase(repr(spec), lambda s=spec: cumulative(s), (x,), (want,))
 
 
 CASES = [*row_cases(), *element_cases(), *outside_cases(), *sort_cases(), *scan_cases()]

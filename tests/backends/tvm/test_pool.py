@@ -107,10 +107,10 @@ def average_cases() -> Iterator[KernelCase]:
             y.backward(torch.from_numpy(dy.astype("f8")))
             want, dx = y.detach().numpy().astype(x.dtype), tx.grad.numpy().astype(x.dtype)
             label = f"{name} {'with' if include else 'without'} padding"
-            yield KernelCase(f"average {label}", lambda s=spec: average_pool(s), (x,), (want,))  # type: ignore[misc]
+            yield KernelCase(f"average {label}", lambda s=spec: average_pool(s), (x,), (want,))
             yield KernelCase(
                 f"average dx {label}",
-                lambda s=spec: average_pool_gradient(s),  # type: ignore[misc]
+                lambda s=spec: average_pool_gradient(s),
                 (dy,),
                 (dx,),
             )

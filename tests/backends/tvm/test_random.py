@@ -44,7 +44,7 @@ def dropout_case() -> KernelCase:
 
 
 CASES = [
-    *(KernelCase(str(n), lambda n=n: philox_bits(n), (state(),), (bits(n),)) for n in COUNTS),  # type: ignore[misc]
+    *(KernelCase(str(n), lambda n=n: philox_bits(n), (state(),), (bits(n),)) for n in COUNTS),
     dropout_case(),
 ]
 
