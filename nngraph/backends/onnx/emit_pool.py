@@ -167,7 +167,9 @@ def _first_of_ties(s: Site, x: str, dy: str, y: str, plan: Plan) -> str:
     equal = s.cast(s("Equal", x, _enlarged(s, y, plan.kernel)), float32)
     given = _enlarged(s, dy, plan.kernel)
     every = s("Mul", equal, given)
-    unique = s("Equal", _count(s, every), _count(s, dy))
+    size = s.types[1].size
+    most = size if isinstance(size, int) else 1 << 24
+    unique = s("Equal", _count(s, every, most), _count(s, dy, most))
     kind = s.types[0].with_shape((*s.types[0].shape[:2], *covered))
     (dx,) = branches(
         replace(s, results=(kind,)), unique, lambda _: [every],
@@ -179,9 +181,10 @@ def _first_of_ties(s: Site, x: str, dy: str, y: str, plan: Plan) -> str:
     return s("Pad", dx, s.ints(*[0] * len(rest), *rest), s.number(0), axes)
 
 
-def _count(s: Site, x: str) -> str:
-    """How many elements are not zero."""
-    return s("ReduceSum", s.cast(s.cast(x, bool_), int32), keepdims=0)
+def _count(s: Site, x: str, most: int) -> str:
+    """How many elements are not zero, exactly if there are ``most`` at most."""
+    number = float32 if most < 1 << 24 else int32  # sums of float32 run in vectors
+    return s("ReduceSum", s.cast(s.cast(x, bool_), number), keepdims=0)
 
 
 def _ranked(s: Site, equal: str, given: str, covered: Sequence[int], plan: Plan) -> str:
