@@ -14,6 +14,7 @@ from benchmarks.frameworks import (
     load_weights,
     nngraph_framework,
     read_weights,
+    to_numpy,
     torch_framework,
 )
 from benchmarks.workloads import WORKLOADS, Workload, loss_of, make_train_step
@@ -46,7 +47,7 @@ def train(
     losses = []
     for x, y in workload.batches(STEPS, small=True):
         x = x.astype(dtype) if x.dtype == np.float32 else x
-        losses.append(float(run(fw.from_numpy(x), fw.from_numpy(y))))
+        losses.append(float(to_numpy(run(fw.from_numpy(x), fw.from_numpy(y)))))
     return losses, before, read_weights(model)
 
 
@@ -56,11 +57,11 @@ def oracle() -> Any:
     import torch
 
     torch.set_num_threads(1)
-    torch.manual_seed(0)
     known: dict[tuple[str, str], Any] = {}
 
     def run(name: str, dtype: str) -> Any:
         if (name, dtype) not in known:
+            torch.manual_seed(0)
             known[name, dtype] = train(torch_framework(), WORKLOADS[name], None, dtype, None)
         return known[name, dtype]
 
