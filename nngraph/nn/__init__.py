@@ -24,10 +24,10 @@ from nngraph.nn.modules.dropout import *  # noqa: F403
 from nngraph.nn.modules.flatten import *  # noqa: F403
 from nngraph.nn.modules.linear import *  # noqa: F403
 from nngraph.nn.modules.loss import *  # noqa: F403
+from nngraph.nn.modules.module import Module
 from nngraph.nn.modules.normalization import *  # noqa: F403
 from nngraph.nn.modules.pooling import *  # noqa: F403
 from nngraph.nn.modules.sparse import *  # noqa: F403
-from nngraph.nn.modules.module import Module
 from nngraph.nn.parameter import Buffer, Parameter
 
 __all__ = [

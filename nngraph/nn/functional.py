@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from nngraph.nn import _activation
-from nngraph.nn import _conv
-from nngraph.nn import _dropout
-from nngraph.nn import _linear
-from nngraph.nn import _loss
-from nngraph.nn import _norm
-from nngraph.nn import _pool
+from nngraph.nn import _activation, _conv, _dropout, _linear, _loss, _norm, _pool
 from nngraph.nn._activation import *  # noqa: F403
 from nngraph.nn._conv import *  # noqa: F403
 from nngraph.nn._dropout import *  # noqa: F403

@@ -93,7 +93,8 @@ class HookMethods:
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys,
-        unexpected_keys, error_msgs)`` before the module's entries are read."""
+        unexpected_keys, error_msgs)`` before the module's entries are read.
+        """
         return _added(self._load_state_dict_pre_hooks, _Bound(hook, self))
 
     def _register_load_state_dict_pre_hook(self, hook: Callable[..., Any],

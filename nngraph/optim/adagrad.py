@@ -1,0 +1,69 @@
+"""Adagrad."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nngraph.frontend.creation import full_like, tensor
+from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dtypes import float32
+from nngraph.optim.optimizer import Group, ParamsT
+from nngraph.optim.rule import Numbers, RuleOptimizer, State
+
+__all__ = ["Adagrad"]
+
+
+class Adagrad(RuleOptimizer):
+    """Divides the gradient by the root of the sum of its squares so far.
+
+    ::
+
+        g = grad + weight_decay * p
+        s = s + g^2
+        p = p - lr / (1 + (t - 1) * lr_decay) * g / (sqrt(s) + eps)
+
+    Raises:
+        ValueError: for negative numbers.
+
+    Source: Duchi et al., "Adaptive Subgradient Methods", 2011;
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
+    """
+
+    def __init__(self, params: ParamsT, lr: float = 1e-2, lr_decay: float = 0,
+                 weight_decay: float = 0, initial_accumulator_value: float = 0, eps: float = 1e-10,
+                 foreach: bool | None = None, *, maximize: bool = False,
+                 differentiable: bool = False, fused: bool | None = None) -> None:  # fmt: skip
+        for value, what in ((lr, "learning rate"), (lr_decay, "lr_decay value"),
+                            (weight_decay, "weight_decay value"),
+                            (initial_accumulator_value, "initial_accumulator_value value"),
+                            (eps, "epsilon value")):  # fmt: skip
+            if not value >= 0.0:
+                raise ValueError(f"Invalid {what}: {value}")
+        defaults = {"lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay,
+                    "initial_accumulator_value": initial_accumulator_value, "foreach": foreach,
+                    "maximize": maximize, "differentiable": differentiable,
+                    "fused": fused}  # fmt: skip
+        super().__init__(params, defaults)
+        step = tensor(0.0, float32)
+        for group in self.param_groups:
+            for param in group["params"]:
+                total = full_like(param, self.initial("sum", group))
+                self.state[param] = {"step": step, "sum": total}
+
+    def slots(self, n: Numbers) -> tuple[str, ...]:
+        return ("sum",)
+
+    def initial(self, slot: str, group: Group) -> float:
+        return float(group["initial_accumulator_value"])
+
+    def shared(self, n: Numbers, step: Any) -> dict[str, Any]:
+        rate = n.lr / (1 + (step - 1) * n.lr_decay) if n.has("lr_decay") else n.lr
+        decay = {"weight_decay": n.weight_decay} if n.has("weight_decay") else {}
+        return {"rate": rate, "eps": n.eps} | decay
+
+    def update(self, param: Tensor, grad: Tensor, state: State, n: Numbers, s: Any) -> None:
+        if n.has("weight_decay"):
+            grad = grad + param * s.weight_decay
+        total = state["sum"]
+        total.copy_(total + grad * grad)
+        param.sub_(grad / (total.sqrt() + s.eps) * s.rate)
