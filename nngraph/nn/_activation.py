@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from nngraph import ops
 from nngraph.frontend.functions import where
 from nngraph.frontend.tensor import Tensor
@@ -65,7 +63,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     channels = input.shape[1] if input.ndim >= 2 else 1
     if weight.numel() != 1 and weight.numel() != channels:
         raise RuntimeError("Mismatch of parameter numbers and input channel size. Found parameter "
-                           f"numbers = {weight.numel()} and channel size = {channels}.")  # fmt: skip
+                           f"numbers = {weight.numel()} and channel size = {channels}."
+                           )  # fmt: skip
     if weight.ndim == 1 and input.ndim >= 2:
         weight = weight.reshape(-1, *(1,) * (input.ndim - 2))
     return where(input > 0, input, input * weight)
@@ -106,12 +105,12 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """
     if approximate not in ("none", "tanh"):
         raise RuntimeError("approximate argument must be either none or tanh.")
-    return cast("Tensor", ops.gelu(input, approximate))
+    return ops.gelu(input, approximate)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """``x * sigmoid(x)``."""
-    return _placed(input, cast("Tensor", ops.silu(input)), inplace)
+    return _placed(input, ops.silu(input), inplace)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:

@@ -40,7 +40,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant",
                            f"{input.ndim}")  # fmt: skip
     pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)][::-1]
     whole = [(0, 0)] * (input.ndim - len(pairs)) + pairs
-    return cast("Tensor", ops.pad(input, whole, _MODES[mode], 0.0 if value is None else value))
+    return ops.pad(input, whole, _MODES[mode], 0.0 if value is None else value)
 
 
 def _with_bias(out: Tensor, bias: Tensor | None, count: int) -> Tensor:
@@ -69,7 +69,7 @@ def _conv(name: str, count: int, input: Tensor, weight: Tensor, bias: Tensor | N
 
     def run(x: Tensor) -> Tensor:
         _check_channels(name, x, weight, groups)
-        return cast("Tensor", ops.conv(x, weight, strides, pairs, dilations, groups))
+        return ops.conv(x, weight, strides, pairs, dilations, groups)
 
     return batched(name, input, count, lambda x: _with_bias(run(x), bias, count))
 
@@ -130,8 +130,8 @@ def _transposed(name: str, count: int, input: Tensor, weight: Tensor, bias: Tens
             for n, s, p, d, k, e in zip(x.type.shape[2:], strides, pads, dilations, kernel, extra,
                                         strict=True)
         )  # fmt: skip
-        return cast("Tensor", ops.conv_input_grad(x, weight, size, strides, symmetric(pads),
-                                                  dilations, groups))  # fmt: skip
+        return ops.conv_input_grad(x, weight, size, strides, symmetric(pads),
+                                                  dilations, groups)  # fmt: skip
 
     return batched(name, input, count, lambda x: _with_bias(run(x), bias, count))
 

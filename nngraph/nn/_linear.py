@@ -34,7 +34,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     lead = input.type.shape[:-1]
     # One product of matrices, whatever the leading axes: backends do that best.
     rows = input if input.ndim == 2 else input.reshape(_count(lead), input.type.shape[-1])
-    out = cast("Tensor", ops.matmul(rows, weight, transpose_b=True))
+    out = ops.matmul(rows, weight, transpose_b=True)
     out = out if bias is None else out + bias
     return out if input.ndim == 2 else out.reshape(*lead, weight.type.shape[0])
 
@@ -77,7 +77,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None,
         if not -rows <= padding_idx < rows:
             raise AssertionError("Padding_idx must be within num_embeddings")
         padding_idx %= rows
-    return cast("Tensor", ops.embedding(weight, input, padding_idx))
+    return ops.embedding(weight, input, padding_idx)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
@@ -91,7 +91,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = int(tensor.max().item()) + 1 if tensor.numel() else 0
         if not num_classes:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-    return cast("Tensor", ops.one_hot(tensor, num_classes, int64))
+    return ops.one_hot(tensor, num_classes, int64)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
@@ -139,8 +139,8 @@ def scaled_dot_product_attention(
     if enable_gqa:
         key, value = (_repeat_heads(t, query) for t in (key, value))
     if not dropout_p:
-        return cast("Tensor", ops.scaled_dot_product_attention(query, key, value, attn_mask,
-                                                               is_causal, scale))  # fmt: skip
+        return ops.scaled_dot_product_attention(query, key, value, attn_mask,
+                                                               is_causal, scale)  # fmt: skip
     scores = query @ key.transpose(-2, -1) * (scale or float(cast("int", query.shape[-1])) ** -0.5)
     if is_causal:
         attn_mask = scores.detach().eq(scores.detach()).logical_or(scores.isnan()).tril()

@@ -139,8 +139,8 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None,
         out = cross_entropy(input, target, weight, None, ignore_index, None, reduction,
                             label_smoothing)  # fmt: skip
         return out.squeeze(0) if reduction == "none" else out
-    return cast("Tensor", ops.cross_entropy(input, target, weight, ignore_index, label_smoothing,
-                                            reduction))  # fmt: skip
+    return ops.cross_entropy(input, target, weight, ignore_index, label_smoothing,
+                                            reduction)  # fmt: skip
 
 
 def _soft_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str,
@@ -246,7 +246,7 @@ def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None,
         logs = where(positive, target, 1.0).log()
         losses = where(positive, target * logs, target * 0) - target * input
     if reduction == "batchmean":
-        return losses.sum() / cast("Any", input.shape[0] if input.ndim else 1)
+        return losses.sum() / cast("int", input.shape[0] if input.ndim else 1)
     return reduced(losses, reduction)
 
 

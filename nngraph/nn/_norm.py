@@ -38,7 +38,7 @@ def layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | 
         )
     w, b = _affine(weight, bias, shape, input.dtype)
     y, _, _ = ops.layer_norm(input, w, b, len(shape), eps)
-    return cast("Tensor", y)
+    return y
 
 
 def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
@@ -107,14 +107,14 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
     w, b = _affine(weight, bias, (input.type.shape[1],), input.dtype)
     if not training:
         assert running_mean is not None and running_var is not None
-        return cast("Tensor", ops.batch_norm_inference(input, w, b, running_mean, running_var, eps))
+        return ops.batch_norm_inference(input, w, b, running_mean, running_var, eps)
     count: Any = input.shape[0]
     for d in input.shape[2:]:
         count = count * d
     if count == 1:
         raise ValueError("Expected more than 1 value per channel when training, got input size "
                          f"{input.shape}")  # fmt: skip
-    y, mean, var = (cast("Tensor", t) for t in ops.batch_norm_training(input, w, b, eps))
+    y, mean, var = (t for t in ops.batch_norm_training(input, w, b, eps))
     if running_mean is not None and running_var is not None:
         _update_running(running_mean, running_var, mean, var, momentum, count)
     return y

@@ -25,7 +25,8 @@ def _window(kernel: Size, stride: Size | None, padding: Size, count: int) -> Any
 
 
 def _max_pool(name: str, count: int, input: Tensor, kernel_size: Size, stride: Size | None,
-              padding: Size, dilation: Size, ceil_mode: bool, return_indices: bool) -> Any:  # fmt: skip
+              padding: Size, dilation: Size, ceil_mode: bool,
+              return_indices: bool) -> Any:  # fmt: skip
     sizes, strides, pairs = _window(kernel_size, stride, padding, count)
     op: Any = ops.max_pool_indices if return_indices else ops.max_pool
     spread = each(dilation, count, "dilation")
@@ -34,14 +35,16 @@ def _max_pool(name: str, count: int, input: Tensor, kernel_size: Size, stride: S
 
 
 def max_pool1d(input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-               dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False) -> Any:  # fmt: skip
+               dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False
+               ) -> Any:  # fmt: skip
     """The maximum of each window of ``[N, C, L]``; with indices, a pair."""
     return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode,
                      return_indices)  # fmt: skip
 
 
 def max_pool2d(input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-               dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False) -> Any:  # fmt: skip
+               dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False
+               ) -> Any:  # fmt: skip
     """The maximum of each window of ``[N, C, H, W]`` or ``[C, H, W]``.
 
     Args:
@@ -59,7 +62,8 @@ def max_pool2d(input: Tensor, kernel_size: Size, stride: Size | None = None, pad
 
 
 def max_pool3d(input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-               dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False) -> Any:  # fmt: skip
+               dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False
+               ) -> Any:  # fmt: skip
     """The maximum of each window of ``[N, C, D, H, W]``; with indices, a pair."""
     return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode,
                      return_indices)  # fmt: skip
@@ -71,8 +75,8 @@ def _avg_pool(name: str, count: int, input: Tensor, kernel_size: Size, stride: S
     sizes, strides, pairs = _window(kernel_size, stride, padding, count)
     if divisor == 0:
         raise RuntimeError("divisor must be not zero")
-    return batched(name, input, count, lambda x: cast("Tensor", ops.avg_pool(
-        x, sizes, strides, pairs, ceil_mode, count_include_pad, divisor)))  # fmt: skip
+    return batched(name, input, count, lambda x: ops.avg_pool(
+        x, sizes, strides, pairs, ceil_mode, count_include_pad, divisor))  # fmt: skip
 
 
 def avg_pool1d(input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
@@ -123,7 +127,7 @@ def _adapted(x: Tensor, wanted: tuple[int | None, ...]) -> Tensor:
         return x.mean(tuple(range(2, x.ndim)), keepdim=True)
     if all(w is not None and cast("int", s) % w == 0 for s, w in zip(sizes, wanted, strict=True)):
         window = tuple(cast("int", s) // cast("int", w) for s, w in zip(sizes, wanted, strict=True))
-        return cast("Tensor", ops.avg_pool(x, window, window, ((0, 0),) * len(window)))
+        return ops.avg_pool(x, window, window, ((0, 0),) * len(window))
     for axis, size in enumerate(wanted, 2):
         if size is not None:
             x = _adapted_axis(x, axis, size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,14 @@ _LINEAR = {"linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_tra
            "conv_transpose3d", "sigmoid"}  # fmt: skip
 
 
-def _filled(tensor: _T, values: Tensor | float) -> _T:
+def _filled(tensor: _T, values: Any) -> _T:
     with no_grad():
         tensor.copy_(values)
     return tensor
+
+
+def _sizes(tensor: Tensor) -> list[int]:
+    return [cast("int", d) for d in tensor.type.shape]
 
 
 def uniform_(tensor: _T, a: float = 0.0, b: float = 1.0, generator: None = None) -> _T:
@@ -48,7 +52,7 @@ def trunc_normal_(tensor: _T, mean: float = 0.0, std: float = 1.0, a: float = -2
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The "
                       "distribution of values may be incorrect.", stacklevel=2)  # fmt: skip
-    count = int(tensor.numel())
+    count = math.prod(_sizes(tensor))
     values = np.empty(0)
     while len(values) < count:
         drawn = _truncated_draw(max(count - len(values), 64), (a - mean) / std, (b - mean) / std)
@@ -92,8 +96,8 @@ def eye_(tensor: _T) -> _T:
     """
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    rows, columns = tensor.shape
-    return _filled(tensor, from_array(np.eye(int(rows), int(columns))))
+    rows, columns = _sizes(tensor)
+    return _filled(tensor, from_array(np.eye(rows, columns)))
 
 
 def dirac_(tensor: _T, groups: int = 1) -> _T:
@@ -104,7 +108,7 @@ def dirac_(tensor: _T, groups: int = 1) -> _T:
     """
     if tensor.ndim not in (3, 4, 5):
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
-    sizes = [int(d) for d in tensor.shape]
+    sizes = _sizes(tensor)
     if sizes[0] % groups:
         raise ValueError("dim 0 must be divisible by groups")
     array = np.zeros(sizes)
@@ -156,8 +160,8 @@ def orthogonal_(tensor: _T, gain: float = 1, generator: None = None) -> _T:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if 0 in tensor.type.shape:
         return tensor
-    rows = int(tensor.shape[0])
-    columns = int(tensor.numel()) // rows
+    rows, *rest = _sizes(tensor)
+    columns = math.prod(rest)
     flat = random.randn(rows, columns, dtype=float64).numpy()
     q, r = np.linalg.qr(flat.T if rows < columns else flat)
     q = q * np.sign(np.diag(r))  # makes the distribution uniform (Mezzadri, 2006)
@@ -173,7 +177,7 @@ def sparse_(tensor: _T, sparsity: float, std: float = 0.01, generator: None = No
     """
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    rows = int(tensor.shape[0])
+    rows, _ = _sizes(tensor)
     zeroed = math.ceil(sparsity * rows)
     with no_grad():
         ranks = random.rand_like(tensor).argsort(0).argsort(0)
@@ -204,7 +208,7 @@ def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     if tensor.ndim < 2:
         raise ValueError("Fan in and fan out can not be computed for tensor with fewer than 2 "
                          "dimensions")  # fmt: skip
-    outputs, inputs, *window = (int(d) for d in tensor.shape)
+    outputs, inputs, *window = _sizes(tensor)
     area = math.prod(window)
     return inputs * area, outputs * area
 

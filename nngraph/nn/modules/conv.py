@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from nngraph.frontend.creation import empty
 from nngraph.frontend.tensor import Tensor
@@ -29,6 +29,7 @@ class _ConvNd(Module):
 
     _axes: ClassVar[int]
     _transposed: ClassVar[bool] = False
+    bias: Parameter | None
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Size, stride: Size,
                  padding: Any, dilation: Size, output_padding: Size, groups: int, bias: bool,
@@ -178,9 +179,10 @@ class _ConvTranspose(_ConvNd):
         if len(wanted) not in (n, input.ndim):
             raise ValueError(f"ConvTranspose{n}D: for {input.ndim}D input, output_size must have "
                              f"{n} or {input.ndim} elements (got {len(wanted)})")  # fmt: skip
+        pads = cast("tuple[int, ...]", self.padding)
         smallest: list[Any] = [
             (d - 1) * s - 2 * p + dil * (k - 1) + 1
-            for d, s, p, dil, k in zip(input.type.shape[-n:], self.stride, self.padding,
+            for d, s, p, dil, k in zip(input.type.shape[-n:], self.stride, pads,
                                        self.dilation, self.kernel_size, strict=True)
         ]  # fmt: skip
         largest = [low + s - 1 for low, s in zip(smallest, self.stride, strict=True)]

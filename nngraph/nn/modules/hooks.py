@@ -98,7 +98,8 @@ class HookMethods:
         return _added(self._load_state_dict_pre_hooks, _Bound(hook, self))
 
     def _register_load_state_dict_pre_hook(self, hook: Callable[..., Any],
-                                           with_module: bool = False) -> RemovableHandle:  # fmt: skip
+                                           with_module: bool = False
+                                           ) -> RemovableHandle:  # fmt: skip
         bound = _Bound(hook, self) if with_module else hook
         return _added(self._load_state_dict_pre_hooks, bound)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.modes import active_trace
@@ -146,7 +146,7 @@ class Module(IterationMethods):
         persistent = name not in self.__dict__.get("_non_persistent_buffers_set", ())
         if isinstance(value, Buffer):
             persistent = value.persistent
-        self.register_buffer(name, value, persistent)
+        self.register_buffer(name, cast("Tensor | None", value), persistent)
 
     def _set_plain(self, name: str, value: Any) -> None:
         """Plain attributes; a changed number or flag makes traces of the module out of date."""

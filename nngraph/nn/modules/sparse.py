@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from nngraph.frontend.creation import empty
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
@@ -78,6 +80,6 @@ class Embedding(Module):
         """An embedding with a given table, frozen unless told otherwise."""
         if embeddings.ndim != 2:
             raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
-        rows, columns = (int(d) for d in embeddings.shape)
+        rows, columns = (cast("int", d) for d in embeddings.shape)
         return cls(rows, columns, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse,
                    embeddings, freeze)  # fmt: skip

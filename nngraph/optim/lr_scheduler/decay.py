@@ -170,7 +170,8 @@ class LinearLR(LRScheduler):
 
     def _get_closed_form_lr(self) -> list[float]:
         rise = self.end_factor - self.start_factor
-        factor = self.start_factor + rise * min(self.total_iters, self.last_epoch) / self.total_iters
+        done = min(self.total_iters, self.last_epoch)
+        factor = self.start_factor + rise * done / self.total_iters
         return [base * factor for base in self.base_lrs]
 
 
