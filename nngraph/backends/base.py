@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -37,6 +38,14 @@ class Target:
     strict: bool = True
     in_place: bool = True
     cache: str | None = None
+
+    @property
+    def thread_count(self) -> int:
+        """Threads that a call will use: ``threads``, or all cores that the process may use."""
+        if self.threads is not None:
+            return self.threads
+        affinity = getattr(os, "sched_getaffinity", None)
+        return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,7 @@ def build(backend: Backend, graph: Graph, target: Target) -> Built:
         UnsupportedGraph: naming everything the backend lacks.
     """
     lowered = graph.clone()
-    context = Context(strict=target.strict, threads=target.threads or 1)
+    context = Context(strict=target.strict, threads=target.thread_count)
     backend.pipeline(target).run(lowered, context)
     gaps = backend.unsupported(lowered, target)
     if gaps:

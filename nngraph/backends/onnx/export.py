@@ -72,7 +72,8 @@ def write_model(
     state_file = path.with_suffix(".safetensors").name if state == "safetensors" else None
     entry = model.metadata_props.add()
     entry.key = METADATA_KEY
-    entry.value = json.dumps(_metadata(artifact, scalars or {}, state, state_file))
+    names = list(graph.scalars)
+    entry.value = json.dumps(_metadata(artifact, names, scalars or {}, state, state_file))
     with _Files(path.parent) as files:
         if state_file is not None:
             files.add(path.parent / state_file, lambda f: _write_states(f, graph, states))
@@ -83,7 +84,7 @@ def write_model(
 def _compile(graph: Graph, target: Target) -> OnnxArtifact:
     backend = OnnxBackend()
     lowered = graph.clone()
-    context = Context(strict=target.strict, threads=target.threads or 1)
+    context = Context(strict=target.strict, threads=target.thread_count)
     backend.pipeline(target).run(lowered, context)
     gaps = backend.unsupported(lowered, target)
     if gaps:
@@ -121,14 +122,18 @@ def _add_constants(
 
 
 def _metadata(
-    artifact: OnnxArtifact, scalars: Mapping[str, float], state: str, state_file: str | None
+    artifact: OnnxArtifact, names: Sequence[str], scalars: Mapping[str, float], state: str,
+    state_file: str | None,
 ) -> dict[str, Any]:  # fmt: skip
     rows = [] if state == "constants" else artifact.states
     entries = [
         {"input": given, "name": name} | ({"output": output} if output else {})
         for name, given, output in rows
     ]
-    numbers = {n: np.asarray(scalars.get(n, 0)).item() for n in artifact.scalars}
+    numbers = {
+        given: np.asarray(scalars.get(name, 0)).item()
+        for name, given in zip(names, artifact.scalars, strict=True)
+    }
     found: dict[str, Any] = {
         "batch": list(artifact.inputs),
         "scalars": numbers,
