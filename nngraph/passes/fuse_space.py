@@ -15,7 +15,8 @@ from nngraph.ir.graph import Node, Value
 from nngraph.ir.op import Trait
 from nngraph.ir.types import TensorType
 
-__all__ = ["REDUCTIONS", "Space", "align", "is_point", "is_reduction", "is_unit_reshape"]
+__all__ = ["REDUCTIONS", "Space", "align", "folded_axes", "is_point", "is_reduction",
+           "is_unit_reshape"]  # fmt: skip
 
 REDUCTIONS = frozenset({"sum", "mean", "max", "min", "prod", "any", "all"})
 
@@ -88,7 +89,7 @@ def align(nodes: Sequence[Node]) -> Space | None:
         for (a, i), (b, j) in _relations(node):
             classes.join((a, i), (b, j))
         if is_reduction(node):
-            folded.append([(node.inputs[0], d) for d in _folded(node)])
+            folded.append([(node.inputs[0], d) for d in folded_axes(node)])
     table = {v: _roots(v, classes) for v in values}
     order = _common_order(table.values())
     if order is None:
@@ -174,7 +175,8 @@ def _kept_pairs(node: Node) -> list[tuple[int, int]]:
     return [(d, t) for d, t in zip(kept, targets, strict=True) if shape[d] != 1]
 
 
-def _folded(node: Node) -> list[int]:
+def folded_axes(node: Node) -> list[int]:
+    """The axes larger than 1 of a reduction's operand that it folds."""
     axes: tuple[int, ...] = node.op.axes  # type: ignore[attr-defined]
     return [d for d in axes if node.inputs[0].type.shape[d] != 1]
 

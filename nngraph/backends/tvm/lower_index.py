@@ -15,6 +15,7 @@ from nngraph.backends.tvm.kernels.scatter import (
     scatter_rows,
     take_rows,
 )
+from nngraph.backends.tvm.lower_move import build_copy
 from nngraph.backends.tvm.lower_types import storage_type
 from nngraph.backends.tvm.program import KernelSpec
 from nngraph.backends.tvm.specs import ElementsSpec, TakeSpec
@@ -30,6 +31,8 @@ def build_index(spec: KernelSpec) -> Any:
     if op.name == "index_check":
         return _check(x, op.size)
     index = spec.inputs[1]
+    if index.size == 0:
+        return build_copy(spec)
     if op.name in ("take", "scatter_slices"):
         rows = _take_spec(x, index, op.axis, _raw(spec))
         return take_rows(rows) if op.name == "take" else scatter_rows(rows, op.reduction)

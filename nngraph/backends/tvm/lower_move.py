@@ -15,7 +15,7 @@ from nngraph.backends.tvm.lower_types import Expr, const, storage_type, store
 from nngraph.backends.tvm.program import KernelSpec
 from nngraph.ir.types import TensorType
 
-__all__ = ["build_fill", "build_move", "declare", "paint"]
+__all__ = ["build_copy", "build_fill", "build_move", "declare", "paint"]
 
 Buffer = Any
 Element = Callable[[list[Expr]], Expr]
@@ -40,6 +40,14 @@ def declare(k: Any, spec: KernelSpec) -> tuple[list[Buffer], list[Buffer]]:
 
     sources = [argument(f"in{i}", t) for i, t in enumerate(spec.inputs)]
     return sources, [argument(f"out{i}", t) for i, t in enumerate(spec.outputs)]
+
+
+def build_copy(spec: KernelSpec) -> Any:
+    """A kernel whose output is its first input, of the same type."""
+    with kernel("copy") as k:
+        sources, (out,) = declare(k, spec)
+        paint(out, spec.outputs[0].static_shape, _reader(sources[0]))
+    return k.finish()
 
 
 def build_fill(spec: KernelSpec, value: float) -> Any:

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 
 from nngraph.ir.graph import Graph, Node, Value
-from nngraph.passes.fuse_space import Space, align, is_reduction
+from nngraph.passes.fuse_space import Space, align, folded_axes, is_reduction
 
 __all__ = ["HEAVY", "BodyPlan", "plan_body"]
 
@@ -70,7 +70,7 @@ class BodyPlan:
 
     def folds(self, node: Node) -> bool:
         """True for a reduction that really folds an axis (not only axes of size 1)."""
-        return is_reduction(node) and any(a in self.strides[node.inputs[0]] for a in self.reduced)
+        return is_reduction(node) and bool(folded_axes(node))
 
     @property
     def sweeps(self) -> int:
