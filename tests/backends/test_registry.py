@@ -8,13 +8,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from nngraph import backends
+from nngraph import backends, ops
 from nngraph.backends import BackendError, get_backend
 from nngraph.backends.base import Target, build
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
 from nngraph.ir.types import tensor_type
-from nngraph.ops.creation import iota
 
 
 def counting_graph() -> Graph:
@@ -24,7 +23,7 @@ def counting_graph() -> Graph:
     graph.add_state("kept", tensor_type("f32", (2,)))
     graph.add_state("line", tensor_type("i64", (4,)))
     with Builder(graph):
-        graph.set_state("line", iota(graph.states[1].input.type.dtype, (4,), 0, x))
+        graph.set_state("line", ops.iota(graph.states[1].input.type.dtype, (4,), 0, x))
     graph.add_output(x, "same")
     return graph
 
@@ -71,3 +70,17 @@ def test_reference_evaluates_with_host_scalars() -> None:
     (out,), _ = built.executable.run([], [0.25], [])
     assert out.dtype == np.float32 and out.shape == () and out == 0.25
 
+
+
+def test_reference_runs_symbolic_graphs_at_any_size() -> None:
+    graph = Graph()
+    x = graph.add_input(tensor_type("f32", ("n", 3)), "x")
+    with Builder(graph):
+        n = x.type.shape[0]
+        line = ops.iota(x.type.dtype, (n,), 0, x)
+        graph.add_output(ops.concat([ops.reshape(x, (n * 3,)), line], 0))
+    run = build(get_backend("reference"), graph, Target("reference")).executable
+    for size in (2, 0, 5, 2):
+        data = np.full((size, 3), 7, np.float32)
+        (out,), _ = run.run([data], [], [])
+        assert np.array_equal(out, [*[7] * (3 * size), *range(size)])

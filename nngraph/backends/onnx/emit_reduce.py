@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from nngraph import ops
 from nngraph.backends.onnx.emit_shape import filled
 from nngraph.backends.onnx.rules import Rule, Rules, Site
-from nngraph.ir.dtypes import DType, int64, uint64
+from nngraph.ir.dtypes import DType, int32, int64, uint64
+from nngraph.ir.types import TensorType
 
 __all__ = ["RULES", "from_ordered", "to_ordered"]
 
@@ -45,6 +49,10 @@ def _sum(s: Site) -> str:
         return s.inputs[0]
     if _is_empty(s):
         return filled(s, 0, s.dtype, s.shape)
+    if s.dtype is int32:
+        # The kernel adds integers up as float64 and does not wrap around.
+        wide = replace(s, inputs=(s.cast(s.inputs[0], int64),))
+        return s.cast(_folded(wide, "ReduceSum"), int32)
     return _folded(s, "ReduceSum")
 
 
@@ -91,6 +99,10 @@ def _prod(s: Site) -> str:
     return _reduce(s, "ReduceProd", s.inputs[0])
 
 
+def _inexact(op: Any, types: Sequence[TensorType]) -> str:
+    return "" if types[0].dtype.is_floating_point else "the kernel multiplies integers as floats"
+
+
 def _logical(s: Site, kind: str, empty: bool) -> str:
     if not s.op.axes:
         return s.inputs[0]
@@ -123,7 +135,7 @@ RULES: Rules = {
     ops.Mean: Rule(_mean),
     ops.Max: Rule(lambda s: _extreme(s, "ReduceMax")),
     ops.Min: Rule(lambda s: _extreme(s, "ReduceMin")),
-    ops.Prod: Rule(_prod),
+    ops.Prod: Rule(_prod, lacks=_inexact),
     ops.Any: Rule(lambda s: _logical(s, "ReduceMax", False)),
     ops.All: Rule(lambda s: _logical(s, "ReduceMin", True)),
     ops.ArgMax: Rule(lambda s: _position(s, "ArgMax")),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import operator
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -240,6 +241,8 @@ _FAILURES = _onnxruntime_errors()
 def _explained(error: Exception) -> Exception:
     """Nngraph's error for one of the runtime's."""
     text = str(error)
-    if "out of data bounds" in text or "out of bounds" in text or "idx=" in text:
+    if re.search(r"out of (data )?bounds|out of range|within bounds", text, re.IGNORECASE):
         return IndexError(f"an index is out of range: {text}")
+    if "division by zero" in text.lower():
+        return ZeroDivisionError(f"an integer is divided by zero: {text}")
     return BackendError(f"onnxruntime failed: {text}")

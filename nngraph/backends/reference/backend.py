@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.backends.base import Backend, Gap, Target
+from nngraph.backends.reference.sizes import sizes_of, with_sizes
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
@@ -17,10 +18,23 @@ __all__ = ["ReferenceBackend", "ReferenceExecutable", "backend"]
 
 
 class ReferenceExecutable:
-    """Evaluates a graph; new states and outputs never share memory with what was passed in."""
+    """Evaluates a graph; new states and outputs never share memory with what was passed in.
+
+    A graph of symbolic sizes is copied with numbers for them, once for each set of sizes.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self._sized: dict[frozenset[tuple[str, int]], Graph] = {}
+
+    def _graph(self, inputs: Sequence[Array]) -> Graph:
+        sizes = sizes_of([v.type for v in self.graph.inputs], inputs)
+        if not sizes:
+            return self.graph
+        key = frozenset(sizes.items())
+        if key not in self._sized:
+            self._sized[key] = with_sizes(self.graph, sizes)
+        return self._sized[key]
 
     def run(
         self, inputs: Sequence[Array], scalars: Sequence[float], states: Sequence[Array]
@@ -29,7 +43,7 @@ class ReferenceExecutable:
             np.asarray(number, value.type.dtype.numpy)
             for number, value in zip(scalars, self.graph.scalars.values(), strict=True)
         ]
-        results = evaluate(self.graph, (*inputs, *numbers, *states))
+        results = evaluate(self._graph(inputs), (*inputs, *numbers, *states))
         count = len(self.graph.outputs)
         outputs = [np.array(a, order="C") for a in results[:count]]
         pairs = zip(self.graph.states, results[count:], states, strict=True)

@@ -195,7 +195,7 @@ def test_bad_arrays_and_options_are_refused(tmp_path: Path) -> None:
     graph = regression()
     states = named(graph, start(graph))
     path = tmp_path / "s.onnx"
-    with pytest.raises(ValueError, match="bias.*missing"):
+    with pytest.raises(ValueError, match=r"bias.*missing"):
         write_model(graph, path, states={n: a for n, a in states.items() if n != "bias"})
     with pytest.raises(ValueError, match=r"bias.*f32\[2\].*float64"):
         write_model(graph, path, states=states | {"bias": np.zeros(2)})
