@@ -32,7 +32,7 @@ _STRING = r'"(?:[^"\\\n]|\\.)*"'
 _TOKEN = re.compile(
     rf"""(?P<skip>\s+)
     | (?P<comment>\#[^\n]*)
-    | (?P<value>%(?:\d+|[A-Za-z_][A-Za-z0-9_.]*|{_STRING}))
+    | (?P<value>%(?:[A-Za-z0-9_][A-Za-z0-9_.]*|{_STRING}))
     | (?P<nan>nan:[0-9a-f]{{16}})
     | (?P<number>-?(?:inf(?![\w.])|\d{{1,4000}}(?:\.\d{{1,4000}})?(?:e[+-]?\d+)?))
     | (?P<dim><[^>\n]*>)

@@ -37,6 +37,7 @@ from nngraph.ir.subgraph import Subgraph
 __all__ = ["TextError", "parse_graph", "print_attribute", "print_graph"]
 
 _WORD = re.compile(r"(?!inf\Z)[A-Za-z_][A-Za-z0-9_.]*\Z")
+_LABEL = re.compile(r"(?![0-9]+\Z)[A-Za-z0-9_][A-Za-z0-9_.]*\Z")
 _NAN = struct.pack("<d", float("nan"))
 _LISTED = 16  # arrays up to this size are shown number by number
 
@@ -66,6 +67,11 @@ def _word(name: str) -> str:
     return name if _WORD.match(name) else json.dumps(name)
 
 
+def _label(name: str) -> str:
+    """How a value of that name is called: ``%0.weight`` is a name, ``%0`` a number."""
+    return f"%{name}" if _LABEL.match(name) else f"%{json.dumps(name)}"
+
+
 class _Printer:
     def __init__(self, graph: Graph, origins: bool, names: bool) -> None:
         self.graph = graph
@@ -92,7 +98,7 @@ class _Printer:
 
     def parameter(self, value: Value, name: str) -> str:
         label = self.labels[value]
-        known = label == f"%{_word(name)}" if name else label[1:].isdigit()
+        known = label == _label(name) if name else label[1:].isdigit()
         return f"{label}{'' if known else f' as {_word(name)}'}: {value.type}"
 
     def node(self, node: Node) -> str:
@@ -124,7 +130,7 @@ def _labels(graph: Graph, names: bool) -> dict[Value, str]:
             suffixes[value.hint] = suffixes.get(value.hint, 0) + 1
             name = f"{value.hint}.{suffixes[value.hint]}"
         taken.add(name)
-        labels[value] = f"%{_word(name)}"
+        labels[value] = _label(name)
     return labels
 
 

@@ -27,10 +27,11 @@ def _of_ones(match: Match) -> str | None:
 
 def _keeps_zeros(match: Match) -> str | None:
     """Refuses sums of floats, whose start at 0.0 turns -0.0 into 0.0."""
+    reason = _of_ones(match)
     adds = isinstance(match.root.op, ops.Sum | ops.Mean)
-    if adds and match.result.dtype.is_floating_point:
+    if reason is None and adds and match.result.dtype.is_floating_point:
         return "a sum of floats starts at 0.0, which turns -0.0 into 0.0"
-    return _of_ones(match)
+    return reason
 
 
 def _sole(match: Match) -> str | None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -16,26 +14,10 @@ from nngraph.ir.equality import structurally_equal
 from nngraph.ir.graph import Graph
 from nngraph.ir.text import parse_graph, print_graph
 from nngraph.ir.verify import verify
+from tests.support.counting import calls
 from tests.support.toy import REGISTRY, chain
 
 SMALL, LARGE = 2_500, 20_000
-
-
-def calls(work: Callable[[], Any]) -> int:
-    """The number of Python and C functions called, which is the same on every machine."""
-    count = 0
-
-    def tick(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(tick)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 def erase_all(graph: Graph) -> None:

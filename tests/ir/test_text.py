@@ -152,7 +152,8 @@ def test_subgraphs_are_equal_by_what_they_compute() -> None:
     assert a != Subgraph(twice)
 
 
-NAMES = ["x", "a.b.0", "3", "two words", 'quo"te', "inf", "nan", "as", "input", "é", "%x", "x.1",
+NAMES = ["x", "a.b.0", "3", "0.weight", "1_a", "3.", ".5",
+         "two words", 'quo"te', "inf", "nan", "as", "input", "é", "%x", "x.1",
          "new\nline", "graph"]  # fmt: skip
 
 

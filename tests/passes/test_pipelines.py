@@ -24,6 +24,7 @@ from nngraph.passes.decompose import Decompose
 from nngraph.passes.nested import InBodies
 from nngraph.passes.pipelines import clean_up, standard
 from nngraph.passes.verify import verify_after
+from tests.support.counting import calls
 
 F = tensor_type("f32", (2, 3))
 
@@ -163,3 +164,24 @@ def test_the_standard_pipeline_expands_and_cleans() -> None:
     assert "softmax" not in names and len(names) > 1
     np.testing.assert_allclose(before[0], evaluate(graph, arrays)[0], rtol=1e-6)
     assert clean_up().run(graph, Context()) == 0
+
+
+def layers(count: int) -> Graph:
+    """A chain in which every family of rules finds something to do."""
+    graph = Graph()
+    value = graph.add_input(tensor_type("f32", (3, 3)), "x")
+    with Builder(graph):
+        bias = ops.broadcast_to(ops.scalar(1.0, value), (3, 3))
+        for _ in range(count):
+            value = ops.matmul(ops.transpose(value, (1, 0)), ops.relu(ops.mul(value, bias)))
+            value = ops.add(ops.neg(ops.neg(value)), ops.sub(value, ops.mul(bias, bias)))
+    graph.add_output(value)
+    return graph
+
+
+@pytest.mark.parametrize("step", [clean_up(), standard(lambda node: False)], ids=["clean", "all"])
+def test_passes_take_linear_time(step: Pipeline) -> None:
+    small, large = layers(50), layers(400)
+    assert calls(lambda: step.run(large, Context())) < 1.2 * 8 * calls(
+        lambda: step.run(small, Context())
+    )
