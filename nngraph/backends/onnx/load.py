@@ -206,7 +206,8 @@ class _Result:
         if not self.kind.is_static:
             sizes = _sizes(artifact.input_types, inputs)
             shape = tuple(d.evaluate(sizes) if isinstance(d, SymDim) else d for d in shape)
-        array = _empty(tuple(int(d) for d in shape), self.kind.dtype.numpy)  # type: ignore[arg-type]
+        known = TensorType(self.kind.dtype, shape).static_shape
+        array = _empty(known, self.kind.dtype.numpy)
         binding.bind_ortvalue_output(self.name, ort_value(array))
         return array
 
