@@ -11,7 +11,23 @@ from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
 from nngraph.passes.base import Context, Pipeline
 
-__all__ = ["Backend", "BackendError", "Executable", "Gap", "Target", "UnsupportedGraph", "build"]
+__all__ = [
+    "Backend",
+    "BackendError",
+    "Executable",
+    "Gap",
+    "Target",
+    "UnsupportedGraph",
+    "build",
+    "usable_cpus",
+]
+
+
+def usable_cpus() -> int:
+    """Processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class BackendError(RuntimeError):
@@ -42,10 +58,7 @@ class Target:
     @property
     def thread_count(self) -> int:
         """Threads that a call will use: ``threads``, or all cores that the process may use."""
-        if self.threads is not None:
-            return self.threads
-        affinity = getattr(os, "sched_getaffinity", None)
-        return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+        return self.threads if self.threads is not None else usable_cpus()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, float64, int64
 from nngraph.ir.op import Array, Op
 from nngraph.ops.core import Literal
 from nngraph.ops.creation import Constant, Full, Iota
-from nngraph.runtime.arrays import aligned_copy
+from nngraph.backends.arrays import aligned_copy
 
 __all__ = ["arange", "as_tensor", "empty", "empty_like", "eye", "from_array", "from_dlpack",
            "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "tensor", "zeros",

@@ -14,8 +14,7 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.tracing import Traced
 from nngraph.frontend.variable import Storage, Variable
 from nngraph.ir.op import Array
-from nngraph.runtime.arrays import aligned_copy, is_aligned
-from nngraph.runtime.finite import check_finite
+from nngraph.runtime.program import Program
 
 __all__ = ["Specialization"]
 
@@ -25,49 +24,20 @@ class Specialization:
 
     def __init__(self, traced: Traced, built: Built, finite: bool) -> None:
         self.traced = traced
-        self.built = built
-        self.finite = finite
-        self._storages = [c.storage for c in traced.cells]
-        self._types = [s.type for s in self._storages]
-        self._changed = [i for i, s in enumerate(traced.graph.states) if s.is_changed]
-        self._arrays: list[Array | None] = [None] * len(self._storages)
+        storages = [c.storage for c in traced.cells]
+        self.program = Program(traced.graph, built, storages, traced.readers, finite)
 
     def broken_guard(self) -> str | None:
         """Why the trace is no longer valid; None if it is."""
         for guard in self.traced.guards:
             if not guard.check():
                 return guard.reason
-        for i, storage in enumerate(self._storages):
-            kind = self._types[i]
-            if storage.type is not kind and storage.type != kind:
-                return f"{self.traced.cells[i].name} is {storage.type} now; it was {kind}"
-        return None
+        return self.program.mismatch()
 
     def run(self, passed: Sequence[Any]) -> Any:
         """Runs on tensor arguments in order; state is changed only if all went well."""
-        inputs = [_host_array(p) for p in passed]
-        scalars = [read() for read in self.traced.readers]
-        states = self._state_arrays()
-        outputs, after = self.built.executable.run(inputs, scalars, states)
-        if self.finite:
-            check_finite(self.traced.graph, inputs, scalars, states, outputs, after)
-        for i in self._changed:
-            storage, array = self._storages[i], after[i]
-            storage.array = self._arrays[i] = array
-            storage.version += 1
+        outputs = self.program.run([_host_array(p) for p in passed])
         return self._results(outputs, passed)
-
-    def _state_arrays(self) -> list[Array]:
-        arrays: list[Array] = []
-        for i, storage in enumerate(self._storages):
-            array = storage.array
-            if array is not self._arrays[i]:
-                assert array is not None
-                if not is_aligned(array):
-                    storage.array = array = aligned_copy(array)
-                self._arrays[i] = array
-            arrays.append(array)  # type: ignore[arg-type]
-        return arrays
 
     def _results(self, outputs: Sequence[Array], passed: Sequence[Any]) -> Any:
         rest = iter(outputs)

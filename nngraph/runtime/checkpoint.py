@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from nngraph.backends.arrays import aligned_empty
 from nngraph.ir.dtypes import DTYPES, as_dtype
 from nngraph.ir.op import Array
-from nngraph.runtime.arrays import aligned_empty
 
 __all__ = ["CheckpointError", "read_arrays", "write_arrays"]
 

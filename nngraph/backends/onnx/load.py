@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
+from nngraph.backends.arrays import aligned_empty
 from nngraph.backends.base import BackendError
 from nngraph.backends.onnx.emit import OnnxArtifact
 from nngraph.backends.onnx.writer import element_type
@@ -25,7 +26,6 @@ from nngraph.ir.types import TensorType
 
 __all__ = ["OnnxExecutable", "ort_value", "session"]
 
-_ALIGNMENT = 64
 _SMALL = 1 << 14  # bytes; below, copying a result is cheaper than binding new memory for it
 _BFLOAT16 = element_type(bfloat16)
 
@@ -50,14 +50,6 @@ def ort_value(array: Array) -> ort.OrtValue:
     if array.dtype == bfloat16.numpy:
         return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array.view(np.uint16), _BFLOAT16)
     return ort.OrtValue.ortvalue_from_numpy(array)
-
-
-def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """An uninitialised array aligned to 64 bytes."""
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    raw = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % _ALIGNMENT
-    return raw[start : start + size].view(dtype).reshape(shape)
 
 
 class _Bank:
@@ -127,7 +119,7 @@ class OnnxExecutable:
         buffers: dict[int, Array] = {}
         for i in self._changed:
             kind, name = self.artifact.state_types[i], self.artifact.states[i][2]
-            buffers[i] = _empty(kind.static_shape, kind.dtype.numpy)
+            buffers[i] = aligned_empty(kind.static_shape, kind.dtype.numpy)
             bank.binding.bind_ortvalue_output(name, ort_value(buffers[i]))
         bank.write_to(buffers)
 
@@ -192,7 +184,7 @@ class _Result:
         self.name = name
         self.kind = kind
         small = kind.is_static and kind.nbytes <= _SMALL
-        self.fixed = _empty(kind.static_shape, kind.dtype.numpy) if small else None
+        self.fixed = aligned_empty(kind.static_shape, kind.dtype.numpy) if small else None
 
     def bind_fixed(self, binding: Any) -> None:
         if self.fixed is not None:
@@ -207,7 +199,7 @@ class _Result:
             sizes = _sizes(artifact.input_types, inputs)
             shape = tuple(d.evaluate(sizes) if isinstance(d, SymDim) else d for d in shape)
         known = TensorType(self.kind.dtype, shape).static_shape
-        array = _empty(known, self.kind.dtype.numpy)
+        array = aligned_empty(known, self.kind.dtype.numpy)
         binding.bind_ortvalue_output(self.name, ort_value(array))
         return array
 

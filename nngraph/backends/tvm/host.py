@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-import math
 import os
 import platform
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from nngraph.backends.arrays import aligned_copy, aligned_empty, is_aligned
+from nngraph.backends.base import usable_cpus
 
-ALIGNMENT = 64
-"""Bytes. Kernels load whole vectors without checks: a misaligned buffer is a crash."""
+__all__ = ["aligned_copy", "aligned_empty", "configure_threads", "fingerprint", "is_aligned",
+           "target", "usable_cpus", "vector_bytes"]  # fmt: skip
 
 
 def configure_threads(threads: int | None = None) -> None:
@@ -27,35 +26,6 @@ def configure_threads(threads: int | None = None) -> None:
         raise ValueError(f"threads is {threads}; wanted at least 1, or None for all usable CPUs")
     os.environ.setdefault("TVM_NUM_THREADS", str(threads or usable_cpus()))
     os.environ.setdefault("TVM_BIND_THREADS", "0")
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def aligned_empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Like `np.empty`, starting at a multiple of `ALIGNMENT` bytes. Size 0 is allowed."""
-    kind = np.dtype(dtype)
-    size = math.prod(shape) * kind.itemsize
-    raw = np.empty(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size].view(kind).reshape(shape)
-
-
-def aligned_copy(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """A contiguous copy of `array` that kernels may be given."""
-    result = aligned_empty(array.shape, array.dtype)
-    result[...] = array
-    return result
-
-
-def is_aligned(array: npt.NDArray[Any]) -> bool:
-    """Whether a kernel may be given `array` as it is: contiguous and at an aligned address."""
-    aligned = array.size == 0 or array.ctypes.data % ALIGNMENT == 0
-    return bool(array.flags.c_contiguous) and aligned
 
 
 @functools.cache
