@@ -44,7 +44,10 @@ class Choices:
             return "gemm" if stride == 1 else "sum"
         if positions <= 64:
             return "columns"  # late layers: products of single taps are too small
-        return "gemm" if self.threads == 1 else "columns"
+        if self.threads == 1:
+            return "gemm"
+        # Slices run on one thread, so several threads gain by few large products.
+        return "sum" if positions >= 512 and stride == 1 else "columns"
 
     def transposes_convolution(self, channels: int, stride: int) -> bool:
         """True if the input gradient is a ConvTranspose, False for a Conv with flipped weights."""
