@@ -71,7 +71,6 @@ def test_reference_evaluates_with_host_scalars() -> None:
     assert out.dtype == np.float32 and out.shape == () and out == 0.25
 
 
-
 def test_reference_runs_symbolic_graphs_at_any_size() -> None:
     graph = Graph()
     x = graph.add_input(tensor_type("f32", ("n", 3)), "x")

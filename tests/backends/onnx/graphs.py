@@ -63,6 +63,4 @@ def start(graph: Graph, seed: int = 0) -> list[Array]:
 
 
 def _random(types: Sequence[Any], rng: np.random.Generator) -> list[Array]:
-    return [
-        np.asarray(rng.standard_normal(t.static_shape)).astype(t.dtype.numpy) for t in types
-    ]
+    return [np.asarray(rng.standard_normal(t.static_shape)).astype(t.dtype.numpy) for t in types]
