@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
+from weakref import ref
 
 from nngraph.frontend.creation import full_like, tensor
 from nngraph.frontend.host import guarded, host_number
@@ -57,6 +58,8 @@ class RuleOptimizer(Optimizer):
     """
 
     counts_steps: ClassVar[bool] = True
+    _counted_in: ref[Trace] | None = None
+    _counted: dict[int, int]
 
     def slots(self, n: Numbers) -> tuple[str, ...]:
         """Names of the state tensors besides ``step``, each shaped as the parameter."""
@@ -107,7 +110,7 @@ class RuleOptimizer(Optimizer):
         known: dict[tuple[int, DType], _Shared] = {}
         exact: dict[int, dict[str, Any]] = {}
         for param, grad in pairs:
-            state = self.state[param]
+            state = self.state[param] if param in self.state else {}
             count = id(state["step"]) if self.counts_steps else 0
             if count not in exact:
                 exact[count] = self.shared(n, steps.get(count))
@@ -121,8 +124,11 @@ class RuleOptimizer(Optimizer):
     # -- state -----------------------------------------------------------------------------
     def _prepare(self, param: Tensor, group: Group, n: Numbers) -> None:
         """Makes the state tensors that are missing: eagerly, also while tracing."""
+        slots = self.slots(n)
+        if not slots:
+            return
         state = self.state[param]
-        missing = [slot for slot in self.slots(n) if slot not in state]
+        missing = [slot for slot in slots if slot not in state]
         with trace_paused():
             for slot in missing:
                 state[slot] = full_like(param, self.initial(slot, group))
@@ -145,7 +151,26 @@ class RuleOptimizer(Optimizer):
             if id(step) not in counted:
                 step.add_(1)
                 counted[id(step)] = step.item() if active_trace() is None else step.to(float64)
+                increments = self._increments()
+                increments[id(step)] = increments.get(id(step), 0) + 1
         return counted
+
+    def _increments(self) -> dict[int, int]:
+        """How often the trace in progress has counted each step tensor so far."""
+        trace = active_trace()
+        if trace is None:
+            return {}
+        known = self._counted_in() if self._counted_in is not None else None
+        if known is not trace:
+            self._counted_in, self._counted = ref(trace), {}
+        return self._counted
+
+    def _twin(self, step: Tensor) -> Tensor:
+        """Another tensor of the same count, which exists also outside the trace."""
+        with trace_paused():
+            twin = step.clone()
+        added = self._increments().get(id(step), 0)
+        return twin.add_(added) if added else twin
 
     def _set_step(self, param: Tensor, step: Tensor) -> None:
         state = self.state[param]
@@ -168,7 +193,7 @@ class RuleOptimizer(Optimizer):
             step = state.get("step")
             if id(param) in active and id(step) in idle and step is not None:
                 if id(step) not in own:
-                    own[id(step)] = _twin(step)
+                    own[id(step)] = self._twin(step)
                 self._set_step(param, own[id(step)])
 
     def _note(self, trace: Trace, params: list[Tensor]) -> None:
@@ -177,11 +202,11 @@ class RuleOptimizer(Optimizer):
             storage = param._variable.storage
             cell = trace.cells.get(id(storage))
             name = cell.name if cell is not None else f"parameter_{position}"
-            for slot, value in self.state[param].items():
+            for slot, value in self.state.get(param, {}).items():
                 full = "optimizer.step" if slot == "step" else f"optimizer.{slot}.{name}"
                 trace.name(value._variable.storage, full)
             trace.consumed.add(id(param))
-        held = [(p, k, v) for p in params for k, v in self.state[p].items()]
+        held = [(p, k, v) for p in params for k, v in self.state.get(p, {}).items()]
         layout = self._layout()
 
         def unchanged() -> bool:
@@ -216,15 +241,6 @@ def _update_scope() -> Iterator[None]:
         return
     with trace.scope(transform="update"):
         yield
-
-
-def _twin(step: Tensor) -> Tensor:
-    """Another tensor of the same count, which exists also outside the trace."""
-    with trace_paused():
-        twin = Tensor.clone(step)
-    if active_trace() is not None:
-        twin._write(step._variable)
-    return twin
 
 
 def _forget(state: dict[Any, Any], param: Tensor, slots: list[str]) -> None:
