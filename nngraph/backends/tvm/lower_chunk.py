@@ -41,7 +41,7 @@ def local(value: Value, size: int) -> Buffer:
     """Registers for ``size`` elements of a value (bool as bytes)."""
     dtype = value.type.dtype
     kind = "int8" if dtype is bool_ else compute_type(dtype)
-    return T.alloc_buffer((size,), kind, scope="local")
+    return T.alloc_buffer((size,), kind)
 
 
 def read_local(buffer: Buffer, value: Value, at: Expr) -> Expr:

@@ -18,22 +18,29 @@ Buffer = Any
 
 
 class Accumulator:
-    """Partial results of one reduction in ``width`` lanes.
+    """Partial results of one reduction: ``parts`` vectors of ``width`` lanes.
 
-    The order of a sum depends on the shape and the width only, never on the number of threads.
+    Several vectors keep several additions in flight. The order of a sum depends on the shape only,
+    never on the number of threads.
     """
 
-    def __init__(self, node: Node, width: int, count: int) -> None:
+    def __init__(self, node: Node, width: int, count: int, parts: int = 1) -> None:
         self.node = node
         self.width = width
         self.count = count
         self.dtype: DType = node.inputs[0].type.dtype
         self.kind = "int8" if self.dtype is bool_ else compute_type(self.dtype)
-        self.buffer: Buffer = T.alloc_buffer((width,), self.kind, scope="local")
+        self.buffers: list[Buffer] = [T.alloc_buffer((width,), self.kind) for _ in range(parts)]
+
+    @property
+    def buffer(self) -> Buffer:
+        """The first vector, which holds the result once all are folded."""
+        return self.buffers[0]
 
     def clear(self) -> None:
-        with _lanes(self.width) as lane:
-            T.buffer_store(self.buffer, self.initial(), [lane])
+        for buffer in self.buffers:
+            with _lanes(self.width) as lane:
+                T.buffer_store(buffer, self.initial(), [lane])
 
     def initial(self) -> Expr:
         name = self.node.op.name
@@ -55,17 +62,25 @@ class Accumulator:
             return tirx.max(a, b) if name in ("any", "max") else tirx.min(a, b)
         return (maximum if name == "max" else minimum)(self.dtype, b, a)
 
-    def add(self, value: Expr, lane: Expr) -> None:
+    def add(self, value: Expr, lane: Expr, part: int = 0) -> None:
         """Takes one element into a lane."""
         if self.dtype is bool_:
             value = tirx.Select(value, tirx.const(1, "int8"), tirx.const(0, "int8"))
-        T.buffer_store(self.buffer, self.combine(self.buffer[lane], value), [lane])
+        buffer = self.buffers[part]
+        T.buffer_store(buffer, self.combine(buffer[lane], value), [lane])
 
     def fold(self) -> None:
-        """Folds all lanes into lane 0, halving."""
+        """Folds all vectors into the first, and that into its lane 0, halving each time."""
+        buffers = self.buffers
+        while len(buffers) > 1:
+            half = len(buffers) // 2
+            for a, b in zip(buffers[:half], buffers[half:], strict=True):
+                with _lanes(self.width) as lane:
+                    T.buffer_store(a, self.combine(a[lane], b[lane]), [lane])
+            buffers = buffers[:half]
         half = self.width // 2
         while half:
-            with _lanes(half) as lane:
+            for lane in range(half):  # single elements: halves of vectors compile badly
                 folded = self.combine(self.buffer[lane], self.buffer[lane + half])
                 T.buffer_store(self.buffer, folded, [lane])
             half //= 2

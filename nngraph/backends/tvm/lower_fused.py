@@ -54,7 +54,7 @@ class _Fused:
         self.aliases = aliases
         self.buffers: dict[Value, Buffer] = {}
         self.staged: dict[Value, Buffer] = {}
-        self.width = _width(plan)
+        self.width, self.parts = _width(plan)
 
     def emit(self, k: Any) -> None:
         graph = self.plan.graph
@@ -192,7 +192,7 @@ class _Fused:
         plan = self.plan
         width = lanes if plan.lanes_are_rows else self.width
         folds = [
-            Accumulator(n, width, plan.inner_size) for n in plan.graph.nodes
+            Accumulator(n, width, plan.inner_size, self.parts) for n in plan.graph.nodes
             if plan.folds(n) and plan.level[n.inputs[0]] == sweep
         ]  # fmt: skip
         for fold in folds:
@@ -200,7 +200,7 @@ class _Fused:
         if plan.lanes_are_rows:
             with self._loops(plan.inner) as index:
                 at = _lane_rows(plan, {**row, **index}, lanes)
-                self._chunk(sweep, at, lanes, lanes, folds, known, {**row, **index})
+                self._chunk(sweep, at, lanes, lanes, folds, known)
         else:
             with self._loops(plan.inner[:-1]) as index:
                 self._along_last(sweep, {**row, **index}, part, folds, known)
@@ -211,21 +211,22 @@ class _Fused:
                     folds: list[Accumulator], known: Registers) -> None:  # fmt: skip
         plan, width = self.plan, self.width
         if not plan.sizes:
-            self._chunk(sweep, lambda _lane: {}, 1, 1, folds, known, {})
+            self._chunk(sweep, lambda _lane: {}, 1, 1, folds, known)
             return
         last = len(plan.sizes) - 1
         vectors, rest = divmod(plan.sizes[last], width)
-        first, count, tail = (0, vectors, True) if part is None else part
+        first, count, tail = (0, vectors // self.parts, True) if part is None else part
         if not (isinstance(count, int) and count == 0):
             with T.serial(0, count) as i:
-                base = (first + i) * width
-                at = _lane_last(index, last, base)
-                self._chunk(sweep, at, width, 1, folds, known, {**index, last: base})
+                for number in range(self.parts):
+                    base = ((first + i) * self.parts + number) * width
+                    at = _lane_last(index, last, base)
+                    self._chunk(sweep, at, width, 1, folds, known, number)
         if rest and tail:
             with T.serial(0, rest) as i:
                 base = vectors * width + i
                 at = _lane_last(index, last, base)
-                self._chunk(sweep, at, 1, 1, folds, known, {**index, last: base})
+                self._chunk(sweep, at, 1, 1, folds, known)
 
     @contextmanager
     def _loops(self, axes: Sequence[int]) -> Iterator[Index]:
@@ -233,7 +234,7 @@ class _Fused:
             yield {a: stack.enter_context(T.serial(0, self.plan.sizes[a])) for a in axes}
 
     def _chunk(self, sweep: int, at: Callable[[Expr], Index], width: int, lanes: int,
-               folds: list[Accumulator], known: Registers, base: Index) -> None:  # fmt: skip
+               folds: list[Accumulator], known: Registers, number: int = 0) -> None:  # fmt: skip
         """Computes one vector of a sweep: results, staged values, and what reductions take in."""
         plan = self.plan
         place = self._place(at, width, known, sweep, lanes)
@@ -243,7 +244,7 @@ class _Fused:
                       always=bool(self.aliases) or len(results) + len(staged) + len(folds) > 1)  # fmt: skip
         for fold in folds:
             with lanes_loop(width) as lane:
-                fold.add(place.expr(fold.node.inputs[0], lane), lane)
+                fold.add(place.expr(fold.node.inputs[0], lane), lane, number)
         for value in staged:
             with lanes_loop(width) as lane:
                 expr = store(place.expr(value, lane), value.type.dtype)
@@ -295,16 +296,19 @@ def _lane_rows(plan: BodyPlan, index: Index, lanes: int) -> Callable[[Expr], Ind
     return lambda lane: {**index, last: index[last] + lane}
 
 
-def _width(plan: BodyPlan) -> int:
-    """Lanes of the vectors along the last axis."""
+def _width(plan: BodyPlan) -> tuple[int, int]:
+    """Lanes of the vectors along the last axis, and how many vectors a step takes.
+
+    A short reduction needs several independent sums to hide the latency of additions.
+    """
     if not plan.sizes:
-        return 1
+        return 1, 1
     last = plan.sizes[-1]
-    simple = len(list(plan.graph.nodes)) <= 6 and bool(plan.reduced)
-    if simple and last % 64 == 0:
-        return 64
+    simple = len(list(plan.graph.nodes)) <= 8 and bool(plan.reduced)
+    if plan.lanes_are_rows and simple and last % 64 == 0:
+        return 64, 1
+    parts = 4 if simple and not plan.lanes_are_rows and last % 64 == 0 else 1
     for width in (16, 8, 4):
         if last % width == 0:
-            return width
-    return 16 if last >= 32 else 8 if last >= 8 else 1
-
+            return width, parts
+    return (16 if last >= 32 else 8 if last >= 8 else 1), 1

@@ -13,7 +13,7 @@ from typing import Any
 from tvm import tirx
 
 from nngraph.backends.tvm import fast_math
-from nngraph.backends.tvm.lower_types import Expr, compute_type, const, load, store
+from nngraph.backends.tvm.lower_types import Expr, compute_type, const, load, store, unless_nan
 from nngraph.ir.dtypes import DType, bfloat16, bool_, float16, int32, int64
 from nngraph.ir.graph import Node
 
@@ -82,7 +82,7 @@ def maximum(dtype: DType, x: Expr, y: Expr) -> Expr:
         return tirx.any(x, y)
     if not dtype.is_floating_point:
         return tirx.max(x, y)
-    return tirx.Select(tirx.any(x > y, tirx.isnan(x)), x, y)
+    return unless_nan(x, tirx.Select(x > y, x, y), x)  # the inner choice keeps a NaN in y
 
 
 def minimum(dtype: DType, x: Expr, y: Expr) -> Expr:
@@ -91,7 +91,7 @@ def minimum(dtype: DType, x: Expr, y: Expr) -> Expr:
         return tirx.all(x, y)
     if not dtype.is_floating_point:
         return tirx.min(x, y)
-    return tirx.Select(tirx.any(x < y, tirx.isnan(x)), x, y)
+    return unless_nan(x, tirx.Select(x < y, x, y), x)
 
 
 def _xor(x: Expr, y: Expr) -> Expr:

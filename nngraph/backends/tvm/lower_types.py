@@ -14,7 +14,7 @@ from nngraph.ir.dtypes import DType, bfloat16, bool_, float16
 
 Expr = Any
 
-__all__ = ["Expr", "compute_type", "const", "load", "storage_type", "store"]
+__all__ = ["Expr", "compute_type", "const", "load", "storage_type", "store", "unless_nan"]
 
 
 def storage_type(dtype: DType) -> str:
@@ -66,4 +66,13 @@ def _round_to_bfloat16(value: Expr) -> Expr:
     bits = tirx.reinterpret("uint32", value)
     rounded = (bits + tirx.const(0x7FFF, "uint32") + ((bits >> sixteen) & one)) >> sixteen
     nan = (bits >> sixteen) | tirx.const(0x40, "uint32")
-    return tirx.Cast("uint16", tirx.Select(tirx.isnan(value), nan, rounded))
+    return tirx.Cast("uint16", unless_nan(value, rounded, nan))
+
+
+def unless_nan(x: Expr, number: Expr, nan: Expr) -> Expr:
+    """``nan`` where x is NaN, else ``number``.
+
+    Vectors of ``tirx.isnan`` become scalar code, and the simplifier takes ``not (a <= b)`` for
+    ``a > b``; a choice by a comparison that only NaN fails has neither fault.
+    """
+    return tirx.Select(x <= tirx.const(float("inf"), str(x.ty)), number, nan)
