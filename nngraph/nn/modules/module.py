@@ -29,14 +29,14 @@ class Module(IterationMethods):
     """
 
     training: bool
-    _changes: int
+    _changes: dict[str, Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args or kwargs:
             raise TypeError(f"{type(self).__name__}.__init__() takes no arguments for its base "
                             f"class Module; got {args} {kwargs}")  # fmt: skip
         own = self.__dict__
-        own["_changes"] = 0
+        own["_changes"] = {}
         own["training"] = True
         for name in ("_parameters", "_buffers", "_modules"):
             own[name] = {}
@@ -109,7 +109,7 @@ class Module(IterationMethods):
     def _fingerprint(self) -> object:
         """What a trace of this module's own forward relies on."""
         return (
-            self._changes,
+            dict(self._changes),
             self.training,
             [None if p is None else (id(p), id(p._variable.storage), p._variable.requires_grad)
              for p in (*self._parameters.values(), *self._buffers.values())],
@@ -149,12 +149,17 @@ class Module(IterationMethods):
         self.register_buffer(name, cast("Tensor | None", value), persistent)
 
     def _set_plain(self, name: str, value: Any) -> None:
-        """Plain attributes; a changed number or flag makes traces of the module out of date."""
+        """Plain attributes; a changed number or flag makes traces of the module out of date.
+
+        What changed is kept by value, so that a value set back finds the earlier trace again;
+        ``training`` is a part of the fingerprint by itself.
+        """
         own = self.__dict__
-        if isinstance(value, _PLAIN) and name in own and active_trace() is None:
+        watched = name != "training" and name in own and "_changes" in own
+        if watched and isinstance(value, _PLAIN) and active_trace() is None:
             known = own[name]
             if known is not value and (not isinstance(known, _PLAIN) or known != value):
-                own["_changes"] = own.get("_changes", 0) + 1
+                own["_changes"][name] = value
         object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
