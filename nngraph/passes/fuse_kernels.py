@@ -8,6 +8,7 @@ follow it. Counters, fills, broadcasts and reshapes by axes of size 1 are copied
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -220,7 +221,7 @@ def _sort(graph: Graph, partition: Partition) -> None:
                 ready.append(reader)
         ready.sort(key=lambda g: -g.id)
     order += [n for n in partition.order if n not in placed]
-    for node, following in reversed(list(zip(order, order[1:], strict=False))):
+    for node, following in reversed(list(itertools.pairwise(order))):
         graph.move_before(node, following)
 
 

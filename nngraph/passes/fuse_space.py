@@ -1,12 +1,13 @@
 """The iteration space that the values of a fused group share.
 
-Every dimension larger than 1 of every value of a group is one axis of the group's loops. Axes follow
-from how the operators align their operands, so values of different ranks (with or without kept
+Every dimension larger than 1 of every value of a group is one axis of the group's loops. Axes
+follow from how the operators align their operands, so values of different ranks (with or without kept
 dimensions, broadcast or not) meet in one space.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ def is_point(node: Node) -> bool:
 
 
 def is_reduction(node: Node) -> bool:
+    """True for operators that fold axes."""
     return node.op.name in REDUCTIONS
 
 
@@ -147,7 +149,7 @@ def _common_order(rows: Iterable[tuple[_Dim | None, ...]]) -> list[_Dim] | None:
         return None  # a value with one axis twice, as in x + x.T
     for row in listed:
         places = [position.get(root, -1) for root in row]
-        if -1 in places or any(a >= b for a, b in zip(places, places[1:], strict=False)):
+        if -1 in places or any(a >= b for a, b in itertools.pairwise(places)):
             return None
     return master
 

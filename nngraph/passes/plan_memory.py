@@ -129,7 +129,7 @@ def plan_arena(sizes: Mapping[int, int], alive: Mapping[int, tuple[int, int]]) -
     for storage in sorted(alive, key=lambda s: (-sizes[s], alive[s], s)):
         first, last = alive[storage]
         size = max(-(-sizes[storage] // ALIGNMENT), 1) * ALIGNMENT
-        busy = sorted((o, e) for o, e, f, l in placed if f <= last and first <= l)
+        busy = sorted((o, e) for o, e, since, till in placed if since <= last and first <= till)
         offset = _tightest(busy, size)
         offsets[storage] = offset
         placed.append((offset, offset + size, first, last))

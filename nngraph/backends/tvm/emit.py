@@ -285,7 +285,8 @@ class _Layout:
             raise _NotInPlace({min(states)}) from None
 
     def _place(self, order: Sequence[int]) -> None:
-        arena = [i for i, s in enumerate(self.storages) if s.kind == "arena" and i not in self.moved]
+        kinds = [storage.kind for storage in self.storages]
+        arena = [i for i, kind in enumerate(kinds) if kind == "arena" and i not in self.moved]
         steps = self._steps()
         alive = lifetimes([steps[i] for i in order], arena)
         plan = plan_arena({i: self.storages[i].type.nbytes for i in arena}, alive)

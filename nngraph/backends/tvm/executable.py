@@ -49,7 +49,8 @@ class TvmExecutable:
 
     def _bind(self, call: Call, functions: Sequence[Kernel]) -> tuple[Kernel, list[Any]]:
         """A call's function, and its arguments: those that change from call to call are filled in
-        by ``_point``."""
+        by ``_point``.
+        """
         loop = call.loop
         raw = loop is not None
         arguments = [self._fixed(i, raw) for i in call.arguments]
@@ -123,8 +124,8 @@ class TvmExecutable:
         check = self.program.checks[slot]
         where = f" (at {check.origin})" if check.origin else ""
         raise IndexError(
-            f"{check.what}: index {int(self._status[slot, 1])} is out of range for axis {check.axis} "
-            f"of size {check.size}; indices must be in [{-check.size}, {check.size - 1}]{where}"
+            f"{check.what}: index {int(self._status[slot, 1])} is out of range "
+            f"for axis {check.axis} of size {check.size}; indices must be in [{-check.size}, {check.size - 1}]{where}"
         )
 
     def _make(self, number: int) -> Array:

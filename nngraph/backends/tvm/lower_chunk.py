@@ -45,11 +45,13 @@ def local(value: Value, size: int) -> Buffer:
 
 
 def read_local(buffer: Buffer, value: Value, at: Expr) -> Expr:
+    """An element of registers."""
     raw = buffer[at]
     return raw != tirx.const(0, "int8") if value.type.dtype is bool_ else raw
 
 
 def write_local(buffer: Buffer, value: Value, expr: Expr, at: Expr) -> None:
+    """Stores an element of ``value`` in registers."""
     if value.type.dtype is bool_:
         expr = tirx.Select(expr, tirx.const(1, "int8"), tirx.const(0, "int8"))
     T.buffer_store(buffer, expr, [at])

@@ -240,8 +240,10 @@ class _Fused:
         place = self._place(at, width, known, sweep, lanes)
         results = [v for v in plan.results if plan.is_inner(v) and plan.level[v] == sweep]
         staged = [v for v in self.staged if plan.level[v] == sweep]
-        place.compute(list(dict.fromkeys([*results, *staged, *(f.node.inputs[0] for f in folds)])),
-                      always=bool(self.aliases) or len(results) + len(staged) + len(folds) > 1)  # fmt: skip
+        taken = [f.node.inputs[0] for f in folds]
+        several = len(results) + len(staged) + len(folds) > 1
+        targets = list(dict.fromkeys([*results, *staged, *taken]))
+        place.compute(targets, always=bool(self.aliases) or several)
         for fold in folds:
             with lanes_loop(width) as lane:
                 fold.add(place.expr(fold.node.inputs[0], lane), lane, number)

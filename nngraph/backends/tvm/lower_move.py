@@ -60,7 +60,8 @@ def build_fill(spec: KernelSpec, value: float) -> Any:
 
 
 def paint(out: Buffer, shape: Sequence[int], element: Element,
-          starts: Sequence[int] | None = None, steps: Sequence[int] | None = None) -> None:  # fmt: skip
+          starts: Sequence[int] | None = None, steps: Sequence[int] | None = None,
+          ) -> None:  # fmt: skip
     """``out[starts + steps * i] = element(i)`` for all ``i`` below ``shape``."""
     if not shape:
         T.buffer_store(out, element([]), [0])

@@ -57,7 +57,7 @@ class BodyPlan:
 
     @property
     def lanes_are_rows(self) -> bool:
-        """True if neighbours in memory belong to different rows: vectors hold one element of each."""
+        """True if neighbours in memory belong to different rows: vectors hold one of each."""
         return bool(self.reduced) and (len(self.sizes) - 1) not in self.reduced
 
     @property
@@ -118,7 +118,8 @@ def _collapse(graph: Graph, space: Space) -> BodyPlan:
     """Merges neighbouring axes that no value tells apart."""
     rank = len(space.sizes)
     joined = [a for a in range(1, rank) if _merges(graph, space, a - 1, a)]
-    target, sizes = {}, []
+    target: dict[int, int] = {}
+    sizes: list[int] = []
     for axis, size in enumerate(space.sizes):
         if axis in joined:
             sizes[-1] *= size
@@ -129,9 +130,10 @@ def _collapse(graph: Graph, space: Space) -> BodyPlan:
     for value, axes in space.axes.items():
         own: dict[int, int] = {}
         step = 1
-        for axis, extent in zip(reversed(axes), reversed(value.type.static_shape), strict=True):
-            if axis is not None:
-                own.setdefault(target[axis], step)
+        dims = zip(reversed(axes), reversed(value.type.static_shape), strict=True)
+        for own_axis, extent in dims:
+            if own_axis is not None:
+                own.setdefault(target[own_axis], step)
             step *= extent
         strides[value] = own
     counted = {n.output: a for n, a in _counted(graph, space) if a is not None}
@@ -183,9 +185,9 @@ def _costly(plan: BodyPlan) -> set[Value]:
     """Values within a row that take a transcendental function to recompute."""
     found: set[Value] = set()
     for node in plan.graph.nodes:
-        if plan.is_inner(node.output) and not plan.folds(node):
-            if node.op.name in HEAVY or any(v in found for v in node.inputs):
-                found.add(node.output)
+        costly = node.op.name in HEAVY or any(v in found for v in node.inputs)
+        if costly and plan.is_inner(node.output) and not plan.folds(node):
+            found.add(node.output)
     return found
 
 

@@ -42,14 +42,14 @@ def build_product_group(spec: KernelSpec) -> Any:
 def _build(op: Any, inputs: tuple[TensorType, ...], out: TensorType,
            epilogue: Epilogue | None) -> Any:  # fmt: skip
     if op.name == "matmul":
-        return gemm(_gemm_spec(op, *inputs, out), epilogue)
+        a, b = inputs
+        return gemm(_gemm_spec(op, a, b, out), epilogue)
     if op.name == "conv":
         return conv_forward(_conv_spec(op, inputs[0], inputs[1].static_shape), epilogue)
     if op.name == "conv_input_grad":
         x = inputs[0].with_shape((inputs[0].shape[0], *_channels(op, inputs[1]), *op.size))
         return conv_input_gradient(_conv_spec(op, x, inputs[1].static_shape), epilogue)
-    weight = (out.static_shape[0], *out.static_shape[1:])
-    return conv_weight_gradient(_conv_spec(op, inputs[0], weight))
+    return conv_weight_gradient(_conv_spec(op, inputs[0], out.static_shape))
 
 
 def _channels(op: Any, weight: TensorType) -> tuple[int]:

@@ -122,7 +122,8 @@ def _divide(_dtype: DType, x: Expr, y: Expr) -> Expr:
     if _is_zero(y):
         sign = math.copysign(1.0, y.value)
         undefined = tirx.any(x == _like(x, 0), tirx.isnan(x))
-        infinite = tirx.Select(x > _like(x, 0), _like(x, sign * math.inf), _like(x, -sign * math.inf))
+        infinite = _like(x, sign * math.inf)
+        infinite = tirx.Select(x > _like(x, 0), infinite, _like(x, -sign * math.inf))
         return tirx.Select(undefined, _like(x, math.nan), infinite)
     if _is_zero(x):
         undefined = tirx.any(y == _like(y, 0), tirx.isnan(y))
@@ -200,7 +201,7 @@ def _remainder(dtype: DType, x: Expr, y: Expr) -> Expr:
 
 
 def _floor_divide(dtype: DType, x: Expr, y: Expr) -> Expr:
-    """Floats as NumPy: from the exact remainder, so that quotients near a whole number are right."""
+    """Floats as NumPy: from the exact remainder, so that nearly whole quotients are right."""
     if not dtype.is_floating_point:
         return _int_floordiv(dtype, x, y)
     zero, one, half = (_like(x, v) for v in (0, 1, 0.5))

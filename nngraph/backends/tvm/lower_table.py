@@ -22,13 +22,16 @@ _MODULES = {
     "lower_pool": {"max_pool", "max_pool_indices", "max_pool_grad", "avg_pool", "avg_pool_grad"},
     "lower_empty": {"sum", "mean", "max", "min", "prod", "any", "all"},
 }  # fmt: skip
-SCALAR = frozenset("""
-    abs acos acosh add asin asinh atan atan2 atanh bitwise_and bitwise_not bitwise_or bitwise_xor
-    broadcast_to cast ceil clip copy cos cosh div eq erf exp expm1 floor floor_divide fmod ge gt
-    isfinite isinf isnan le log log1p log2 logical_and logical_not logical_or logical_xor lt maximum
-    minimum mul ne neg pow reciprocal relu remainder reshape round rsqrt shift_left shift_right
-    sigmoid sign sin sinh sqrt sub tan tanh trunc where
-""".split())
+SCALAR = frozenset({
+    "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",
+    "bitwise_not", "bitwise_or", "bitwise_xor", "broadcast_to", "cast", "ceil", "clip", "copy",
+    "cos", "cosh", "div", "eq", "erf", "exp", "expm1", "floor", "floor_divide", "fmod", "ge",
+    "gt", "isfinite", "isinf", "isnan", "le", "log", "log1p", "log2", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "lt", "maximum", "minimum", "mul", "ne", "neg",
+    "pow", "reciprocal", "relu", "remainder", "reshape", "round", "rsqrt", "shift_left",
+    "shift_right", "sigmoid", "sign", "sin", "sinh", "sqrt", "sub", "tan", "tanh", "trunc",
+    "where",
+})  # fmt: skip
 """Operators that ``lower_scalar`` computes element by element."""
 
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -57,8 +57,8 @@ class Storage:
 
     Attributes:
         kind: ``"input"``, ``"scalar"``, ``"state"``, ``"constant"`` (``index`` counts those),
-            ``"arena"`` (``index`` is the offset), ``"output"`` and ``"new"`` (made at each call), or
-            ``"empty"`` (no elements).
+            ``"arena"`` (``index`` is the offset), ``"output"`` and ``"new"`` (made at each
+            call), or ``"empty"`` (no elements).
         type: of the tensor.
     """
 
@@ -148,6 +148,7 @@ class Program:
         for i, call in enumerate(self.calls):
             name = "scan" if call.loop else self.kernels[call.kernel].op.name
             mark = "  -- states are overwritten from here on\n" if i == self.before else ""
-            lines.append(f"{mark}  {name}#{call.kernel}({', '.join(f'%{a}' for a in call.arguments)})")
+            shown = ", ".join(f"%{a}" for a in call.arguments)
+            lines.append(f"{mark}  {name}#{call.kernel}({shown})")
         return "\n".join(lines)
 

@@ -27,7 +27,7 @@ def _vector(*, seed: int = 0, size: int = SIZE) -> Array:
 
 
 def momentum() -> Graph:
-    """p -= lr * m; m = 0.9 m + g; gives back the old p and the new m."""
+    """P -= lr * m; m = 0.9 m + g; gives back the old p and the new m."""
     graph = Graph("momentum")
     g = graph.add_input(tensor_type("f32", (SIZE,)), "g")
     lr = graph.add_scalar("lr", tensor_type("f32"))
@@ -166,7 +166,8 @@ def test_an_index_out_of_range_raises_and_leaves_states(
     bad: int, loaded: dict[str, TvmExecutable]
 ) -> None:
     table, count = host.aligned_copy(np.ones((5, 4), np.float32)), host.aligned_copy(np.asarray(7))
-    with pytest.raises(IndexError, match=rf"take: index {bad} is out of range for axis 0 of size 5"):
+    text = rf"take: index {bad} is out of range for axis 0 of size 5"
+    with pytest.raises(IndexError, match=text):
         loaded["lookup"].run([np.array([0, bad, 1])], [], [table, count])
     np.testing.assert_array_equal(table, 1.0)
     assert count == 7
