@@ -9,16 +9,16 @@ from weakref import ref
 
 import numpy as np
 
-from nngraph.frontend.modes import active_trace, is_grad_enabled
+from nngraph.frontend.modes import active_trace, is_grad_enabled, set_grad_enabled
 from nngraph.frontend.tape import apply_to_variables, gradients
 from nngraph.frontend.trace import ConcretizationError
-from nngraph.frontend.variable import Storage, Variable
-from nngraph.frontend.views import VIEWS, write_through
+from nngraph.frontend.variable import VIEWS, Storage, Variable
+from nngraph.frontend.views import Alias, alias_of, sync, write_through
 from nngraph.ir.dims import Dim
-from nngraph.ir.dtypes import DType
+from nngraph.ir.dtypes import DType, bool_
 from nngraph.ir.op import Array, Op
 from nngraph.ir.types import TensorType
-from nngraph.ops import creation
+from nngraph.ops import creation, select
 
 if TYPE_CHECKING:
     from nngraph.frontend.tensor import Tensor
@@ -29,30 +29,42 @@ __all__ = ["TensorBase"]
 class TensorBase:
     """What every tensor can do apart from arithmetic; see ``Tensor``."""
 
-    __slots__ = ("__weakref__", "_grad", "_variable", "_view_of")
+    __slots__ = ("__weakref__", "_alias", "_grad", "_own")
     __array_priority__ = 1000  # NumPy's operators defer to ours
     _result: ClassVar[type[Tensor]]
 
     def __init__(self, variable: Variable) -> None:
-        self._variable = variable
+        self._own = variable
+        self._alias: Alias | None = None
         self._grad: Tensor | None = None
-        self._view_of: tuple[TensorBase, Op] | None = None
         if variable.requires_grad and variable.entry is None:
             variable.owner = cast("ref[Tensor]", ref(self))
+
+    @property
+    def _variable(self) -> Variable:
+        """What the tensor is now: a view follows its base."""
+        if self._alias is not None:
+            sync(self, self._alias)
+        return self._own
+
+    @_variable.setter
+    def _variable(self, value: Variable) -> None:
+        self._own, self._alias = value, None
 
     # -- the operand protocol --------------------------------------------------------------
     @property
     def type(self) -> TensorType:
         """Element type and shape as the graph has them."""
-        return self._variable.storage.type
+        return self._own.storage.type
 
     def apply(self, op: Op, operands: Sequence[TensorBase]) -> tuple[Tensor, ...]:
         """Applies an operator to tensors: the one way in which tensors compute."""
         outs = tuple(
             self._result(v) for v in apply_to_variables(op, [t._variable for t in operands])
         )
-        if isinstance(op, VIEWS) and active_trace() is not None:
-            outs[0]._view_of = (operands[0], op)
+        if isinstance(op, VIEWS):
+            for index, out in enumerate(outs):
+                out._alias = alias_of(operands[0], op, index, out)
         return outs
 
     # -- what it is ------------------------------------------------------------------------
@@ -266,37 +278,74 @@ class TensorBase:
             raise RuntimeError(
                 f"an in-place operation gives {new.type}, which does not fit the tensor {old.type}"
             )
-        if is_grad_enabled() and old.requires_grad and old.entry is None:
+        recorded = is_grad_enabled() and (new.requires_grad or old.requires_grad)
+        if not recorded:
+            self._write(new)
+            return self
+        if old.requires_grad and old.entry is None:
             raise RuntimeError(
                 "a leaf Variable that requires grad is being used in an in-place operation. "
                 "Wrap the change in `with ng.no_grad():`."
             )
-        if new.requires_grad and is_grad_enabled():
-            self._variable = new
-            self._update_base()
-        else:
-            self._write(new)
+        if not new.requires_grad:  # nothing of the old elements is left: their gradient is zero
+            keep = creation.full(False, bool_, (), old)
+            new = select.where(keep, old, new)
+        self._replace(new)
         return self
+
+    def _replace(self, new: Variable) -> None:
+        """Makes the tensor the recorded result ``new``, for all handles that share its memory."""
+        if self._alias is not None:
+            base = self._alias.base
+            base._assign(write_through(self._alias, self._result(new))._variable)
+            return
+        old = self._own
+        storage = old.storage
+        if old.entry is not None and old.entry.outputs[old.index] is storage:
+            self._own = new  # rules may still read the old elements
+            return
+        trace = active_trace()
+        if trace is not None:
+            frozen = Storage(None, trace.read(storage))
+            trace.after.append(lambda: setattr(self, "_own", Variable(storage)))
+        else:
+            assert storage.array is not None
+            frozen = Storage(storage.array.copy())
+        frozen.version = storage.version
+        self._own = Variable(storage, True, new.entry, new.index)
+        old.storage = frozen
+        self._overwrite(storage, new)
 
     def _write(self, new: Variable) -> None:
         """Overwrites the elements, for all handles that share them."""
-        storage, trace = self._variable.storage, active_trace()
+        storage = self._variable.storage
         if new.type != storage.type:
             new = (self._result(new).to(storage.type.dtype).expand(*storage.type.shape))._variable
+        if self._alias is not None and active_trace() is not None:
+            part = self._result(Variable(new.storage))
+            with set_grad_enabled(False):
+                self._alias.base._write(write_through(self._alias, part)._variable)
+        else:
+            self._overwrite(storage, new)
+
+    def _overwrite(self, storage: Storage, new: Variable) -> None:
+        trace = active_trace()
         if trace is not None:
             trace.write(storage, trace.read(new.storage))
-            self._update_base()
         elif storage.array is None:
             raise ConcretizationError("assignment in place", storage.type)
         else:
+            if not storage.array.flags.writeable:
+                self._refuse_repeats()
             np.copyto(storage.array, new.payload)
             storage.version += 1
 
-    def _update_base(self) -> None:
-        if self._view_of is not None:
-            base, op = self._view_of
-            whole = write_through(op, base, self)
-            base._assign(whole._variable)
+    def _refuse_repeats(self) -> None:
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory location, or the memory is read-only. Please clone() the tensor before "
+            "performing the operation."
+        )
 
     def __copy__(self) -> Self:
         return cast("Self", self.detach().requires_grad_(self.requires_grad))

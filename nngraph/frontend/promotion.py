@@ -14,8 +14,8 @@ from nngraph.ops.elementwise import cast as cast_op
 if TYPE_CHECKING:
     from nngraph.frontend.tensor import Tensor
 
-__all__ = ["Number", "Operand", "as_float", "as_tensor_like", "is_number", "promote", "promoted",
-           "result_type"]  # fmt: skip
+__all__ = ["Number", "Operand", "as_float", "as_tensor_like", "is_number", "is_safe_cast",
+           "promote_types", "promoted", "result_type"]  # fmt: skip
 
 Number = float | int | bool
 Operand = TensorBase | Number
@@ -28,7 +28,7 @@ def is_number(value: object) -> bool:
     return isinstance(value, bool | int | float | np.generic)
 
 
-def promote(a: DType, b: DType) -> DType:
+def promote_types(a: DType, b: DType) -> DType:
     """The dtype that holds both (PyTorch's table)."""
     if a is b:
         return a
@@ -44,6 +44,11 @@ def promote(a: DType, b: DType) -> DType:
     if signed.bits > unsigned.bits:
         return signed
     return {16: int32}.get(unsigned.bits, int64)
+
+
+def is_safe_cast(source: DType, target: DType) -> bool:
+    """True if an in-place result of type ``source`` may be stored as ``target``."""
+    return _RANK[source.kind] <= _RANK[target.kind]
 
 
 def _default(value: Number | np.generic) -> DType:
@@ -64,7 +69,7 @@ def result_type(*operands: Operand) -> DType:
         else:
             level, kind = 2, _default(value)
         known = levels[level]
-        levels[level] = kind if known is None else promote(known, kind)
+        levels[level] = kind if known is None else promote_types(known, kind)
     result: DType | None = None
     for kind_of_level in levels:
         if kind_of_level is None:
@@ -83,8 +88,16 @@ def as_tensor_like(value: Operand, dtype: DType, like: TensorBase) -> Tensor:
     if dtype.kind == "bool":
         number = bool(number)
     elif dtype.is_integer:
-        number = int(number)
+        number = _wrapped(int(number), dtype)
     return cast("Tensor", full(number, dtype, (), like))
+
+
+def _wrapped(number: int, dtype: DType) -> int:
+    """The number as C casts it: whole turns of the type's range are dropped."""
+    if not -(2**63) <= number < 2**64:
+        raise RuntimeError(f"value cannot be converted to type {dtype.name} without overflow")
+    number %= 2**dtype.bits
+    return number - 2**dtype.bits if dtype.kind == "int" and number >> dtype.bits - 1 else number
 
 
 def promoted(*operands: Operand, at_least: DType | None = None) -> list[Tensor]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
+from typing import Any
+
+import numpy as np
 
 from nngraph.frontend.modes import active_trace, is_grad_enabled, set_grad_enabled
-from nngraph.frontend.variable import Storage, Variable
-from nngraph.ir.op import Op
+from nngraph.frontend.userline import user_source
+from nngraph.frontend.variable import VIEWS, Storage, Variable
+from nngraph.ir.op import Array, Op
 from nngraph.ir.origin import NOWHERE, Origin
 from nngraph.ir.reverse import Applied, reverse
+from nngraph.ir.types import TypeMismatch
 from nngraph.ops.elementwise import add
 
-__all__ = ["Entry", "apply_to_variables", "gradients"]
+__all__ = ["Entry", "OperandError", "apply_to_variables", "gradients"]
 
 _clock = count()
 
@@ -30,9 +35,13 @@ class Entry:
         self.op = op
         self.inputs: tuple[Variable, ...] | None = tuple(inputs)
         self.outputs = tuple(outputs)
-        self.versions = tuple(v.storage.version for v in inputs)
+        self.versions = tuple(s.version for s in self.storages())
         self.time = next(_clock)
         self.origin = origin
+
+    def storages(self) -> list[Storage]:
+        """Where the values are that a rule may read."""
+        return [*(v.storage for v in self.inputs or ()), *self.outputs]
 
     def release(self) -> None:
         """Frees what backward saved."""
@@ -43,15 +52,19 @@ class Entry:
 def apply_to_variables(op: Op, operands: Sequence[Variable]) -> tuple[Variable, ...]:
     """Computes (eagerly) or adds a node (while tracing), and records if a gradient is wanted."""
     trace = active_trace()
-    if trace is None:
-        op.infer(*(v.type for v in operands))  # the checks; eval assumes them
-        arrays = op.eval(*(v.payload for v in operands))
-        storages = [Storage(a) for a in arrays]
-        origin = NOWHERE
-    else:
-        origin = trace.origin()
-        values = trace.add(op, [trace.read(v.storage) for v in operands], origin)
-        storages = [Storage(None, v) for v in values]
+    try:
+        if trace is None:
+            origin = NOWHERE
+            storages = _evaluated(op, operands)
+        else:
+            origin = trace.origin()
+            values = trace.add(op, [trace.read(v.storage) for v in operands], origin)
+            storages = [Storage(None, v) for v in values]
+    except TypeMismatch as error:
+        raise _misfit(error, origin) from None
+    if isinstance(op, VIEWS):
+        for storage in storages:
+            storage.counter = operands[0].storage.counter
     wanted = op.differentiable and is_grad_enabled() and any(v.requires_grad for v in operands)
     if not wanted:
         return tuple(Variable(s) for s in storages)
@@ -60,6 +73,36 @@ def apply_to_variables(op: Op, operands: Sequence[Variable]) -> tuple[Variable, 
         Variable(s, True, entry, i) if s.type.dtype.is_floating_point else Variable(s)
         for i, s in enumerate(storages)
     )
+
+
+def _evaluated(op: Op, operands: Sequence[Variable]) -> list[Storage]:
+    op.infer(*(v.type for v in operands))  # the checks; eval assumes them
+    payloads = [v.payload for v in operands]
+    arrays = op.eval(*payloads)
+    if isinstance(op, VIEWS):
+        return [Storage(a) for a in arrays]
+    return [Storage(_fresh(a, payloads)) for a in arrays]
+
+
+def _fresh(array: Array, operands: Sequence[Array]) -> Array:
+    """An array that later writes may change: contiguous, and no operand's memory."""
+    flags = array.flags
+    own = flags.c_contiguous and flags.writeable
+    if own and flags.owndata and not any(array is o for o in operands):
+        return array
+    if own and not any(np.may_share_memory(array, o) for o in operands):
+        return array
+    return np.array(array, order="C")
+
+
+class OperandError(TypeMismatch, RuntimeError):
+    """Operands that do not fit: PyTorch raises ``RuntimeError`` here, ``ops`` ``TypeMismatch``."""
+
+
+def _misfit(error: TypeMismatch, origin: Origin) -> OperandError:
+    place = f"\n    in {origin.module}" if origin.module else ""
+    line = f"\n    {user_source()}" if active_trace() is not None else ""
+    return OperandError(f"{error}{place}{line}")
 
 
 def _history(roots: Sequence[Variable]) -> list[Entry]:
@@ -80,17 +123,29 @@ def _history(roots: Sequence[Variable]) -> list[Entry]:
     return [seen[t] for t in sorted(seen)]
 
 
-def _check_versions(entry: Entry) -> None:
-    for position, (variable, version) in enumerate(
-        zip(entry.inputs or (), entry.versions, strict=True)
-    ):
-        if variable.storage.version != version:
-            raise RuntimeError(
-                f"one of the variables needed for gradient computation has been modified by an "
-                f"inplace operation: input {position} of {entry.op.name} ({entry.origin}), of type "
-                f"{variable.type}, is at version {variable.storage.version}; expected version "
-                f"{version}. Change a clone() of it instead."
-            )
+class _Guarded:
+    """Hides values that were overwritten after an entry was recorded while its rule runs."""
+
+    def __init__(self) -> None:
+        self.hidden: list[tuple[Storage, Any, Any]] = []
+
+    def enter(self, entry: Entry) -> None:
+        self.leave()
+        for storage, version in zip(entry.storages(), entry.versions, strict=True):
+            if storage.version != version and not storage.missing:
+                self.hidden.append((storage, storage.array, storage.value))
+                storage.missing = (
+                    "one of the variables needed for gradient computation has been modified by an "
+                    f"inplace operation: a value of {entry.op.name} ({entry.origin}), of type "
+                    f"{storage.type}, is at version {storage.version}; expected version {version}. "
+                    "Change a clone() of it instead."
+                )
+                storage.array = storage.value = None
+
+    def leave(self) -> None:
+        for storage, array, value in self.hidden:
+            storage.array, storage.value, storage.missing = array, value, ""
+        self.hidden = []
 
 
 class _Replay:
@@ -138,10 +193,11 @@ def gradients(
     known = {e.time for e in entries}
     keys = [replay.canonical(t) if t.entry is None or t.entry.time in known else t for t in targets]
     trace = active_trace()
+    guarded = _Guarded()
 
     def enter(record: object) -> None:
         entry = replay.entry_of[id(record)]
-        _check_versions(entry)
+        guarded.enter(entry)
         if trace is not None:
             trace.forced_origin = entry.origin.through("grad")
 
@@ -149,6 +205,7 @@ def gradients(
         with set_grad_enabled(create_graph):
             found = reverse(replay.records, seeds, keys, add, enter)
     finally:
+        guarded.leave()
         if trace is not None:
             trace.forced_origin = None
     if not retain_graph:

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 from nngraph.frontend.base import Size, TensorBase
 from nngraph.frontend.methods.indexing import IndexMethods
+from nngraph.frontend.methods.inplace import InplaceMethods
 from nngraph.frontend.methods.linalg import LinalgMethods
 from nngraph.frontend.methods.pointwise import PointwiseMethods
 from nngraph.frontend.methods.reduction import ReductionMethods
 from nngraph.frontend.methods.shaping import ShapeMethods
+from nngraph.frontend.methods.special import SpecialMethods
 from nngraph.frontend.printing import tensor_repr
 from nngraph.frontend.promotion import Operand, as_tensor_like, promoted
-from nngraph.ir.dtypes import DType, bool_, float16, float32, float64, int32, int64
+from nngraph.ir.dtypes import (
+    DType,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
 
 __all__ = ["Size", "Tensor"]
 
 
-class Tensor(PointwiseMethods, ReductionMethods, ShapeMethods, IndexMethods, LinalgMethods):
+class Tensor(PointwiseMethods, SpecialMethods, ReductionMethods, ShapeMethods, IndexMethods,
+             LinalgMethods, InplaceMethods):  # fmt: skip
     """An n-dimensional array that can record how it was made.
 
     Eager tensors hold a NumPy array; while a function is traced, tensors stand for values of the
@@ -62,8 +77,7 @@ class Tensor(PointwiseMethods, ReductionMethods, ShapeMethods, IndexMethods, Lin
         return self.mul(other)
 
     def __rsub__(self, other: Operand) -> Tensor:
-        b, a = promoted(self, other)
-        return a.sub(b)
+        return self.rsub(other)
 
     def __rtruediv__(self, other: Operand) -> Tensor:
         b, a = promoted(self, other, at_least=float32)
@@ -85,7 +99,7 @@ class Tensor(PointwiseMethods, ReductionMethods, ShapeMethods, IndexMethods, Lin
         return self.neg()
 
     def __pos__(self) -> Tensor:
-        return self
+        return self.positive()
 
     def __abs__(self) -> Tensor:
         return self.abs()
@@ -101,6 +115,16 @@ class Tensor(PointwiseMethods, ReductionMethods, ShapeMethods, IndexMethods, Lin
 
     def __xor__(self, other: Operand) -> Tensor:
         return self.bitwise_xor(other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __rlshift__(self, other: Operand) -> Tensor:
+        b, a = promoted(self, other)
+        return a.bitwise_left_shift(b)
+
+    def __rrshift__(self, other: Operand) -> Tensor:
+        b, a = promoted(self, other)
+        return a.bitwise_right_shift(b)
 
     def __lshift__(self, other: Operand) -> Tensor:
         return self.bitwise_left_shift(other)
@@ -128,71 +152,6 @@ class Tensor(PointwiseMethods, ReductionMethods, ShapeMethods, IndexMethods, Lin
 
     __hash__ = TensorBase.__hash__
 
-    # -- in place --------------------------------------------------------------------------
-    def add_(self, other: Operand, *, alpha: float = 1) -> Self:
-        return self._inplace(self.add(other, alpha=alpha))
-
-    def sub_(self, other: Operand, *, alpha: float = 1) -> Self:
-        return self._inplace(self.sub(other, alpha=alpha))
-
-    def mul_(self, other: Operand) -> Self:
-        return self._inplace(self.mul(other))
-
-    def div_(self, other: Operand, *, rounding_mode: str | None = None) -> Self:
-        return self._inplace(self.div(other, rounding_mode=rounding_mode))
-
-    def pow_(self, exponent: Operand) -> Self:
-        return self._inplace(self.pow(exponent))
-
-    def neg_(self) -> Self:
-        return self._inplace(self.neg())
-
-    def abs_(self) -> Self:
-        return self._inplace(self.abs())
-
-    def sqrt_(self) -> Self:
-        return self._inplace(self.sqrt())
-
-    def exp_(self) -> Self:
-        return self._inplace(self.exp())
-
-    def relu_(self) -> Self:
-        return self._inplace(self.relu())
-
-    def clamp_(self, min: Operand | None = None, max: Operand | None = None) -> Self:
-        return self._inplace(self.clamp(min, max))
-
-    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Self:
-        return self._inplace(self.addcmul(tensor1, tensor2, value=value))
-
-    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Self:
-        return self._inplace(self.addcdiv(tensor1, tensor2, value=value))
-
-    def lerp_(self, end: Tensor, weight: Operand) -> Self:
-        return self._inplace(self.lerp(end, weight))
-
-    def copy_(self, src: Operand) -> Self:
-        """Overwrites the elements (``src`` is cast and broadcast)."""
-        return self._inplace(as_tensor_like(src, self.dtype, self).expand(*self.type.shape))
-
-    def fill_(self, value: Operand) -> Self:
-        return self.copy_(value)
-
-    def zero_(self) -> Self:
-        return self.copy_(0)
-
-    def __iadd__(self, other: Operand) -> Self:
-        return self.add_(other)
-
-    def __isub__(self, other: Operand) -> Self:
-        return self.sub_(other)
-
-    def __imul__(self, other: Operand) -> Self:
-        return self.mul_(other)
-
-    def __itruediv__(self, other: Operand) -> Self:
-        return self.div_(other)
-
     # -- dtype shorthands ------------------------------------------------------------------
     def float(self) -> Tensor:
         return self.to(float32)
@@ -202,6 +161,18 @@ class Tensor(PointwiseMethods, ReductionMethods, ShapeMethods, IndexMethods, Lin
 
     def half(self) -> Tensor:
         return self.to(float16)
+
+    def bfloat16(self) -> Tensor:
+        return self.to(bfloat16)
+
+    def short(self) -> Tensor:
+        return self.to(int16)
+
+    def char(self) -> Tensor:
+        return self.to(int8)
+
+    def byte(self) -> Tensor:
+        return self.to(uint8)
 
     def long(self) -> Tensor:
         return self.to(int64)

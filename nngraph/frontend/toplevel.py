@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from nngraph.frontend.functions import cat
-from nngraph.frontend.promotion import Operand
 from nngraph.frontend.tensor import Tensor
 
 __all__ = [
@@ -15,20 +14,23 @@ __all__ = [
     "arctanh", "argmax", "argmin", "argsort", "asin", "asinh", "atan", "atan2", "atanh",
     "baddbmm", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_tensors", "broadcast_to", "ceil",
-    "chunk", "clamp", "clip", "clone", "cos", "cosh", "cumprod", "cumsum", "detach", "div",
-    "divide", "dot", "eq", "equal", "erf", "exp", "expm1", "fix", "flatten", "flip", "floor",
-    "floor_divide", "fmod", "gather", "ge", "greater", "greater_equal", "gt", "hstack",
+    "chunk", "clamp", "clip", "clone", "copysign", "cos", "cosh", "cumprod", "cumsum",
+    "deg2rad", "detach", "div", "divide", "dot", "eq", "equal", "erf", "exp", "exp2", "expm1",
+    "fix", "flatten", "flip", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod",
+    "frac", "gather", "ge", "greater", "greater_equal", "gt", "heaviside", "hstack", "hypot",
     "index_add", "index_copy", "index_select", "is_floating_point", "is_nonzero", "isclose",
-    "isfinite", "isinf", "isnan", "le", "lerp", "less", "less_equal", "log", "log1p", "log2",
-    "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp", "lt",
-    "masked_fill", "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum", "mm",
-    "moveaxis", "movedim", "mul", "multiply", "mv", "nan_to_num", "narrow", "ne", "neg",
-    "negative", "nonzero", "norm", "not_equal", "outer", "permute", "pow", "prod", "reciprocal",
-    "relu", "remainder", "reshape", "roll", "round", "rsqrt", "rsub", "scatter", "scatter_add",
-    "scatter_reduce", "sgn", "sigmoid", "sign", "sin", "sinh", "softmax", "sort", "split",
-    "sqrt", "square", "squeeze", "std", "sub", "subtract", "sum", "swapaxes", "swapdims", "t",
-    "take_along_dim", "tan", "tanh", "tensordot", "tile", "topk", "transpose", "tril", "triu",
-    "true_divide", "trunc", "unbind", "unflatten", "unsqueeze", "var", "vstack",
+    "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le", "lerp", "less", "less_equal",
+    "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "lt", "masked_fill",
+    "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum", "mm", "moveaxis",
+    "movedim", "mul", "multiply", "mv", "nan_to_num", "narrow", "ne", "neg", "negative",
+    "nonzero", "norm", "not_equal", "outer", "permute", "positive", "pow", "prod", "rad2deg",
+    "reciprocal", "relu", "remainder", "reshape", "roll", "round", "rsqrt", "rsub", "scatter",
+    "scatter_add", "scatter_reduce", "sgn", "sigmoid", "sign", "signbit", "sin", "sinh",
+    "softmax", "sort", "split", "sqrt", "square", "squeeze", "std", "sub", "subtract", "sum",
+    "swapaxes", "swapdims", "t", "take_along_dim", "tan", "tanh", "tensordot", "tile", "topk",
+    "transpose", "tril", "triu", "true_divide", "trunc", "unbind", "unflatten", "unsqueeze",
+    "var", "vstack", "xlogy",
 ]  # fmt: skip
 
 abs = absolute = Tensor.abs
@@ -159,6 +161,29 @@ unbind = Tensor.unbind
 unflatten = Tensor.unflatten
 unsqueeze = Tensor.unsqueeze
 var = Tensor.var
+log10 = Tensor.log10
+exp2 = Tensor.exp2
+frac = Tensor.frac
+deg2rad = Tensor.deg2rad
+rad2deg = Tensor.rad2deg
+logit = Tensor.logit
+signbit = Tensor.signbit
+isposinf = Tensor.isposinf
+isneginf = Tensor.isneginf
+hypot = Tensor.hypot
+logaddexp = Tensor.logaddexp
+logaddexp2 = Tensor.logaddexp2
+fmax = Tensor.fmax
+fmin = Tensor.fmin
+copysign = Tensor.copysign
+xlogy = Tensor.xlogy
+float_power = Tensor.float_power
+heaviside = Tensor.heaviside
+isclose = Tensor.isclose
+allclose = Tensor.allclose
+equal = Tensor.equal
+positive = Tensor.positive
+rsub = Tensor.rsub
 
 
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1,
@@ -206,31 +231,6 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 
     shape = broadcast_shapes("broadcast_tensors", [x.type.shape for x in tensors])
     return tuple(x.expand(*shape) for x in tensors)
-
-
-def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8,
-            equal_nan: bool = False) -> Tensor:  # fmt: skip
-    """``|input - other| <= atol + rtol * |other|``; equal infinities are close."""
-    near = (input - other).abs() <= (other.abs() * rtol + atol)
-    close = input.eq(other) | (near & other.isfinite())
-    return close | (input.isnan() & other.isnan()) if equal_nan else close
-
-
-def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8,
-             equal_nan: bool = False) -> bool:  # fmt: skip
-    """Whether all elements are close; needs their values."""
-    return bool(isclose(input, other, rtol, atol, equal_nan).all())
-
-
-def equal(input: Tensor, other: Tensor) -> bool:
-    """Whether shape and elements are the same; needs their values."""
-    return input.type.shape == other.type.shape and bool(input.eq(other).all())
-
-
-def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
-    """``other - alpha * input``."""
-    scaled = input if alpha == 1 else input * alpha
-    return other - scaled if isinstance(other, Tensor) else scaled.__rsub__(other)
 
 
 def is_nonzero(input: Tensor) -> bool:

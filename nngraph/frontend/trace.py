@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nngraph.frontend.modes import active_trace, current_trace
 from nngraph.frontend.userline import user_line, user_source
-from nngraph.frontend.variable import Storage, Variable
+from nngraph.frontend.variable import Storage, Variable, no_elements
 from nngraph.ir.dtypes import DType, float64
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.op import Op
@@ -19,7 +19,8 @@ from nngraph.ir.types import TensorType
 if TYPE_CHECKING:
     from nngraph.frontend.tensor import Tensor
 
-__all__ = ["ConcretizationError", "Guard", "StateCell", "Trace", "TraceError", "trace_paused"]
+__all__ = ["ConcretizationError", "Guard", "StateCell", "Trace", "TraceError", "leaked",
+           "trace_paused"]  # fmt: skip
 
 
 class ModuleLike(Protocol):
@@ -97,6 +98,7 @@ class Trace:
     transform: str = ""
     consumed: set[int] = field(default_factory=set)
     undo: list[Callable[[], None]] = field(default_factory=list)
+    after: list[Callable[[], None]] = field(default_factory=list)
     _names: dict[int, str] = field(default_factory=dict)
     _scalars: dict[object, Variable] = field(default_factory=dict)
     _grads: dict[int, _GradNote] = field(default_factory=dict)
@@ -124,9 +126,9 @@ class Trace:
         if value is not None:
             if value.graph is self.graph:
                 return value
-            raise _leaked(storage.type)
+            raise leaked(storage.type)
         if storage.array is None:
-            raise _leaked(storage.type)
+            raise no_elements(storage)
         return self._lift(storage)
 
     def _lift(self, storage: Storage) -> Value:
@@ -201,7 +203,9 @@ class Trace:
         return effects
 
     def restore(self) -> None:
-        """Puts back what tracing touched: storages and gradients are as they were."""
+        """Puts back what tracing touched: tensors and gradients are as they were."""
+        for put_back in reversed(self.after):
+            put_back()
         for cell in self.cells.values():
             cell.storage.value = None
             cell.storage.version = cell.version_was
@@ -270,7 +274,8 @@ def trace_paused() -> Iterator[None]:
         current_trace.reset(token)
 
 
-def _leaked(kind: TensorType) -> TraceError:
+def leaked(kind: TensorType) -> TraceError:
+    """The error for a traced tensor that is used outside its trace."""
     where = "this compiled function" if active_trace() is not None else "eager code"
     return TraceError(
         f"a tensor ({kind}) that was made while another function was traced is used in {where}:\n"

@@ -15,6 +15,10 @@ from nngraph.frontend.modes import active_trace
 from nngraph.ir.graph import Value
 from nngraph.ir.op import Array, Op
 from nngraph.ir.types import TensorType, type_of_array
+from nngraph.ops.broadcast import BroadcastTo, Reshape
+from nngraph.ops.joining import Split
+from nngraph.ops.shape import Transpose
+from nngraph.ops.slicing import Slice
 
 if TYPE_CHECKING:
     from weakref import ref
@@ -22,23 +26,52 @@ if TYPE_CHECKING:
     from nngraph.frontend.tape import Entry
     from nngraph.frontend.tensor import Tensor
 
-__all__ = ["Storage", "Variable"]
+__all__ = ["VIEWS", "Storage", "Variable"]
+
+#: Operators whose outputs show memory of their input where strides permit.
+VIEWS = (BroadcastTo, Reshape, Slice, Split, Transpose)
 
 
 class Storage:
-    """An array, its graph value while a trace is on, and a count of writes."""
+    """An array, its graph value while a trace is on, and a count of writes.
 
-    __slots__ = ("__weakref__", "array", "type", "value", "version")
+    Attributes:
+        array: the elements, None while they exist only as a graph value.
+        value: the graph value that stands for them.
+        counter: the count of writes, in a list that a tensor and its views share.
+        missing: why the elements are not to be had, for the error that says so.
+    """
+
+    __slots__ = ("__weakref__", "array", "counter", "missing", "type", "value")
 
     def __init__(self, array: Array | None, value: Value | None = None) -> None:
         self.array = array
         self.value = value
-        self.version = 0
+        self.counter = [0]
+        self.missing = ""
         if value is not None:
             self.type = value.type
         else:
             assert array is not None
             self.type = type_of_array(array)
+
+    @property
+    def version(self) -> int:
+        """How often the elements were overwritten."""
+        return self.counter[0]
+
+    @version.setter
+    def version(self, value: int) -> None:
+        self.counter[0] = value
+
+
+def no_elements(storage: Storage) -> RuntimeError:
+    """The error for a storage whose elements are not to be had."""
+    if storage.missing:
+        return RuntimeError(storage.missing)
+    from nngraph.frontend.trace import leaked
+
+    return leaked(storage.type)
 
 
 class Variable:
@@ -69,7 +102,12 @@ class Variable:
     def payload(self) -> Any:
         """The graph value while tracing, else the array."""
         trace = active_trace()
-        return self.storage.array if trace is None else trace.read(self.storage)
+        if trace is not None:
+            return trace.read(self.storage)
+        array = self.storage.array
+        if array is None:
+            raise no_elements(self.storage)
+        return array
 
     def apply(self, op: Op, operands: Sequence[Variable]) -> tuple[Variable, ...]:
         from nngraph.frontend.tape import apply_to_variables

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -95,22 +95,16 @@ class IndexMethods(TensorBase):
         axis = normalize_axis(dim, self.ndim)
         return ops.scatter_slices(self, index, source, axis, "none")
 
-    def masked_fill_(self, mask: Tensor, value: Operand) -> Self:
-        return self._assign(cast("Tensor", self).masked_fill(mask, value)._variable)
+    def nonzero(self: Tensor, *, as_tuple: bool = False) -> Any:
+        """Indices of nonzero elements, one row each: eager only, the shape depends on values.
 
-    def scatter_(self, dim: int, index: Tensor, src: Operand) -> Self:
-        return self._assign(cast("Tensor", self).scatter(dim, index, src)._variable)
-
-    def scatter_add_(self, dim: int, index: Tensor, src: Tensor) -> Self:
-        return self._assign(cast("Tensor", self).scatter_add(dim, index, src)._variable)
-
-    def index_add_(self, dim: int, index: Tensor, source: Tensor) -> Self:
-        return self._assign(cast("Tensor", self).index_add(dim, index, source)._variable)
-
-    def nonzero(self: Tensor) -> Tensor:
-        """Indices of nonzero elements, one row each: eager only, the shape depends on values."""
-        rows = np.argwhere(self._array("nonzero()"))
-        return ops.constant(rows.astype(np.int64), self)
+        Args:
+            as_tuple: one index tensor for each axis instead.
+        """
+        rows = np.argwhere(self._array("nonzero()")).astype(np.int64)
+        if as_tuple:
+            return tuple(ops.constant(np.ascontiguousarray(c), self) for c in rows.T)
+        return ops.constant(rows, self)
 
     def masked_select(self: Tensor, mask: Tensor) -> Tensor:
         """Elements where ``mask`` holds: eager only, the shape depends on values."""

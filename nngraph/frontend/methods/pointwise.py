@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from nngraph import ops
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.promotion import Operand, as_float, promoted
-from nngraph.ir.dtypes import DType, bool_, float32
+from nngraph.frontend.promotion import (
+    Operand,
+    as_float,
+    as_tensor_like,
+    promoted,
+)
+from nngraph.ir.dtypes import DType, bool_, float32, int64, uint8
 
 if TYPE_CHECKING:
     from nngraph.frontend.tensor import Tensor
 
-__all__ = ["PointwiseMethods"]
+__all__ = ["PointwiseMethods", "refuse_bool"]
 
 
 def _floating(op: Callable[[Any], Any], x: TensorBase) -> Tensor:
@@ -21,8 +26,29 @@ def _floating(op: Callable[[Any], Any], x: TensorBase) -> Tensor:
     return out
 
 
+def _numeric(x: Tensor) -> Tensor:
+    return x.to(uint8) if x.dtype is bool_ else x
+
+
 def _scaled(x: Tensor, alpha: float) -> Tensor:
+    if isinstance(alpha, float) and not x.dtype.is_floating_point:
+        raise RuntimeError(
+            "For integral input tensors, argument alpha must not be a floating point number."
+        )
     return x if alpha == 1 else x.mul(alpha)
+
+
+def refuse_bool(*operands: Operand) -> None:
+    """Bools are not subtracted.
+
+    Raises:
+        RuntimeError: if an operand is a bool tensor.
+    """
+    if any(isinstance(v, TensorBase) and v.dtype is bool_ for v in operands):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying "
+            "to invert a mask, use the `~` or `logical_not()` operator instead."
+        )
 
 
 class PointwiseMethods(TensorBase):
@@ -40,10 +66,8 @@ class PointwiseMethods(TensorBase):
 
     def sub(self: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
         """``self - alpha * other``."""
+        refuse_bool(self, other)
         a, b = promoted(self, other)
-        if a.dtype is bool_:
-            raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not "
-                               "supported; use `^` or logical_not() instead")  # fmt: skip
         return ops.sub(a, _scaled(b, alpha))
 
     def mul(self: Tensor, other: Operand) -> Tensor:
@@ -83,6 +107,8 @@ class PointwiseMethods(TensorBase):
 
     def pow(self: Tensor, exponent: Operand) -> Tensor:
         a, b = promoted(self, exponent)
+        if isinstance(exponent, int) and exponent < 0 and a.dtype.is_integer:
+            raise RuntimeError("Integers to negative integer powers are not allowed.")
         return ops.pow(a, b)
 
     def neg(self: Tensor) -> Tensor:
@@ -90,6 +116,18 @@ class PointwiseMethods(TensorBase):
             raise RuntimeError("Negation, the `-` operator, on a bool tensor is not supported; "
                                "use `~` or logical_not() instead")  # fmt: skip
         return ops.neg(self)
+
+    negative, subtract, multiply, divide, true_divide = neg, sub, mul, div, div
+
+    def positive(self: Tensor) -> Tensor:
+        """The tensor itself.
+
+        Raises:
+            RuntimeError: for bools, as in PyTorch.
+        """
+        if self.dtype is bool_:
+            raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+        return self
 
     def addcmul(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
         """``self + value * tensor1 * tensor2``."""
@@ -135,13 +173,13 @@ class PointwiseMethods(TensorBase):
         return ops.ge(*promoted(self, other))
 
     def isnan(self: Tensor) -> Tensor:
-        return ops.isnan(self)
+        return ops.isnan(_numeric(self))
 
     def isinf(self: Tensor) -> Tensor:
-        return ops.isinf(self)
+        return ops.isinf(_numeric(self))
 
     def isfinite(self: Tensor) -> Tensor:
-        return ops.isfinite(self)
+        return ops.isfinite(_numeric(self))
 
     # -- logic and bits --------------------------------------------------------------------
     def logical_not(self: Tensor) -> Tensor:
@@ -178,8 +216,12 @@ class PointwiseMethods(TensorBase):
     def abs(self: Tensor) -> Tensor:
         return ops.abs(self)
 
+    absolute = abs
+
     def sign(self: Tensor) -> Tensor:
-        return ops.sign(self)
+        return self.clone() if self.dtype is bool_ else ops.sign(self)
+
+    sgn = sign
 
     def exp(self: Tensor) -> Tensor:
         return _floating(ops.exp, self)
@@ -203,7 +245,8 @@ class PointwiseMethods(TensorBase):
         return _floating(ops.rsqrt, self)
 
     def square(self: Tensor) -> Tensor:
-        return self.mul(self)
+        x = self.to(int64) if self.dtype is bool_ else self
+        return x.mul(x)
 
     def reciprocal(self: Tensor) -> Tensor:
         return _floating(ops.reciprocal, self)
@@ -259,9 +302,12 @@ class PointwiseMethods(TensorBase):
     def ceil(self: Tensor) -> Tensor:
         return ops.ceil(self)
 
-    def round(self: Tensor) -> Tensor:
-        """To the nearest integer, ties to even."""
-        return ops.round(self)
+    def round(self: Tensor, *, decimals: int = 0) -> Tensor:
+        """To the nearest integer (or multiple of ``10**-decimals``), ties to even."""
+        if not decimals:
+            return ops.round(self)
+        scale = 10.0**decimals
+        return ops.round(self * scale) / scale
 
     def trunc(self: Tensor) -> Tensor:
         return ops.trunc(self)
@@ -281,9 +327,13 @@ class PointwiseMethods(TensorBase):
         (x, *_) = promoted(self, *bounds)
         return ops.clip(x, min, max)
 
-    def nan_to_num(self: Tensor, nan: float = 0.0) -> Tensor:
-        """NaN becomes ``nan``."""
-        return self.masked_fill(self.isnan(), nan)
+    clip = clamp
+
+    def clamp_min(self: Tensor, min: Operand) -> Tensor:
+        return self.clamp(min)
+
+    def clamp_max(self: Tensor, max: Operand) -> Tensor:
+        return self.clamp(None, max)
 
     # -- types -----------------------------------------------------------------------------
     def to(
@@ -307,21 +357,24 @@ class PointwiseMethods(TensorBase):
 
     def where(self: Tensor, condition: Tensor, other: Operand) -> Tensor:
         """``self`` where ``condition`` holds, ``other`` elsewhere."""
+        if condition.dtype is not bool_:
+            raise RuntimeError("where expected condition to be a boolean tensor, but got a tensor "
+                               f"with dtype {condition.dtype.name}")  # fmt: skip
         a, b = promoted(self, other)
-        return ops.where(condition.to(bool_), a, b)
+        return ops.where(condition, a, b)
 
     def masked_fill(self: Tensor, mask: Tensor, value: Operand) -> Tensor:
-        """``value`` (of one element) where ``mask`` holds."""
-        from nngraph.frontend.promotion import as_tensor_like
-
-        filler = as_tensor_like(value, self.dtype, self)
-        return ops.where(mask.to(bool_), filler, self)
+        """``value``, a number or a tensor without axes, where ``mask`` holds."""
+        if mask.dtype is not bool_:
+            raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype "
+                               f"{mask.dtype.name}")  # fmt: skip
+        if isinstance(value, TensorBase) and value.ndim:
+            raise RuntimeError("masked_fill_ only supports a 0-dimensional value tensor, but got "
+                               f"tensor with {value.ndim} dimension(s).")  # fmt: skip
+        return ops.where(mask, as_tensor_like(value, self.dtype, self), self)
 
     def __array_ufunc__(self: Tensor, *_: Any, **__: Any) -> Any:
         return NotImplemented
-
-    def _inplace(self, result: Tensor) -> Self:
-        return self._assign(result._variable)
 
 
 _DEVICES = ("cpu", "cuda")

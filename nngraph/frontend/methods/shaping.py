@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nngraph import ops
 from nngraph.frontend.base import TensorBase
+from nngraph.frontend.modes import is_grad_enabled
+from nngraph.frontend.views import is_row_major, strides_of
 from nngraph.ir.dims import Dim, SymDim, floordiv
 from nngraph.ops.core import normalize_axis
 
@@ -71,11 +73,21 @@ class ShapeMethods(TensorBase):
         return ops.reshape(self, target)
 
     def view(self: Tensor, *shape: Any) -> Tensor:
-        """``reshape``; a dtype instead of a shape is not supported."""
-        return self.reshape(*shape)
+        """``reshape`` that never copies; a dtype instead of a shape is not supported.
+
+        Raises:
+            RuntimeError: if the elements do not lie in memory as the shape needs.
+        """
+        out = self.reshape(*shape)
+        if out._alias is None and out is not self:
+            raise RuntimeError(
+                "view size is not compatible with input tensor's size and stride (at least one "
+                "dimension spans across two contiguous subspaces). Use .reshape(...) instead."
+            )
+        return out
 
     def view_as(self: Tensor, other: Tensor) -> Tensor:
-        return self.reshape(other.type.shape)
+        return self.view(other.type.shape)
 
     def reshape_as(self: Tensor, other: Tensor) -> Tensor:
         return self.reshape(other.type.shape)
@@ -142,6 +154,34 @@ class ShapeMethods(TensorBase):
         shape = [d for a, d in enumerate(self.type.shape) if not (a in drop and d == 1)]
         return ops.reshape(self, tuple(shape))
 
+    def t_(self: Tensor) -> Tensor:
+        return self._become(self.t())
+
+    def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
+        return self._become(self.transpose(dim0, dim1))
+
+    def squeeze_(self: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+        return self._become(self.squeeze(dim))
+
+    def unsqueeze_(self: Tensor, dim: int) -> Tensor:
+        return self._become(self.unsqueeze(dim))
+
+    def _become(self: Tensor, view: Tensor) -> Tensor:
+        """This handle shows what ``view`` shows."""
+        if self.requires_grad and self.is_leaf and is_grad_enabled():
+            raise RuntimeError(
+                "a leaf Variable that requires grad is being used in an in-place operation."
+            )
+        if view is not self:
+            variable, alias = view._own, view._alias
+            base = self._result(self._own)
+            base._alias = self._alias
+            self._variable = variable
+            if alias is not None:
+                alias.base = base
+                self._alias = alias
+        return self
+
     def unsqueeze(self: Tensor, dim: int) -> Tensor:
         shape = list(self.type.shape)
         shape.insert(normalize_axis(dim, self.ndim + 1, "unsqueeze"), 1)
@@ -168,9 +208,18 @@ class ShapeMethods(TensorBase):
 
     broadcast_to = expand
 
+    def stride(self: Tensor, dim: int | None = None) -> Any:
+        """Distances of neighbours in memory, in elements."""
+        strides = strides_of(self)
+        return strides if dim is None else strides[normalize_axis(dim, self.ndim, "stride")]
+
+    def is_contiguous(self: Tensor) -> bool:
+        """True if the elements lie in memory in the order of their indices."""
+        return is_row_major(self.type.shape, strides_of(self))
+
     def contiguous(self: Tensor) -> Tensor:
-        """The tensor itself: nngraph's tensors have no strides to straighten."""
-        return self
+        """The tensor itself if its elements lie in order, else a copy."""
+        return self if self.is_contiguous() else self.clone()
 
     def repeat(self: Tensor, *sizes: Any) -> Tensor:
         """Tiles the tensor ``sizes[i]`` times along dimension i."""
