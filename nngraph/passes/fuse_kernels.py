@@ -38,6 +38,7 @@ class Limits:
         nodes: operators in a kernel.
         buffers: inputs and outputs of a kernel.
         epilogue: operators after a product.
+        neighbours: how many of the next readers of a tensor each reader is tried with.
         few_rows: a kernel with fewer rows than this does not continue after its reductions, if
         long_row: its rows are longer than this (one thread would do all of the rest).
     """
@@ -45,6 +46,7 @@ class Limits:
     nodes: int = 64
     buffers: int = 32
     epilogue: int = 12
+    neighbours: int = 4
     few_rows: int = 8
     long_row: int = 8192
 
@@ -92,7 +94,7 @@ class FuseKernels:
         readers = [partition.home[u] for u in value.users if u in partition.home]
         groups = list(dict.fromkeys(readers))
         for position, first in enumerate(groups):
-            for second in groups[position + 1 :]:
+            for second in groups[position + 1 : position + 1 + self.limits.neighbours]:
                 if not (partition.is_alive(first) and partition.is_alive(second)):
                     continue
                 if self._fits(partition, first, second):

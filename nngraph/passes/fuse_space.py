@@ -1,8 +1,8 @@
 """The iteration space that the values of a fused group share.
 
 Every dimension larger than 1 of every value of a group is one axis of the group's loops. Axes
-follow from how the operators align their operands, so values of different ranks (with or without kept
-dimensions, broadcast or not) meet in one space.
+follow from how the operators align their operands, so values of different ranks (with or without
+kept dimensions, broadcast or not) meet in one space.
 """
 
 from __future__ import annotations

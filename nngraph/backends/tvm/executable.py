@@ -125,7 +125,8 @@ class TvmExecutable:
         where = f" (at {check.origin})" if check.origin else ""
         raise IndexError(
             f"{check.what}: index {int(self._status[slot, 1])} is out of range "
-            f"for axis {check.axis} of size {check.size}; indices must be in [{-check.size}, {check.size - 1}]{where}"
+            f"for axis {check.axis} of size {check.size}; "
+            f"indices must be in [{-check.size}, {check.size - 1}]{where}"
         )
 
     def _make(self, number: int) -> Array:
