@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 from nngraph import ops
 from nngraph.frontend.base import TensorBase
@@ -34,6 +34,10 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return cat([t.unsqueeze(dim) for t in tensors], dim)
 
 
+@overload
+def where(condition: Tensor, input: Operand, other: Operand) -> Tensor: ...
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]: ...
 def where(condition: Tensor, input: Operand | None = None, other: Operand | None = None) -> Any:
     """``input`` where the condition holds, ``other`` elsewhere; alone, where it holds (eager)."""
     if input is None or other is None:

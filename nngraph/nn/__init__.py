@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nngraph.nn import functional, init
+from nngraph.nn import functional, init, utils
 from nngraph.nn.modules import (
     activation,
     batchnorm,
@@ -31,7 +31,7 @@ from nngraph.nn.modules.sparse import *  # noqa: F403
 from nngraph.nn.parameter import Buffer, Parameter
 
 __all__ = [
-    "Buffer", "Module", "Parameter", "functional", "init",
+    "Buffer", "Module", "Parameter", "functional", "init", "utils",
     *activation.__all__,
     *batchnorm.__all__,
     *container.__all__,

@@ -111,8 +111,10 @@ def avg_pool3d(input: Tensor, kernel_size: Size, stride: Size | None = None, pad
 
 
 def _adaptive(name: str, count: int, input: Tensor, output_size: Any) -> Tensor:
-    given = (output_size,) * count if output_size is None or isinstance(output_size, int) else (
-        tuple(output_size)
+    given = (
+        (output_size,) * count
+        if output_size is None or isinstance(output_size, int)
+        else (tuple(output_size))
     )
     if len(given) != count:
         raise RuntimeError(f"{name}: output_size must be one int or {count} ints, got {given}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from nngraph.frontend.tensor import Tensor
 
@@ -46,4 +46,5 @@ def batched(name: str, input: Tensor, count: int, run: Callable[[Tensor], _R]) -
         raise RuntimeError(f"Expected {count + 1}D (unbatched) or {count + 2}D (batched) input to "
                            f"{name}, but got input of size: {list(input.shape)}")  # fmt: skip
     found: Any = run(input.unsqueeze(0))
-    return found.squeeze(0) if isinstance(found, Tensor) else tuple(t.squeeze(0) for t in found)  # type: ignore[return-value]
+    without = found.squeeze(0) if isinstance(found, Tensor) else tuple(t.squeeze(0) for t in found)
+    return cast("_R", without)

@@ -25,7 +25,8 @@ class RMSprop(RuleOptimizer):
     Raises:
         ValueError: for negative numbers.
 
-    Source: Hinton's lectures, 2012; https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
+    Source: Hinton's lectures, 2012;
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
     """
 
     def __init__(self, params: ParamsT, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8,

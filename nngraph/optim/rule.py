@@ -110,7 +110,7 @@ class RuleOptimizer(Optimizer):
         known: dict[tuple[int, DType], _Shared] = {}
         exact: dict[int, dict[str, Any]] = {}
         for param, grad in pairs:
-            state = self.state[param] if param in self.state else {}
+            state = self.state.get(param, {})
             count = id(state["step"]) if self.counts_steps else 0
             if count not in exact:
                 exact[count] = self.shared(n, steps.get(count))

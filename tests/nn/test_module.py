@@ -85,7 +85,7 @@ def test_attributes_lead_to_members(model: Any) -> None:
     assert model.get_buffer("block.norm.running_mean") is block.norm.running_mean
     with pytest.raises(AttributeError, match="has no attribute `nowhere`"):
         model.get_submodule("block.nowhere")
-    with pytest.raises(AttributeError, match="`scale` is not an nn.Parameter"):
+    with pytest.raises(AttributeError, match=r"`scale` is not an nn\.Parameter"):
         model.get_parameter("block.scale")
     with pytest.raises(AttributeError, match="'Linear' object has no attribute 'nothing'"):
         _ = model.first.nothing
@@ -212,7 +212,8 @@ def test_wrong_names(model: Any, strict: bool) -> None:
     state["block.more"] = np.zeros(2)
     before = snapshot(model)
     if not strict:
-        wanted = theirs.load_state_dict({k: torch.tensor(v) for k, v in state.items()}, strict=False)
+        given = {k: torch.tensor(v) for k, v in state.items()}
+        wanted = theirs.load_state_dict(given, strict=False)
         found = model.load_state_dict(state, strict=False)
         assert found.missing_keys == wanted.missing_keys
         assert found.unexpected_keys == wanted.unexpected_keys
@@ -239,7 +240,9 @@ def test_a_wrong_shape_changes_nothing(model: Any, strict: bool) -> None:
 
 def test_what_is_no_tensor_is_refused(model: Any) -> None:
     state = {**model.state_dict(), "first.weight": [[1.0]]}
-    with pytest.raises(RuntimeError, match='copying the parameter named "first.weight", expected'):
+    with pytest.raises(
+        RuntimeError, match=r'copying the parameter named "first\.weight", expected'
+    ):
         model.load_state_dict(state)
 
 

@@ -45,9 +45,7 @@ class Run:
     def __init__(self, framework: Any, name: str, options: dict[str, Any],
                  dtype: str = "float64") -> None:  # fmt: skip
         self.framework = framework
-        self.params = [
-            framework.nn.Parameter(framework.tensor(a.astype(dtype))) for a in START
-        ]
+        self.params = [framework.nn.Parameter(framework.tensor(a.astype(dtype))) for a in START]
         self.optimizer = getattr(framework.optim, name)(self.params, **options)
         self.dtype = dtype
 
@@ -201,7 +199,7 @@ def test_parameters_without_gradients_are_left_alone(compiled: bool) -> None:
 
     def train(framework: Any) -> Run:
         run = Run(framework, "Adam", {"lr": 0.1})
-        w, b, _ = run.params
+        w = run.params[0]
 
         def part(x: Any) -> Any:
             run.optimizer.zero_grad()

@@ -245,7 +245,7 @@ class Module(IterationMethods):
         if hasattr(self, name) and name not in self.__dict__[table]:
             raise KeyError(f"attribute '{name}' already exists")
         if "." in name:
-            raise KeyError(f"{what} name can't contain \".\", got: {name}")
+            raise KeyError(f'{what} name can\'t contain ".", got: {name}')
         if not name:
             raise KeyError(f'{what} name can\'t be empty string ""')
 

@@ -192,7 +192,6 @@ class StateMethods(HookMethods):
         setattr(self, name, source)
 
 
-
 def _copy(target: Tensor, source: Tensor) -> None:
     with no_grad():
         target.copy_(source)

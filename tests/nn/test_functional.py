@@ -1,0 +1,128 @@
+"""Functions that no layer covers, against PyTorch's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as TF
+
+import nngraph as ng
+import nngraph.nn.functional as F
+from tests.nn.parity import TOLERANCE, cast, outcome, same, to_ng, to_torch
+
+RNG = np.random.default_rng(4)
+
+
+def x(*shape: int) -> np.ndarray:
+    return RNG.standard_normal(shape)
+
+
+MASK = RNG.integers(0, 2, (4, 5)).astype(bool)
+MASK[:, 0] = True  # a row without any key is NaN
+CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
+    ("scaled_dot_product_attention", [x(2, 3, 4, 6), x(2, 3, 5, 6), x(2, 3, 5, 7)], {}),
+    ("scaled_dot_product_attention", [x(2, 4, 6), x(2, 4, 6), x(2, 4, 6)], {"is_causal": True}),
+    ("scaled_dot_product_attention", [x(2, 4, 6), x(2, 5, 6), x(2, 5, 6)],
+     {"attn_mask": MASK, "scale": 0.3}),
+    ("scaled_dot_product_attention", [x(2, 4, 6), x(2, 5, 6), x(2, 5, 6)],
+     {"attn_mask": x(4, 5)}),
+    ("scaled_dot_product_attention", [x(2, 4, 3, 6), x(2, 2, 5, 6), x(2, 2, 5, 6)],
+     {"enable_gqa": True}),
+    ("pad", [x(2, 3, 4)], {"pad": (1, 2)}),
+    ("pad", [x(2, 3, 4)], {"pad": (1, 2, 0, 3), "value": 1.5}),
+    ("pad", [x(2, 3, 5)], {"pad": (-1, 2, 1, -1)}),
+    ("pad", [x(2, 3, 4)], {"pad": (2, 1), "mode": "reflect"}),
+    ("pad", [x(1, 2, 3, 4)], {"pad": (2, 1, 1, 3), "mode": "replicate"}),
+    ("pad", [x(1, 2, 3, 4)], {"pad": (2, 1, 1, 3), "mode": "circular"}),
+    ("normalize", [x(3, 4)], {}),
+    ("normalize", [x(3, 4)], {"p": 1.0, "dim": 0}),
+    ("cosine_similarity", [x(3, 4), x(3, 4)], {}),
+    ("cosine_similarity", [x(3, 4), x(4)], {"dim": -1}),
+    ("pairwise_distance", [x(3, 4), x(3, 4)], {}),
+    ("one_hot", [RNG.integers(0, 5, (2, 3))], {"num_classes": 6}),
+    ("one_hot", [RNG.integers(0, 5, (2, 3))], {}),
+    ("linear", [x(3, 4), x(4)], {}),
+    ("linear", [x(2, 3, 4), x(5, 4), x(5)], {}),
+    ("mse_loss", [x(3, 4), x(3, 4)], {"weight": np.abs(x(3, 4))}),
+    ("mse_loss", [x(3, 4), x(3, 4)], {"size_average": False}),
+    ("binary_cross_entropy_with_logits", [x(3, 4), RNG.uniform(0, 1, (3, 4))],
+     {"weight": np.abs(x(4)), "pos_weight": np.abs(x(4))}),
+    ("dropout", [x(3, 4)], {"training": False}),
+    ("batch_norm", [x(4, 3), np.zeros(3), np.ones(3)], {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("position", range(len(CASES)), ids=[c[0] for c in CASES])
+@pytest.mark.filterwarnings("ignore:size_average")
+def test_functions_are_pytorchs(position: int, dtype: str) -> None:
+    name, inputs, options = CASES[position]
+    values = cast(inputs, dtype)
+    given = dict(zip(options, cast(list(options.values()), dtype), strict=True))
+    first = name == "batch_norm"
+
+    def run(module: Any, convert: Any) -> dict[str, np.ndarray]:
+        converted = {k: convert(v) for k, v in given.items()}
+        call = lambda *args: getattr(module, name)(*args, **converted)  # noqa: E731
+        return outcome(convert, call, values, [], first)
+
+    same(run(F, to_ng), run(TF, to_torch), TOLERANCE[dtype])
+
+
+def test_dropout_keeps_the_mean_and_drops_its_part() -> None:
+    ng.manual_seed(0)
+    y = F.dropout(ng.ones(400, 500), 0.3).numpy()
+    assert set(np.unique(y)) == {np.float32(0), np.float32(1 / 0.7)}
+    assert abs((y == 0).mean() - 0.3) < 0.01
+    channels = F.dropout2d(ng.ones(50, 40, 3, 3), 0.3).numpy()
+    assert np.all(channels == channels[:, :, :1, :1]) and abs((channels == 0).mean() - 0.3) < 0.03
+
+
+def test_attention_drops_weights() -> None:
+    ng.manual_seed(0)
+    q = ng.tensor(x(2, 6, 4).astype(np.float32))
+    v = ng.ones(2, 6, 4)
+    plain = F.scaled_dot_product_attention(q, q, v, is_causal=True)
+    dropped = F.scaled_dot_product_attention(q, q, v, dropout_p=0.5, is_causal=True)
+    np.testing.assert_allclose(plain.numpy(), 1.0, rtol=1e-6)
+    assert dropped.numpy().std() > 0.1
+    ng.manual_seed(0)
+    again = F.scaled_dot_product_attention(q, q, v, dropout_p=0.5, is_causal=True)
+    np.testing.assert_array_equal(again.numpy(), dropped.numpy())
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_attention_with_dropout_masks_as_without(causal: bool) -> None:
+    q = ng.tensor(x(2, 6, 4))
+    mask = None if causal else ng.tensor(np.tri(6).astype(bool))
+    plain = F.scaled_dot_product_attention(q, q, q, mask, is_causal=causal)
+    # Dropout that drops next to nothing goes the other way and gives the same.
+    other = F.scaled_dot_product_attention(q, q, q, mask, 1e-9, is_causal=causal)
+    np.testing.assert_allclose(other.numpy(), plain.numpy(), rtol=1e-6)
+
+
+def test_errors() -> None:
+    with pytest.raises(RuntimeError, match="attn_mask should not be set when is_causal"):
+        q = ng.ones(1, 2, 2)
+        F.scaled_dot_product_attention(q, q, q, ng.ones(2, 2), is_causal=True)
+    with pytest.raises(NotImplementedError, match="Unrecognised padding mode"):
+        F.pad(ng.ones(2), (1, 1), "some")
+    with pytest.raises(RuntimeError, match="divisible by 2"):
+        F.pad(ng.ones(2), (1,))
+    with pytest.raises(NotImplementedError, match="max_norm"):
+        F.embedding(ng.tensor([0]), ng.ones(2, 2), max_norm=1.0)
+    with pytest.raises(RuntimeError, match="LongTensor"):
+        F.one_hot(ng.ones(2))
+
+
+def test_the_names_are_pytorchs() -> None:
+    missing = [name for name in F.__all__ if not hasattr(TF, name)]
+    assert not missing
+    assert len(set(F.__all__)) == len(F.__all__)
+
+
+def test_torch_sees_the_same_tensor() -> None:
+    assert torch.from_dlpack(F.relu(ng.ones(2))).tolist() == [1.0, 1.0]
