@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
-from nngraph.backends import choose_backend, get_backend
+from nngraph.backends import choose_backend, get_backend, need_device
 from nngraph.backends.base import Target, build
 from nngraph.frontend.modes import active_trace, is_grad_enabled
 from nngraph.frontend.pytree import Tree, flatten
@@ -131,8 +131,8 @@ def compile(function: Any = None, /, *, backend: str = "onnx", device: str = "cp
         cache: folder for compiled kernels.
 
     Raises:
-        BackendError: if the backend is unknown or not installed (now), or cannot run the graph (at
-            the first call).
+        BackendError: if the backend is unknown, not installed or does not run on the device (now),
+            or cannot run the graph (at the first call).
     """
     if function is None:
         return functools.partial(compile, backend=backend, device=device, threads=threads,
@@ -140,6 +140,7 @@ def compile(function: Any = None, /, *, backend: str = "onnx", device: str = "cp
                                  cache=cache)  # fmt: skip
     name = choose_backend() if backend == "auto" else backend
     get_backend(name)
+    need_device(name, device)
     target = Target(name, device, threads, strict, in_place=not check_finite, cache=cache)
     return CompiledFunction(function, target, check_finite, keep_grads)
 

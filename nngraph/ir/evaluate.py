@@ -19,13 +19,20 @@ def evaluate(
 
     ``observer(node, inputs, outputs)`` is called after each node. Arrays are freed after their
     last reader.
+
+    Raises:
+        IndexError: if an operator meets an index out of range; the text names its origin.
     """
     live: dict[Value, Array] = dict(zip(graph.parameters, arguments, strict=True))
     kept = set(graph.results)
     pending = {v: len(v._uses) for n in graph.nodes for v in n.inputs}
     for node in graph.nodes:
         inputs = tuple(live[v] for v in node.inputs)
-        outputs = node.op.eval(*inputs)
+        try:
+            outputs = node.op.eval(*inputs)
+        except IndexError as error:  # an index among the values: say whose
+            where = f"\n    in {node.op.name} at {node.origin}" if str(node.origin) else ""
+            raise IndexError(f"{error}{where}") from None
         if observer is not None:
             observer(node, inputs, outputs)
         live.update((v, a) for v, a in zip(node.outputs, outputs, strict=True) if v.is_used)

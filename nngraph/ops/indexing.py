@@ -11,10 +11,10 @@ from nngraph.ir.op import Array, O, Thunk
 from nngraph.ir.types import TensorType
 from nngraph.ops.core import need, widen
 from nngraph.ops.creation import ones_like, zeros_like
-from nngraph.ops.elementwise import cast, div, eq, gt, mul, where
+from nngraph.ops.elementwise import cast, div, eq, ge, gt, mul, where
 
 __all__ = ["REDUCTIONS", "in_range", "need_axis", "need_indices", "need_reduction",
-           "scatter_flat", "scatter_vjp"]  # fmt: skip
+           "none_from_the_end", "scatter_flat", "scatter_vjp"]  # fmt: skip
 
 REDUCTIONS = ("none", "add", "max", "min", "mul")
 _UFUNC = {"add": np.add, "max": np.maximum, "min": np.minimum, "mul": np.multiply}
@@ -46,6 +46,11 @@ def in_range(op: str, indices: Array, axis: int, size: int) -> Array:
             f"indices must be in [{-size}, {size - 1}]"
         )
     return np.where(indices < 0, indices + size, indices) if low < 0 else indices
+
+
+def none_from_the_end(indices: O) -> O:
+    """The indices, with negative ones out of range: where -1 is a mistake, not the last row."""
+    return where(ge(indices, 0), indices, np.iinfo(np.int32).max)
 
 
 def scatter_flat(target: Array, places: Array, updates: Array, reduction: str) -> Array:

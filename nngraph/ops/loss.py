@@ -17,7 +17,7 @@ from nngraph.ops.creation import zeros_like
 from nngraph.ops.elements import gather_elements, scatter_elements
 from nngraph.ops.elementwise import add, cast, div, exp, mul, ne, neg, sub, where
 from nngraph.ops.index import scatter_slices, take
-from nngraph.ops.indexing import need_indices
+from nngraph.ops.indexing import need_indices, none_from_the_end
 from nngraph.ops.nn import LogSoftmax, log_softmax
 from nngraph.ops.reduce import sum
 
@@ -98,7 +98,7 @@ class CrossEntropy(Op):
     def _shares(self, logits: Any, target: Any, weight: Any) -> tuple[Any, Any, Any]:
         """Which targets count (bool), their classes (0 elsewhere), and their weights (or 0)."""
         keep = ne(target, self.ignore_index)
-        safe = where(keep, target, 0)
+        safe = none_from_the_end(where(keep, target, 0))
         if weight is None:
             return keep, safe, cast(keep, logits.type.dtype)
         return keep, safe, where(keep, take(weight, safe, 0), 0.0)
@@ -211,7 +211,7 @@ class Embedding(Op):
         return (np.asarray(np.take(weight, ids, 0)),)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
-        return (take(inputs[0], inputs[1], 0),)
+        return (take(inputs[0], none_from_the_end(inputs[1]), 0),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         weight, ids = inputs

@@ -10,6 +10,7 @@ from nngraph.backends.base import Built
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
 from nngraph.ir.types import TensorType
+from nngraph.runtime.blame import located
 from nngraph.runtime.finite import check_finite
 
 __all__ = ["Program", "StateCell"]
@@ -69,11 +70,15 @@ class Program:
         """One call: reads scalars and state, returns the outputs; changes state if all went well.
 
         Raises:
+            IndexError: if an index among the values is out of range; no state is changed.
             NonFiniteError: with ``finite``, if NaN or infinity turned up; no state is changed.
         """
         scalars = [read() for read in self._readers]
         states = self._current()
-        outputs, after = self.built.executable.run(inputs, scalars, states)
+        try:
+            outputs, after = self.built.executable.run(inputs, scalars, states)
+        except IndexError as error:
+            raise located(error, self._graph, inputs, scalars, states) from None
         if self._finite:
             check_finite(self._graph, inputs, scalars, states, outputs, after)
         for i in self._changed:

@@ -60,7 +60,10 @@ class ReferenceBackend:
         return Pipeline((), "reference")
 
     def unsupported(self, graph: Graph, target: Target) -> list[Gap]:
-        return [
+        gaps = [] if target.device == "cpu" else [
+            Gap(f"the device {target.device!r}", "the target", 'use device="cpu"')
+        ]  # fmt: skip
+        return gaps + [
             Gap(f"the operator {node.op.name!r} has no eval", str(node.origin))
             for node in graph.nodes
             if not type(node.op).defines("eval")
