@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nngraph.backends.arrays import aligned_copy
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.modes import active_trace
 from nngraph.frontend.promotion import Operand, as_tensor_like
@@ -18,7 +19,6 @@ from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, float64, int64
 from nngraph.ir.op import Array, Op
 from nngraph.ops.core import Literal
 from nngraph.ops.creation import Constant, Full, Iota
-from nngraph.backends.arrays import aligned_copy
 
 __all__ = ["arange", "as_tensor", "empty", "empty_like", "eye", "from_array", "from_dlpack",
            "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "tensor", "zeros",
