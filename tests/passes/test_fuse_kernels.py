@@ -158,7 +158,9 @@ def test_fused_text() -> None:
       %s: f32[2,1] = sum(%x) {axes=(1,), keepdims=true}
       %y: f32[2,3] = sub(%x, %s)
       output %y""")
-    assert print_graph(graph, origins=False) == """\
+    assert (
+        print_graph(graph, origins=False)
+        == """\
 graph g {
   input %x: f32[2,3]
   %y: f32[2,3] = fused(%x) {body=graph group {
@@ -169,3 +171,4 @@ graph g {
   }, kind="row"}
   output %y
 }"""
+    )

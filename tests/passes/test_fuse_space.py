@@ -63,11 +63,14 @@ def test_empty_and_symbolic_tensors_have_no_space() -> None:
 
 
 def test_unit_reshapes() -> None:
-    graph = parse_graph("""graph g {
+    graph = parse_graph(
+        """graph g {
       input %x: f32[4,6]
       %a: f32[1,4,6] = reshape(%x) {shape=(1, 4, 6)}
       %b: f32[24] = reshape(%x) {shape=(24,)}
       output %a
       output %b
-    }""", REGISTRY)
+    }""",
+        REGISTRY,
+    )
     assert [is_unit_reshape(n) for n in graph.nodes] == [True, False]

@@ -139,9 +139,7 @@ class _Emitter:
             return
         self._checked.add(key)
         spec = KernelSpec(IndexCheck(size), (indices.type,), ())
-        self.work.append(
-            _Work(spec, (key[0],), (), str(node.origin), status=len(self.checks))
-        )
+        self.work.append(_Work(spec, (key[0],), (), str(node.origin), status=len(self.checks)))
         self.checks.append(Check(op.name, op.axis, size, str(node.origin)))
 
 

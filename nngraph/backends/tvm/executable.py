@@ -185,4 +185,3 @@ def view(array: Array) -> Any:
     import tvm_ffi
 
     return tvm_ffi.from_dlpack(array.reshape(-1).view(np.uint8))
-

@@ -152,9 +152,7 @@ class _Fused:
     def _row_values(self, level: int, row: Index, lanes: int, known: Registers) -> None:
         """Computes what varies by row only, as soon as the reductions before it are done."""
         plan = self.plan
-        wanted = [
-            v for v in self._row_level() if plan.level[v] <= level and v not in known.buffers
-        ]
+        wanted = [v for v in self._row_level() if plan.level[v] <= level and v not in known.buffers]
         place = self._place(_lane_rows(plan, row, lanes), lanes, known, level, lanes)
         for value in wanted:
             place.compute([value], always=True)

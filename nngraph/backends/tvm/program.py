@@ -151,4 +151,3 @@ class Program:
             shown = ", ".join(f"%{a}" for a in call.arguments)
             lines.append(f"{mark}  {name}#{call.kernel}({shown})")
         return "\n".join(lines)
-
