@@ -20,7 +20,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Raises:
         RuntimeError: if sizes or dtypes do not fit.
     """
-    if input.shape[-1] != weight.shape[-1]:
+    if not input.ndim or input.shape[-1] != weight.shape[-1]:
         raise RuntimeError(
             f"linear: the input is {input.type} and the weight {weight.type}; the last size of "
             f"the input must be in_features = {weight.shape[-1]}"

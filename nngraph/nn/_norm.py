@@ -102,7 +102,8 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
         eps: added to the variance.
 
     Raises:
-        ValueError: while training with one value per channel.
+        ValueError: while training with one value per channel, or with sizes that are not known
+            (the kept variance depends on how many values there are).
     """
     w, b = _affine(weight, bias, (input.type.shape[1],), input.dtype)
     if not training:
@@ -111,6 +112,11 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
     count: Any = input.shape[0]
     for d in input.shape[2:]:
         count = count * d
+    if not isinstance(count, int):
+        raise ValueError(
+            f"batch_norm in training mode needs a batch of known size, got input {input.type}: call "
+            "model.eval() first for inference, or give the sizes as numbers"
+        )
     if count == 1:
         raise ValueError("Expected more than 1 value per channel when training, got input size "
                          f"{input.shape}")  # fmt: skip

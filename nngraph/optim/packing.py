@@ -49,8 +49,16 @@ def load_packed(state: dict[Any, Any], groups: list[Group], given: dict[str, Any
     loaded = {param_of.get(k, k): _copied(param_of.get(k), v) for k, v in given["state"].items()}
     _keep_storages(state, loaded)
     _share_steps(loaded)
+    before = dict(state)
     state.clear()
-    state.update(loaded)
+    for key, values in loaded.items():
+        known = before.get(key)
+        if isinstance(known, dict) and isinstance(values, dict):
+            known.clear()
+            known.update(values)
+            state[key] = known
+        else:
+            state[key] = values
     for group, options in zip(groups, saved, strict=True):
         kept = {k: group[k] for k in ("params", "param_names") if k in group}
         group.clear()

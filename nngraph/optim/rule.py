@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import is_
 from typing import Any, ClassVar
 from weakref import ref
 
@@ -206,20 +207,26 @@ class RuleOptimizer(Optimizer):
                 full = "optimizer.step" if slot == "step" else f"optimizer.{slot}.{name}"
                 trace.name(value._variable.storage, full)
             trace.consumed.add(id(param))
-        held = [(p, k, v) for p in params for k, v in self.state.get(p, {}).items()]
+        states = [(p, self.state[p]) for p in params if self.state.get(p)]
+        held = [(p, state, tuple(state), tuple(state.values())) for p, state in states]
         layout = self._layout()
 
         def unchanged() -> bool:
             if self._layout() != layout:
                 return False
             get = self.state.get
-            return all((s := get(p)) is not None and s.get(k) is v for p, k, v in held)
+            for param, state, names, values in held:
+                if get(param) is not state or tuple(state) != names:
+                    return False
+                if not all(map(is_, state.values(), values)):
+                    return False
+            return True
 
         reason = "the optimizer's groups or state tensors were replaced"
         trace.guard(("optimizer", id(self), len(trace.guards)), unchanged, reason)
 
     def _layout(self) -> list[tuple[int, list[int]]]:
-        return [(id(g), [id(p) for p in g["params"]]) for g in self.param_groups]
+        return [(id(g), list(map(id, g["params"]))) for g in self.param_groups]
 
 
 class _Shared:

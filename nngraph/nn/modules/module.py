@@ -107,15 +107,21 @@ class Module(IterationMethods):
         return result if found is None else found
 
     def _fingerprint(self) -> object:
-        """What a trace of this module's own forward relies on."""
-        return (
-            dict(self._changes),
-            self.training,
-            [None if p is None else (id(p), id(p._variable.storage), p._variable.requires_grad)
-             for p in (*self._parameters.values(), *self._buffers.values())],
-            [id(m) for m in self._modules.values()],
-            [*self._forward_pre_hooks, *self._forward_hooks],
-        )  # fmt: skip
+        """What a trace of this module's own forward relies on; checked before every call."""
+        own = self.__dict__
+        facts: list[Any] = [dict(own["_changes"]), own["training"]]
+        for table in (own["_parameters"], own["_buffers"]):
+            for tensor in table.values():
+                if tensor is not None:
+                    variable = tensor._variable
+                    facts += (id(tensor), id(variable.storage), variable.requires_grad)
+                else:
+                    facts.append(None)
+        if own["_modules"]:
+            facts += map(id, own["_modules"].values())
+        if own["_forward_pre_hooks"] or own["_forward_hooks"]:
+            facts += [*own["_forward_pre_hooks"], None, *own["_forward_hooks"]]
+        return facts
 
     # -- attributes ------------------------------------------------------------------------
     def __setattr__(self, name: str, value: Any) -> None:
