@@ -25,6 +25,9 @@ class Specialization:
     def __init__(self, traced: Traced, built: Built, finite: bool) -> None:
         self.traced = traced
         storages = [c.storage for c in traced.cells]
+        pairs = zip(storages, traced.graph.states, strict=True)
+        # States that arguments must not be: the graph would not see that both are one tensor.
+        self._own = {c: s.name for c, s in pairs if s.is_changed or traced.written}
         self.program = Program(traced.graph, built, storages, traced.readers, finite)
 
     def broken_guard(self) -> str | None:
@@ -35,9 +38,39 @@ class Specialization:
         return self.program.mismatch()
 
     def run(self, passed: Sequence[Any]) -> Any:
-        """Runs on tensor arguments in order; state is changed only if all went well."""
-        outputs = self.program.run([_host_array(p) for p in passed])
-        return self._results(outputs, passed)
+        """Runs on tensor arguments in order; state is changed only if all went well.
+
+        Raises:
+            ValueError: if the code writes to an argument that is read-only.
+            RuntimeError: if it writes to memory that came in a second time.
+        """
+        arrays = [_host_array(p) for p in passed]
+        for position in self.traced.written:
+            self._need_writable(position, passed, arrays)
+        if self._own:
+            self._need_apart(passed)
+        return self._results(self.program.run(arrays), passed)
+
+    def _need_writable(self, position: int, passed: Sequence[Any], arrays: list[Array]) -> None:
+        name, array = self.traced.graph.inputs[position].hint, arrays[position]
+        if not array.flags.writeable:
+            raise ValueError(f"the function writes to argument {name!r}, whose array is read-only: "
+                             "pass a copy")  # fmt: skip
+        if sum(value is passed[position] for value in passed) > 1:
+            raise RuntimeError(f"the function writes to argument {name!r}, which is also passed as "
+                               "another argument: pass a clone() of it there")  # fmt: skip
+
+    def _need_apart(self, passed: Sequence[Any]) -> None:
+        for value, argument in zip(passed, self.traced.graph.inputs, strict=True):
+            if not isinstance(value, TensorBase):
+                continue
+            state = self._own.get(value._variable.storage)
+            if state is not None:
+                raise RuntimeError(
+                    f"argument {argument.hint!r} is the tensor {state!r} that the function also "
+                    f"meets inside, and it writes to its state: use {state!r} inside without "
+                    "passing it, or pass a clone() of it"
+                )
 
     def _results(self, outputs: Sequence[Array], passed: Sequence[Any]) -> Any:
         rest = iter(outputs)
@@ -49,7 +82,7 @@ class Specialization:
         for position in self.traced.argument_gradients:
             gradient, argument = _tensor(next(rest)), passed[position]
             if isinstance(argument, TensorBase):
-                argument._accumulate(gradient, create_graph=False)
+                _give_gradient(argument, gradient)
         return unflatten(self.traced.result, leaves)
 
 
@@ -59,10 +92,19 @@ def _tensor(array: Array) -> Tensor:
 
 def _host_array(value: Any) -> Array:
     if isinstance(value, TensorBase):
-        array = value._variable.storage.array
-        assert array is not None
-        return array
-    return np.asarray(value)
+        held = value._variable.storage.array
+        assert held is not None
+        return held
+    array = np.asarray(value)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _give_gradient(argument: TensorBase, gradient: Tensor) -> None:
+    """As ``backward`` does: to a leaf's ``grad``, or on through what the argument was made from."""
+    if argument._variable.entry is None:
+        argument._accumulate(gradient, create_graph=False)
+    else:
+        argument.backward(gradient)
 
 
 def _write_back(argument: Any, array: Array) -> None:

@@ -36,9 +36,16 @@ def spec(shape: Sequence[int | str | None], dtype: object = "float32") -> Spec:
         shape: sizes; None or a name is a dynamic size (equal names are equal sizes). The first
             None is called ``batch``, others ``dim1``, ``dim2``, ... by their axis.
         dtype: element type.
+
+    Raises:
+        ValueError: for a negative size.
     """
     from nngraph.ir.types import tensor_type
 
+    negative = [d for d in shape if isinstance(d, int) and d < 0]
+    if negative:
+        raise ValueError(f"spec: the size {negative[0]} of {tuple(shape)} is negative; write None "
+                         "(or a name) for a size that is not fixed")  # fmt: skip
     named = [("batch" if a == 0 else f"dim{a}") if d is None else d for a, d in enumerate(shape)]
     return Spec(tensor_type(as_dtype(dtype), named))
 
@@ -92,8 +99,8 @@ def argument_of(leaf: Any) -> tuple[Argument, Any]:
     if isinstance(leaf, Spec):
         return Argument(leaf.type), leaf
     if isinstance(leaf, np.ndarray):
-        kind = TensorType(as_dtype(leaf.dtype), tuple(map(int, leaf.shape)))
-        return Argument(kind), leaf
+        dtype = as_dtype(leaf.dtype.newbyteorder("="))
+        return Argument(TensorType(dtype, tuple(map(int, leaf.shape)))), leaf
     if leaf is None or isinstance(leaf, bool | int | str):
         return Argument(None, value=leaf), None
     if isinstance(leaf, float | np.generic):
@@ -113,7 +120,9 @@ def _names(function: Callable[..., Any], tree: Tree) -> list[str]:
     args, kwargs = tree.children
     names: list[str] = []
     try:
-        known = list(inspect.signature(function).parameters)
+        # A module's arguments are those of its forward; *args has no name for each.
+        parameters = inspect.signature(getattr(function, "forward", function)).parameters.values()
+        known = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
     except (TypeError, ValueError):
         known = []
     for i, child in enumerate(args.children):

@@ -74,7 +74,7 @@ def write_model(
     entry.key = METADATA_KEY
     names = list(graph.scalars)
     entry.value = json.dumps(_metadata(artifact, names, scalars or {}, state, state_file))
-    with _Files(path.parent) as files:
+    with _Files(path) as files:
         if state_file is not None:
             files.add(path.parent / state_file, lambda f: _write_states(f, graph, states))
         _write(model, path, files, limit)
@@ -147,8 +147,9 @@ def _metadata(
 class _Files:
     """Writes files under temporary names and gives them their own only when all are complete."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.folder = path.parent
         self._pairs: list[tuple[Path, Path]] = []
 
     def add(self, path: Path, write: Callable[[Path], None]) -> None:
@@ -159,19 +160,22 @@ class _Files:
         write(Path(name))
 
     def __enter__(self) -> _Files:
+        if self.path.is_dir():
+            raise IsADirectoryError(f"{self.path} is a folder: give the name of a file in it")
         if not self.folder.is_dir():
             raise FileNotFoundError(f"the folder {self.folder} does not exist: create it first")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        for temporary, path in self._pairs:
-            if kind is None:
+        try:
+            for temporary, path in self._pairs if kind is None else ():
                 # mkstemp makes files that only the owner reads; an ordinary file is open to more.
                 mask = os.umask(0)
                 os.umask(mask)
                 temporary.chmod(0o666 & ~mask)
                 os.replace(temporary, path)
-            else:
+        finally:
+            for temporary, _ in self._pairs:
                 temporary.unlink(missing_ok=True)
 
 
