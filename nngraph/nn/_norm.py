@@ -114,8 +114,8 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
         count = count * d
     if not isinstance(count, int):
         raise ValueError(
-            f"batch_norm in training mode needs a batch of known size, got input {input.type}: call "
-            "model.eval() first for inference, or give the sizes as numbers"
+            f"batch_norm in training mode needs a batch of known size, got input {input.type}: "
+            "call model.eval() first for inference, or give the sizes as numbers"
         )
     if count == 1:
         raise ValueError("Expected more than 1 value per channel when training, got input size "
