@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import onnx
 from onnx import helper
 
 from nngraph.backends.base import Gap
 from nngraph.backends.onnx.choices import Choices
+from nngraph.backends.onnx.emit_nodes import Names, write_nodes
 from nngraph.backends.onnx.emit_table import RULES
-from nngraph.backends.onnx.kernels import HALF
-from nngraph.backends.onnx.rules import Rule, Site
-from nngraph.backends.onnx.writer import Missing, Writer, tensor_proto, value_info
-from nngraph.ir.dtypes import float32
-from nngraph.ir.graph import Graph, Node, Value
+from nngraph.backends.onnx.writer import Writer, tensor_proto, value_info
+from nngraph.ir.graph import Graph
 from nngraph.ir.types import TensorType
 from nngraph.version import __version__
 
-__all__ = ["IR_VERSION", "OPSET", "OnnxArtifact", "emit_graph", "find_gaps", "write_nodes"]
+__all__ = ["IR_VERSION", "OPSET", "OnnxArtifact", "emit_graph", "find_gaps"]
 
 # What stock runtimes of the last two years load; from opset 22 on some kernels are missing.
 OPSET = 21
@@ -52,55 +49,11 @@ class OnnxArtifact:
     output_types: tuple[TensorType, ...]
 
 
-Names = dict[Value, str]
-
-
-def write_nodes(graph: Graph, writer: Writer, names: Names, choices: Choices) -> list[Gap]:
-    """Writes every node of ``graph``; ``names`` knows its parameters and learns the rest.
-
-    Returns:
-        What the runtime cannot do; if there is anything, what was written is incomplete.
-    """
-    gaps: list[Gap] = []
-    for node in graph.nodes:
-        try:
-            outs = _write_node(node, writer, names, choices)
-        except Missing as reason:
-            gaps.append(Gap(f"{node.op.name}: {reason}", str(node.origin)))
-            outs = [writer.declare("missing", v.type) for v in node.outputs]
-        names.update(zip(node.outputs, outs, strict=True))
-    return gaps
-
-
-def _write_node(node: Node, writer: Writer, names: Names, choices: Choices) -> Sequence[str]:
-    rule = RULES.get(type(node.op))
-    if rule is None:
-        raise Missing("there is no way to write it with ONNX operators")
-    writer.scope, writer.doc = node.origin.module.replace(".", "/"), str(node.origin)
-    results = tuple(v.type for v in node.outputs)
-    if all(0 in t.shape and t.is_static for t in results):
-        return [writer.constant(np.zeros(t.static_shape, t.dtype.numpy)) for t in results]
-    site = _site(node, rule, writer, [names[v] for v in node.inputs], choices)
-    outs = rule.emit(site)
-    listed = [outs] if isinstance(outs, str) else list(outs)
-    return [writer.cast(o, t.dtype) for o, t in zip(listed, results, strict=True)]
-
-
-def _site(
-    node: Node, rule: Rule, writer: Writer, inputs: Sequence[str], choices: Choices
-) -> Site:  # fmt: skip
-    types = tuple(v.type for v in node.inputs)
-    if not rule.native:
-        types = tuple(t.with_dtype(float32) if t.dtype in HALF else t for t in types)
-        inputs = [writer.cast(n, t.dtype) for n, t in zip(inputs, types, strict=True)]
-    return Site(writer, node, tuple(inputs), types, tuple(v.type for v in node.outputs), choices)
-
-
 def find_gaps(graph: Graph, choices: Choices) -> list[Gap]:
     """Everything in ``graph`` that has no form in ONNX Runtime."""
     writer = Writer()
     names, _ = _declare(graph, writer)
-    return write_nodes(graph, writer, names, choices)
+    return write_nodes(graph, writer, names, choices, RULES)
 
 
 def _declare(graph: Graph, writer: Writer) -> tuple[Names, dict[str, list[str]]]:
@@ -130,7 +83,7 @@ def emit_graph(graph: Graph, choices: Choices, name: str = "") -> OnnxArtifact:
     # Reserved now, so that inner names never take them.
     outputs = [writer.fresh(n or f"output_{i}") for i, n in enumerate(graph.output_names)]
     following = [writer.fresh(f"{s.name}.next") if s.is_changed else None for s in graph.states]
-    gaps = write_nodes(graph, writer, names, choices)
+    gaps = write_nodes(graph, writer, names, choices, RULES)
     if gaps:
         raise ValueError(f"the graph has gaps: {'; '.join(map(str, gaps))}")
     changed = [s for s in graph.states if s.is_changed]

@@ -8,6 +8,7 @@ import onnx
 from onnx import helper
 
 from nngraph import ops
+from nngraph.backends.onnx.emit_nodes import write_nodes
 from nngraph.backends.onnx.emit_shape import filled
 from nngraph.backends.onnx.rules import Rule, Rules, Site
 from nngraph.backends.onnx.writer import Missing, Writer, value_info
@@ -44,9 +45,7 @@ def _scan(s: Site) -> Sequence[str]:
 def _body(
     s: Site, writer: Writer, body: Graph, moving: Sequence[Value], names: dict[Value, str]
 ) -> onnx.GraphProto:  # fmt: skip
-    from nngraph.backends.onnx.emit import write_nodes
-
-    gaps = write_nodes(body, writer, names, s.choices)
+    gaps = write_nodes(body, writer, names, s.choices, s.rules)
     if gaps:
         raise Missing("in the loop's body: " + "; ".join(map(str, gaps)))
     results = []

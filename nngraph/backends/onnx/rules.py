@@ -26,6 +26,7 @@ class Site:
         types: the operands' types, as widened.
         results: the types of the node's outputs; the caller casts what the rule returns.
         choices: measured preferences.
+        rules: the rule of every operator, for graphs inside the operator.
     """
 
     writer: Writer
@@ -34,6 +35,7 @@ class Site:
     types: tuple[TensorType, ...]
     results: tuple[TensorType, ...]
     choices: Choices
+    rules: Rules
 
     @property
     def op(self) -> Any:
