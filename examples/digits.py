@@ -85,7 +85,7 @@ def train(backend: str, epochs: int, seed: int, out: Path) -> float:
     @ng.compile(backend=backend)
     def train_step(x: ng.Tensor, y: ng.Tensor) -> ng.Tensor:
         optimizer.zero_grad()
-        loss = loss_fn(model(x), y)
+        loss: ng.Tensor = loss_fn(model(x), y)
         loss.backward()
         optimizer.step()
         return loss
@@ -93,7 +93,8 @@ def train(backend: str, epochs: int, seed: int, out: Path) -> float:
     @ng.compile(backend=backend)
     def predict(x: ng.Tensor) -> ng.Tensor:
         with ng.no_grad():
-            return model(x).argmax(dim=1)
+            classes: ng.Tensor = model(x).argmax(dim=1)
+            return classes
 
     def accuracy() -> float:
         model.eval()

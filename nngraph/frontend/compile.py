@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 from nngraph.backends import choose_backend, get_backend, need_device
 from nngraph.backends.base import Target, build
@@ -17,12 +17,11 @@ from nngraph.ir.graph import Graph
 
 __all__ = ["CompiledFunction", "compile", "trace"]
 
-_P = ParamSpec("_P")
 _R = TypeVar("_R")
 _log = logging.getLogger("nngraph.compile")
 
 
-class CompiledFunction(Generic[_P, _R]):
+class CompiledFunction(Generic[_R]):
     """A function that is traced at its first call for each kind of arguments, then run compiled.
 
     Attributes:
@@ -30,7 +29,7 @@ class CompiledFunction(Generic[_P, _R]):
         graph: the graph of the latest trace.
     """
 
-    def __init__(self, function: Callable[_P, _R], target: Target, check_finite: bool,
+    def __init__(self, function: Callable[..., _R], target: Target, check_finite: bool,
                  keep_grads: bool) -> None:  # fmt: skip
         self.function = function
         self.target = target
@@ -41,7 +40,7 @@ class CompiledFunction(Generic[_P, _R]):
         self._history: list[str] = []
         functools.update_wrapper(self, function, updated=())
 
-    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+    def __call__(self, *args: Any, **kwargs: Any) -> _R:
         if active_trace() is not None:  # a compiled function inside another becomes part of it
             return self.function(*args, **kwargs)
         leaves: list[Any] = []
@@ -104,15 +103,15 @@ class CompiledFunction(Generic[_P, _R]):
 
 
 @overload
-def compile(function: Callable[_P, _R], /, *, backend: str = ..., device: str = ...,
+def compile(function: Callable[..., _R], /, *, backend: str = ..., device: str = ...,
             threads: int | None = ..., strict: bool = ..., check_finite: bool = ...,
             keep_grads: bool = ..., cache: str | None = ...,
-            ) -> CompiledFunction[_P, _R]: ...  # fmt: skip
+            ) -> CompiledFunction[_R]: ...  # fmt: skip
 @overload
 def compile(*, backend: str = ..., device: str = ..., threads: int | None = ...,
             strict: bool = ..., check_finite: bool = ..., keep_grads: bool = ...,
             cache: str | None = ...,
-            ) -> Callable[[Callable[_P, _R]], CompiledFunction[_P, _R]]: ...  # fmt: skip
+            ) -> Callable[[Callable[..., _R]], CompiledFunction[_R]]: ...  # fmt: skip
 def compile(function: Any = None, /, *, backend: str = "onnx", device: str = "cpu",
             threads: int | None = None, strict: bool = True, check_finite: bool = False,
             keep_grads: bool = False, cache: str | None = None) -> Any:  # fmt: skip

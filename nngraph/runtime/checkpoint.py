@@ -59,7 +59,7 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
 
     raw = Path(path).read_bytes()
     try:
-        entries = deserialize(raw)
+        entries = deserialize(raw)  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise CheckpointError(
             f"{os.fspath(path)!r} is not a whole safetensors file ({error}); it may be cut short "

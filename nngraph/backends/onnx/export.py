@@ -168,7 +168,7 @@ class _Files:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            for temporary, path in self._pairs if kind is None else ():
+            for temporary, path in self._pairs if kind is None else []:
                 # mkstemp makes files that only the owner reads; an ordinary file is open to more.
                 mask = os.umask(0)
                 os.umask(mask)
