@@ -20,7 +20,11 @@ class StateCell(Protocol):
     """Where one state lives between calls: the frontend's storage of a tensor."""
 
     array: Array | None
-    type: TensorType
+
+    @property
+    def type(self) -> TensorType:
+        """Of the array."""
+        ...
 
     @property
     def version(self) -> int:
