@@ -9,6 +9,7 @@ import numpy as np
 
 from nngraph.backends.tvm import host
 from nngraph.backends.tvm.program import Call, Loop, Program, Storage
+from nngraph.backends.tvm.spans import Spans
 from nngraph.ir.op import Array
 
 __all__ = ["TvmExecutable"]
@@ -42,6 +43,8 @@ class TvmExecutable:
         self._states = self._find("state", len(program.states))
         self._last: dict[int, Array] = {}
         self._own: dict[int, Array] = {}  # copies of what kernels cannot take
+        self._overwrites = program.before < len(program.calls)
+        self._spans = Spans()  # of the states, where calls overwrite them
 
     def _find(self, kind: str, count: int) -> list[int]:
         found = {s.index: i for i, s in enumerate(self.program.storages) if s.kind == kind}
@@ -93,11 +96,11 @@ class TvmExecutable:
         """
         for array, value in zip(self._scalars, scalars, strict=True):
             array[...] = value
+        last = self._last
+        if any(last.get(s) is not a for s, a in zip(self._states, states, strict=True)):
+            self._give_states(states)
         for storage, array in zip(self._inputs, inputs, strict=True):
-            if self._last.get(storage) is not array:
-                self._give(storage, array)
-        for storage, array in zip(self._states, states, strict=True):
-            if self._last.get(storage) is not array:
+            if last.get(storage) is not array:
                 self._give(storage, array)
         fresh = {i: self._make(i) for i in self._fresh}
         self._compute()
@@ -135,10 +138,24 @@ class TvmExecutable:
         self._point(number, array)
         return array
 
+    def _give_states(self, states: Sequence[Array]) -> None:
+        """Lets the kernels use the states' arrays; inputs are compared with them anew."""
+        self._spans = Spans()
+        for storage, array in zip(self._states, states, strict=True):
+            self._give(storage, array)
+            if self._overwrites and storage in self._last:
+                self._spans.add(array)
+        for storage in self._inputs:
+            self._last.pop(storage, None)
+
     def _give(self, number: int, array: Array) -> None:
-        """Lets the kernels use a caller's array, or a copy where they cannot."""
-        if host.is_aligned(array) and array.flags.writeable:
-            self._point(number, array)
+        """Lets the kernels use a caller's array, or a copy where they cannot: one that lies in a
+        state's memory would change while they read it.
+        """
+        usable = host.is_aligned(array) and array.flags.writeable
+        if usable and not self._spans.overlap(array):
+            if self._last.get(number) is not array:
+                self._point(number, array)
             self._last[number] = array
             self._own.pop(number, None)
         else:

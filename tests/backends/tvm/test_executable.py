@@ -177,6 +177,43 @@ def test_an_index_out_of_range_raises_and_leaves_states(
     assert count == 8
 
 
+@pytest.mark.parametrize("offset", [0, 16, 32])
+def test_an_input_in_a_states_memory_is_read_before_the_state_changes(
+    offset: int, loaded: dict[str, TvmExecutable]
+) -> None:
+    memory, m = _vector(size=2 * SIZE), _vector(seed=1)
+    p, g = memory[:SIZE], memory[offset : offset + SIZE]
+    for given in (_vector(seed=5), g):  # the second call only changes the input
+        old, before, gradient = p.copy(), m.copy(), given.copy()
+        (shown, _), (new_p, new_m) = loaded["momentum"].run([given], [0.1], [p, m])
+        wanted = before * np.float32(0.9) + gradient
+        np.testing.assert_array_equal(shown, old)
+        np.testing.assert_allclose(new_m, wanted, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(new_p, old - wanted * np.float32(0.1), rtol=1e-5, atol=1e-6)
+
+
+def test_an_input_that_becomes_a_state_is_copied(loaded: dict[str, TvmExecutable]) -> None:
+    x, m = _vector(seed=3), _vector(seed=1)
+    loaded["momentum"].run([x], [0.1], [_vector(), m])
+    old, before = x.copy(), m.copy()
+    _, (p, new) = loaded["momentum"].run([x], [0.1], [x, m])
+    wanted = before * np.float32(0.9) + old
+    np.testing.assert_allclose(new, wanted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(p, old - wanted * np.float32(0.1), rtol=1e-5, atol=1e-6)
+
+
+def test_states_that_share_memory_come_apart(loaded: dict[str, TvmExecutable]) -> None:
+    shared = _vector()
+    outputs, (p, m) = loaded["swap"].run([], [], [shared, shared[:]])
+    assert not outputs and not np.shares_memory(p, m)
+    np.testing.assert_array_equal(p, m)
+    g, old = _vector(seed=3), shared.copy()
+    _, (p, m) = loaded["momentum"].run([g], [0.1], [shared, shared])
+    new = old * np.float32(0.9) + g
+    np.testing.assert_allclose(m, new, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(p, old - new * np.float32(0.1), rtol=1e-5, atol=1e-6)
+
+
 def _odd_arrays() -> dict[str, Array]:
     base = np.arange(2 * 6 * SIZE, dtype=np.float32)
     frozen = base[: 6 * SIZE].reshape(6, SIZE).copy()
