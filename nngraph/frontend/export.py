@@ -56,7 +56,7 @@ def export(function: Any, path: str | PathLike[str], *args: Any, state: str | No
     if how == "constants":
         _refuse_changes(traced)
     target = function.target if compiled else Target("onnx")
-    states = {c.name: _array(c.storage.array) for c in traced.cells}
+    states = {c.name: _array(c.lasting.array) for c in traced.cells}
     scalars = {n: r() for n, r in zip(traced.graph.scalars, traced.readers, strict=True)}
     return write_model(traced.graph, Path(path), states=states, scalars=scalars, state=how,
                        target=target)  # fmt: skip

@@ -24,7 +24,7 @@ class Specialization:
 
     def __init__(self, traced: Traced, built: Built, finite: bool) -> None:
         self.traced = traced
-        storages = [c.storage for c in traced.cells]
+        storages = [c.lasting for c in traced.cells]
         pairs = zip(storages, traced.graph.states, strict=True)
         # States that arguments must not be: the graph would not see that both are one tensor.
         self._own = {c: s.name for c, s in pairs if s.is_changed or traced.written}

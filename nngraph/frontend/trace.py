@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import ref
 
 from nngraph.frontend.modes import active_trace, current_trace
 from nngraph.frontend.userline import user_line, user_source
@@ -14,7 +15,7 @@ from nngraph.ir.dtypes import DType, float64
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.op import Op
 from nngraph.ir.origin import Origin
-from nngraph.ir.types import TensorType
+from nngraph.ir.types import TensorType, TypeMismatch
 
 if TYPE_CHECKING:
     from nngraph.frontend.tensor import Tensor
@@ -61,12 +62,69 @@ class Guard:
 
 @dataclass(eq=False)
 class StateCell:
-    """A storage that was met while tracing, with its place in the graph's states."""
+    """A storage that was met while tracing, with its place in the graph's states.
+
+    Attributes:
+        storage: what stands for the state while tracing.
+        home: where the state is between calls, if not there.
+    """
 
     storage: Storage
     name: str
     array_was: Any
     version_was: int
+    home: GradSlot | None = None
+
+    @property
+    def lasting(self) -> Storage | GradSlot:
+        """Where the state is between calls."""
+        return self.home or self.storage
+
+
+class GradSlot:
+    """The storage of whatever gradient a tensor has at the time.
+
+    A gradient that was taken out of its place may still be somebody's. It gets its own array then,
+    since the backend goes on writing to the one that it had.
+    """
+
+    __slots__ = ("_written", "tensor")
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        self._written: ref[Storage] | None = None
+
+    @property
+    def _storage(self) -> Storage:
+        gradient = self.tensor._grad
+        assert gradient is not None, "a guard traces again where the gradient is None"
+        return gradient._variable.storage
+
+    @property
+    def type(self) -> TensorType:
+        return self._storage.type
+
+    @property
+    def array(self) -> Any:
+        storage = self._storage
+        before = self._written() if self._written is not None else None
+        if before is not None and before is not storage and before.array is not None:
+            before.array = before.array.copy()
+            self._written = None
+        return storage.array
+
+    @array.setter
+    def array(self, array: Any) -> None:
+        self._storage.array = array
+        self._written = ref(self._storage)
+
+    @property
+    def version(self) -> int:
+        return self._storage.version
+
+    @version.setter
+    def version(self, version: int) -> None:
+        self._storage.version = version
 
 
 @dataclass(eq=False)
@@ -74,6 +132,7 @@ class _GradNote:
     tensor: Tensor
     original: Tensor | None
     was_read: bool
+    seen: Tensor | None = None  # what the code finds in place of the original
 
 
 @dataclass(eq=False)
@@ -178,13 +237,42 @@ class Trace:
         if id(tensor) in self._grads:
             return
         original = tensor._grad
-        self._grads[id(tensor)] = _GradNote(tensor, original, read)
-        if read and original is None:
+        note = self._grads[id(tensor)] = _GradNote(tensor, original, read, original)
+        if read and original is not None and self._by_place(original):
+            tensor._grad = note.seen = self._slot(tensor, original)
+        elif read and original is None:
             self.guard(("grad", id(tensor)), lambda: tensor._grad is None,
                        "a gradient that was None is there now")  # fmt: skip
         elif read:
             self.guard(("grad", id(tensor)), lambda: tensor._grad is original,
                        "a gradient is another tensor now")  # fmt: skip
+
+    def _by_place(self, gradient: Tensor) -> bool:
+        """True for a gradient without history that the code did not meet as a tensor before."""
+        variable = gradient._variable
+        return variable.entry is None and id(variable.storage) not in self.cells
+
+    def _slot(self, tensor: Tensor, gradient: Tensor) -> Tensor:
+        """What stands for ``tensor.grad``: state by its place and not by identity.
+
+        Other code - ``zero_grad``, an accumulating function - puts other tensors there between
+        calls; that is no reason to trace again.
+        """
+        from nngraph.frontend.tensor import Tensor as made
+
+        kind, wanted = gradient.type, gradient.requires_grad
+
+        def fits() -> bool:
+            now = tensor._grad
+            return (now is not None and now.type == kind and now.requires_grad == wanted
+                    and now._variable.entry is None)  # fmt: skip
+
+        owner = self._names.get(id(tensor._variable.storage), f"tensor_{len(self.cells)}")
+        name = self._unique(f"{owner}.grad")
+        storage = Storage(None, self.graph.add_state(name, kind))
+        self.cells[id(storage)] = StateCell(storage, name, None, 0, GradSlot(tensor))
+        self.guard(("grad", id(tensor)), fits, "a gradient is None or of another type now")
+        return made(Variable(storage, wanted))
 
     # -- the end ---------------------------------------------------------------------------
     def grad_effects(self, keep: bool) -> list[tuple[Tensor, Tensor | None]]:
@@ -196,7 +284,7 @@ class Trace:
         effects: list[tuple[Tensor, Tensor | None]] = []
         for note in self._grads.values():
             final = note.tensor._grad
-            if final is note.original:
+            if final is note.seen:
                 continue
             dead = id(note.tensor) in self.consumed and not note.was_read and not keep
             effects.append((note.tensor, None if dead else final))
@@ -246,6 +334,9 @@ class Trace:
         self.module_path.append(path)
         try:
             yield
+        except Exception as error:
+            _note_place(error, path, module)
+            raise
         finally:
             self.module_path.pop()
 
@@ -272,6 +363,18 @@ def trace_paused() -> Iterator[None]:
         yield
     finally:
         current_trace.reset(token)
+
+
+def _note_place(error: Exception, path: str, module: object) -> None:
+    """Adds the innermost module and the user's line, where the text does not have them."""
+    if isinstance(error, TypeMismatch) or any("in module" in n for n in _notes(error)):
+        return
+    name = f"{path!r} ({type(module).__name__})" if path else type(module).__name__
+    error.add_note(f"in module {name}, called at {user_source()}")
+
+
+def _notes(error: Exception) -> list[str]:
+    return getattr(error, "__notes__", [])
 
 
 def leaked(kind: TensorType) -> TraceError:

@@ -166,7 +166,7 @@ class _Files:
             raise FileNotFoundError(f"the folder {self.folder} does not exist: create it first")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         try:
             for temporary, path in self._pairs if kind is None else []:
                 # mkstemp makes files that only the owner reads; an ordinary file is open to more.
@@ -175,7 +175,7 @@ class _Files:
                 temporary.chmod(0o666 & ~mask)
                 os.replace(temporary, path)
         finally:
-            for temporary, _ in self._pairs:
+            for temporary, _path in self._pairs:
                 temporary.unlink(missing_ok=True)
 
 
