@@ -11,7 +11,8 @@ import numpy as np
 
 from nngraph.frontend.modes import active_trace, is_grad_enabled, set_grad_enabled
 from nngraph.frontend.tape import apply_to_variables, gradients
-from nngraph.frontend.trace import ConcretizationError
+from nngraph.frontend.trace import ConcretizationError, TraceError
+from nngraph.frontend.userline import user_source
 from nngraph.frontend.variable import VIEWS, Storage, Variable
 from nngraph.frontend.views import Alias, alias_of, sync, write_through
 from nngraph.ir.dims import Dim
@@ -23,7 +24,7 @@ from nngraph.ops import creation, select
 if TYPE_CHECKING:
     from nngraph.frontend.tensor import Tensor
 
-__all__ = ["TensorBase"]
+__all__ = ["Size", "TensorBase", "seed_of"]
 
 
 class TensorBase:
@@ -165,7 +166,8 @@ class TensorBase:
     def __bool__(self) -> bool:
         array = self._array("bool(tensor)")
         if array.size != 1:
-            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+            count = "more than one value" if array.size else "no values"
+            raise RuntimeError(f"Boolean value of Tensor with {count} is ambiguous")
         return bool(array.item())
 
     def __float__(self) -> float:
@@ -182,7 +184,8 @@ class TensorBase:
     def _single(self, what: str) -> Any:
         array = self._array(what)
         if array.size != 1:
-            raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
+            raise ValueError("only one element tensors can be converted to Python scalars; this "
+                             f"one is {self.type}")  # fmt: skip
         return array.item()
 
     def __format__(self, spec: str) -> str:
@@ -196,6 +199,11 @@ class TensorBase:
     __hash__ = object.__hash__
 
     # -- gradients -------------------------------------------------------------------------
+    @property
+    def grad_fn(self) -> object | None:
+        """What ``backward`` runs for this tensor: a recorded operator, None for a leaf."""
+        return self._variable.entry
+
     @property
     def grad(self) -> Tensor | None:
         """The gradient that ``backward`` left here, None before."""
@@ -225,7 +233,7 @@ class TensorBase:
                 "element 0 of tensors does not require grad and does not have a grad_fn; if it is "
                 "the result of a compiled function, call backward() inside that function"
             )
-        seed = _seed(self, gradient)
+        seed = seed_of(self, gradient)
         keep = create_graph if retain_graph is None else retain_graph
         leaves, found = gradients([(self._variable, seed)], None, create_graph, keep)
         for leaf, gradient_of_leaf in zip(leaves, found, strict=True):
@@ -258,9 +266,12 @@ class TensorBase:
 
     @data.setter
     def data(self, value: TensorBase) -> None:
-        if active_trace() is not None or value.type == self.type:
+        if value.type == self.type:
             self._write(value._variable)
             return
+        if active_trace() is not None:
+            raise TraceError(f"t.data = {value.type} changes the type of a {self.type} while "
+                             f"tracing:\n    {user_source()}")  # fmt: skip
         storage = self._variable.storage
         storage.array, storage.type = value._array("t.data = tensor"), value.type
         storage.version += 1
@@ -383,7 +394,12 @@ class Size(tuple[Dim, ...]):
         return f"nngraph.Size([{', '.join(map(str, self))}])"
 
 
-def _seed(root: TensorBase, gradient: TensorBase | None) -> Variable:
+def seed_of(root: TensorBase, gradient: TensorBase | None) -> Variable:
+    """The gradient that backward starts with: one, if none is given.
+
+    Raises:
+        RuntimeError: if the root has several elements, or the gradient another shape.
+    """
     if gradient is None:
         if root.type.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")

@@ -10,7 +10,7 @@ import numpy as np
 from nngraph.backends.arrays import aligned_copy
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.modes import active_trace
-from nngraph.frontend.promotion import Operand, as_tensor_like
+from nngraph.frontend.promotion import Operand, as_number, as_tensor_like
 from nngraph.frontend.tape import apply_to_variables
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.variable import Storage, Variable
@@ -50,10 +50,41 @@ def tensor(data: Any, dtype: DType | None = None, device: object = None,
     Raises:
         TypeError: if the data is no array of numbers, or of a dtype that nngraph lacks.
     """
+    traced = _traced(data, dtype)
+    if traced is not None:
+        return traced.requires_grad_() if requires_grad else traced
     array = data._array("ng.tensor(tensor)") if isinstance(data, TensorBase) else _as_array(data)
     kind = as_dtype(dtype) if dtype is not None else as_dtype(array.dtype)
+    if kind.is_integer and array.dtype.kind in "iu" and isinstance(data, int):
+        _need_fit(data, kind)
     out = from_array(aligned_copy(array.astype(kind.numpy, copy=False)))
     return out.requires_grad_() if requires_grad else out
+
+
+def _need_fit(number: int, kind: DType) -> None:
+    limits = np.iinfo(kind.numpy)
+    if not limits.min <= number <= limits.max:
+        raise RuntimeError(f"value cannot be converted to type {kind.name} without overflow")
+
+
+def _traced(data: Any, dtype: DType | None) -> Tensor | None:
+    """A copy of traced tensors, also in lists; None where there are only numbers."""
+    if active_trace() is None:
+        return None
+    if isinstance(data, TensorBase):
+        copy = data.detach().clone()
+        return copy if dtype is None else copy.to(dtype)
+    if not isinstance(data, list | tuple) or not any(_holds_tensor(x) for x in data):
+        return None
+    from nngraph.frontend.functions import stack
+
+    return stack([tensor(x, dtype) for x in data])
+
+
+def _holds_tensor(data: Any) -> bool:
+    if isinstance(data, list | tuple):
+        return any(_holds_tensor(x) for x in data)
+    return isinstance(data, TensorBase)
 
 
 def _as_array(data: Any) -> Array:
@@ -64,7 +95,8 @@ def _as_array(data: Any) -> Array:
     except ValueError as error:
         raise ValueError(f"ng.tensor: {error}") from None
     if array.dtype.kind not in "bifu":
-        raise TypeError(f"ng.tensor: cannot make a tensor of {type(data).__name__} {data!r:.60}")
+        kind = TypeError if array.dtype.kind in "US" else RuntimeError
+        raise kind(f"ng.tensor: cannot make a tensor of {type(data).__name__} {data!r:.60}")
     if array.dtype == np.float64:
         return array.astype(np.float32)
     return array.astype(np.float32) if array.size == 0 and array.dtype != bool else array
@@ -126,7 +158,11 @@ def full(size: Sequence[Dim], fill_value: Operand, *, dtype: DType | None = None
         )
     kind = dtype or (bool_ if isinstance(fill_value, bool)
                      else int64 if isinstance(fill_value, int) else float32)  # fmt: skip
-    return _create(Full(fill_value, as_dtype(kind), tuple(size)), requires_grad)
+    shape = (size,) if isinstance(size, int) else tuple(size)
+    if any(isinstance(d, int) and d < 0 for d in shape):
+        raise RuntimeError(f"a size must not be negative; got {list(shape)}")
+    number = as_number(fill_value, as_dtype(kind))
+    return _create(Full(number, as_dtype(kind), shape), requires_grad)
 
 
 def zeros(*size: Any, dtype: DType | None = None, device: object = None,
@@ -172,7 +208,7 @@ def full_like(input: Tensor, fill_value: float, *, dtype: DType | None = None,
     return full(input.type.shape, fill_value, dtype=kind, requires_grad=requires_grad)
 
 
-def arange(start: float, end: float | None = None, step: float = 1, *,
+def arange(start: float = 0, end: float | None = None, step: float = 1, *,
            dtype: DType | None = None, device: object = None,
            requires_grad: bool = False) -> Tensor:  # fmt: skip
     """``start, start + step, ...`` below ``end``; int64 if all three are integers.
@@ -196,6 +232,8 @@ def arange(start: float, end: float | None = None, step: float = 1, *,
 def linspace(start: float, end: float, steps: int, *, dtype: DType | None = None,
              device: object = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """``steps`` evenly spaced numbers, both ends included."""
+    if steps < 0:
+        raise RuntimeError(f"number of steps must be non-negative, got {steps}")
     line = np.linspace(start, end, steps, dtype=float64.numpy)
     return from_array(aligned_copy(line.astype(as_dtype(dtype or float32).numpy)), requires_grad)
 
@@ -203,5 +241,7 @@ def linspace(start: float, end: float, steps: int, *, dtype: DType | None = None
 def eye(n: int, m: int | None = None, *, dtype: DType | None = None, device: object = None,
         requires_grad: bool = False) -> Tensor:  # fmt: skip
     """Ones on the diagonal."""
+    if n < 0 or (m is not None and m < 0):
+        raise RuntimeError(f"n and m must be greater or equal to 0, got {n} and {m}")
     array = np.eye(n, m, dtype=as_dtype(dtype or float32).numpy)
     return from_array(aligned_copy(array), requires_grad)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import string
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from nngraph.ir.dims import Dim
 
 if TYPE_CHECKING:
     from nngraph.frontend.tensor import Tensor
@@ -11,19 +15,29 @@ __all__ = ["einsum"]
 
 
 def einsum(equation: str, *operands: Tensor) -> Tensor:
-    """Evaluates ``"bij,bjk->bik"`` and the like."""
+    """Evaluates ``"bij,bjk->bik"``, ``"...i,ij->...j"`` and the like.
+
+    Raises:
+        RuntimeError: if the equation does not fit the operands.
+    """
     left, arrow, result = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(operands):
-        raise ValueError(f"einsum: {len(terms)} terms in {equation!r} for {len(operands)} operands")
+        raise RuntimeError(f"einsum(): {len(terms)} terms in {equation!r} for {len(operands)} "
+                           "operands")  # fmt: skip
+    terms, extra = _named_ellipsis(terms, operands)
     for term, x in zip(terms, operands, strict=True):
         if len(term) != x.ndim or "." in term:
-            raise ValueError(f"einsum: the term {term!r} does not name the {x.ndim} dimensions "
-                             f"of {x.type}")  # fmt: skip
+            raise RuntimeError(f"einsum(): the term {term!r} does not name the {x.ndim} dimensions "
+                               f"of {x.type}")  # fmt: skip
+    joined = "".join(terms)
     if not arrow:
-        result = "".join(sorted(c for c in set("".join(terms)) if "".join(terms).count(c) == 1))
-    if not set(result) <= set("".join(terms)):
-        raise ValueError(f"einsum: {result!r} names a letter that no term of {left!r} has")
+        result = "..." + "".join(sorted(c for c in {*joined} - {*extra} if joined.count(c) == 1))
+    result = result.replace("...", extra)
+    if not set(result) <= set(joined) or len(set(result)) != len(result):
+        raise RuntimeError(f"einsum(): the output {result!r} must name letters of {left!r}, each "
+                           "once")  # fmt: skip
+    operands = _same_sizes(terms, operands, extra)
     labels, out = _diagonal(terms[0], operands[0])
     for position, (term, x) in enumerate(zip(terms[1:], operands[1:], strict=True), 1):
         later = set("".join(terms[position + 1 :])) | set(result)
@@ -32,6 +46,32 @@ def einsum(equation: str, *operands: Tensor) -> Tensor:
     out = out.sum(gone) if gone else out
     labels = "".join(c for c in labels if c in result)
     return out.permute(*[labels.index(c) for c in result]) if result else out
+
+
+def _named_ellipsis(terms: list[str], operands: Sequence[Tensor]) -> tuple[list[str], str]:
+    """Letters for the dimensions that ``...`` stands for, the same from the right."""
+    free = [c for c in string.ascii_letters if c not in "".join(terms)]
+    counts = [x.ndim - len(t.replace("...", "")) for t, x in zip(terms, operands, strict=True)]
+    most = max((n for n, t in zip(counts, terms, strict=True) if "..." in t), default=0)
+    letters = "".join(free[: max(most, 0)])
+    named = [
+        t.replace("...", letters[most - n :] if n > 0 else "")
+        for t, n in zip(terms, counts, strict=True)
+    ]
+    return named, letters
+
+
+def _same_sizes(terms: list[str], operands: Sequence[Tensor], extra: str) -> tuple[Tensor, ...]:
+    """Dimensions of ``...`` broadcast."""
+    sizes: dict[str, Dim] = {}
+    for term, x in zip(terms, operands, strict=True):
+        for c, size in zip(term, x.type.shape, strict=True):
+            if c in extra and sizes.get(c, 1) == 1:
+                sizes[c] = size
+    return tuple(
+        x.expand(*(sizes.get(c, d) for c, d in zip(term, x.type.shape, strict=True)))
+        for term, x in zip(terms, operands, strict=True)
+    )
 
 
 def _diagonal(term: str, x: Tensor) -> tuple[str, Tensor]:

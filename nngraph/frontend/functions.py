@@ -20,17 +20,23 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Joins tensors along an existing dimension.
 
     Raises:
-        RuntimeError: for an empty list.
+        ValueError: for an empty list.
     """
     if not tensors:
-        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     dtype = result_type(*tensors)
     parts = [as_tensor_like(t, dtype, t) for t in tensors]
     return ops.concat(parts, normalize_axis(dim, parts[0].ndim, "cat"))
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Joins tensors along a new dimension."""
+    """Joins tensors along a new dimension.
+
+    Raises:
+        RuntimeError: for an empty list.
+    """
+    if not tensors:
+        raise RuntimeError("stack expects a non-empty TensorList")
     return cat([t.unsqueeze(dim) for t in tensors], dim)
 
 
@@ -52,10 +58,10 @@ def where(condition: Tensor, input: Operand | None = None, other: Operand | None
 
 
 def einsum(equation: str, *operands: Any) -> Tensor:
-    """Sums of products named by letters (``...`` is not supported).
+    """Sums of products named by letters.
 
     Raises:
-        ValueError: if the equation does not fit the operands.
+        RuntimeError: if the equation does not fit the operands.
     """
     from nngraph.frontend.einsum import einsum as run
 
@@ -70,6 +76,8 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     lines = list(
         tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
     )
+    if any(t.dtype is not lines[0].dtype for t in lines):
+        raise RuntimeError("meshgrid expects all tensors to have the same dtype")
     swap = indexing == "xy" and len(lines) > 1
     if swap:
         lines[0], lines[1] = lines[1], lines[0]

@@ -14,8 +14,8 @@ from nngraph.ops.elementwise import cast as cast_op
 if TYPE_CHECKING:
     from nngraph.frontend.tensor import Tensor
 
-__all__ = ["Number", "Operand", "as_float", "as_tensor_like", "is_number", "is_safe_cast",
-           "promote_types", "promoted", "result_type"]  # fmt: skip
+__all__ = ["Number", "Operand", "as_float", "as_number", "as_tensor_like", "is_number",
+           "is_safe_cast", "promote_types", "promoted", "result_type"]  # fmt: skip
 
 Number = float | int | bool
 Operand = TensorBase | Number
@@ -84,12 +84,15 @@ def as_tensor_like(value: Operand, dtype: DType, like: TensorBase) -> Tensor:
     """``value`` as a tensor of ``dtype``: numbers become 0-d constants."""
     if isinstance(value, TensorBase):
         return cast("Tensor", value if value.dtype is dtype else cast_op(value, dtype))
+    return cast("Tensor", full(as_number(value, dtype), dtype, (), like))
+
+
+def as_number(value: Any, dtype: DType) -> Any:
+    """A Python number as an element of ``dtype``: cast as C casts it."""
     number: Any = value.item() if isinstance(value, np.generic) else value
     if dtype.kind == "bool":
-        number = bool(number)
-    elif dtype.is_integer:
-        number = _wrapped(int(number), dtype)
-    return cast("Tensor", full(number, dtype, (), like))
+        return bool(number)
+    return _wrapped(int(number), dtype) if dtype.is_integer else number
 
 
 def _wrapped(number: int, dtype: DType) -> int:

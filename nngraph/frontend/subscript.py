@@ -10,7 +10,7 @@ import numpy as np
 from nngraph import ops
 from nngraph.frontend.base import TensorBase
 from nngraph.ir.dims import Dim
-from nngraph.ir.dtypes import bool_, int64
+from nngraph.ir.dtypes import bool_, int64, uint8
 
 if TYPE_CHECKING:
     from nngraph.frontend.tensor import Tensor
@@ -51,7 +51,12 @@ class Plan:
         axes = sorted(self.indices)
         adjacent = axes == list(range(axes[0], axes[0] + len(axes)))
         rest = [d for a, d in enumerate(self.view) if a not in self.indices]
-        return broadcast_shapes("index", shapes), rest, axes[0] if adjacent else 0
+        try:
+            gathered = broadcast_shapes("index", shapes)
+        except TypeError as error:
+            raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together: "
+                             f"{error}") from None  # fmt: skip
+        return gathered, rest, axes[0] if adjacent else 0
 
     def sliced(self) -> Tensor:
         """The basic part of the read."""
@@ -64,6 +69,7 @@ class Plan:
         x = self.sliced()
         if not self.indices:
             return x
+        self._gather_layout()  # the shapes of the index tensors fit
         flat, row, perm = self._flattened(x)
         out = ops.take(flat, row, 0)
         return self._restore(out, perm)
@@ -98,16 +104,17 @@ class Plan:
                  *range(count + place, count + len(rest))]  # fmt: skip
         return out.permute(*order)
 
-    def write(self, update: Tensor) -> Tensor:
+    def write(self, update: Tensor, reduction: str = "none") -> Tensor:
         """``base`` with the subscripted part replaced by ``update`` (of shape ``shape``)."""
-        part = update if not self.indices else self._scatter(update)
+        part = self._scatter(update, reduction) if self.indices else update
         inner = ops.reshape(part, tuple(self.sizes))
-        if self.sizes == list(self.base.type.shape) and all(s == 1 for s in self.steps):
+        whole = self.sizes == list(self.base.type.shape) and all(s == 1 for s in self.steps)
+        if whole and not self.base.requires_grad:  # (else its gradient is zero, not None)
             return inner
         out = ops.slice_update(self.base, inner, self.starts, self.sizes, self.steps)
         return out
 
-    def _scatter(self, update: Tensor) -> Tensor:
+    def _scatter(self, update: Tensor, reduction: str) -> Tensor:
         x = self.sliced()
         flat, row, perm = self._flattened(x)
         gathered, rest, place = self._gather_layout()
@@ -115,7 +122,7 @@ class Plan:
         order = [*range(place, place + count), *range(place),
                  *range(place + count, count + len(rest))]  # fmt: skip
         front = update.permute(*order) if place else update
-        done = ops.scatter_slices(flat, row, front, 0, "none")
+        done = ops.scatter_slices(flat, row, front, 0, reduction)
         moved_shape = [x.type.shape[a] for a in perm]
         inverse = sorted(range(len(perm)), key=perm.__getitem__)
         return done.reshape(moved_shape).permute(*inverse)
@@ -125,20 +132,23 @@ def plan_subscript(key: Any, base: Tensor) -> Plan:
     """Reads a subscript by NumPy's and PyTorch's rules.
 
     Raises:
-        IndexError: for too many indices, or an index out of range.
-        TypeError: for anything else than integers, slices, None, ``...``, and index tensors.
+        IndexError: for too many indices, an index out of range, and anything else than integers,
+            slices, None, ``...``, bools, and tensors of integers or bools.
     """
     parts = list(key) if isinstance(key, tuple) else [key]
-    parts = _expand_masks([_as_part(p, base) for p in parts])
-    consumed = sum(1 for p in parts if p is not None and p is not Ellipsis)
+    parts = _expand_masks([_as_part(p, base) for p in parts], base)
+    consumed = sum(1 for p in parts if not (p is None or p is Ellipsis or isinstance(p, bool)))
     if consumed > base.ndim:
         raise IndexError(f"too many indices for tensor of dimension {base.ndim}")
     fill = [slice(None)] * (base.ndim - consumed)
     spot = next((i for i, p in enumerate(parts) if p is Ellipsis), len(parts))
     parts[spot : spot + 1] = fill
+    parts = [p for p in parts if p is not Ellipsis]  # further ones stand for nothing
     plan, axis = Plan(base), 0
     for part in parts:
-        if part is None:
+        if part is None or isinstance(part, bool):
+            if part is False:  # an axis of no elements
+                plan.indices[len(plan.view)] = ops.constant(np.zeros(0, np.int64), base)
             plan.view.append(1)
             continue
         _add_axis(plan, part, axis)
@@ -147,22 +157,38 @@ def plan_subscript(key: Any, base: Tensor) -> Plan:
 
 
 def _as_part(part: Any, base: Tensor) -> Any:
-    if isinstance(part, list | np.ndarray):
-        return ops.constant(np.asarray(part), base)
+    if isinstance(part, list | np.ndarray | range):
+        array = np.asarray(part)
+        part = ops.constant(array.astype(np.int64) if array.size == 0 else array, base)
+    if isinstance(part, str):
+        raise TypeError(f"a subscript is an integer, a slice, None, ... or a tensor, got {part!r}")
     if isinstance(part, np.integer):
         return int(part)
+    if isinstance(part, TensorBase):
+        if part.dtype.is_floating_point:
+            raise IndexError("tensors used as indices must be long, int, byte or bool tensors, got "
+                             f"{part.type}")  # fmt: skip
+        if part.dtype in (bool_, uint8) and not part.ndim:
+            return bool(part)
     return part
 
 
-def _expand_masks(parts: list[Any]) -> list[Any]:
+def _expand_masks(parts: list[Any], base: Tensor) -> list[Any]:
     """A bool tensor counts as the indices of its true elements (eager only)."""
     out: list[Any] = []
+    axis = 0
     for part in parts:
-        if isinstance(part, TensorBase) and part.dtype is bool_:
+        if isinstance(part, TensorBase) and part.dtype in (bool_, uint8):
+            shape = base.type.shape[axis : axis + part.ndim]
+            if Ellipsis not in out and part.type.shape != shape:
+                raise IndexError(f"The shape of the mask {list(part.type.shape)} does not match "
+                                 f"the shape {list(shape)} of the indexed axes")  # fmt: skip
             places = np.nonzero(part._array("x[mask] (its shape depends on the mask's values)"))
             out += [ops.constant(p.astype(np.int64), part) for p in places]
+            axis += part.ndim
         else:
             out.append(part)
+            axis += not (part is None or part is Ellipsis or isinstance(part, bool))
     return out
 
 
@@ -180,7 +206,7 @@ def _add_axis(plan: Plan, part: Any, axis: int) -> None:
             raise IndexError(f"index {part} is out of bounds for dimension {axis} with size {size}")
         start, count, step = part if part >= 0 else cast("int", size + part), 1, 1
     else:
-        raise TypeError(f"a subscript is an integer, a slice, None, ... or a tensor of integers; "
+        raise IndexError(f"a subscript is an integer, a slice, None, ... or a tensor of integers; "
                         f"got {type(part).__name__}")  # fmt: skip
     plan.starts.append(start)
     plan.sizes.append(count)

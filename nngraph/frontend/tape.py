@@ -17,7 +17,7 @@ from nngraph.ir.reverse import Applied, reverse
 from nngraph.ir.types import TypeMismatch
 from nngraph.ops.elementwise import add
 
-__all__ = ["Entry", "OperandError", "apply_to_variables", "gradients"]
+__all__ = ["Entry", "IndexRangeError", "OperandError", "apply_to_variables", "gradients"]
 
 _clock = count()
 
@@ -62,6 +62,8 @@ def apply_to_variables(op: Op, operands: Sequence[Variable]) -> tuple[Variable, 
             storages = [Storage(None, v) for v in values]
     except TypeMismatch as error:
         raise _misfit(error, origin) from None
+    except IndexError as error:
+        raise IndexRangeError(str(error)) from None
     if isinstance(op, VIEWS):
         for storage in storages:
             storage.counter = operands[0].storage.counter
@@ -97,6 +99,10 @@ def _fresh(array: Array, operands: Sequence[Array]) -> Array:
 
 class OperandError(TypeMismatch, RuntimeError):
     """Operands that do not fit: PyTorch raises ``RuntimeError`` here, ``ops`` ``TypeMismatch``."""
+
+
+class IndexRangeError(IndexError, RuntimeError):
+    """An index tensor with an element out of range: PyTorch raises either."""
 
 
 def _misfit(error: TypeMismatch, origin: Origin) -> OperandError:

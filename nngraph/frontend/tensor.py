@@ -8,6 +8,7 @@ from nngraph.frontend.base import Size, TensorBase
 from nngraph.frontend.methods.indexing import IndexMethods
 from nngraph.frontend.methods.inplace import InplaceMethods
 from nngraph.frontend.methods.linalg import LinalgMethods
+from nngraph.frontend.methods.parts import PartMethods
 from nngraph.frontend.methods.pointwise import PointwiseMethods
 from nngraph.frontend.methods.reduction import ReductionMethods
 from nngraph.frontend.methods.shaping import ShapeMethods
@@ -31,8 +32,8 @@ from nngraph.ir.dtypes import (
 __all__ = ["Size", "Tensor"]
 
 
-class Tensor(PointwiseMethods, SpecialMethods, ReductionMethods, ShapeMethods, IndexMethods,
-             LinalgMethods, InplaceMethods):  # fmt: skip
+class Tensor(PointwiseMethods, SpecialMethods, ReductionMethods, ShapeMethods, PartMethods,
+             IndexMethods, LinalgMethods, InplaceMethods):  # fmt: skip
     """An n-dimensional array that can record how it was made.
 
     Eager tensors hold a NumPy array; while a function is traced, tensors stand for values of the
@@ -197,14 +198,29 @@ class Tensor(PointwiseMethods, SpecialMethods, ReductionMethods, ShapeMethods, I
         return self.dtype.itemsize
 
     # -- new tensors of the same kind ------------------------------------------------------
-    def new_zeros(self, *size: Any, dtype: DType | None = None) -> Tensor:
-        return self.new_full(size[0] if isinstance(size[0], tuple | list) else size, 0, dtype=dtype)
+    def new_zeros(self, *size: Any, dtype: DType | None = None, **_: Any) -> Tensor:
+        return self.new_full(_listed(size), 0, dtype=dtype)
 
-    def new_ones(self, *size: Any, dtype: DType | None = None) -> Tensor:
-        return self.new_full(size[0] if isinstance(size[0], tuple | list) else size, 1, dtype=dtype)
+    def new_ones(self, *size: Any, dtype: DType | None = None, **_: Any) -> Tensor:
+        return self.new_full(_listed(size), 1, dtype=dtype)
 
-    def new_full(self, size: Any, fill_value: Operand, *, dtype: DType | None = None) -> Tensor:
+    def new_empty(self, *size: Any, dtype: DType | None = None, **_: Any) -> Tensor:
+        return self.new_full(_listed(size), 0, dtype=dtype)
+
+    def new_full(
+        self, size: Any, fill_value: Operand, *, dtype: DType | None = None, **_: Any
+    ) -> Tensor:
         return as_tensor_like(fill_value, dtype or self.dtype, self).expand(*size).clone()
+
+    def new_tensor(self, data: Any, *, dtype: DType | None = None, requires_grad: bool = False,
+                   **_: Any) -> Tensor:  # fmt: skip
+        from nngraph.frontend.creation import tensor
+
+        return tensor(data, dtype or self.dtype, requires_grad=requires_grad)
+
+
+def _listed(size: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(size[0]) if len(size) == 1 and isinstance(size[0], tuple | list) else size
 
 
 def _comparable(other: object) -> Any:

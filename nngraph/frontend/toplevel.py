@@ -6,31 +6,38 @@ from collections.abc import Sequence
 from typing import Any
 
 from nngraph.frontend.functions import cat
-from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.tensor import Size, Tensor
+from nngraph.ir.types import TypeMismatch
+from nngraph.ops import core
 
 __all__ = [
-    "abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "addmm", "all", "allclose",
-    "amax", "amin", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
-    "arctanh", "argmax", "argmin", "argsort", "asin", "asinh", "atan", "atan2", "atanh",
-    "baddbmm", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
-    "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_tensors", "broadcast_to", "ceil",
-    "chunk", "clamp", "clip", "clone", "copysign", "cos", "cosh", "cumprod", "cumsum",
-    "deg2rad", "detach", "div", "divide", "dot", "eq", "equal", "erf", "exp", "exp2", "expm1",
-    "fix", "flatten", "flip", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod",
-    "frac", "gather", "ge", "greater", "greater_equal", "gt", "heaviside", "hstack", "hypot",
-    "index_add", "index_copy", "index_select", "is_floating_point", "is_nonzero", "isclose",
-    "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le", "lerp", "less", "less_equal",
-    "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "lt", "masked_fill",
-    "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum", "mm", "moveaxis",
-    "movedim", "mul", "multiply", "mv", "nan_to_num", "narrow", "ne", "neg", "negative",
-    "nonzero", "norm", "not_equal", "outer", "permute", "positive", "pow", "prod", "rad2deg",
-    "reciprocal", "relu", "remainder", "reshape", "roll", "round", "rsqrt", "rsub", "scatter",
-    "scatter_add", "scatter_reduce", "sgn", "sigmoid", "sign", "signbit", "sin", "sinh",
-    "softmax", "sort", "split", "sqrt", "square", "squeeze", "std", "sub", "subtract", "sum",
-    "swapaxes", "swapdims", "t", "take_along_dim", "tan", "tanh", "tensordot", "tile", "topk",
-    "transpose", "tril", "triu", "true_divide", "trunc", "unbind", "unflatten", "unsqueeze",
-    "var", "vstack", "xlogy",
+    "abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "addmm", "addmv", "all",
+    "allclose", "amax", "amin", "aminmax", "any", "arccos", "arccosh", "arcsin", "arcsinh",
+    "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "asin", "asinh",
+    "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "baddbmm", "bincount", "bitwise_and",
+    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "ceil", "chunk", "clamp",
+    "clip", "clone", "copysign", "cos", "cosh", "count_nonzero", "cross", "cumprod", "cumsum",
+    "deg2rad", "detach", "diag", "diag_embed", "diagonal", "diff", "dist", "div", "divide",
+    "dot", "eq", "equal", "erf", "exp", "exp2", "expm1", "fix", "flatten", "flip", "fliplr",
+    "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "gather",
+    "ge", "ger", "greater", "greater_equal", "gt", "heaviside", "hstack", "hypot", "index_add",
+    "index_copy", "index_fill", "index_put", "index_select", "inner", "is_floating_point",
+    "is_nonzero", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "kthvalue",
+    "le", "lerp", "less", "less_equal", "log", "log10", "log1p", "log2", "log_softmax",
+    "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "logit", "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul",
+    "max", "maximum", "mean", "median", "min", "minimum", "mm", "moveaxis", "movedim", "msort",
+    "mul", "multiply", "mv", "nan_to_num", "nanmean", "nansum", "narrow", "ne", "neg",
+    "negative", "nonzero", "norm", "not_equal", "outer", "permute", "positive", "pow", "prod",
+    "rad2deg", "ravel", "reciprocal", "relu", "remainder", "repeat_interleave", "reshape",
+    "roll", "round", "rsqrt", "rsub", "scatter", "scatter_add", "scatter_reduce", "select",
+    "select_scatter", "sgn", "sigmoid", "sign", "signbit", "sin", "sinh", "slice_scatter",
+    "softmax", "sort", "split", "sqrt", "square", "squeeze", "std", "std_mean", "sub",
+    "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh",
+    "tensor_split", "tensordot", "tile", "topk", "transpose", "tril", "triu", "true_divide",
+    "trunc", "unbind", "unflatten", "unique", "unsqueeze", "var", "var_mean", "vdot", "vstack",
+    "xlogy",
 ]  # fmt: skip
 
 abs = absolute = Tensor.abs
@@ -151,7 +158,7 @@ t = Tensor.t
 take_along_dim = Tensor.take_along_dim
 tan = Tensor.tan
 tanh = Tensor.tanh
-tile = Tensor.repeat
+tile = Tensor.tile
 topk = Tensor.topk
 transpose = Tensor.transpose
 tril = Tensor.tril
@@ -161,6 +168,39 @@ unbind = Tensor.unbind
 unflatten = Tensor.unflatten
 unsqueeze = Tensor.unsqueeze
 var = Tensor.var
+addmm = Tensor.addmm
+addmv = Tensor.addmv
+aminmax = Tensor.aminmax
+argwhere = Tensor.argwhere
+baddbmm = Tensor.baddbmm
+bincount = Tensor.bincount
+count_nonzero = Tensor.count_nonzero
+cross = Tensor.cross
+diag = Tensor.diag
+diag_embed = Tensor.diag_embed
+diagonal = Tensor.diagonal
+diff = Tensor.diff
+fliplr = Tensor.fliplr
+flipud = Tensor.flipud
+ger = Tensor.ger
+index_fill = Tensor.index_fill
+index_put = Tensor.index_put
+inner = Tensor.inner
+kthvalue = Tensor.kthvalue
+median = Tensor.median
+masked_scatter = Tensor.masked_scatter
+nanmean = Tensor.nanmean
+nansum = Tensor.nansum
+ravel = Tensor.ravel
+repeat_interleave = Tensor.repeat_interleave
+select = Tensor.select
+select_scatter = Tensor.select_scatter
+slice_scatter = Tensor.slice_scatter
+take = Tensor.take
+tensor_split = Tensor.tensor_split
+unique = Tensor.unique
+vdot = Tensor.vdot
+msort = Tensor.msort
 log10 = Tensor.log10
 exp2 = Tensor.exp2
 frac = Tensor.frac
@@ -184,20 +224,6 @@ allclose = Tensor.allclose
 equal = Tensor.equal
 positive = Tensor.positive
 rsub = Tensor.rsub
-
-
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1,
-          alpha: float = 1) -> Tensor:  # fmt: skip
-    """``beta * input + alpha * mat1 @ mat2``."""
-    product = mat1.mm(mat2) if alpha == 1 else mat1.mm(mat2) * alpha
-    return product if beta == 0 else (input if beta == 1 else input * beta) + product
-
-
-def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1,
-            alpha: float = 1) -> Tensor:  # fmt: skip
-    """``beta * input + alpha * batch1 @ batch2``."""
-    product = batch1.bmm(batch2) if alpha == 1 else batch1.bmm(batch2) * alpha
-    return product if beta == 0 else (input if beta == 1 else input * beta) + product
 
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
@@ -227,10 +253,50 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """All tensors in their common shape."""
-    from nngraph.ops.core import broadcast_shapes
-
-    shape = broadcast_shapes("broadcast_tensors", [x.type.shape for x in tensors])
+    shape = broadcast_shapes(*(x.type.shape for x in tensors))
     return tuple(x.expand(*shape) for x in tensors)
+
+
+def broadcast_shapes(*shapes: Any) -> Size:
+    """The common shape of tensors that are combined element by element.
+
+    Raises:
+        RuntimeError: if two sizes differ and neither is 1.
+    """
+    try:
+        listed = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+        return Size(core.broadcast_shapes("broadcast_shapes", listed))
+    except TypeMismatch as error:
+        raise RuntimeError(str(error)) from None
+
+
+def var_mean(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *,
+             correction: int | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Variance and mean."""
+    variance = input.var(dim, unbiased, keepdim, correction=correction)
+    return variance, input.mean(None if isinstance(dim, bool) else dim, keepdim)
+
+
+def std_mean(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *,
+             correction: int | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Standard deviation and mean."""
+    variance, mean = var_mean(input, dim, unbiased, keepdim, correction=correction)
+    return variance.sqrt(), mean
+
+
+def atleast_1d(input: Tensor) -> Tensor:
+    """A tensor without axes gets one."""
+    return input if input.ndim else input.reshape(1)
+
+
+def atleast_2d(input: Tensor) -> Tensor:
+    """A tensor with fewer than two axes becomes a row."""
+    return input if input.ndim > 1 else input.reshape(1, -1)
+
+
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The norm of the difference."""
+    return (input - other).norm(p)
 
 
 def is_nonzero(input: Tensor) -> bool:

@@ -50,6 +50,9 @@ class LinalgMethods(TensorBase):
         return self.matmul(mat2)
 
     def mv(self: Tensor, vec: Tensor) -> Tensor:
+        if self.ndim != 2 or vec.ndim != 1:
+            raise RuntimeError("vector + matrix @ vector expected, got "
+                               f"{self.ndim}-D and {vec.ndim}-D")  # fmt: skip
         return self.matmul(vec)
 
     def dot(self: Tensor, other: Tensor) -> Tensor:
@@ -60,5 +63,42 @@ class LinalgMethods(TensorBase):
         return self.matmul(other)
 
     def outer(self: Tensor, vec2: Tensor) -> Tensor:
+        if self.ndim != 1 or vec2.ndim != 1:
+            raise RuntimeError(f"outer: Expected 1-D arguments, but got {self.ndim}-D and "
+                               f"{vec2.ndim}-D")  # fmt: skip
         a, b = promoted(self, vec2)
         return a.unsqueeze(1) * b.unsqueeze(0)
+
+    ger, vdot = outer, dot
+
+    def inner(self: Tensor, other: Tensor) -> Tensor:
+        """Sums of products over the last dimensions; a product where one has no axis."""
+        if not self.ndim or not other.ndim:
+            return self * other
+        if self.type.shape[-1] != other.type.shape[-1]:
+            raise RuntimeError(f"inner() the last dimension must match on both input tensors but "
+                               f"got shapes {self.type} and {other.type}")  # fmt: skip
+        rows = self.reshape(-1, self.type.shape[-1]) @ other.reshape(-1, other.type.shape[-1]).t()
+        return rows.reshape(*self.type.shape[:-1], *other.type.shape[:-1])
+
+    def addmm(self: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1,
+              alpha: float = 1) -> Tensor:  # fmt: skip
+        """``beta * self + alpha * mat1 @ mat2``."""
+        return _plus(self, mat1.mm(mat2), beta, alpha)
+
+    def addmv(self: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1,
+              alpha: float = 1) -> Tensor:  # fmt: skip
+        """``beta * self + alpha * mat @ vec``."""
+        return _plus(self, mat.mv(vec), beta, alpha)
+
+    def baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1,
+                alpha: float = 1) -> Tensor:  # fmt: skip
+        """``beta * self + alpha * batch1 @ batch2``."""
+        return _plus(self, batch1.bmm(batch2), beta, alpha)
+
+
+def _plus(x: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
+    scaled = product if alpha == 1 else product * alpha
+    if beta == 0:
+        return scaled
+    return (x if beta == 1 else x * beta) + scaled

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nngraph import ops
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.modes import is_grad_enabled
+from nngraph.frontend.modes import active_trace, is_grad_enabled
+from nngraph.frontend.trace import TraceError
+from nngraph.frontend.userline import user_source
 from nngraph.frontend.views import is_row_major, strides_of
 from nngraph.ir.dims import Dim, SymDim, floordiv
 from nngraph.ops.core import normalize_axis
@@ -125,7 +127,7 @@ class ShapeMethods(TensorBase):
             perm[a], perm[b] = perm[b], perm[a]
         return ops.transpose(self, tuple(perm))
 
-    swapaxes = transpose
+    swapaxes = swapdims = transpose
 
     def t(self: Tensor) -> Tensor:
         if self.ndim > 2:
@@ -140,12 +142,26 @@ class ShapeMethods(TensorBase):
 
     @property
     def mT(self: Tensor) -> Tensor:
+        if self.ndim < 2:
+            raise RuntimeError("tensor.mT is only supported on matrices or batches of matrices. "
+                               f"Got {self.ndim}-D tensor.")  # fmt: skip
         return self.transpose(-2, -1)
 
-    def movedim(self: Tensor, source: int, destination: int) -> Tensor:
-        rest = [a for a in range(self.ndim) if a != normalize_axis(source, self.ndim)]
-        rest.insert(normalize_axis(destination, self.ndim), normalize_axis(source, self.ndim))
-        return self.permute(*rest)
+    def movedim(self: Tensor, source: int | Sequence[int], destination: int | Sequence[int]
+                ) -> Tensor:  # fmt: skip
+        """Moves dimensions to other places; the rest keep their order."""
+        sources, places = ([d] if isinstance(d, int) else list(d) for d in (source, destination))
+        here = [normalize_axis(d, self.ndim, "movedim") for d in sources]
+        there = [normalize_axis(d, self.ndim, "movedim") for d in places]
+        if len(here) != len(there) or len({*here}) != len(here) or len({*there}) != len(there):
+            raise RuntimeError(f"movedim: source {source} and destination {destination} must name "
+                               "as many dimensions, each once")  # fmt: skip
+        order = [a for a in range(self.ndim) if a not in here]
+        for place, axis in sorted(zip(there, here, strict=True)):
+            order.insert(place, axis)
+        return self.permute(*order)
+
+    moveaxis = movedim
 
     def squeeze(self: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
         """Removes dimensions of size 1 (those named, or all)."""
@@ -168,6 +184,9 @@ class ShapeMethods(TensorBase):
 
     def _become(self: Tensor, view: Tensor) -> Tensor:
         """This handle shows what ``view`` shows."""
+        if active_trace() is not None:
+            raise TraceError(f"a shape is changed in place while tracing:\n    {user_source()}\n"
+                             "Write x = x.t(), x = x.squeeze(), ... instead.")  # fmt: skip
         if self.requires_grad and self.is_leaf and is_grad_enabled():
             raise RuntimeError(
                 "a leaf Variable that requires grad is being used in an in-place operation."
@@ -195,6 +214,9 @@ class ShapeMethods(TensorBase):
             raise RuntimeError(f"expand({list(wanted)}): the number of sizes provided "
                                f"({len(wanted)}) must be greater or equal to the number of "
                                f"dimensions in the tensor ({self.ndim})")  # fmt: skip
+        if any(isinstance(d, int) and d == -1 for d in wanted[:lead]):
+            raise RuntimeError(f"The expanded size of the tensor (-1) isn't allowed in a leading, "
+                               f"non-existing dimension: {list(wanted)}")  # fmt: skip
         shape = tuple(
             self.type.shape[a - lead] if isinstance(d, int) and d == -1 else d
             for a, d in enumerate(wanted)
@@ -232,11 +254,16 @@ class ShapeMethods(TensorBase):
 
     def flip(self: Tensor, *dims: Any) -> Tensor:
         axes = tuple(sorted(normalize_axis(d, self.ndim, "flip") for d in _listed(dims)))
+        if len(set(axes)) != len(axes):
+            raise RuntimeError(f"flip: a dim appears multiple times in {list(dims)}")
         return ops.flip(self, axes)
 
     def narrow(self: Tensor, dim: int, start: int, length: int) -> Tensor:
         """``length`` elements from ``start`` along ``dim``."""
         axis = normalize_axis(dim, self.ndim, "narrow")
+        size = self.type.shape[axis]
+        if start < 0 and isinstance(size, int):
+            start += size
         starts, sizes = [0] * self.ndim, list(self.type.shape)
         starts[axis], sizes[axis] = start, length
         return ops.slice(self, tuple(starts), tuple(sizes), (1,) * self.ndim)
@@ -246,6 +273,10 @@ class ShapeMethods(TensorBase):
         axis = normalize_axis(dim, self.ndim, "split")
         total = int(cast("int", self.type.shape[axis]))
         if isinstance(split_size, int):
+            if split_size < 0 or (split_size == 0 and total):
+                raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got "
+                                   f"{split_size} for a dimension of {total}")  # fmt: skip
+            split_size = max(split_size, 1)
             sizes = [min(split_size, total - i) for i in range(0, total, split_size)] or [0]
         else:
             sizes = list(split_size)
@@ -258,16 +289,28 @@ class ShapeMethods(TensorBase):
         """At most ``chunks`` parts of equal size (the last may be smaller)."""
         axis = normalize_axis(dim, self.ndim, "chunk")
         total = int(cast("int", self.type.shape[axis]))
+        if chunks < 1:
+            raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
         return self.split(max(-(-total // chunks), 1), dim)
 
     def unbind(self: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
         """The slices along ``dim``."""
-        return tuple(p.squeeze(dim) for p in self.split(1, dim))
+        axis = normalize_axis(dim, self.ndim, "unbind")
+        if not self.ndim:
+            raise IndexError("unbind: dimension specified as 0 but tensor has no dimensions")
+        return tuple(self.select(axis, i) for i in range(int(cast("int", self.type.shape[axis]))))
+
+    def _need_matrix(self: Tensor, what: str) -> None:
+        if self.ndim < 2:
+            raise RuntimeError(f"{what}: input tensor must have at least 2 dimensions, "
+                               f"got {self.type}")  # fmt: skip
 
     def tril(self: Tensor, diagonal: int = 0) -> Tensor:
+        self._need_matrix("tril")
         return ops.tril(self, diagonal)
 
     def triu(self: Tensor, diagonal: int = 0) -> Tensor:
+        self._need_matrix("triu")
         return ops.triu(self, diagonal)
 
     def roll(
@@ -278,6 +321,9 @@ class ShapeMethods(TensorBase):
             return self.flatten().roll(shifts, 0).reshape(self.type.shape)
         steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
         axes = (dims,) if isinstance(dims, int) else tuple(dims)
+        if len(steps) != len(axes):
+            raise RuntimeError(f"shifts and dimensions must align. shifts: {len(steps)}, "
+                               f"dims: {len(axes)}")  # fmt: skip
         named = tuple(normalize_axis(d, self.ndim, "roll") for d in axes)
         out = self
         for step, axis in zip(steps, named, strict=True):

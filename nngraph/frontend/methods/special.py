@@ -30,7 +30,9 @@ class SpecialMethods(TensorBase):
         return as_float(self).__rpow__(2.0)
 
     def frac(self: Tensor) -> Tensor:
-        """What ``trunc`` takes away."""
+        """What ``trunc`` takes away; of floating point numbers only."""
+        if not self.dtype.is_floating_point:
+            raise RuntimeError(f"frac is not implemented for {self.dtype.name}")
         return self - self.trunc()
 
     def deg2rad(self: Tensor) -> Tensor:

@@ -1,0 +1,86 @@
+"""Gradients as values: ``ng.autograd.grad`` (``torch.autograd.grad``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from nngraph.frontend.base import TensorBase, seed_of
+from nngraph.frontend.modes import enable_grad, no_grad, set_grad_enabled
+from nngraph.frontend.tape import gradients
+from nngraph.frontend.tensor import Tensor
+from nngraph.ops.creation import zeros_like
+
+__all__ = ["backward", "enable_grad", "grad", "no_grad", "set_grad_enabled"]
+
+Tensors = TensorBase | Sequence[TensorBase]
+
+
+def _listed(value: Tensors) -> list[TensorBase]:
+    return [value] if isinstance(value, TensorBase) else list(value)
+
+
+def _seeds(tensors: Tensors, given: Tensors | Sequence[TensorBase | None] | None
+           ) -> list[tuple[TensorBase, TensorBase | None]]:  # fmt: skip
+    roots = _listed(tensors)
+    seeds = [None] * len(roots) if given is None else (
+        [given] if isinstance(given, TensorBase) else list(given))  # fmt: skip
+    if len(seeds) != len(roots):
+        raise RuntimeError(f"got {len(roots)} tensors and {len(seeds)} gradients")
+    for position, root in enumerate(roots):
+        if not root.requires_grad:
+            raise RuntimeError(f"element {position} of tensors does not require grad and does not "
+                               "have a grad_fn")  # fmt: skip
+    return list(zip(roots, seeds, strict=True))
+
+
+def grad(outputs: Tensors, inputs: Tensors,
+         grad_outputs: Tensors | Sequence[TensorBase | None] | None = None,
+         retain_graph: bool | None = None, create_graph: bool = False,
+         allow_unused: bool | None = None, materialize_grads: bool = False,
+         ) -> tuple[Tensor | None, ...]:  # fmt: skip
+    """Gradients of the sum of ``outputs`` with respect to ``inputs``; no ``grad`` is changed.
+
+    Args:
+        outputs: tensors that require grad; those of several elements need ``grad_outputs``.
+        inputs: leaves or results.
+        grad_outputs: gradients of the outputs, of their shapes.
+        retain_graph: keep what is needed for another backward (default: ``create_graph``).
+        create_graph: record the gradients too, for derivatives of higher order.
+        allow_unused: give None for an input that the outputs do not depend on.
+        materialize_grads: give zeros instead of None.
+
+    Raises:
+        RuntimeError: for an input that needs no gradient or, without ``allow_unused``, that the
+            outputs do not depend on.
+    """
+    wanted = _listed(inputs)
+    if not all(t.requires_grad for t in wanted):
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    roots = [(r._variable, seed_of(r, g)) for r, g in _seeds(outputs, grad_outputs)]
+    keep = create_graph if retain_graph is None else retain_graph
+    _, found = gradients(roots, [t._variable for t in wanted], create_graph, keep)
+    out: list[Tensor | None] = []
+    for tensor, variable in zip(wanted, found, strict=True):
+        if variable is not None:
+            out.append(Tensor(variable))
+        elif materialize_grads:
+            out.append(cast("Tensor", zeros_like(tensor)).detach())
+        elif allow_unused:
+            out.append(None)
+        else:
+            raise RuntimeError(
+                "One of the differentiated Tensors appears to not have been used in the graph. Set "
+                "allow_unused=True if this is the desired behavior."
+            )
+    return tuple(out)
+
+
+def backward(tensors: Tensors, grad_tensors: Tensors | Sequence[TensorBase | None] | None = None,
+             retain_graph: bool | None = None, create_graph: bool = False) -> None:  # fmt: skip
+    """``backward`` of several tensors at once."""
+    pairs = _seeds(tensors, grad_tensors)
+    for position, (root, seed) in enumerate(pairs):
+        last = position == len(pairs) - 1
+        keep = retain_graph if last else True
+        root.backward(seed, retain_graph=keep, create_graph=create_graph)
