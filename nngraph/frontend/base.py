@@ -31,7 +31,7 @@ class TensorBase:
     """What every tensor can do apart from arithmetic; see ``Tensor``."""
 
     __slots__ = ("__weakref__", "_alias", "_grad", "_own")
-    __array_priority__ = 1000  # NumPy's operators defer to ours
+    __array_ufunc__ = None  # NumPy's operators defer to ours
     _result: ClassVar[type[Tensor]]
 
     def __init__(self, variable: Variable) -> None:
@@ -139,9 +139,13 @@ class TensorBase:
         return self._array("numpy()")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if self.requires_grad:
+            self.numpy()
         return np.array(self._array("np.asarray(tensor)"), dtype=dtype, copy=copy)
 
     def __dlpack__(self, **options: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         return self._array("__dlpack__()").__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[Any, Any]:
@@ -239,7 +243,8 @@ class TensorBase:
         for leaf, gradient_of_leaf in zip(leaves, found, strict=True):
             owner = leaf.owner() if leaf.owner is not None else None
             if owner is not None and gradient_of_leaf is not None:
-                owner._accumulate(self._result(gradient_of_leaf), create_graph)
+                own = gradient_of_leaf if create_graph else _own_memory(gradient_of_leaf)
+                owner._accumulate(self._result(own), create_graph)
 
     def _accumulate(self, gradient: Tensor, create_graph: bool) -> None:
         known = self.grad
@@ -358,6 +363,12 @@ class TensorBase:
             "performing the operation."
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self.is_leaf:
+            raise RuntimeError("only tensors that are leaves can be pickled; detach() it first")
+        array = np.array(self._array("pickle.dumps(tensor)"), order="C")
+        return _rebuilt, (type(self), array, self.requires_grad)
+
     def __copy__(self) -> Self:
         return cast("Self", self.detach().requires_grad_(self.requires_grad))
 
@@ -392,6 +403,21 @@ class Size(tuple[Dim, ...]):
 
     def __repr__(self) -> str:
         return f"nngraph.Size([{', '.join(map(str, self))}])"
+
+
+def _own_memory(gradient: Variable) -> Variable:
+    """A gradient that may be written in place: several leaves may have got the same one."""
+    storage = gradient.storage
+    if storage.array is None or active_trace() is not None:
+        return Variable(Storage(None, gradient.payload))
+    return Variable(Storage(np.array(storage.array, order="C")))
+
+
+def _rebuilt(kind: type[TensorBase], array: Array, requires_grad: bool) -> TensorBase:
+    """The tensor that was pickled."""
+    plain = TensorBase._result(Variable(Storage(array)))
+    made = plain if kind is TensorBase._result else kind(plain)  # type: ignore[arg-type]
+    return made.requires_grad_() if requires_grad else made
 
 
 def seed_of(root: TensorBase, gradient: TensorBase | None) -> Variable:

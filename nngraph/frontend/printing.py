@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nngraph.frontend.modes import active_trace
 from nngraph.ir.dtypes import bool_, float32, int64
+from nngraph.ir.op import Array
 
 if TYPE_CHECKING:
     from nngraph.frontend.base import TensorBase
 
 __all__ = ["tensor_repr"]
+
+LINE, THRESHOLD, EDGE, DIGITS = 80, 1000, 3, 4
+_INDENT = len("tensor(")
 
 
 def tensor_repr(tensor: TensorBase) -> str:
@@ -22,25 +26,98 @@ def tensor_repr(tensor: TensorBase) -> str:
         return f"<traced tensor {storage.type}>"
     array = storage.array
     shown = array.astype(np.float32) if tensor.dtype.name == "bfloat16" else array
-    text = np.array2string(
-        shown, precision=4, separator=", ", prefix="tensor(", threshold=1000, edgeitems=3,
-        floatmode="maxprec_equal" if _has_fraction(shown) else "maxprec",
-    )  # fmt: skip
-    parts = [text]
-    if 0 in array.shape and array.ndim > 1:
-        parts.append(f"size={tuple(array.shape)}")
-    if tensor.dtype not in (float32, int64, bool_):
+    text = "tensor(" + (_shown(shown) if shown.size else "[]")
+    for suffix in _suffixes(tensor):
+        room = len(text) - text.rfind("\n") + 1 + len(suffix) + 2
+        text += ",\n" + " " * _INDENT + suffix if room > LINE else ", " + suffix
+    return text + ")"
+
+
+def _suffixes(tensor: TensorBase) -> list[str]:
+    variable, parts = tensor._variable, []
+    if variable.type.size == 0:
+        if tensor.ndim != 1:
+            parts.append(f"size={tuple(tensor.type.shape)}")
+        if tensor.dtype is not float32:
+            parts.append(f"dtype={tensor.dtype!r}")
+    elif tensor.dtype not in (float32, int64, bool_):
         parts.append(f"dtype={tensor.dtype!r}")
-    if tensor._variable.entry is not None and tensor.requires_grad:
-        name = tensor._variable.entry.op.name.title().replace("_", "")
-        parts.append(f"grad_fn=<{name}Backward>")
+    if variable.entry is not None and tensor.requires_grad:
+        name = variable.entry.op.name.title().replace("_", "")
+        parts.append(f"grad_fn=<{name}Backward0>")
     elif tensor.requires_grad:
         parts.append("requires_grad=True")
-    return f"tensor({', '.join(parts)})"
+    return parts
 
 
-def _has_fraction(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> bool:
-    if array.dtype.kind != "f" or not array.size:
-        return False
-    finite = array[np.isfinite(array)]
-    return bool(np.any(finite != np.trunc(finite)))
+def _shown(array: Array) -> str:
+    summarized = array.size > THRESHOLD
+    form = _Form(_edges(array) if summarized else array)
+    return _nested(array, form, summarized, _INDENT)
+
+
+def _edges(array: Array) -> Array:
+    """The elements that a summary shows."""
+    for axis, size in enumerate(array.shape):
+        if size > 2 * EDGE:
+            places = [*range(EDGE), *range(size - EDGE, size)]
+            array = array.take(places, axis)
+    return array
+
+
+class _Form:
+    """One format for all numbers of a tensor."""
+
+    def __init__(self, array: Array) -> None:
+        self.floating = array.dtype.kind == "f"
+        self.whole, self.scientific = True, False
+        texts = array.ravel().tolist()
+        if self.floating:
+            values = np.abs(array[np.isfinite(array) & (array != 0)].astype(np.float64))
+            texts = array[np.isfinite(array) & (array != 0)].tolist()
+            self._choose(values)
+        self.width = max((len(self.bare(v)) for v in texts), default=1 if not self.floating else 0)
+
+    def _choose(self, values: Any) -> None:
+        if not values.size:
+            return
+        self.whole = bool(np.all(values == np.ceil(values)))
+        most, least = values.max(), values.min()
+        self.scientific = bool(most / least > 1000 or most > 1e8)
+        if not self.whole:
+            self.scientific = self.scientific or bool(least < 1e-4)
+
+    def bare(self, value: Any) -> str:
+        if not self.floating:
+            return str(value)
+        if self.scientific:
+            return f"{value:.{DIGITS}e}"
+        if self.whole:
+            return f"{value:.0f}" + ("." if np.isfinite(value) else "")
+        return f"{value:.{DIGITS}f}"
+
+    def __call__(self, value: Any) -> str:
+        return self.bare(value).rjust(self.width)
+
+
+def _nested(array: Array, form: _Form, summarized: bool, indent: int) -> str:
+    if array.ndim == 0:
+        return form(array.item())
+    short = summarized and len(array) > 2 * EDGE
+    if array.ndim == 1:
+        return _row(array, form, short, indent)
+    inside = indent + 1
+    chosen = [*array[:EDGE], *array[-EDGE:]] if short else list(array)
+    parts = [_nested(a, form, summarized, inside) for a in chosen]
+    if short:
+        parts.insert(EDGE, "...")
+    return "[" + ("," + "\n" * (array.ndim - 1) + " " * inside).join(parts) + "]"
+
+
+def _row(array: Array, form: _Form, short: bool, indent: int) -> str:
+    parts = [form(v) for v in ([*array[:EDGE], *array[-EDGE:]] if short else array.tolist())]
+    if short:
+        parts.insert(EDGE, " ...")
+    count = max(1, (LINE - indent) // (form.width + 2))
+    lines = [", ".join(parts[i : i + count]) for i in range(0, len(parts), count)]
+    return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"

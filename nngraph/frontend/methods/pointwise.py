@@ -373,8 +373,5 @@ class PointwiseMethods(TensorBase):
                                f"tensor with {value.ndim} dimension(s).")  # fmt: skip
         return ops.where(mask, as_tensor_like(value, self.dtype, self), self)
 
-    def __array_ufunc__(self: Tensor, *_: Any, **__: Any) -> Any:
-        return NotImplemented
-
 
 _DEVICES = ("cpu", "cuda")
