@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Self
 
@@ -13,11 +12,11 @@ from nngraph.ir.origin import NOWHERE, Origin
 
 __all__ = ["Builder", "Recording"]
 
-_stack: ContextVar[tuple[Builder, ...]] = ContextVar("nngraph_builders", default=())
-
 
 class Builder:
     """``with Builder(graph, before=node):`` makes operator functions add nodes there.
+
+    Builders nest; each graph has its own, so that code may build two graphs at once.
 
     Attributes:
         graph: what it adds to.
@@ -29,7 +28,6 @@ class Builder:
         self.graph = graph
         self.before = before
         self.origin = origin
-        self._tokens: list[Token[tuple[Builder, ...]]] = []
 
     def add(self, op: Op, inputs: Sequence[Value], origin: Origin) -> tuple[Value, ...]:
         """Adds a node with an origin of its own."""
@@ -39,25 +37,17 @@ class Builder:
         """Adds a node with the builder's origin."""
         return self.add(op, inputs, self.origin)
 
-    @staticmethod
-    def current() -> Builder:
-        """The innermost builder in force.
-
-        Raises:
-            RuntimeError: if there is none.
-        """
-        stack = _stack.get()
-        if not stack:
-            raise RuntimeError("no Builder is in force: wrap the code in `with Builder(graph):`")
-        return stack[-1]
+    def copy(self, node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
+        """Adds a node like ``node``, of any graph, that reads ``inputs``."""
+        return self.add(node.op, inputs, node.origin)
 
     def __enter__(self) -> Self:
-        self._tokens.append(_stack.set((*_stack.get(), self)))
+        self.graph._appliers.append(self.apply)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:  # fmt: skip
-        _stack.reset(self._tokens.pop())
+        self.graph._appliers.pop()
 
 
 class Recording(Builder):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nngraph.ir.analysis import to_networkx
 from nngraph.ir.op import Op
 from nngraph.ir.origin import NOWHERE, Origin
+from nngraph.ir.text import print_graph
 from nngraph.ir.types import TensorType, TypeMismatch
-
-if TYPE_CHECKING:
-    from nngraph.ir.builder import Builder
 
 __all__ = ["Graph", "Node", "State", "Use", "User", "Value"]
 
@@ -48,8 +47,18 @@ class Value:
         return tuple(dict.fromkeys(u for u, _ in self._uses if isinstance(u, Node)))
 
     def apply(self, op: Op, operands: Sequence[Value]) -> tuple[Value, ...]:
-        """Adds a node at the insertion point of the current ``Builder``."""
-        return _current_builder(self.graph).apply(op, operands)
+        """Adds a node where the innermost ``with Builder(graph)`` of its graph says.
+
+        Raises:
+            RuntimeError: if no builder of the graph is in force.
+        """
+        appliers = self.graph._appliers
+        if not appliers:
+            raise RuntimeError(
+                f"no Builder of graph {self.graph.name!r} is in force: wrap the code in "
+                "`with Builder(graph):`"
+            )
+        return appliers[-1](op, operands)
 
     def replace_uses(self, new: Value) -> None:
         """Makes every reader of this value read ``new``.
@@ -153,6 +162,9 @@ class State:
         return self.output is not self.input
 
 
+Applier = Callable[[Op, Sequence[Value]], tuple[Value, ...]]
+
+
 class Graph:
     """Inputs, nodes in topological order, outputs, state pairs and host scalars."""
 
@@ -167,6 +179,7 @@ class Graph:
         self._outputs = _Results(self, ())
         self._next_states = _Results(self, ())
         self._output_names: list[str] = []
+        self._appliers: list[Applier] = []  # of the builders in force, innermost last
 
     # -- what it holds ---------------------------------------------------------------------
     @property
@@ -357,11 +370,23 @@ class Graph:
         self._size -= 1
 
     # -- copies and text -------------------------------------------------------------------
-    def copy_into(self, builder: Builder, arguments: Sequence[Value]) -> tuple[Value, ...]:
-        """Inlines this graph's nodes; ``arguments`` stand for ``parameters``; gives ``results``."""
+    def copy_into(
+        self,
+        copy: Callable[[Node, Sequence[Value]], tuple[Value, ...]],
+        arguments: Sequence[Value],
+    ) -> tuple[Value, ...]:
+        """Copies this graph's nodes elsewhere, in order.
+
+        Args:
+            copy: makes the copy of a node that reads the given values, as ``Builder.copy`` does.
+            arguments: what stands for each of ``parameters``.
+
+        Returns:
+            What stands for each of ``results``.
+        """
         table: dict[Value, Value] = dict(zip(self.parameters, arguments, strict=True))
         for node in self.nodes:
-            outs = builder.add(node.op, [table[v] for v in node.inputs], node.origin)
+            outs = copy(node, [table[v] for v in node._inputs])
             for old, new in zip(node.outputs, outs, strict=True):
                 new.hint = old.hint
                 table[old] = new
@@ -369,41 +394,36 @@ class Graph:
 
     def clone(self) -> Graph:
         """An independent copy."""
-        from nngraph.ir.builder import Builder
-
         twin = Graph(self.name)
         arguments = [twin.add_input(v.type, v.hint) for v in self._inputs]
         arguments += [twin.add_scalar(n, v.type) for n, v in self._scalars.items()]
         arguments += [twin.add_state(n, v.type) for n, v in self._states.items()]
-        results = self.copy_into(Builder(twin), arguments)
+        results = self.copy_into(twin._add_copy, arguments)
         count = len(self._output_names)
         for value, name in zip(results[:count], self._output_names, strict=True):
             twin.add_output(value, name)
-        for position, value in enumerate(results[count:]):
-            twin._next_states.replace_input(position, value)
+        for name, value in zip(self._states, results[count:], strict=True):
+            twin.set_state(name, value)
         return twin
 
-    def __str__(self) -> str:
-        from nngraph.ir.text import print_graph
+    def _add_copy(self, node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
+        """Appends a node like ``node``; on inputs of the same types nothing is inferred anew."""
+        twin = Node(self, node.op, inputs, [v.type for v in node.outputs], node.origin)
+        self._link(twin, None)
+        return twin.outputs
 
-        return print_graph(self)
+    def text(self, origins: bool = True, names: bool = True) -> str:
+        """The graph as text (``print_graph`` says what the options do)."""
+        return print_graph(self, origins, names)
+
+    def __str__(self) -> str:
+        return self.text()
 
     def to_networkx(self) -> Any:
         """A ``networkx.DiGraph`` of nodes, parameters and results (see ``ir/analysis.py``)."""
-        from nngraph.ir.analysis import to_networkx
-
         return to_networkx(self)
 
 
 def _check_owner(graph: Graph, value: Value) -> None:
     if value.graph is not graph:
         raise ValueError(f"{value!r} belongs to another graph ({value.graph.name!r})")
-
-
-def _current_builder(graph: Graph) -> Builder:
-    from nngraph.ir.builder import Builder
-
-    builder = Builder.current()
-    if builder.graph is not graph:
-        raise ValueError(f"the current builder adds to {builder.graph.name!r}, not {graph.name!r}")
-    return builder

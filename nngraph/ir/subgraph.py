@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from nngraph.ir.graph import Graph
+if TYPE_CHECKING:  # the nodes of a graph hold such attributes
+    from nngraph.ir.graph import Graph
 
 __all__ = ["Subgraph"]
 
@@ -18,9 +20,7 @@ class Subgraph:
     @cached_property
     def text(self) -> str:
         """The graph's text without origins and names."""
-        from nngraph.ir.text import print_graph
-
-        return print_graph(self.graph, origins=False, names=False)
+        return self.graph.text(origins=False, names=False)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Subgraph) and (

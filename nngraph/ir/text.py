@@ -22,19 +22,21 @@ import json
 import re
 import struct
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nngraph.ir.attributes import attributes
 from nngraph.ir.dims import SymDim
 from nngraph.ir.dtypes import DType
-from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.literal import Literal
 from nngraph.ir.op import Array
-from nngraph.ir.parser import TextError, parse_graph
 from nngraph.ir.subgraph import Subgraph
 
-__all__ = ["TextError", "parse_graph", "print_attribute", "print_graph"]
+if TYPE_CHECKING:  # str(graph) is its text
+    from nngraph.ir.graph import Graph, Node, Value
+
+__all__ = ["print_attribute", "print_graph"]
 
 _WORD = re.compile(r"(?!inf\Z)[A-Za-z_][A-Za-z0-9_.]*\Z")
 _LABEL = re.compile(r"(?![0-9]+\Z)[A-Za-z0-9_][A-Za-z0-9_.]*\Z")

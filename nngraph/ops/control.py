@@ -172,7 +172,7 @@ def _backward_body(op: Scan, seeded: tuple[int, ...]) -> Subgraph:
     const_values, carry_values, x_values = declare(consts), declare(carries), declare(xs)
     stack_grads = declare(source.outputs[i] for i in seeded)
     with Builder(graph) as builder:
-        results = source.copy_into(builder, [*carry_values, *const_values, *x_values])
+        results = source.copy_into(builder.copy, [*carry_values, *const_values, *x_values])
         seeds = [(results[i], g) for i, g in zip(_floats(carries), grads, strict=True)]
         seeds += [(results[i], g) for i, g in zip(seeded, stack_grads, strict=True)]
         seeds = [(r, g) for r, g in seeds if r.type.dtype.is_floating_point]

@@ -125,9 +125,21 @@ def test_values_of_other_graphs_are_refused() -> None:
         graph.add_node(Neg(), [other.inputs[0]])
     with pytest.raises(ValueError, match="belongs to another graph"):
         graph.add_output(other.inputs[0])
-    with Builder(other), pytest.raises(ValueError, match="the current builder adds to"):
+    with Builder(other), pytest.raises(RuntimeError, match="no Builder of graph 'main' is in"):
         neg(graph.inputs[0])
-    with pytest.raises(RuntimeError, match="no Builder is in force"):
+
+
+def test_builders_nest_and_each_graph_has_its_own() -> None:
+    graph, other = line(1), line(1)
+    (last,) = graph.nodes
+    with Builder(graph):
+        with Builder(graph, before=last), Builder(other):
+            before = neg(graph.inputs[0])
+            elsewhere = neg(other.inputs[0])
+        after = neg(graph.inputs[0])
+    assert [n.output for n in graph.nodes] == [before, last.output, after]
+    assert elsewhere.graph is other
+    with pytest.raises(RuntimeError, match="no Builder of graph 'main' is in force"):
         neg(graph.inputs[0])
 
 
@@ -177,7 +189,7 @@ def test_inlining_copies_nodes_origins_and_hints() -> None:
     node.output.hint = "h"
     inner.add_output(node.output)
     graph = Graph()
-    (out,) = inner.copy_into(Builder(graph), [graph.add_input(F32)])
+    (out,) = inner.copy_into(Builder(graph).copy, [graph.add_input(F32)])
     assert (out.hint, out.producer.origin.module) == ("h", "m") if out.producer else False
 
 

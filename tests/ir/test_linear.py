@@ -12,7 +12,8 @@ import pytest
 from nngraph.ir.analysis import last_reads, live_bytes
 from nngraph.ir.equality import structurally_equal
 from nngraph.ir.graph import Graph
-from nngraph.ir.text import parse_graph, print_graph
+from nngraph.ir.parser import parse_graph
+from nngraph.ir.text import print_graph
 from nngraph.ir.verify import verify
 from tests.support.counting import calls
 from tests.support.toy import REGISTRY, chain

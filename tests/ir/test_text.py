@@ -13,8 +13,9 @@ from nngraph.ir.equality import difference
 from nngraph.ir.graph import Graph
 from nngraph.ir.literal import Literal
 from nngraph.ir.origin import Origin
+from nngraph.ir.parser import TextError, parse_graph
 from nngraph.ir.subgraph import Subgraph
-from nngraph.ir.text import TextError, parse_graph, print_attribute, print_graph
+from nngraph.ir.text import print_attribute, print_graph
 from nngraph.ir.types import tensor_type
 from tests.support.toy import F32, REGISTRY, Add, Halves, Neg, body, chain, tagged
 

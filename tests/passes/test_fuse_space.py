@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from nngraph.ir.graph import Graph
-from nngraph.ir.text import parse_graph
+from nngraph.ir.parser import parse_graph
 from nngraph.ops import REGISTRY
 from nngraph.passes.fuse_space import Space, align, is_unit_reshape
 

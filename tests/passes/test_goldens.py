@@ -9,7 +9,8 @@ import pytest
 
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph
-from nngraph.ir.text import parse_graph, print_graph
+from nngraph.ir.parser import parse_graph
+from nngraph.ir.text import print_graph
 from nngraph.ir.verify import verify
 from nngraph.ops import REGISTRY
 from nngraph.passes.base import Context

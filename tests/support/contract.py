@@ -80,7 +80,7 @@ def gradient_graph(graph: Graph) -> Graph:
     seeds = [result.add_input(v.type) for v in outputs if is_float(v)]
     wanted = [v for v in parameters if is_float(v)]
     with Builder(result) as builder:
-        made = twin.copy_into(builder, parameters)
+        made = twin.copy_into(builder.copy, parameters)
         pairs = list(zip([v for v in made if is_float(v)], seeds, strict=True))
         found = reverse(list(result.nodes), pairs, wanted, add)
         for value, gradient in zip(wanted, found, strict=True):
