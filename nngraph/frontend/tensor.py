@@ -212,7 +212,7 @@ class Tensor(PointwiseMethods, SpecialMethods, ReductionMethods, ShapeMethods, P
     ) -> Tensor:
         return as_tensor_like(fill_value, dtype or self.dtype, self).expand(*size).clone()
 
-    def new_tensor(self, data: Any, *, dtype: DType | None = None, requires_grad: bool = False,
+    def new_tensor(self, data: Any, *, dtype: DType | None = None, requires_grad: Any = False,
                    **_: Any) -> Tensor:  # fmt: skip
         from nngraph.frontend.creation import tensor
 

@@ -112,9 +112,10 @@ def write_through(alias: Alias, part: TensorBase) -> Any:
         case Slice(starts=starts, sizes=sizes, steps=steps):
             return slice_update(base, part, starts, sizes, steps)
         case Split(axis=axis, sizes=sizes):
-            starts = [0] * base.ndim
-            starts[axis] = sum(int(s) for s in sizes[: alias.index])  # type: ignore[arg-type]
-            return slice_update(base, part, starts, part.type.shape)
+            offsets: list[Dim] = [0] * base.ndim
+            for size in sizes[: alias.index]:
+                offsets[axis] = offsets[axis] + size
+            return slice_update(base, part, offsets, part.type.shape)
     raise RuntimeError(
         "unsupported operation: more than one element of the written-to tensor refers to a single "
         "memory location. Please clone() the tensor before performing the operation."

@@ -40,7 +40,7 @@ class IndexMethods(TensorBase):
         if isinstance(key, TensorBase) and key.dtype is bool_ and key.ndim:
             filler = _filler(self, value)
             if filler.type.size == 1 and key.type.shape == self.type.shape[: key.ndim]:
-                mask = key.reshape(*key.type.shape, *(1,) * (self.ndim - key.ndim))
+                mask = cast("Tensor", key).reshape(*key.type.shape, *(1,) * (self.ndim - key.ndim))
                 self._assign(ops.where(mask, filler.reshape(()), self)._variable)
                 return
             if active_trace() is not None:

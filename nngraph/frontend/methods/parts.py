@@ -73,7 +73,7 @@ class PartMethods(TensorBase):
         empty = ops.full(0, self.dtype, (*lead, side * side), self)
         index = ops.constant(places.astype(np.int64), self)
         filled = ops.scatter_slices(empty, index, self, len(lead), "none")
-        return cast("Tensor", filled).reshape(*lead, side, side)
+        return filled.reshape(*lead, side, side)
 
     def trace(self: Tensor) -> Tensor:
         """The sum of a matrix's diagonal."""

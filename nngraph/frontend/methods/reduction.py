@@ -163,7 +163,7 @@ class ReductionMethods(TensorBase):
             *, correction: int | None = None) -> Tensor:  # fmt: skip
         """Variance; ``correction`` (1 if ``unbiased``) is taken from the number of elements."""
         if isinstance(dim, bool):  # var(unbiased)
-            dim, unbiased = None, dim
+            unbiased, dim = dim, None
         less = correction if correction is not None else int(unbiased)
         return ops.var(self, self._axes(dim), less, keepdim)
 

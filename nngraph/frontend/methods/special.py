@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.limits import finfo
@@ -114,8 +114,9 @@ class SpecialMethods(TensorBase):
 
     def float_power(self: Tensor, exponent: Operand) -> Tensor:
         """``pow`` in float64."""
-        power = exponent.to(float64) if isinstance(exponent, TensorBase) else float(exponent)
-        return self.to(float64).pow(power)
+        if isinstance(exponent, TensorBase):
+            return self.to(float64).pow(cast("Tensor", exponent).to(float64))
+        return self.to(float64).pow(float(exponent))
 
     def heaviside(self: Tensor, values: Tensor) -> Tensor:
         """0 below zero, 1 above, ``values`` at zero."""
