@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nngraph import nn, optim
+from nngraph.backends import BackendError
 from nngraph.frontend import autograd
 from nngraph.frontend.checkpoint import load, save
 from nngraph.frontend.compile import compile, trace
@@ -271,6 +272,7 @@ from nngraph.frontend.toplevel import (
     vstack,
     xlogy,
 )
+from nngraph.frontend.trace import ConcretizationError, TraceError
 from nngraph.frontend.tracing import spec
 from nngraph.ir.dtypes import DType as dtype
 from nngraph.ir.dtypes import (
@@ -288,6 +290,8 @@ from nngraph.ir.dtypes import (
     uint64,
 )
 from nngraph.ir.dtypes import bool_ as bool
+from nngraph.runtime.checkpoint import CheckpointError
+from nngraph.runtime.finite import NonFiniteError
 from nngraph.version import __version__
 
 float = float32
@@ -298,6 +302,7 @@ long = int64
 short = int16
 
 __all__ = [
+    "BackendError", "CheckpointError", "ConcretizationError", "NonFiniteError", "TraceError",
     "Size", "Tensor", "__version__", "abs", "absolute", "acos", "acosh", "add", "addcdiv",
     "addcmul", "addmm", "addmv", "all", "allclose", "amax", "amin", "aminmax", "any", "arange",
     "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax",

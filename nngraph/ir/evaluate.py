@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import Array
 
@@ -29,7 +31,8 @@ def evaluate(
     for node in graph.nodes:
         inputs = tuple(live[v] for v in node.inputs)
         try:
-            outputs = node.op.eval(*inputs)
+            with np.errstate(all="ignore"):  # NaN and infinity are results like others
+                outputs = node.op.eval(*inputs)
         except IndexError as error:  # an index among the values: say whose
             where = f"\n    in {node.op.name} at {node.origin}" if str(node.origin) else ""
             raise IndexError(f"{error}{where}") from None

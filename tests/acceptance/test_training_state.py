@@ -1,4 +1,4 @@
-"""What users change between calls takes effect at the next one, as in PyTorch, with no new trace."""
+"""What users change between calls takes effect at the next one, with no new trace."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NUMBERS = {
 
 @pytest.fixture(scope="module", params=[(b, r) for b in BACKENDS for r in RULES], ids="-".join)
 def pair(request: pytest.FixtureRequest) -> tuple[Trainer, Trainer, str]:
-    """nngraph's training and PyTorch's, compiled once for all tests here."""
+    """Training in both frameworks, compiled once for all tests here."""
     backend, rule = request.param
     start = start_weights()
     ours, theirs = Trainer(backend, RULES[rule], start), Trainer(None, RULES[rule], start)
