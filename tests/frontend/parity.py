@@ -7,6 +7,7 @@ An expression is Python text over ``m`` (``torch`` or ``nngraph``), ``np`` and t
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import ml_dtypes
@@ -203,7 +204,8 @@ def check_compiled(text: str) -> None:
 
 
 def cases(text: str) -> list[str]:
-    """The expressions of a table: two spaces or a new line between them."""
+    """The expressions of a table, with two spaces or a new line between them; \\ joins lines."""
+    text = re.sub(r"\s*\\\n\s*", " ", text)
     return [case for line in text.splitlines() for case in line.strip().split("  ") if case]
 
 

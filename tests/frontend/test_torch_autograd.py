@@ -61,19 +61,25 @@ PROGRAMS = cases(r"""
     m.autograd.grad([y.sum(), (y * p).sum()], [y, p])
     a = y * 2; m.autograd.grad((a * a).sum(), a)
     a = m.autograd.grad((y**4).sum(), y, create_graph=True)[0]; m.autograd.grad(a.sum(), y)
-    a = m.autograd.grad((p.log() * y**3).sum(), y, create_graph=True)[0]; c2 = m.autograd.grad(a.sum(), y, create_graph=True)[0]; c2.sum().backward(); [y.grad, p.grad]
-    a = m.autograd.grad(y.sin().sum(), y, create_graph=True)[0]; a = m.autograd.grad(a.sum(), y, create_graph=True)[0]; m.autograd.grad(a.sum(), y)
-    a = m.autograd.grad(y.softmax(1)[:, 0].sum(), y, create_graph=True)[0]; (a * a).sum().backward(); y.grad
-    a = m.autograd.grad((y @ y.t()).tanh().sum(), y, create_graph=True)[0]; (a * p).sum().backward(); [y.grad, p.grad]
+    a = m.autograd.grad((p.log() * y**3).sum(), y, create_graph=True)[0]; c2 = \
+        m.autograd.grad(a.sum(), y, create_graph=True)[0]; c2.sum().backward(); [y.grad, \
+        p.grad]
+    a = m.autograd.grad(y.sin().sum(), y, create_graph=True)[0]; a = m.autograd.grad(a.sum(), \
+        y, create_graph=True)[0]; m.autograd.grad(a.sum(), y)
+    a = m.autograd.grad(y.softmax(1)[:, 0].sum(), y, create_graph=True)[0]; (a * \
+        a).sum().backward(); y.grad
+    a = m.autograd.grad((y @ y.t()).tanh().sum(), y, create_graph=True)[0]; (a * \
+        p).sum().backward(); [y.grad, p.grad]
     (y**3).sum().backward(create_graph=True); a = y.grad; y.grad = None; a.sum().backward(); y.grad
     y.is_leaf, (y + 1).is_leaf, (y + 1).requires_grad, (y + 1).detach().requires_grad
-    y.argmax().requires_grad, (y > 0).requires_grad, y.long().requires_grad, y.sort().indices.requires_grad
+    y.argmax().requires_grad, (y > 0).requires_grad, y.long().requires_grad, \
+        y.sort().indices.requires_grad
     y.grad_fn is None, (y * 2).grad_fn is None
     y.clone().requires_grad, y.double().requires_grad, y.data.requires_grad
     y.numpy()
     np.asarray(y.detach()).shape
     m.tensor(3.0, requires_grad=True) * 2 + 1
-""")  # noqa: E501
+""")
 
 
 def run(library, text):
@@ -124,16 +130,21 @@ def test_grad_modes_as_contexts_and_decorators(library):
 
 REPRS = cases(r"""
     m.tensor([1, 2, 3])  m.tensor([1.0, 2.0])  m.tensor([1.5, -2.25])  m.tensor(3.0)  m.tensor(7)
-    m.tensor([])  m.zeros(0, 3)  m.tensor([True, False])  m.tensor([[1, -2], [30, 4]])  m.tensor(True)
+    m.tensor([])  m.zeros(0, 3)  m.tensor([True, False])  m.tensor([[1, -2], [30, 4]])
+    m.tensor(True)
     m.tensor([1e10, 1.0])  m.tensor([1e-7, 1.0])  m.tensor([0.0001, 0.001])  m.tensor([1e5, 1.5])
     m.tensor([float('nan'), 1.0])  m.tensor([float('inf'), -1.5])  m.tensor([1.0], dtype=m.float64)
-    m.tensor([1, 2], dtype=m.int32)  m.tensor([1.5], dtype=m.float16)  m.ones(2, 3)  m.zeros(2, 2, 2)
-    m.tensor([1.0, 2.0], requires_grad=True)  m.tensor([123456.0, 0.5])  m.tensor([0.1, 22.33, 333.444])
+    m.tensor([1, 2], dtype=m.int32)  m.tensor([1.5], dtype=m.float16)  m.ones(2, 3)
+    m.zeros(2, 2, 2)
+    m.tensor([1.0, 2.0], requires_grad=True)  m.tensor([123456.0, 0.5])
+    m.tensor([0.1, 22.33, 333.444])
     m.tensor(0.123456789)  m.tensor(1e-9)  m.tensor([1e8, 2e8])  m.tensor(1234567.0)  m.arange(2000)
     m.arange(30).view(5, 6) * 1.0  m.arange(30)  m.tensor([-1.0, 2.5])  m.tensor(-0.0)
-    m.tensor([1.5], dtype=m.bfloat16)  m.zeros(2, 0, 3)  m.tensor([], dtype=m.int64)  m.arange(1200.0)
-    m.tensor([[1.0, 1e-5], [2.0, 1e4]])  m.zeros(1, 3)  m.tensor([2**40, 1])  m.ones(3, 4, dtype=m.bool)
-""")  # noqa: E501
+    m.tensor([1.5], dtype=m.bfloat16)  m.zeros(2, 0, 3)  m.tensor([], dtype=m.int64)
+    m.arange(1200.0)
+    m.tensor([[1.0, 1e-5], [2.0, 1e4]])  m.zeros(1, 3)  m.tensor([2**40, 1])
+    m.ones(3, 4, dtype=m.bool)
+""")
 
 
 @pytest.mark.parametrize("text", REPRS)
