@@ -15,11 +15,16 @@ from nngraph.ir.subgraph import Subgraph
 
 __all__ = ["attribute_key", "attributes", "op_key", "subgraphs"]
 
+_names: dict[type[Op], tuple[str, ...]] = {}  # dataclasses.fields is slow
+
 
 def attributes(op: Op) -> Iterator[tuple[str, Any]]:
     """(name, value) of each attribute, in the order of the class."""
-    for field in dataclasses.fields(op):
-        yield field.name, getattr(op, field.name)
+    kind = type(op)
+    if kind not in _names:
+        _names[kind] = tuple(field.name for field in dataclasses.fields(kind))
+    for name in _names[kind]:
+        yield name, getattr(op, name)
 
 
 def attribute_key(value: object) -> Hashable:

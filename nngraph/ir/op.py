@@ -27,6 +27,8 @@ class Trait(enum.Enum):
     COMPOSITE = "defined by its decomposition; a backend may run it whole"
     CONTROL = "holds nested graphs"
 
+    __hash__ = object.__hash__  # members are single; Enum hashes their names, in Python
+
 
 @runtime_checkable
 class Operand(Protocol):

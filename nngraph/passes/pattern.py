@@ -16,7 +16,7 @@ from typing import TypeVar
 from nngraph.ir.graph import Node, Value
 from nngraph.ir.op import Op, Trait
 from nngraph.ir.types import TensorType
-from nngraph.passes.splat import is_number, number_of
+from nngraph.passes.splat import SPLATS, is_number, number_of
 
 __all__ = ["Match", "Pattern", "Rule", "Soundness", "any_node", "node", "splat"]
 
@@ -134,10 +134,33 @@ class Rule:
         names = inspect.signature(self.pattern).parameters
         return self.pattern(*map(_Variable, names))
 
+    def may_match(self, op: type[Op], makers: Sequence[type[Op] | None]) -> bool:
+        """False if the pattern cannot fit an ``op`` whose inputs such operators make.
+
+        None stands for an input that no node makes. It looks at classes alone, so that one answer
+        serves all such places.
+        """
+        root = self.root
+        if not issubclass(op, root.op) or (root.trait and root.trait not in op.traits):
+            return False
+        if root.inputs is None:
+            return root.having is None or any(_may_fit(root.having, m) for m in makers)
+        if len(root.inputs) != len(makers):
+            return False
+        orders = (makers, makers[::-1]) if Trait.COMMUTATIVE in op.traits else (makers,)
+        return any(all(map(_may_fit, root.inputs, order)) for order in orders)
+
     def matches(self, root: Node) -> Iterator[Match]:
         """All ways in which the pattern fits at ``root``."""
         for values in _fit_node(self.root, root, {}):
             yield Match(root, values)
+
+
+def _may_fit(pattern: Pattern, maker: type[Op] | None) -> bool:
+    if isinstance(pattern, _Variable):
+        return True
+    wanted = pattern.op if isinstance(pattern, _Apply) else SPLATS
+    return maker is not None and issubclass(maker, wanted)
 
 
 def _fit(pattern: Pattern, value: Value, known: Binding) -> Iterator[Binding]:

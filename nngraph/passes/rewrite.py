@@ -55,7 +55,7 @@ class _Driver:
     rules: list[Rule]
     limit: int
     fired: Counter[str] = field(default_factory=Counter)
-    by_class: dict[type[Op], list[Rule]] = field(default_factory=dict)
+    fitting: dict[tuple[type[Op] | None, ...], list[Rule]] = field(default_factory=dict)
     queue: deque[Node] = field(default_factory=deque)
     queued: set[Node] = field(default_factory=set)
 
@@ -78,10 +78,14 @@ class _Driver:
             self.queue.append(node)
 
     def candidates(self, node: Node) -> list[Rule]:
+        """The rules that fit the classes of the node's operator and of those before it."""
         kind = type(node.op)
-        if kind not in self.by_class:
-            self.by_class[kind] = [r for r in self.rules if issubclass(kind, r.root.op)]
-        return self.by_class[kind]
+        makers = tuple(type(v.producer.op) if v.producer else None for v in node.inputs)
+        found = self.fitting.get((kind, *makers))
+        if found is None:
+            found = [r for r in self.rules if r.may_match(kind, makers)]
+            self.fitting[kind, *makers] = found
+        return found
 
     def found(self, node: Node) -> tuple[Rule, Match] | None:
         """The first rule that fires here."""

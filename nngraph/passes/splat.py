@@ -11,7 +11,10 @@ from nngraph.ir.op import Array
 from nngraph.ir.types import TensorType, type_of_array
 from nngraph.ops import Constant, Full, constant, full
 
-__all__ = ["emit", "is_number", "number_of", "splat_of"]
+__all__ = ["SPLATS", "emit", "is_number", "number_of", "splat_of"]
+
+#: The operators that ``splat_of`` sees through.
+SPLATS = (Constant, Full)
 
 
 def splat_of(value: Value) -> Array | None:

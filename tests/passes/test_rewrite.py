@@ -4,6 +4,7 @@ import pytest
 
 from nngraph import ops
 from nngraph.ir.graph import Graph
+from nngraph.ir.op import Trait
 from nngraph.ir.origin import Origin
 from nngraph.ir.types import TypeMismatch, tensor_type
 from nngraph.passes.base import Context, Event
@@ -100,3 +101,16 @@ def test_unread_nodes_are_left_alone() -> None:
     graph.add_node(ops.Neg(), [graph.outputs[0]])
     graph._outputs.replace_input(0, graph.inputs[0])
     assert Rewrite((NEG_NEG,)).run(graph, Context()) == 1  # the one whose result a node reads
+
+
+def test_classes_tell_where_a_rule_cannot_fire() -> None:
+    rule = Rule("f", lambda x: node(ops.Add, node(ops.Neg, x), splat(0.0)), lambda m: m.x)
+    assert rule.may_match(ops.Add, (ops.Neg, ops.Full))
+    assert rule.may_match(ops.Add, (ops.Constant, ops.Neg)), "operands of a sum may be exchanged"
+    assert not rule.may_match(ops.Sub, (ops.Neg, ops.Full))
+    assert not rule.may_match(ops.Add, (ops.Neg, None))
+    assert not rule.may_match(ops.Add, (ops.Abs, ops.Full))
+    assert not rule.may_match(ops.Add, (ops.Neg,))
+    some = Rule("g", lambda x: any_node(trait=Trait.ELEMENTWISE, having=splat()), lambda m: m.x)
+    assert some.may_match(ops.Neg, (ops.Full,)) and not some.may_match(ops.Neg, (ops.Abs,))
+    assert not some.may_match(ops.MatMul, (ops.Full, ops.Full))
