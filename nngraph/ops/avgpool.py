@@ -88,7 +88,8 @@ _CASES: tuple[tuple[Sizes, Sizes, Sizes, Pairs, bool, bool, int | None, str], ..
 def _cases() -> Iterator[tuple[AvgPool, Array, str]]:
     rng = np.random.default_rng(7)
     for shape, *attributes, note in _CASES:
-        yield AvgPool(*attributes), rng.standard_normal(shape).astype(np.float32), note  # type: ignore[arg-type]
+        x = rng.standard_normal(shape).astype(np.float32)
+        yield AvgPool(*attributes), x, note  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

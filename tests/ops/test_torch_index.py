@@ -31,7 +31,9 @@ def check(build: Any, wanted: torch.Tensor, inputs: Any, leaves: Any, tolerance:
     (y, *_), found = run_with_gradients(build, inputs, (c,))
     np.testing.assert_allclose(y, wanted.detach(), atol=tolerance, rtol=tolerance)
     for ours, theirs in zip(found, grads, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=tolerance, rtol=tolerance)  # type: ignore[arg-type]
+        np.testing.assert_allclose(
+            ours, theirs, atol=tolerance, rtol=tolerance  # type: ignore[arg-type]
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), KINDS)

@@ -49,7 +49,9 @@ def test_cross_entropy(shape: Any, reduction: str, smoothing: float, dtype: Any)
         )  # fmt: skip
         tolerance = 1e-11 if dtype is np.float64 else 1e-5
         np.testing.assert_allclose(y, loss.detach(), rtol=tolerance, atol=tolerance)
-        np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)  # type: ignore[arg-type]
+        np.testing.assert_allclose(
+            found, wanted, rtol=tolerance, atol=tolerance  # type: ignore[arg-type]
+        )  # fmt: skip
 
 
 def test_all_targets_ignored() -> None:
