@@ -119,6 +119,8 @@ class FuseKernels:
         """True for one product followed by elementwise operators of its result's shape."""
         if len(products) != 1 or nodes[0] is not products[0]:
             return False
+        if any(v.producer is not None and is_free(v.producer) for v in products[0].inputs):
+            return False  # the product's kernel reads its operands from memory
         rest = nodes[1:]
         shape = products[0].output.type.shape
         if len(rest) > self.limits.epilogue or not all(is_point(n) for n in rest):

@@ -173,3 +173,15 @@ graph g {
   output %y
 }"""
     )
+
+
+def test_a_product_of_a_fill_takes_no_epilogue():
+    """Its kernel reads operands from memory; a fill inside the group would have no buffer."""
+    graph = fuse("""
+        input %w: f32[4,3]
+        %a: f32[6,4] = full() {value=1.0, dtype=f32, shape=(6, 4)}
+        %b: f32[6,3] = matmul(%a, %w) {transpose_a=false, transpose_b=false}
+        %c: f32[6,3] = relu(%b)
+        output %c
+    """)
+    assert not any(line.startswith("product") for line in groups(graph))
