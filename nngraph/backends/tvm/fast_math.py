@@ -26,6 +26,8 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
+from nngraph.backends.tvm.tir_passes import kernel_passes
+
 PIPELINE = "nngraph"
 
 
@@ -347,9 +349,9 @@ class Float64Tanh:
 
 
 def _pipeline() -> tuple[Any, Any, Any]:
-    body, host, device = tirx.get_tir_pipeline("s_tir")
+    _, host, device = tirx.get_tir_pipeline("s_tir")
     return (
-        tvm.transform.Sequential([Float64Tanh(), body]),
+        tvm.transform.Sequential([Float64Tanh(), kernel_passes()]),
         lambda: tvm.transform.Sequential([VectorMath(), host()]),
         device,
     )
