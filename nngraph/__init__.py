@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nngraph import nn, optim
-from nngraph.backends import BackendError
+from nngraph.backends.base import BackendError
 from nngraph.frontend import autograd
 from nngraph.frontend.checkpoint import load, save
 from nngraph.frontend.compile import compile, trace

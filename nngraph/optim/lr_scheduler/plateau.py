@@ -72,7 +72,9 @@ class ReduceLROnPlateau(LRScheduler):
         """Whether a reduction is so recent that nothing counts."""
         return self.cooldown_counter > 0
 
-    def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]
+    def step(  # type: ignore[override]
+        self, metrics: SupportsFloat, epoch: int | None = None
+    ) -> None:
         """Looks at the metric (a number or a tensor of one element)."""
         current = float(metrics)
         if epoch is not None:
