@@ -10,16 +10,15 @@ import numpy as np
 
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType
-from nngraph.ops.core import need, need_same_dtype
+from nngraph.ops.core import need
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.indexing import (
     REDUCTIONS,
+    Scattering,
     in_range,
     need_axis,
     need_indices,
-    need_reduction,
     scatter_flat,
-    scatter_vjp,
 )
 
 __all__ = ["GatherElements", "ScatterElements", "gather_elements", "scatter_elements"]
@@ -68,23 +67,17 @@ class GatherElements(Op):
 
 
 @dataclass(frozen=True)
-class ScatterElements(Op):
+class ScatterElements(Scattering):
     """``torch.scatter`` and ``torch.scatter_reduce``: the adjoint addressing of GatherElements.
 
     ``updates`` has the indices' shape; ``reduction`` as in ``ScatterSlices``.
     """
 
-    axis: int
-    reduction: str = "none"
     name: ClassVar[str] = "scatter_elements"
 
-    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
-        x, indices, updates = types
-        need_same_dtype(self.name, (x, updates))
-        need_reduction(self.name, self.reduction)
-        (wanted,) = GatherElements(self.axis).infer(x, indices)
-        need(updates == wanted, self.name, "the updates operand", updates, str(wanted))
-        return (x,)
+    @property
+    def reader(self) -> GatherElements:
+        return GatherElements(self.axis)
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x, indices, updates = inputs
@@ -95,16 +88,6 @@ class ScatterElements(Op):
         for size, position in zip(x.shape, grid, strict=True):
             places = places * size + position
         return (scatter_flat(x, places, updates, self.reduction),)
-
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
-        x, indices, updates = inputs
-        to_x, to_updates = scatter_vjp(
-            self.reduction, x, updates, outputs[0], grads[0],
-            lambda v: gather_elements(v, indices, self.axis),
-            lambda v, u, r: scatter_elements(v, indices, u, self.axis, r),
-        )  # fmt: skip
-        return (to_x, None, to_updates)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

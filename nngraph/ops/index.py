@@ -13,17 +13,16 @@ from nngraph.ir.dtypes import DType, bool_, float32, int64
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import unsqueeze
-from nngraph.ops.core import need, need_same_dtype
+from nngraph.ops.core import need
 from nngraph.ops.creation import iota, zeros_like
 from nngraph.ops.elementwise import cast, eq
 from nngraph.ops.indexing import (
     REDUCTIONS,
+    Scattering,
     in_range,
     need_axis,
     need_indices,
-    need_reduction,
     scatter_flat,
-    scatter_vjp,
 )
 
 __all__ = ["OneHot", "ScatterSlices", "Take", "one_hot", "scatter_slices", "take"]
@@ -68,7 +67,7 @@ class Take(Op):
 
 
 @dataclass(frozen=True)
-class ScatterSlices(Op):
+class ScatterSlices(Scattering):
     """x with slices along ``axis`` combined with ``updates`` (of the shape ``Take`` returns).
 
     ``reduction``: "none" replaces (of duplicate indices the last wins, and as in PyTorch each
@@ -76,17 +75,11 @@ class ScatterSlices(Op):
     gradient of "mul" is exact at zeros too, its own gradient is not.
     """
 
-    axis: int
-    reduction: str = "none"
     name: ClassVar[str] = "scatter_slices"
 
-    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
-        x, indices, updates = types
-        need_same_dtype(self.name, (x, updates))
-        need_reduction(self.name, self.reduction)
-        (wanted,) = Take(self.axis).infer(x, indices)
-        need(updates == wanted, self.name, "the updates operand", updates, str(wanted))
-        return (x,)
+    @property
+    def reader(self) -> Take:
+        return Take(self.axis)
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x, indices, updates = inputs
@@ -97,16 +90,6 @@ class ScatterSlices(Op):
         rows = np.arange(outer)[:, None] * size + index
         places = rows[:, :, None] * inner + np.arange(inner)
         return (scatter_flat(x, places, updates, self.reduction),)
-
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
-        x, indices, updates = inputs
-        to_x, to_updates = scatter_vjp(
-            self.reduction, x, updates, outputs[0], grads[0],
-            lambda v: take(v, indices, self.axis),
-            lambda v, u, r: scatter_slices(v, indices, u, self.axis, r),
-        )  # fmt: skip
-        return (to_x, None, to_updates)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

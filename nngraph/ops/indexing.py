@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from nngraph.ir.dtypes import int32, int64
-from nngraph.ir.op import Array, O, Thunk
+from nngraph.ir.op import Array, O, Op, Thunk, apply1
 from nngraph.ir.types import TensorType
-from nngraph.ops.core import need, widen
+from nngraph.ops.core import need, need_same_dtype, widen
 from nngraph.ops.creation import ones_like, zeros_like
 from nngraph.ops.elementwise import cast, div, eq, ge, gt, mul, where
 
-__all__ = ["REDUCTIONS", "in_range", "need_axis", "need_indices", "need_reduction",
-           "none_from_the_end", "scatter_flat", "scatter_vjp"]  # fmt: skip
+__all__ = ["REDUCTIONS", "Scattering", "in_range", "need_axis", "need_indices",
+           "none_from_the_end", "scatter_flat"]  # fmt: skip
 
 REDUCTIONS = ("none", "add", "max", "min", "mul")
 _UFUNC = {"add": np.add, "max": np.maximum, "min": np.minimum, "mul": np.multiply}
@@ -122,3 +124,37 @@ def _product_grad_updates(x: O, updates: O, y: O, g: O, read: Callable[[O], O],
 def need_reduction(op: str, reduction: str) -> None:
     """Refuses an unknown reduction."""
     need(reduction in REDUCTIONS, op, "reduction", repr(reduction), f"one of {REDUCTIONS}")
+
+
+@dataclass(frozen=True)
+class Scattering(Op):
+    """x with elements combined with ``updates``: what one operator reads, this one writes.
+
+    ``updates`` has the type of what ``reader`` returns for x and the indices.
+    """
+
+    axis: int
+    reduction: str = "none"
+
+    @property
+    def reader(self) -> Op:
+        """The operator that gathers from x what this one addresses."""
+        raise NotImplementedError(f"{type(self).__name__}.reader")
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        x, indices, updates = types
+        need_same_dtype(self.name, (x, updates))
+        need_reduction(self.name, self.reduction)
+        (wanted,) = self.reader.infer(x, indices)
+        need(updates == wanted, self.name, "the updates operand", updates, str(wanted))
+        return (x,)
+
+    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+            ) -> Sequence[Thunk | None]:  # fmt: skip
+        x, indices, updates = inputs
+        to_x, to_updates = scatter_vjp(
+            self.reduction, x, updates, outputs[0], grads[0],
+            lambda v: apply1(self.reader, v, indices),
+            lambda v, u, r: apply1(replace(self, reduction=r), v, indices, u),
+        )  # fmt: skip
+        return (to_x, None, to_updates)
