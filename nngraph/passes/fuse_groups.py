@@ -72,9 +72,12 @@ class Partition:
         """False once the group was merged into another."""
         return self.home[group.nodes[0]] is group
 
-    def sources(self, node: Node) -> Iterator[Node]:
-        """The nodes, looked up through free ones, that make what ``node`` reads."""
-        for value in node.inputs:
+    def sources(self, node: Node, operand: int | None = None) -> Iterator[Node]:
+        """The nodes, looked up through free ones, that make what ``node`` reads.
+
+        ``operand``: of this operand only.
+        """
+        for value in node.inputs if operand is None else (node.inputs[operand],):
             producer = value.producer
             if producer is None:
                 continue

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph, Node, Value
@@ -20,7 +21,7 @@ from nngraph.passes.base import Context
 from nngraph.passes.fuse_groups import Group, Partition, is_free
 from nngraph.passes.fuse_space import Space, align, is_point, is_reduction
 
-__all__ = ["FuseKernels", "Limits"]
+__all__ = ["FuseKernels", "Limits", "may_divide_by_zero", "source_of"]
 
 PRODUCTS = frozenset({"matmul", "conv", "conv_input_grad"})
 COSTLY = frozenset({
@@ -28,6 +29,9 @@ COSTLY = frozenset({
     "div", "sqrt", "rsqrt", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh",
     "atan2", "fmod", "remainder", "floor_divide", "reciprocal",
 })  # fmt: skip
+
+
+DIVISIONS = frozenset({"floor_divide", "remainder", "fmod"})
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,8 @@ class FuseKernels:
         nodes = sorted([*a.nodes, *b.nodes], key=partition.order.__getitem__)
         if len(nodes) > self.limits.nodes or not partition.can_join(a, b):
             return False
+        if _makes_divisor(partition, nodes):
+            return False
         products = [n for n in nodes if n.op.name in PRODUCTS]
         if products:
             return self.products and self._is_epilogue(partition, products, nodes)
@@ -148,6 +154,32 @@ class FuseKernels:
             return True
         after = _after_reductions(nodes)
         return not any(space.of(v) & space.reduced for v in after)
+
+
+def may_divide_by_zero(node: Node) -> bool:
+    """True for a division of integers by what is no number: its divisor has to be checked."""
+    if node.op.name not in DIVISIONS or node.output.type.dtype.is_floating_point:
+        return False
+    producer = source_of(node.inputs[1]).producer
+    op: Any = None if producer is None else producer.op
+    return op is None or op.name != "full" or op.value == 0
+
+
+def source_of(value: Value) -> Value:
+    """What a value shows through broadcasts and reshapes that kernels copy."""
+    producer = value.producer
+    while producer is not None and is_free(producer) and producer.inputs:
+        value = producer.inputs[0]
+        producer = value.producer
+    return value
+
+
+def _makes_divisor(partition: Partition, nodes: Sequence[Node]) -> bool:
+    """True if a divisor that has to be checked first would be made within the kernel."""
+    inside = set(nodes)
+    return any(
+        inside.intersection(partition.sources(n, operand=1)) for n in nodes if may_divide_by_zero(n)
+    )
 
 
 def _repeats(nodes: Sequence[Node], space: Space) -> bool:

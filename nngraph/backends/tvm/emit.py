@@ -16,6 +16,7 @@ from nngraph.backends.tvm.program import (
     Loop,
     Program,
     Storage,
+    ZeroCheck,
 )
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.subgraph import Subgraph
@@ -25,7 +26,7 @@ from nngraph.ops.control import Fused
 from nngraph.ops.core import Literal
 from nngraph.passes.base import Context, Pass, Pipeline
 from nngraph.passes.dce import DeadCode
-from nngraph.passes.fuse_kernels import PRODUCTS, FuseKernels
+from nngraph.passes.fuse_kernels import PRODUCTS, FuseKernels, may_divide_by_zero, source_of
 from nngraph.passes.plan_memory import Cycle, Step, lifetimes, order_steps, plan_arena
 
 __all__ = ["KERNEL_PASSES", "emit_program"]
@@ -89,7 +90,7 @@ class _Emitter:
         self.constants: dict[Literal, int] = {}
         self.work: list[_Work] = []
         self.checks: list[Check] = []
-        self._checked: set[tuple[int, int]] = set()
+        self._checked: set[tuple[int, IndexCheck | ZeroCheck]] = set()
         states = [s.input for s in graph.states]
         for kind, values in (
             ("input", graph.inputs), ("scalar", tuple(graph.scalars.values())), ("state", states),
@@ -124,6 +125,8 @@ class _Emitter:
             return
         if node.op.name in _INDEXED:
             self._check_indices(node)
+        for name, divisor in _divisors(node):
+            self._check_zeros(node, name, divisor)
         types = tuple(v.type for v in node.inputs)
         spec = KernelSpec(node.op, types, tuple(v.type for v in node.outputs))
         reads = tuple(self.home[v] for v in _operands(node))
@@ -134,13 +137,49 @@ class _Emitter:
         op: Any = node.op
         indices = node.inputs[_INDEXED[op.name]]
         size = node.inputs[0].type.static_shape[op.axis]
-        key = (self.home[indices], size)
-        if key in self._checked or indices.type.size == 0:
+        self._check(IndexCheck(size), indices, Check(op.name, op.axis, size, str(node.origin)))
+
+    def _check_zeros(self, node: Node, name: str, divisor: Value) -> None:
+        self._check(ZeroCheck(), divisor, Check(name, None, 0, str(node.origin)))
+
+    def _check(self, op: IndexCheck | ZeroCheck, value: Value, check: Check) -> None:
+        """Looks at all elements of a value before its reader runs; once, however many readers."""
+        key = (self.home[value], op)
+        if key in self._checked or value.type.size == 0:
             return
         self._checked.add(key)
-        spec = KernelSpec(IndexCheck(size), (indices.type,), ())
-        self.work.append(_Work(spec, (key[0],), (), str(node.origin), status=len(self.checks)))
-        self.checks.append(Check(op.name, op.axis, size, str(node.origin)))
+        spec = KernelSpec(op, (value.type,), ())
+        self.work.append(_Work(spec, (key[0],), (), check.origin, status=len(self.checks)))
+        self.checks.append(check)
+
+
+def _divisors(node: Node) -> list[tuple[str, Value]]:
+    """(operator, divisor) of the divisions of integers in a kernel.
+
+    Raises:
+        ZeroDivisionError: if a divisor is known to hold a zero.
+    """
+    op: Any = node.op
+    if op.name != "fused":
+        return [(op.name, node.inputs[1])] if may_divide_by_zero(node) else []
+    outer = dict(zip(op.body.graph.inputs, node.inputs, strict=True))
+    found = []
+    for inner in op.body.graph.nodes:
+        if may_divide_by_zero(inner):
+            divisor = source_of(inner.inputs[1])
+            if divisor in outer:
+                found.append((inner.op.name, outer[divisor]))
+            elif _has_zero(divisor):
+                raise ZeroDivisionError(
+                    f"{inner.op.name}: an integer is divided by zero (at {inner.origin})"
+                )
+    return found
+
+
+def _has_zero(known: Value) -> bool:
+    """Of a number, a literal of one element, or a counter, which starts at 0."""
+    op: Any = known.producer and known.producer.op
+    return bool(op.literal.array == 0) if op.name == "constant" else True
 
 
 def _loop(node: Node) -> Loop | None:

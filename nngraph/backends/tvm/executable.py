@@ -93,6 +93,7 @@ class TvmExecutable:
 
         Raises:
             IndexError: if an operator met an index out of range; states are as they were.
+            ZeroDivisionError: if an integer was to be divided by zero; likewise.
         """
         for array, value in zip(self._scalars, scalars, strict=True):
             array[...] = value
@@ -124,13 +125,7 @@ class TvmExecutable:
 
     def _raise(self) -> None:
         slot = int(np.flatnonzero(self._status[:, 0])[0])
-        check = self.program.checks[slot]
-        where = f" (at {check.origin})" if check.origin else ""
-        raise IndexError(
-            f"{check.what}: index {int(self._status[slot, 1])} is out of range "
-            f"for axis {check.axis} of size {check.size}; "
-            f"indices must be in [{-check.size}, {check.size - 1}]{where}"
-        )
+        raise self.program.checks[slot].error(int(self._status[slot, 1]))
 
     def _make(self, number: int) -> Array:
         type = self.program.storages[number].type

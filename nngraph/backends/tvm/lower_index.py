@@ -1,8 +1,9 @@
-"""Reading and writing by index, and the check that reports an index out of range."""
+"""Reading and writing by index; the checks that report an index out of range, and zeros."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from tvm import tirx
@@ -16,7 +17,7 @@ from nngraph.backends.tvm.kernels.scatter import (
     take_rows,
 )
 from nngraph.backends.tvm.lower_move import build_copy
-from nngraph.backends.tvm.lower_types import storage_type
+from nngraph.backends.tvm.lower_types import Expr, storage_type
 from nngraph.backends.tvm.program import KernelSpec
 from nngraph.backends.tvm.specs import ElementsSpec, TakeSpec
 from nngraph.ir.types import TensorType
@@ -29,7 +30,9 @@ def build_index(spec: KernelSpec) -> Any:
     op: Any = spec.op
     x = spec.inputs[0]
     if op.name == "index_check":
-        return _check(x, op.size)
+        return _check(x, lambda i: _outside(i, x.dtype.name, op.size))
+    if op.name == "zero_check":
+        return _check(x, lambda i: i == tirx.const(0, x.dtype.name))
     index = spec.inputs[1]
     if index.size == 0:
         return build_copy(spec)
@@ -58,16 +61,17 @@ def _take_spec(x: TensorType, index: TensorType, axis: int, dtype: str) -> TakeS
     )  # fmt: skip
 
 
-def _check(index: TensorType, size: int) -> Any:
-    """Parameters: indices (flat), status: int64[8] gets 1 and the offending index."""
-    count = math.prod(index.static_shape)
-    kind = index.dtype.name
-    with kernel("index_check") as k:
-        x = k.argument("index", (count,), kind)
+def _outside(index: Expr, kind: str, size: int) -> Expr:
+    return tirx.any(index < tirx.const(-size, kind), index >= tirx.const(size, kind))
+
+
+def _check(x: TensorType, wrong: Callable[[Expr], Expr]) -> Any:
+    """Parameters: integers (flat), status: int64[8] gets 1 and the last of them that is wrong."""
+    count = math.prod(x.static_shape)
+    with kernel("check") as k:
+        data = k.argument("x", (count,), x.dtype.name)
         status = k.argument("status", (8,), "int64")
-        with T.serial(0, count) as i:
-            low, high = tirx.const(-size, kind), tirx.const(size, kind)
-            with T.If(tirx.any(x[i] < low, x[i] >= high)), T.Then():
-                T.buffer_store(status, tirx.const(1, "int64"), [0])
-                T.buffer_store(status, tirx.Cast("int64", x[i]), [1])
+        with T.serial(0, count) as i, T.If(wrong(data[i])), T.Then():
+            T.buffer_store(status, tirx.const(1, "int64"), [0])
+            T.buffer_store(status, tirx.Cast("int64", data[i]), [1])
     return k.finish()

@@ -17,6 +17,7 @@ _MODULES = {
     },
     "lower_index": {
         "take", "scatter_slices", "gather_elements", "scatter_elements", "index_check",
+        "zero_check",
     },
     "lower_rows": {"sort", "topk", "cum_sum", "cum_prod", "arg_max", "arg_min", "random_bits"},
     "lower_pool": {"max_pool", "max_pool_indices", "max_pool_grad", "avg_pool", "avg_pool_grad"},

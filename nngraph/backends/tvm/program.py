@@ -14,7 +14,7 @@ from nngraph.ops.control import Fused
 from nngraph.ops.core import Literal
 
 __all__ = ["Call", "Check", "IndexCheck", "KernelSpec", "Loop", "Program",
-           "Storage"]  # fmt: skip
+           "Storage", "ZeroCheck"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,13 @@ class IndexCheck(Op):
 
     size: int
     name: ClassVar[str] = "index_check"
+
+
+@dataclass(frozen=True)
+class ZeroCheck(Op):
+    """Writes (1, 0) to a status slot if an element is zero."""
+
+    name: ClassVar[str] = "zero_check"
 
 
 @dataclass(frozen=True)
@@ -94,12 +101,24 @@ class Loop:
 
 @dataclass(frozen=True)
 class Check:
-    """What a status slot says when its flag is set."""
+    """What a status slot says when its flag is set: an index of ``what`` is out of range, or, with
+    no ``axis``, an integer is divided by zero.
+    """
 
     what: str
-    axis: int
+    axis: int | None
     size: int
     origin: str = ""
+
+    def error(self, found: int) -> Exception:
+        """The error to raise for what the check found."""
+        where = f" (at {self.origin})" if self.origin else ""
+        if self.axis is None:
+            return ZeroDivisionError(f"{self.what}: an integer is divided by zero{where}")
+        return IndexError(
+            f"{self.what}: index {found} is out of range for axis {self.axis} of size "
+            f"{self.size}; indices must be in [{-self.size}, {self.size - 1}]{where}"
+        )
 
 
 @dataclass(frozen=True)

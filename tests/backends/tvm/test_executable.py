@@ -15,6 +15,7 @@ from nngraph.backends.tvm.backend import backend
 from nngraph.backends.tvm.executable import TvmExecutable
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
+from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.types import tensor_type
 from tests.support.tvm_programs import emit, load_all
 
@@ -74,6 +75,36 @@ def lookup() -> Graph:
     return graph
 
 
+def divide() -> Graph:
+    """A state, divided by an input that is broadcast, and by one that is computed first."""
+    graph = Graph("divide")
+    x, y = (graph.add_input(tensor_type("i32", shape)) for shape in ((2, 1), (3,)))
+    state = graph.add_state("state", tensor_type("i32", (2, 3)))
+    with Builder(graph):
+        graph.set_state("state", ops.floor_divide(ops.add(state, 1), x))
+        graph.add_output(ops.remainder(state, ops.sub(y, 1)))
+    return graph
+
+
+def walk() -> Graph:
+    """The rows of a table that a loop looks up, one index a step."""
+    body = Graph("step")
+    count, table = body.add_input(tensor_type("i64")), body.add_input(tensor_type("f32", (5, 4)))
+    index = body.add_input(tensor_type("i64", (1,)))
+    with Builder(body):
+        body.add_output(ops.add(count, 1))
+        body.add_output(ops.take(table, index, 0))
+    graph = Graph("walk")
+    values = [graph.add_input(v.type) for v in (count, table)]
+    indices = graph.add_input(tensor_type("i64", (3, 1)))
+    seen = graph.add_state("seen", tensor_type("i64"))
+    with Builder(graph):
+        steps, rows = ops.scan(Subgraph(body), values[:1], values[1:], [indices], 3)
+        graph.add_output(rows)
+        graph.set_state("seen", ops.add(seen, steps))
+    return graph
+
+
 def plain() -> Graph:
     graph = Graph("plain")
     x = graph.add_input(tensor_type("f32", (6, SIZE)), "x")
@@ -86,6 +117,7 @@ def plain() -> Graph:
 GRAPHS: dict[str, tuple[Callable[[], Graph], bool]] = {
     "momentum": (momentum, True), "apart": (momentum, False), "swap": (swap, True),
     "products": (products, True), "lookup": (lookup, True), "plain": (plain, True),
+    "divide": (divide, True), "walk": (walk, True),
 }  # fmt: skip
 
 
@@ -212,6 +244,40 @@ def test_states_that_share_memory_come_apart(loaded: dict[str, TvmExecutable]) -
     new = old * np.float32(0.9) + g
     np.testing.assert_allclose(m, new, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(p, old - new * np.float32(0.1), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("x", "y"), [((1, 0), (2, 3, 4)), ((2, 3), (2, 1, 3))])
+def test_division_of_integers_by_zero_raises_and_leaves_states(
+    x: tuple[int, ...], y: tuple[int, ...], loaded: dict[str, TvmExecutable]
+) -> None:
+    state = host.aligned_copy(np.full((2, 3), 7, np.int32))
+    given = [np.array(x, np.int32).reshape(2, 1), np.array(y, np.int32)]
+    with pytest.raises(ZeroDivisionError, match="an integer is divided by zero"):
+        loaded["divide"].run(given, [], [state])
+    np.testing.assert_array_equal(state, 7)
+    good = [np.array([[2], [3]], np.int32), np.array([3, 4, 5], np.int32)]
+    (rest,), _ = loaded["divide"].run(good, [], [state])
+    np.testing.assert_array_equal(rest, [[1, 1, 3]] * 2)
+    np.testing.assert_array_equal(state, [[4] * 3, [2] * 3])
+
+
+def test_division_by_a_known_zero_raises_when_it_is_compiled() -> None:
+    graph = Graph("known")
+    x = graph.add_input(tensor_type("i32", (2, 3)))
+    with Builder(graph):
+        graph.add_output(ops.remainder(x, 0))
+    with pytest.raises(ZeroDivisionError, match="remainder: an integer"):
+        emit(graph)
+
+
+def test_an_index_out_of_range_in_a_loop_raises(loaded: dict[str, TvmExecutable]) -> None:
+    seen, table = host.aligned_copy(np.asarray(2)), np.arange(20, dtype=np.float32).reshape(5, 4)
+    with pytest.raises(IndexError, match="take: index 5 is out of range for axis 0 of size 5"):
+        loaded["walk"].run([np.asarray(0), table, np.array([[1], [5], [0]])], [], [seen])
+    assert seen == 2
+    (rows,), _ = loaded["walk"].run([np.asarray(0), table, np.array([[1], [-1], [0]])], [], [seen])
+    np.testing.assert_array_equal(rows[:, 0], table[[1, 4, 0]])
+    assert seen == 5
 
 
 def _odd_arrays() -> dict[str, Array]:
