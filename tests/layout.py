@@ -19,7 +19,6 @@ LAYERS = (
     "frontend",
     "nn",
     "optim",
-    "cli",
 )
 
 # Packages that only some users have, and where they may be imported; torch only in tests.
@@ -102,7 +101,7 @@ def _layer_findings(path: str, source: str, allowed: tuple[str, ...]) -> Iterato
         parts = found.name.split(".")
         if parts[0] == "":
             yield f"{path}:{found.line}: relative import of {found.name!r}; name it from nngraph on"
-        elif parts[0] == "nngraph" and allowed[-1] != "cli":
+        elif parts[0] == "nngraph":
             target = parts[1] if len(parts) > 1 else "the whole of nngraph"
             if target not in allowed:
                 yield f"{path}:{found.line}: {allowed[-1]} may not import {found.name} ({target})"

@@ -1,0 +1,1 @@
+"""Tensors as users see them; tracing, compiling, exporting."""

@@ -1,0 +1,1 @@
+"""The graph: types, operators, values, nodes, text, checks. Names no operator."""

@@ -1,0 +1,1 @@
+"""Changes of graphs: passes, pipelines and rewrite rules."""

@@ -1,0 +1,1 @@
+"""What a compiled function runs, and files of its state."""
