@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import starmap
+from operator import call as apply
 from typing import Any
 
 import numpy as np
@@ -36,7 +39,7 @@ class TvmExecutable:
         self._arguments: list[list[Any]] = []
         self._slots: dict[int, Slots] = {}
         self._nested = iter(functions[len(program.kernels) :])
-        calls = [self._bind(call, functions) for call in program.calls]
+        calls = [self._bind(c, functions) for c in program.calls]
         self._before, self._after = calls[: program.before], calls[program.before :]
         self._fresh = [i for i, s in enumerate(program.storages) if s.kind in ("output", "new")]
         self._inputs = self._find("input", len(program.inputs))
@@ -50,22 +53,25 @@ class TvmExecutable:
         found = {s.index: i for i, s in enumerate(self.program.storages) if s.kind == kind}
         return [found[i] for i in range(count)]
 
-    def _bind(self, call: Call, functions: Sequence[Kernel]) -> tuple[Kernel, list[Any]]:
-        """A call's function, and its arguments: those that change from call to call are filled in
-        by ``_point``.
+    def _bind(self, call: Call, functions: Sequence[Kernel]) -> list[Any]:
+        """A call as a list: its function, then its arguments.
+
+        Those that change from call to call are filled in by ``_point``.
         """
         loop = call.loop
         raw = loop is not None
-        arguments = [self._fixed(i, raw) for i in call.arguments]
-        for position, storage in enumerate(call.arguments):
-            if arguments[position] is None:
-                self._slots.setdefault(storage, []).append((arguments, position, raw))
+        bound = [None, *(self._fixed(i, raw) for i in call.arguments)]
+        for position, storage in enumerate(call.arguments, 1):
+            if bound[position] is None:
+                self._slots.setdefault(storage, []).append((bound, position, raw))
         if call.status is not None:
-            arguments.append(view(self._status[call.status]))
+            bound.append(view(self._status[call.status]))
         if loop is not None:
             own = [next(self._nested) for _ in loop.program.all_kernels]
-            return _Looping(loop, TvmExecutable(loop.program, own)), arguments
-        return functions[call.kernel], arguments
+            bound[0] = _Looping(loop, TvmExecutable(loop.program, own))
+        else:
+            bound[0] = functions[call.kernel]
+        return bound
 
     def _fixed(self, number: int, raw: bool) -> Any:
         """The tensor (or array) of a storage that stays where it is from call to call."""
@@ -105,8 +111,7 @@ class TvmExecutable:
                 self._give(storage, array)
         fresh = {i: self._make(i) for i in self._fresh}
         self._compute()
-        for function, arguments in self._after:
-            function(*arguments)
+        _run(self._after)
         given = dict(zip(self._states, states, strict=True))
         outputs = [fresh[i] for i in self.program.outputs]
         return outputs, [
@@ -118,8 +123,7 @@ class TvmExecutable:
         checks = self.program.checks
         if checks:
             self._status.fill(0)
-        for function, arguments in self._before:
-            function(*arguments)
+        _run(self._before)
         if checks and self._status[:, 0].any():
             self._raise()
 
@@ -164,6 +168,15 @@ class TvmExecutable:
             tensor = view(array) if array.size else self._nothing
             for arguments, position, raw in slots:
                 arguments[position] = array if raw else tensor
+
+
+def _run(calls: Sequence[list[Any]]) -> None:
+    """Runs bound calls in order, with no Python between them.
+
+    Signals are handled between bytecodes: an interrupt waits until all calls are done, so that it
+    never leaves states half updated.
+    """
+    deque(starmap(apply, calls), maxlen=0)
 
 
 class _Looping:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +14,7 @@ from nngraph import ops
 from nngraph.backends.base import Target, UnsupportedGraph, build
 from nngraph.backends.tvm import host
 from nngraph.backends.tvm.backend import backend
-from nngraph.backends.tvm.executable import TvmExecutable
+from nngraph.backends.tvm.executable import TvmExecutable, _run
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
 from nngraph.ir.subgraph import Subgraph
@@ -318,3 +320,13 @@ def test_the_program_says_what_it_does() -> None:
     text = str(emit(momentum()))
     assert "state 0 f32[40]" in text
     assert "states are overwritten from here on" in text
+
+
+def test_an_interrupt_waits_until_all_calls_are_done() -> None:
+    """Calls follow each other without Python between them, where a signal would be handled."""
+    interrupt = getattr(ctypes.CDLL(None), "raise")  # the signal arrives; Python handles it later
+    done: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        _run([[done.append, 0], [interrupt, int(signal.SIGINT)], [done.append, 2]])
+        done.append(3)
+    assert done == [0, 2]
