@@ -132,8 +132,11 @@ class Built:
     log: list[str] = field(default_factory=list)
 
 
-def build(backend: Backend, graph: Graph, target: Target) -> Built:
-    """Runs the pipeline on a copy of ``graph``, asks for gaps, emits and loads.
+def emit(backend: Backend, graph: Graph, target: Target) -> tuple[Graph, Any, list[str]]:
+    """Runs the pipeline on a copy of ``graph``, asks for gaps and emits; needs no runtime.
+
+    Returns:
+        The piped graph, the artifact, and a line for each pass.
 
     Raises:
         UnsupportedGraph: naming everything the backend lacks.
@@ -144,5 +147,14 @@ def build(backend: Backend, graph: Graph, target: Target) -> Built:
     gaps = backend.unsupported(lowered, target)
     if gaps:
         raise UnsupportedGraph(backend.name, gaps)
-    artifact = backend.emit(lowered, target)
-    return Built(lowered, artifact, backend.load(artifact, target), context.log)
+    return lowered, backend.emit(lowered, target), context.log
+
+
+def build(backend: Backend, graph: Graph, target: Target) -> Built:
+    """Emits ``graph`` and loads the artifact.
+
+    Raises:
+        UnsupportedGraph: naming everything the backend lacks.
+    """
+    lowered, artifact, log = emit(backend, graph, target)
+    return Built(lowered, artifact, backend.load(artifact, target), log)

@@ -12,7 +12,7 @@ from nngraph.backends.base import Target, build
 from nngraph.frontend.modes import active_trace, is_grad_enabled
 from nngraph.frontend.pytree import Tree, flatten
 from nngraph.frontend.specialization import Specialization
-from nngraph.frontend.tracing import Argument, Traced, argument_of, trace_call
+from nngraph.frontend.tracing import Argument, Traced, argument_of, trace_arguments, trace_call
 from nngraph.ir.graph import Graph
 
 __all__ = ["CompiledFunction", "compile", "trace"]
@@ -147,6 +147,4 @@ def compile(function: Any = None, /, *, backend: str = "onnx", device: str = "cp
 def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     """The graph of one call, for looking at: nothing is compiled or run, no state changes."""
     inner = function.function if isinstance(function, CompiledFunction) else function
-    leaves: list[Any] = []
-    tree = flatten((args, kwargs), leaves)
-    return trace_call(inner, tree, [argument_of(leaf)[0] for leaf in leaves]).graph
+    return trace_arguments(inner, args, kwargs).graph

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ import numpy as np
 
 from nngraph.frontend.compile import CompiledFunction
 from nngraph.frontend.modes import no_grad
-from nngraph.frontend.pytree import flatten
-from nngraph.frontend.tracing import Traced, argument_of, trace_call
+from nngraph.frontend.tracing import Traced, trace_arguments
 from nngraph.ir.op import Array
 
 __all__ = ["export"]
@@ -69,15 +67,10 @@ def _array(array: Array | None) -> Array:
 
 def _traced(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
     if isinstance(function, CompiledFunction):
-        return function.traced if not (args or kwargs) else _trace(function.function, args, kwargs)
+        given = bool(args or kwargs)
+        return trace_arguments(function.function, args, kwargs) if given else function.traced
     with no_grad():
-        return _trace(function, args, kwargs)
-
-
-def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
-    leaves: list[Any] = []
-    tree = flatten((args, kwargs), leaves)
-    return trace_call(function, tree, [argument_of(leaf)[0] for leaf in leaves])
+        return trace_arguments(function, args, kwargs)
 
 
 def _refuse_changes(traced: Traced) -> None:

@@ -19,7 +19,7 @@ from nngraph.ir.dtypes import as_dtype, float64
 from nngraph.ir.graph import Graph
 from nngraph.ir.types import TensorType
 
-__all__ = ["Argument", "Spec", "Traced", "argument_of", "spec", "trace_call"]
+__all__ = ["Argument", "Spec", "Traced", "argument_of", "spec", "trace_arguments", "trace_call"]
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,19 @@ def _leaf_names(tree: Tree, base: str, names: list[str]) -> None:
     keys = tree.keys or range(len(tree.children))
     for key, child in zip(keys, tree.children, strict=True):
         _leaf_names(child, f"{base}_{key}", names)
+
+
+def trace_arguments(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Traced:
+    """Traces ``function(*args, **kwargs)``; arguments may be values or ``Spec``s.
+
+    Raises:
+        TraceError: as ``trace_call``.
+    """
+    leaves: list[Any] = []
+    tree = flatten((args, kwargs), leaves)
+    return trace_call(function, tree, [argument_of(leaf)[0] for leaf in leaves])
 
 
 def trace_call(function: Callable[..., Any], tree: Tree, arguments: Sequence[Argument],

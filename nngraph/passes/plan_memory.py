@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 __all__ = ["ALIGNMENT", "Arena", "Step", "lifetimes", "order_steps", "plan_arena"]
 
-ALIGNMENT = 64  # bytes
+#: Bytes: a cache line, and what vector loads assume. A misaligned buffer is a crash in TVM.
+ALIGNMENT = 64
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from nngraph.backends.base import Target, UnsupportedGraph
+from nngraph.backends.base import Target, emit
 from nngraph.backends.onnx.backend import OnnxBackend
 from nngraph.backends.onnx.emit import OnnxArtifact, used_names
 from nngraph.backends.onnx.writer import tensor_proto
 from nngraph.ir.dtypes import as_dtype
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
-from nngraph.passes.base import Context
 
 __all__ = ["METADATA_KEY", "PROTOBUF_LIMIT", "write_model"]
 
@@ -65,7 +64,7 @@ def write_model(
     if state not in _STATES:
         raise ValueError(f"state must be one of {_STATES}, got {state!r}")
     _check_states(graph, states, state)
-    artifact = _compile(graph, target or Target("onnx"))
+    _, artifact, _ = emit(OnnxBackend(), graph, target or Target("onnx"))
     model = artifact.model
     if state != "safetensors":
         _add_constants(model, artifact, states, keep_inputs=state == "initializers")
@@ -79,17 +78,6 @@ def write_model(
             files.add(path.parent / state_file, lambda f: _write_states(f, graph, states))
         _write(model, path, files, limit)
     return path
-
-
-def _compile(graph: Graph, target: Target) -> OnnxArtifact:
-    backend = OnnxBackend()
-    lowered = graph.clone()
-    context = Context(strict=target.strict, threads=target.thread_count)
-    backend.pipeline(target).run(lowered, context)
-    gaps = backend.unsupported(lowered, target)
-    if gaps:
-        raise UnsupportedGraph(backend.name, gaps)
-    return backend.emit(lowered, target)
 
 
 def _check_states(graph: Graph, states: Mapping[str, Array], state: str) -> None:
