@@ -21,15 +21,15 @@ import torch
 import tvm_ffi
 
 from nngraph.backends.tvm import host
-from nngraph.backends.tvm.kernels.conv import (
+from nngraph.backends.tvm.library import KernelRequest, compile_library
+from nngraph.backends.tvm.specs import ConvSpec, GemmSpec, PoolSpec
+from nngraph.backends.tvm.strategies.conv import (
     conv_forward,
     conv_input_gradient,
     conv_weight_gradient,
 )
-from nngraph.backends.tvm.kernels.gemm import gemm
-from nngraph.backends.tvm.kernels.pool import average_pool, max_pool, max_pool_gradient
-from nngraph.backends.tvm.library import KernelRequest, compile_library
-from nngraph.backends.tvm.specs import ConvSpec, GemmSpec, PoolSpec
+from nngraph.backends.tvm.strategies.gemm import gemm
+from nngraph.backends.tvm.strategies.pool import average_pool, max_pool, max_pool_gradient
 
 Array = npt.NDArray[Any]
 ROUNDS = 5

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nngraph.ir.op import Array
-from nngraph.passes.plan_memory import ALIGNMENT
 
 __all__ = ["ALIGNMENT", "aligned_copy", "aligned_empty", "is_aligned"]
+
+#: Bytes: a cache line, and what vector loads assume. A misaligned buffer is a crash in TVM.
+ALIGNMENT = 64
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:

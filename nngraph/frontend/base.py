@@ -19,7 +19,8 @@ from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, bool_
 from nngraph.ir.op import Array, Op
 from nngraph.ir.types import TensorType
-from nngraph.ops import creation, select
+from nngraph.ops import creation
+from nngraph.ops.elementwise import select
 
 if TYPE_CHECKING:
     from nngraph.frontend.tensor import Tensor

@@ -16,9 +16,9 @@ from nngraph.ir.graph import Value
 from nngraph.ir.op import Array, Op
 from nngraph.ir.types import TensorType, type_of_array
 from nngraph.ops.broadcast import BroadcastTo, Reshape
-from nngraph.ops.joining import Split
-from nngraph.ops.shape import Transpose
-from nngraph.ops.slicing import Slice
+from nngraph.ops.shape.joining import Split
+from nngraph.ops.shape.moving import Transpose
+from nngraph.ops.shape.slicing import Slice
 
 if TYPE_CHECKING:
     from weakref import ref

@@ -17,9 +17,9 @@ from nngraph.frontend.variable import VIEWS, Variable
 from nngraph.ir.dims import Dim
 from nngraph.ir.op import Op
 from nngraph.ops.broadcast import BroadcastTo, Reshape, reshape
-from nngraph.ops.joining import Split
-from nngraph.ops.shape import Transpose, transpose
-from nngraph.ops.slicing import Slice, slice_update
+from nngraph.ops.shape.joining import Split
+from nngraph.ops.shape.moving import Transpose, transpose
+from nngraph.ops.shape.slicing import Slice, slice_update
 
 if TYPE_CHECKING:
     from nngraph.frontend.base import TensorBase

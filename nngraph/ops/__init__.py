@@ -3,7 +3,47 @@
 from __future__ import annotations
 
 from nngraph.ir.op import Op
-from nngraph.ops.arithmetic import (
+from nngraph.ops.activation import (
+    Gelu,
+    LogSoftmax,
+    Silu,
+    Softmax,
+    gelu,
+    log_softmax,
+    silu,
+    softmax,
+)
+from nngraph.ops.attention import (
+    ScaledDotProductAttention,
+    scaled_dot_product_attention,
+)
+from nngraph.ops.broadcast import (
+    BroadcastTo,
+    Reduction,
+    Reshape,
+    Sum,
+    broadcast_to,
+    expand_reduced,
+    reshape,
+    squeeze,
+    sum,
+    sum_to,
+    unsqueeze,
+)
+from nngraph.ops.creation import (
+    Constant,
+    Full,
+    Iota,
+    as_operand,
+    constant,
+    full,
+    full_like,
+    iota,
+    ones_like,
+    scalar,
+    zeros_like,
+)
+from nngraph.ops.elementwise.arithmetic import (
     Abs,
     Add,
     Ceil,
@@ -41,38 +81,7 @@ from nngraph.ops.arithmetic import (
     sub,
     trunc,
 )
-from nngraph.ops.attention import (
-    ScaledDotProductAttention,
-    scaled_dot_product_attention,
-)
-from nngraph.ops.avgpool import (
-    AvgPool,
-    AvgPoolGrad,
-    avg_pool,
-    avg_pool_grad,
-)
-from nngraph.ops.batchnorm import (
-    BatchNormGrad,
-    BatchNormInference,
-    BatchNormTraining,
-    batch_norm_grad,
-    batch_norm_inference,
-    batch_norm_training,
-)
-from nngraph.ops.broadcast import (
-    BroadcastTo,
-    Reduction,
-    Reshape,
-    Sum,
-    broadcast_to,
-    expand_reduced,
-    reshape,
-    squeeze,
-    sum,
-    sum_to,
-    unsqueeze,
-)
-from nngraph.ops.comparison import (
+from nngraph.ops.elementwise.comparison import (
     BitwiseAnd,
     BitwiseNot,
     BitwiseOr,
@@ -112,131 +121,11 @@ from nngraph.ops.comparison import (
     shift_left,
     shift_right,
 )
-from nngraph.ops.control import (
-    Fused,
-    Scan,
-    fused,
-    inline,
-    scan,
-)
-from nngraph.ops.conv import (
-    Conv,
-    ConvInputGrad,
-    ConvWeightGrad,
-    conv,
-    conv_input_grad,
-    conv_weight_grad,
-)
-from nngraph.ops.creation import (
-    Constant,
-    Full,
-    Iota,
-    as_operand,
-    constant,
-    full,
-    full_like,
-    iota,
-    ones_like,
-    scalar,
-    zeros_like,
-)
-from nngraph.ops.elements import (
-    GatherElements,
-    ScatterElements,
-    gather_elements,
-    scatter_elements,
-)
-from nngraph.ops.folds import (
-    All,
-    Any,
-    Max,
-    Mean,
-    Min,
-    Prod,
-    all,
-    any,
-    max,
-    mean,
-    min,
-    prod,
-)
-from nngraph.ops.index import (
-    OneHot,
-    ScatterSlices,
-    Take,
-    one_hot,
-    scatter_slices,
-    take,
-)
-from nngraph.ops.joining import (
-    Concat,
-    Split,
-    concat,
-    split,
-    stack,
-)
-from nngraph.ops.linalg import (
-    MatMul,
-    matmul,
-)
-from nngraph.ops.loss import (
-    CrossEntropy,
-    Embedding,
-    cross_entropy,
-    embedding,
-)
-from nngraph.ops.nn import (
-    Gelu,
-    LogSoftmax,
-    Silu,
-    Softmax,
-    gelu,
-    log_softmax,
-    silu,
-    softmax,
-)
-from nngraph.ops.norm import (
-    LayerNorm,
-    LayerNormGrad,
-    layer_norm,
-    layer_norm_grad,
-)
-from nngraph.ops.padding import (
-    Pad,
-    pad,
-)
-from nngraph.ops.pool import (
-    MaxPool,
-    MaxPoolGrad,
-    MaxPoolIndices,
-    max_pool,
-    max_pool_grad,
-    max_pool_indices,
-)
-from nngraph.ops.random import (
-    Normal,
-    RandomBits,
-    Uniform,
-    advance,
-    normal,
-    random_bits,
-    uniform,
-)
-from nngraph.ops.rows import (
+from nngraph.ops.elementwise.rows import (
     Binary,
     Unary,
 )
-from nngraph.ops.running import (
-    ArgMax,
-    ArgMin,
-    CumProd,
-    CumSum,
-    argmax,
-    argmin,
-    cumprod,
-    cumsum,
-)
-from nngraph.ops.select import (
+from nngraph.ops.elementwise.select import (
     Cast,
     Clip,
     Where,
@@ -244,37 +133,7 @@ from nngraph.ops.select import (
     clip,
     where,
 )
-from nngraph.ops.shape import (
-    Flip,
-    Tile,
-    Transpose,
-    flip,
-    roll,
-    tile,
-    transpose,
-    tril,
-    triu,
-)
-from nngraph.ops.slicing import (
-    Slice,
-    SliceUpdate,
-    slice,
-    slice_axis,
-    slice_update,
-)
-from nngraph.ops.sort import (
-    Sort,
-    TopK,
-    sort,
-    topk,
-)
-from nngraph.ops.statistics import (
-    LogSumExp,
-    Var,
-    logsumexp,
-    var,
-)
-from nngraph.ops.transcendental import (
+from nngraph.ops.elementwise.transcendental import (
     Acos,
     Acosh,
     Asin,
@@ -323,6 +182,147 @@ from nngraph.ops.transcendental import (
     sqrt,
     tan,
     tanh,
+)
+from nngraph.ops.index.elements import (
+    GatherElements,
+    ScatterElements,
+    gather_elements,
+    scatter_elements,
+)
+from nngraph.ops.index.slices import (
+    OneHot,
+    ScatterSlices,
+    Take,
+    one_hot,
+    scatter_slices,
+    take,
+)
+from nngraph.ops.linalg import (
+    MatMul,
+    matmul,
+)
+from nngraph.ops.loss import (
+    CrossEntropy,
+    Embedding,
+    cross_entropy,
+    embedding,
+)
+from nngraph.ops.norm.batchnorm import (
+    BatchNormGrad,
+    BatchNormInference,
+    BatchNormTraining,
+    batch_norm_grad,
+    batch_norm_inference,
+    batch_norm_training,
+)
+from nngraph.ops.norm.layernorm import (
+    LayerNorm,
+    LayerNormGrad,
+    layer_norm,
+    layer_norm_grad,
+)
+from nngraph.ops.random import (
+    Normal,
+    RandomBits,
+    Uniform,
+    advance,
+    normal,
+    random_bits,
+    uniform,
+)
+from nngraph.ops.reduce.folds import (
+    All,
+    Any,
+    Max,
+    Mean,
+    Min,
+    Prod,
+    all,
+    any,
+    max,
+    mean,
+    min,
+    prod,
+)
+from nngraph.ops.reduce.running import (
+    ArgMax,
+    ArgMin,
+    CumProd,
+    CumSum,
+    argmax,
+    argmin,
+    cumprod,
+    cumsum,
+)
+from nngraph.ops.reduce.statistics import (
+    LogSumExp,
+    Var,
+    logsumexp,
+    var,
+)
+from nngraph.ops.scan import (
+    Fused,
+    Scan,
+    fused,
+    inline,
+    scan,
+)
+from nngraph.ops.shape.joining import (
+    Concat,
+    Split,
+    concat,
+    split,
+    stack,
+)
+from nngraph.ops.shape.moving import (
+    Flip,
+    Tile,
+    Transpose,
+    flip,
+    roll,
+    tile,
+    transpose,
+    tril,
+    triu,
+)
+from nngraph.ops.shape.padding import (
+    Pad,
+    pad,
+)
+from nngraph.ops.shape.slicing import (
+    Slice,
+    SliceUpdate,
+    slice,
+    slice_axis,
+    slice_update,
+)
+from nngraph.ops.sort import (
+    Sort,
+    TopK,
+    sort,
+    topk,
+)
+from nngraph.ops.window.avgpool import (
+    AvgPool,
+    AvgPoolGrad,
+    avg_pool,
+    avg_pool_grad,
+)
+from nngraph.ops.window.conv import (
+    Conv,
+    ConvInputGrad,
+    ConvWeightGrad,
+    conv,
+    conv_input_grad,
+    conv_weight_grad,
+)
+from nngraph.ops.window.pool import (
+    MaxPool,
+    MaxPoolGrad,
+    MaxPoolIndices,
+    max_pool,
+    max_pool_grad,
+    max_pool_indices,
 )
 
 _OPERATORS: tuple[type[Op], ...] = (

@@ -13,6 +13,7 @@ from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import bool_, int32
 from nngraph.ir.op import Array, O, Op, Sample, Trait, apply1
 from nngraph.ir.types import TensorType, TypeMismatch
+from nngraph.ops.activation import Softmax, softmax
 from nngraph.ops.composite import wide
 from nngraph.ops.core import broadcast_shapes, need, need_float, need_same_dtype, widen
 from nngraph.ops.creation import iota
@@ -28,7 +29,6 @@ from nngraph.ops.elementwise import (
     where,
 )
 from nngraph.ops.linalg import matmul
-from nngraph.ops.nn import Softmax, softmax
 from nngraph.ops.reduce import any, max
 
 __all__ = ["ScaledDotProductAttention", "scaled_dot_product_attention"]

@@ -10,9 +10,9 @@ from nngraph.ir.dtypes import DType, float32
 from nngraph.ir.op import O, Op, Thunk
 from nngraph.ir.reverse import Applied, Recorder, reverse
 from nngraph.ir.types import TensorType
-from nngraph.ops.arithmetic import add
 from nngraph.ops.core import need
-from nngraph.ops.select import cast
+from nngraph.ops.elementwise.arithmetic import add
+from nngraph.ops.elementwise.select import cast
 
 __all__ = ["need_parameter", "once", "through_decomposition", "wide", "wide_dtype"]
 

@@ -10,15 +10,15 @@ import numpy as np
 
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import TensorType
+from nngraph.ops.activation import LogSoftmax, log_softmax
 from nngraph.ops.broadcast import broadcast_to, reshape, squeeze, unsqueeze
 from nngraph.ops.composite import through_decomposition, wide
 from nngraph.ops.core import need, need_float, need_same_dtype, widen
 from nngraph.ops.creation import zeros_like
-from nngraph.ops.elements import gather_elements, scatter_elements
 from nngraph.ops.elementwise import add, cast, div, exp, mul, ne, neg, sub, where
-from nngraph.ops.index import scatter_slices, take
-from nngraph.ops.indexing import need_indices, none_from_the_end
-from nngraph.ops.nn import LogSoftmax, log_softmax
+from nngraph.ops.index.elements import gather_elements, scatter_elements
+from nngraph.ops.index.scattering import need_indices, none_from_the_end
+from nngraph.ops.index.slices import scatter_slices, take
 from nngraph.ops.reduce import sum
 
 __all__ = ["CrossEntropy", "Embedding", "cross_entropy", "embedding"]

@@ -25,15 +25,15 @@ from nngraph.ir.dtypes import (
 )
 from nngraph.ir.op import Array, O, Op, Sample, Trait, apply1
 from nngraph.ir.types import Shape, TensorType
-from nngraph.ops.arithmetic import add, mul, sub
 from nngraph.ops.broadcast import reshape
-from nngraph.ops.comparison import bitwise_and, bitwise_xor, shift_right
 from nngraph.ops.core import need
 from nngraph.ops.creation import constant, full, iota, zeros_like
-from nngraph.ops.joining import concat
-from nngraph.ops.select import cast
-from nngraph.ops.slicing import slice, slice_axis
-from nngraph.ops.transcendental import cos, log, sin, sqrt
+from nngraph.ops.elementwise.arithmetic import add, mul, sub
+from nngraph.ops.elementwise.comparison import bitwise_and, bitwise_xor, shift_right
+from nngraph.ops.elementwise.select import cast
+from nngraph.ops.elementwise.transcendental import cos, log, sin, sqrt
+from nngraph.ops.shape.joining import concat
+from nngraph.ops.shape.slicing import slice, slice_axis
 
 __all__ = ["Normal", "RandomBits", "Uniform", "advance", "normal", "random_bits", "uniform"]
 

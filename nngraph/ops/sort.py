@@ -13,7 +13,7 @@ from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply
 from nngraph.ir.types import TensorType
 from nngraph.ops.core import need, widen
 from nngraph.ops.creation import zeros_like
-from nngraph.ops.elements import scatter_elements
+from nngraph.ops.index.elements import scatter_elements
 
 __all__ = ["Sort", "TopK", "sort", "topk"]
 

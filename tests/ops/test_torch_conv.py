@@ -11,7 +11,7 @@ import torch
 
 from nngraph.ir.dims import as_dim
 from nngraph.ir.types import TypeMismatch, tensor_type
-from nngraph.ops.conv import Conv, ConvInputGrad, ConvWeightGrad, conv
+from nngraph.ops.window.conv import Conv, ConvInputGrad, ConvWeightGrad, conv
 from tests.support.graphs import run_with_gradients
 
 TORCH_CONV: dict[int, Callable[..., torch.Tensor]] = {

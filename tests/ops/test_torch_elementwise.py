@@ -11,7 +11,7 @@ from nngraph import ops
 from nngraph.ir.dtypes import DTYPES, as_dtype, float64
 from nngraph.ir.op import Array
 from nngraph.ops import REGISTRY, Cast, Clip, Where
-from nngraph.ops.special import erf
+from nngraph.ops.elementwise.special import erf
 from tests.support.oracle import compare
 
 NAN, INF = np.nan, np.inf

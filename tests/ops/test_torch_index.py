@@ -11,13 +11,13 @@ import torch
 
 from nngraph.ir.types import TypeMismatch, tensor_type
 from nngraph.ops.creation import constant
-from nngraph.ops.elements import (
+from nngraph.ops.index.elements import (
     GatherElements,
     ScatterElements,
     gather_elements,
     scatter_elements,
 )
-from nngraph.ops.index import OneHot, ScatterSlices, Take, scatter_slices, take
+from nngraph.ops.index.slices import OneHot, ScatterSlices, Take, scatter_slices, take
 from nngraph.ops.sort import Sort, TopK, sort, topk
 from tests.support.graphs import run, run_with_gradients
 

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 
 from nngraph.ir.types import TypeMismatch, tensor_type
-from nngraph.ops.batchnorm import BatchNormInference, BatchNormTraining, batch_norm_training
-from nngraph.ops.nn import Gelu, LogSoftmax, Silu, Softmax
-from nngraph.ops.norm import LayerNorm, layer_norm
+from nngraph.ops.activation import Gelu, LogSoftmax, Silu, Softmax
+from nngraph.ops.norm.batchnorm import BatchNormInference, BatchNormTraining, batch_norm_training
+from nngraph.ops.norm.layernorm import LayerNorm, layer_norm
 from tests.support.graphs import run_with_gradients
 from tests.support.oracle import compare
 

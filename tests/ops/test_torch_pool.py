@@ -11,8 +11,8 @@ import torch.nn.functional as F
 
 from nngraph.ir.dims import as_dim
 from nngraph.ir.types import TypeMismatch, tensor_type
-from nngraph.ops.avgpool import AvgPool, avg_pool
-from nngraph.ops.pool import MaxPool, MaxPoolGrad, MaxPoolIndices, max_pool, max_pool_indices
+from nngraph.ops.window.avgpool import AvgPool, avg_pool
+from nngraph.ops.window.pool import MaxPool, MaxPoolGrad, MaxPoolIndices, max_pool, max_pool_indices
 from tests.support.graphs import run, run_with_gradients
 
 MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}

@@ -10,10 +10,10 @@ import numpy as np
 from nngraph.backends.base import Target
 from nngraph.backends.tvm import host
 from nngraph.backends.tvm.backend import backend
+from nngraph.backends.tvm.codegen.table import build_kernel
 from nngraph.backends.tvm.executable import TvmExecutable
 from nngraph.backends.tvm.library import KernelRequest, compile_library
-from nngraph.backends.tvm.lower_table import build_kernel
-from nngraph.backends.tvm.program import Program
+from nngraph.backends.tvm.program.program import Program
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Op
 from nngraph.ir.types import type_of_array

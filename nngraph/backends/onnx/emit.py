@@ -10,8 +10,8 @@ from onnx import helper
 
 from nngraph.backends.base import Gap
 from nngraph.backends.onnx.choices import Choices
-from nngraph.backends.onnx.emit_nodes import Names, write_nodes
-from nngraph.backends.onnx.emit_table import RULES
+from nngraph.backends.onnx.nodes import Names, write_nodes
+from nngraph.backends.onnx.rules.table import RULES
 from nngraph.backends.onnx.writer import Writer, tensor_proto, value_info
 from nngraph.ir.graph import Graph
 from nngraph.ir.types import TensorType

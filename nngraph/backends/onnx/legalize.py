@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nngraph.backends.onnx.emit_table import RULES
 from nngraph.backends.onnx.fusions import FUSIONS
+from nngraph.backends.onnx.rules.table import RULES
 from nngraph.ir.graph import Node
 from nngraph.passes.base import Pass
 from nngraph.passes.cse import CommonSubexpressions

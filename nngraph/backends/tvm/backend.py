@@ -7,11 +7,11 @@ from typing import Any
 
 from nngraph.backends.base import Backend, Gap, Target
 from nngraph.backends.tvm import host
-from nngraph.backends.tvm.emit import KERNEL_PASSES, emit_program
+from nngraph.backends.tvm.codegen.table import build_kernel, is_lowered
 from nngraph.backends.tvm.executable import TvmExecutable
 from nngraph.backends.tvm.library import KernelRequest, compile_library, default_cache_directory
-from nngraph.backends.tvm.lower_table import build_kernel, is_lowered
-from nngraph.backends.tvm.program import KernelSpec, Program
+from nngraph.backends.tvm.program.emit import KERNEL_PASSES, emit_program
+from nngraph.backends.tvm.program.program import KernelSpec, Program
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.passes.base import Pipeline
 from nngraph.passes.pipelines import standard

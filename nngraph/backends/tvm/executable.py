@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from nngraph.backends.tvm import host
-from nngraph.backends.tvm.program import Call, Loop, Program, Storage
-from nngraph.backends.tvm.spans import Spans
+from nngraph.backends.tvm.program.program import Call, Loop, Program, Storage
+from nngraph.backends.tvm.program.spans import Spans
 from nngraph.ir.op import Array
 
 __all__ = ["TvmExecutable"]

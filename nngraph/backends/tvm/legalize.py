@@ -10,7 +10,7 @@ from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import apply
 from nngraph.ir.rewriter import Rewriter
 from nngraph.ops.linalg import MatMul
-from nngraph.ops.shape import transpose
+from nngraph.ops.shape.moving import transpose
 from nngraph.passes.base import Context
 
 __all__ = ["Legalize"]

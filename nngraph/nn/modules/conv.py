@@ -11,7 +11,7 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
 from nngraph.nn import functional as F
 from nngraph.nn import init
-from nngraph.nn._sizes import Size, each
+from nngraph.nn.functional.sizes import Size, each
 from nngraph.nn.modules.module import Module
 from nngraph.nn.parameter import Parameter
 
@@ -120,7 +120,7 @@ class _Conv(_ConvNd):
 
     def _pad_list(self) -> list[int]:
         """Paddings as ``F.pad`` takes them: the last axis first."""
-        from nngraph.nn._conv import _padding
+        from nngraph.nn.functional.convolution import _padding
 
         pairs = _padding(self.padding, self.kernel_size, self.stride, self.dilation)
         return [p for pair in reversed(pairs) for p in pair]

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn import functional as F
-from nngraph.nn._sizes import Size, each
+from nngraph.nn.functional.sizes import Size, each
 from nngraph.nn.modules.module import Module
 
 __all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AvgPool1d", "AvgPool2d",

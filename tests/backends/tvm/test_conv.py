@@ -8,15 +8,15 @@ import pytest
 import torch
 from tvm import tirx
 
-from nngraph.backends.tvm.kernels.common import Epilogue
-from nngraph.backends.tvm.kernels.conv import (
+from nngraph.backends.tvm.library import Kernel
+from nngraph.backends.tvm.specs import ConvSpec
+from nngraph.backends.tvm.strategies.common import Epilogue
+from nngraph.backends.tvm.strategies.conv import (
     conv_forward,
     conv_input_gradient,
     conv_weight_gradient,
     is_pointwise,
 )
-from nngraph.backends.tvm.library import Kernel
-from nngraph.backends.tvm.specs import ConvSpec
 from tests.backends.tvm.kernel_case import Array, KernelCase, random
 
 Extents = int | tuple[int, ...]

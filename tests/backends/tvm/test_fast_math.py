@@ -9,8 +9,8 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from nngraph.backends.tvm import fast_math, host
-from nngraph.backends.tvm.kernels.common import kernel
 from nngraph.backends.tvm.library import Kernel
+from nngraph.backends.tvm.strategies.common import kernel
 from tests.backends.tvm.kernel_case import Array, KernelCase, poisoned, tensor
 
 # Largest error in units in the last place, as the module states it.

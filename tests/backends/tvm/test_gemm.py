@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from tvm import tirx
 
-from nngraph.backends.tvm.kernels.common import Epilogue
-from nngraph.backends.tvm.kernels.gemm import gemm
 from nngraph.backends.tvm.library import Kernel
 from nngraph.backends.tvm.specs import GemmSpec, MatrixLayout
+from nngraph.backends.tvm.strategies.common import Epilogue
+from nngraph.backends.tvm.strategies.gemm import gemm
 from tests.backends.tvm.kernel_case import Array, KernelCase, random
 
 Batch = tuple[int, ...]

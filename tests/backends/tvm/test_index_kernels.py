@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from nngraph.backends.tvm.kernels.scan import cumulative
-from nngraph.backends.tvm.kernels.scatter import (
+from nngraph.backends.tvm.library import Kernel
+from nngraph.backends.tvm.specs import REDUCTIONS, ElementsSpec, ScanSpec, SortSpec, TakeSpec
+from nngraph.backends.tvm.strategies.scan import cumulative
+from nngraph.backends.tvm.strategies.scatter import (
     gather_elements,
     scatter_elements,
     scatter_rows,
     take_rows,
 )
-from nngraph.backends.tvm.kernels.sort import sort_rows
-from nngraph.backends.tvm.library import Kernel
-from nngraph.backends.tvm.specs import REDUCTIONS, ElementsSpec, ScanSpec, SortSpec, TakeSpec
+from nngraph.backends.tvm.strategies.sort import sort_rows
 from tests.backends.tvm.kernel_case import Array, KernelCase, random
 
 UFUNCS = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}

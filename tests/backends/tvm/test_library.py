@@ -11,8 +11,8 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from nngraph.backends.tvm import cache, host, library
-from nngraph.backends.tvm.kernels.common import kernel
 from nngraph.backends.tvm.library import KernelRequest, compile_library
+from nngraph.backends.tvm.strategies.common import kernel
 from tests.backends.tvm.kernel_case import tensor
 
 

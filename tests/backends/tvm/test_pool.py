@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from nngraph.backends.tvm.kernels.pool import (
+from nngraph.backends.tvm.library import Kernel
+from nngraph.backends.tvm.specs import PoolSpec
+from nngraph.backends.tvm.strategies.pool import (
     average_pool,
     average_pool_gradient,
     max_pool,
     max_pool_gradient,
     max_pool_input_gradient,
 )
-from nngraph.backends.tvm.library import Kernel
-from nngraph.backends.tvm.specs import PoolSpec
 from tests.backends.tvm.kernel_case import Array, KernelCase, random
 
 Extents = int | tuple[int, ...]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from tvm import tirx
 
-from nngraph.backends.tvm.kernels.common import Epilogue
-from nngraph.backends.tvm.kernels.random import philox_bits
 from nngraph.backends.tvm.library import Kernel
+from nngraph.backends.tvm.strategies.common import Epilogue
+from nngraph.backends.tvm.strategies.random import philox_bits
 from nngraph.ops.random import RandomBits
 from tests.backends.tvm.kernel_case import Array, KernelCase, random
 

@@ -1,0 +1,65 @@
+"""Writes the nodes of a graph, each by the rule of its operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nngraph.backends.base import Gap
+from nngraph.backends.onnx.choices import Choices
+from nngraph.backends.onnx.kernels import HALF
+from nngraph.backends.onnx.rules.rule import Rule, Rules, Site
+from nngraph.backends.onnx.writer import Missing, Writer
+from nngraph.ir.dtypes import float32
+from nngraph.ir.graph import Graph, Node, Value
+
+__all__ = ["Names", "write_nodes"]
+
+Names = dict[Value, str]
+
+
+def write_nodes(
+    graph: Graph, writer: Writer, names: Names, choices: Choices, rules: Rules
+) -> list[Gap]:
+    """Writes every node of ``graph``; ``names`` knows its parameters and learns the rest.
+
+    Returns:
+        What the runtime cannot do; if there is anything, what was written is incomplete.
+    """
+    gaps: list[Gap] = []
+    for node in graph.nodes:
+        try:
+            outs = _write_node(node, writer, names, choices, rules)
+        except Missing as reason:
+            gaps.append(Gap(f"{node.op.name}: {reason}", str(node.origin)))
+            outs = [writer.declare("missing", v.type) for v in node.outputs]
+        names.update(zip(node.outputs, outs, strict=True))
+    return gaps
+
+
+def _write_node(
+    node: Node, writer: Writer, names: Names, choices: Choices, rules: Rules
+) -> Sequence[str]:
+    rule = rules.get(type(node.op))
+    if rule is None:
+        raise Missing("there is no way to write it with ONNX operators")
+    writer.scope, writer.doc = node.origin.module.replace(".", "/"), str(node.origin)
+    results = tuple(v.type for v in node.outputs)
+    if all(0 in t.shape and t.is_static for t in results):
+        return [writer.constant(np.zeros(t.static_shape, t.dtype.numpy)) for t in results]
+    site = _site(node, rule, writer, [names[v] for v in node.inputs], choices, rules)
+    outs = rule.emit(site)
+    listed = [outs] if isinstance(outs, str) else list(outs)
+    return [writer.cast(o, t.dtype) for o, t in zip(listed, results, strict=True)]
+
+
+def _site(
+    node: Node, rule: Rule, writer: Writer, inputs: Sequence[str], choices: Choices, rules: Rules
+) -> Site:
+    types = tuple(v.type for v in node.inputs)
+    if not rule.native:
+        types = tuple(t.with_dtype(float32) if t.dtype in HALF else t for t in types)
+        inputs = [writer.cast(n, t.dtype) for n, t in zip(inputs, types, strict=True)]
+    results = tuple(v.type for v in node.outputs)
+    return Site(writer, node, tuple(inputs), types, results, choices, rules)

@@ -1,0 +1,304 @@
+"""Elementwise operators: one line each where ONNX has the operator, else a short formula."""
+
+from __future__ import annotations
+
+import math
+
+from nngraph import ops
+from nngraph.backends.onnx.rules.branch import if_finite
+from nngraph.backends.onnx.rules.float64 import FLOAT64, Formula
+from nngraph.backends.onnx.rules.rule import Rule, Rules, Site, direct
+from nngraph.backends.onnx.rules.shape import is_zero
+from nngraph.ir.dtypes import DType, bool_, float32, float64, uint8, uint16, uint32, uint64
+
+__all__ = ["RULES"]
+
+
+def _floats(kind: str) -> Rule:
+    """Integers pass unchanged."""
+
+    def emit(s: Site) -> str:
+        return s(kind, *s.inputs) if s.dtype.is_floating_point else s.inputs[0]
+
+    return Rule(emit)
+
+
+def _or_formula(kind: str, formula: Formula) -> Rule:
+    """The ONNX operator, or a formula in float64, for which the runtime has no kernel."""
+    return Rule(lambda s: formula(s, *s.inputs) if s.dtype is float64 else s(kind, *s.inputs))
+
+
+def _neg(s: Site) -> str:
+    if s.dtype.kind == "uint":
+        return s("Sub", s.number(0), s.inputs[0])
+    return s("Neg", s.inputs[0])
+
+
+def _abs(s: Site) -> str:
+    return s.inputs[0] if s.dtype.kind == "uint" else s("Abs", s.inputs[0])
+
+
+def _sign(s: Site) -> str:
+    """Written so that NaN has the sign 0, as in PyTorch (ONNX's Sign keeps NaN)."""
+    (x,) = s.inputs
+    if not s.dtype.is_floating_point:
+        return s("Sign", x)
+    above, below = s("Greater", x, s.number(0)), s("Less", x, s.number(0))
+    return s("Sub", s.cast(above, s.dtype), s.cast(below, s.dtype))
+
+
+def _trunc(s: Site) -> str:
+    (x,) = s.inputs
+    if not s.dtype.is_floating_point:
+        return x
+    return s("Mul", s("Sign", x), s("Floor", s("Abs", x)))
+
+
+def _relu(s: Site) -> str:
+    (x,) = s.inputs
+    return s("Relu", x) if s.dtype.is_floating_point else s("Max", x, s.number(0))
+
+
+def _log1p(s: Site) -> str:
+    """log(u) * x / (u - 1) with u = 1 + x: what u rounds away cancels (Kahan)."""
+    (x,) = s.inputs
+    u = s("Add", x, s.number(1))
+    plain = s("Log", u)
+    exact = s("Mul", plain, s("Div", x, s("Sub", u, s.number(1))))
+    near = s("Where", s("Equal", u, s.number(1)), x, exact)
+    return s("Where", s("Less", s("Abs", x), s.number(1)), near, plain)
+
+
+def _expm1(s: Site) -> str:
+    """(u - 1) * x / log(u) with u = exp(x), near zero (Kahan)."""
+    (x,) = s.inputs
+    u = s("Exp", x)
+    plain = s("Sub", u, s.number(1))
+    exact = s("Mul", plain, s("Div", x, s("Log", u)))
+    near = s("Where", s("Equal", u, s.number(1)), x, exact)
+    return s("Where", s("Less", s("Abs", x), s.number(1)), near, plain)
+
+
+def _isfinite(s: Site) -> str:
+    (x,) = s.inputs
+    if not s.dtype.is_floating_point:
+        return s("Equal", x, x)
+    return s("Not", s("Or", s("IsNaN", x), s("IsInf", x)))
+
+
+def _never(kind: str) -> Rule:
+    """A test that holds for no integer."""
+
+    def emit(s: Site) -> str:
+        (x,) = s.inputs
+        return s(kind, x) if s.dtype.is_floating_point else s("Not", s("Equal", x, x))
+
+    return Rule(emit)
+
+
+def _floor_divide(s: Site) -> str:
+    """Python's: the quotient rounded to minus infinity (of floats: exact, unlike floor(x / y))."""
+    x, y = s.inputs
+    if s.dtype.kind == "uint":
+        return s("Div", x, y)
+    zero = s.number(0)
+    if not s.dtype.is_floating_point:
+        quotient = s("Div", x, y)
+        rest = s("Sub", x, s("Mul", quotient, y))
+        return s("Sub", quotient, s.cast(_opposite(s, rest, y, zero), s.dtype))
+    rest = s("Mod", x, y, fmod=1)
+    whole = s("Round", s("Div", s("Sub", x, rest), y))
+    floored = s("Sub", whole, s.cast(_opposite(s, rest, y, zero), s.dtype))
+    return s("Where", s("Equal", y, zero), s("Div", x, y), floored)
+
+
+def _opposite(s: Site, rest: str, divisor: str, zero: str) -> str:
+    """True where a non-zero rest has not the divisor's sign."""
+    differs = s("Xor", s("Less", rest, zero), s("Less", divisor, zero))
+    return s("And", differs, s("Not", s("Equal", rest, zero)))
+
+
+def _remainder(s: Site) -> str:
+    x, y = s.inputs
+    if not s.dtype.is_floating_point:
+        return s("Mod", x, y)
+    rest = s("Mod", x, y, fmod=1)
+    return s("Where", _opposite(s, rest, y, s.number(0)), s("Add", rest, y), rest)
+
+
+def _atan2(s: Site) -> str:
+    """atan(y / x) moved to its quadrant; signs are taken from 1/z, so those of zeros count."""
+    largest = 3e38 if s.dtype is not float64 else 1e308
+    bounds = s.number(-largest), s.number(largest)
+    y, x = (s("Clip", v, *bounds) for v in s.inputs)  # two infinities become an ordinary quotient
+    zero, one = s.number(0), s.number(1)
+    low = {v: s("Less", s("Div", one, v), zero) for v in (x, y)}
+    both = s("And", s("Equal", x, zero), s("Equal", y, zero))
+    ratio = s("Div", y, s("Where", both, one, x))
+    angle = FLOAT64["atan"](s, ratio) if s.dtype is float64 else s("Atan", ratio)
+    turn = s("Where", low[y], s.number(-math.pi), s.number(math.pi))
+    return s("Where", low[x], s("Add", angle, turn), angle)
+
+
+def _bitwise(kind: str, logical: str) -> Rule:
+    return Rule(lambda s: s(logical if s.dtype is bool_ else kind, *s.inputs))
+
+
+_UNSIGNED: dict[int, DType] = {8: uint8, 16: uint16, 32: uint32, 64: uint64}
+
+
+def _shift(s: Site, x: str, direction: str) -> str:
+    """A logical shift of the bits, whatever the sign."""
+    unsigned = _UNSIGNED[s.dtype.bits]
+    moved = s("BitShift", s.cast(x, unsigned), s.cast(s.inputs[1], unsigned), direction=direction)
+    return s.cast(moved, s.dtype)
+
+
+def _shift_right(s: Site) -> str:
+    """Arithmetic for signed numbers: negative ones are complemented before and after."""
+    (x, _) = s.inputs
+    if s.dtype.kind == "uint":
+        return _shift(s, x, "RIGHT")
+    sign = s("Neg", s.cast(s("Less", x, s.number(0)), s.dtype))
+    return s("BitwiseXor", _shift(s, s("BitwiseXor", x, sign), "RIGHT"), sign)
+
+
+def _where(s: Site) -> str:
+    condition, a, b = s.inputs
+    if s.types[1].dtype is bool_:
+        return s("Or", s("And", condition, a), s("And", s("Not", condition), b))
+    for zero, kept, value in ((1, 2, b), (2, 1, a)):
+        if is_zero(s, zero) and _is_large(s, kept):
+            return _masked(s, condition, value, kept == 1)
+    return s("Where", condition, a, b)
+
+
+def _is_large(s: Site, position: int) -> bool:
+    """True for floats of the result's own (known) shape that are worth a test at run time."""
+    kind = s.types[position]
+    return (
+        kind == s.results[0]
+        and kind.dtype is float32
+        and kind.is_static
+        and math.prod(kind.static_shape) >= s.choices.large_mask
+    )
+
+
+def _masked(s: Site, condition: str, value: str, keeps: bool) -> str:
+    """Zero or the value, as a product with 0 or 1 where all values are finite.
+
+    The runtime's Where takes four times as long as that, and it does not run in parallel.
+    """
+
+    def fast(b: Site) -> list[str]:
+        mask = condition if keeps else b("Not", condition)
+        return [b("Mul", b.cast(mask, float32), value)]
+
+    def exact(b: Site) -> list[str]:
+        pair = (value, b.number(0, float32)) if keeps else (b.number(0, float32), value)
+        return [b("Where", condition, *pair)]
+
+    return if_finite(s, value, fast, exact)[0]
+
+
+def _clip(s: Site) -> str:
+    (x,) = s.inputs
+    # Min(Max(x)) and not Clip: where the limits cross, the upper one wins.
+    if s.op.min is not None:
+        x = s("Max", x, _limit(s, s.op.min))
+    if s.op.max is not None:
+        x = s("Min", x, _limit(s, s.op.max))
+    return x
+
+
+def _limit(s: Site, value: float) -> str:
+    kind, bits = s.dtype.kind, s.dtype.bits
+    if kind == "float":
+        return s.number(value)
+    low = -(1 << (bits - 1)) if kind == "int" else 0
+    high = (1 << (bits - (kind == "int"))) - 1
+    return s.number(low if value < low else high if value > high else int(value))
+
+
+def _cast(s: Site) -> str:
+    return s.cast(s.inputs[0], s.op.dtype)
+
+
+def _reciprocal_root(s: Site) -> str:
+    return s("Reciprocal", s("Sqrt", s.inputs[0]))
+
+
+def _log2(s: Site) -> str:
+    return s("Mul", s("Log", s.inputs[0]), s.number(1 / math.log(2)))
+
+
+RULES: Rules = {
+    ops.Exp: direct("Exp"),
+    ops.Log: direct("Log"),
+    ops.Log1p: Rule(_log1p),
+    ops.Expm1: Rule(_expm1),
+    ops.Log2: Rule(_log2),
+    ops.Sqrt: direct("Sqrt"),
+    ops.Rsqrt: Rule(_reciprocal_root),
+    ops.Reciprocal: direct("Reciprocal"),
+    ops.Sin: direct("Sin"),
+    ops.Cos: direct("Cos"),
+    ops.Tanh: direct("Tanh"),
+    ops.Sigmoid: direct("Sigmoid"),
+    ops.Copy: Rule(lambda s: s.inputs[0], native=True),
+    ops.Neg: Rule(_neg),
+    ops.Abs: Rule(_abs),
+    ops.Sign: Rule(_sign),
+    ops.Floor: _floats("Floor"),
+    ops.Ceil: _floats("Ceil"),
+    ops.Round: _floats("Round"),
+    ops.Trunc: Rule(_trunc),
+    ops.Relu: Rule(_relu),
+    ops.Isnan: _never("IsNaN"),
+    ops.Isinf: _never("IsInf"),
+    ops.Isfinite: Rule(_isfinite),
+    ops.LogicalNot: direct("Not"),
+    ops.BitwiseNot: _bitwise("BitwiseNot", "Not"),
+    ops.Add: direct("Add"),
+    ops.Sub: direct("Sub"),
+    ops.Mul: direct("Mul"),
+    ops.Div: direct("Div"),
+    ops.FloorDivide: Rule(_floor_divide),
+    ops.Remainder: Rule(_remainder),
+    ops.Fmod: direct("Mod", fmod=1),
+    ops.Pow: direct("Pow"),
+    ops.Maximum: direct("Max"),
+    ops.Minimum: direct("Min"),
+    ops.Atan2: Rule(_atan2),
+    ops.Eq: direct("Equal"),
+    ops.Ne: Rule(lambda s: s("Not", s("Equal", *s.inputs))),
+    ops.Lt: direct("Less"),
+    ops.Le: direct("LessOrEqual"),
+    ops.Gt: direct("Greater"),
+    ops.Ge: direct("GreaterOrEqual"),
+    ops.LogicalAnd: direct("And"),
+    ops.LogicalOr: direct("Or"),
+    ops.LogicalXor: direct("Xor"),
+    ops.BitwiseAnd: _bitwise("BitwiseAnd", "And"),
+    ops.BitwiseOr: _bitwise("BitwiseOr", "Or"),
+    ops.BitwiseXor: _bitwise("BitwiseXor", "Xor"),
+    ops.ShiftLeft: Rule(lambda s: _shift(s, s.inputs[0], "LEFT")),
+    ops.ShiftRight: Rule(_shift_right),
+    ops.Where: Rule(_where, native=True),
+    ops.Clip: Rule(_clip),
+    ops.Cast: Rule(_cast, native=True),
+} | {
+    op: _or_formula(kind, FLOAT64[kind.lower()])
+    for op, kind in {
+        ops.Tan: "Tan",
+        ops.Asin: "Asin",
+        ops.Acos: "Acos",
+        ops.Atan: "Atan",
+        ops.Sinh: "Sinh",
+        ops.Cosh: "Cosh",
+        ops.Asinh: "Asinh",
+        ops.Acosh: "Acosh",
+        ops.Atanh: "Atanh",
+        ops.Erf: "Erf",
+    }.items()
+}

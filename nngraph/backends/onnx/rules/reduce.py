@@ -1,0 +1,144 @@
+"""Reductions, positions of extremes, running sums."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nngraph import ops
+from nngraph.backends.onnx.rules.rule import Rule, Rules, Site
+from nngraph.backends.onnx.rules.shape import filled
+from nngraph.ir.dtypes import DType, int32, int64, uint64
+from nngraph.ir.types import TensorType
+
+__all__ = ["RULES", "from_ordered", "to_ordered"]
+
+_SIGN = -(1 << 63)
+
+
+def to_ordered(s: Site, x: str, dtype: DType) -> str:
+    """uint64 as int64 of the same order (no kernel compares uint64 in a reduction)."""
+    if dtype is not uint64:
+        return x
+    return s("BitwiseXor", s.cast(x, int64), s.number(_SIGN, int64))
+
+
+def from_ordered(s: Site, x: str, dtype: DType) -> str:
+    """The inverse of ``to_ordered``."""
+    if dtype is not uint64:
+        return x
+    return s.cast(s("BitwiseXor", x, s.number(_SIGN, int64)), dtype)
+
+
+def _reduce(s: Site, kind: str, x: str) -> str:
+    """Folds the operator's axes."""
+    return s(kind, x, s.ints(*s.op.axes), keepdims=int(s.op.keepdims))
+
+
+def _is_empty(s: Site) -> bool:
+    """True if the fold is over no elements (their number is known to be 0)."""
+    return any(s.types[0].shape[a] == 0 for a in s.op.axes)
+
+
+def _sum(s: Site) -> str:
+    if not s.op.axes:
+        return s.inputs[0]
+    if _is_empty(s):
+        return filled(s, 0, s.dtype, s.shape)
+    if s.dtype is int32:
+        # The kernel adds integers up as float64 and does not wrap around.
+        wide = replace(s, inputs=(s.cast(s.inputs[0], int64),))
+        return s.cast(_folded(wide, "ReduceSum"), int32)
+    return _folded(s, "ReduceSum")
+
+
+def _folded(s: Site, kind: str) -> str:
+    """One reduction, or two where the runtime is faster that way.
+
+    Folding the batch and the last axes at once (a bias gradient of a convolution) strides through
+    memory; the contiguous axes first and then the batch takes 0.6 of the time.
+    """
+    axes, rank = s.op.axes, s.types[0].rank
+    tail = [a for a in axes if a and list(range(a, rank)) == [b for b in axes if b >= a]]
+    if axes[0] != 0 or not tail or len(tail) + 1 != len(axes) or len(axes) == rank:
+        return _reduce(s, kind, s.inputs[0])
+    keep = int(s.op.keepdims)
+    inner = s(kind, s.inputs[0], s.ints(*tail), keepdims=keep)
+    return s(kind, inner, s.ints(0), keepdims=keep)
+
+
+def _mean(s: Site) -> str:
+    if not s.op.axes:
+        return s.inputs[0]
+    if _is_empty(s):
+        return filled(s, math.nan, s.dtype, s.shape)
+    return _folded(s, "ReduceMean")
+
+
+def _extreme(s: Site, kind: str) -> str:
+    """The runtime's kernels skip NaN, so NaN is put back where there was one."""
+    if not s.op.axes:
+        return s.inputs[0]
+    (x,) = s.inputs
+    found = from_ordered(s, _reduce(s, kind, to_ordered(s, x, s.dtype)), s.dtype)
+    if not s.dtype.is_floating_point:
+        return found
+    broken = _reduce(s, "ReduceMax", s("IsNaN", x))
+    return s("Where", broken, s.number(math.nan), found)
+
+
+def _prod(s: Site) -> str:
+    if not s.op.axes:
+        return s.inputs[0]
+    if _is_empty(s):
+        return filled(s, 1, s.dtype, s.shape)
+    return _reduce(s, "ReduceProd", s.inputs[0])
+
+
+def _inexact(op: Any, types: Sequence[TensorType]) -> str:
+    return "" if types[0].dtype.is_floating_point else "the kernel multiplies integers as floats"
+
+
+def _logical(s: Site, kind: str, empty: bool) -> str:
+    if not s.op.axes:
+        return s.inputs[0]
+    if _is_empty(s):
+        return filled(s, empty, s.dtype, s.shape)
+    return _reduce(s, kind, s.inputs[0])
+
+
+def _position(s: Site, kind: str) -> str:
+    """The first extreme; the first NaN where there is one (the runtime's kernels skip NaN)."""
+    (x,) = s.inputs
+    axis, keep = s.op.axis, int(s.op.keepdims)
+    found = s(kind, to_ordered(s, x, s.dtype), dtype=int64, axis=axis, keepdims=keep)
+    if not s.dtype.is_floating_point:
+        return found
+    nan = s("IsNaN", x)
+    first = s("ArgMax", nan, dtype=int64, axis=axis, keepdims=keep)
+    broken = s("ReduceMax", nan, s.ints(axis), keepdims=keep)
+    return s("Where", broken, first, found)
+
+
+def _cumsum(s: Site) -> str:
+    axis = s.writer.constant(np.array(s.op.axis, np.int64))
+    exclusive, reverse = int(s.op.exclusive), int(s.op.reverse)
+    return s("CumSum", s.inputs[0], axis, exclusive=exclusive, reverse=reverse)
+
+
+RULES: Rules = {
+    ops.Sum: Rule(_sum),
+    ops.Mean: Rule(_mean),
+    ops.Max: Rule(lambda s: _extreme(s, "ReduceMax")),
+    ops.Min: Rule(lambda s: _extreme(s, "ReduceMin")),
+    ops.Prod: Rule(_prod, lacks=_inexact),
+    ops.Any: Rule(lambda s: _logical(s, "ReduceMax", False)),
+    ops.All: Rule(lambda s: _logical(s, "ReduceMin", True)),
+    ops.ArgMax: Rule(lambda s: _position(s, "ArgMax")),
+    ops.ArgMin: Rule(lambda s: _position(s, "ArgMin")),
+    ops.CumSum: Rule(_cumsum),
+}

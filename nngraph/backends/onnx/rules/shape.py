@@ -1,0 +1,200 @@
+"""Creation, and operators that move elements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from nngraph import ops
+from nngraph.backends.onnx.rules.rule import Rule, Rules, Site
+from nngraph.backends.onnx.writer import Missing, tensor_proto
+from nngraph.ir.dims import Dim
+from nngraph.ir.dtypes import DType, int64
+from nngraph.ir.types import Shape
+
+__all__ = ["RULES", "filled", "is_zero"]
+
+_FIRST = -(2**63) + 1  # as the end of a slice that runs backwards: up to and with element 0
+
+
+def filled(s: Site, value: float, dtype: DType, dims: Shape) -> str:
+    """A tensor of one value."""
+    static = [d for d in dims if isinstance(d, int)]
+    if len(static) == len(dims) and math.prod(static) <= 16:
+        return s.writer.constant(np.full(static, value, dtype.numpy))
+    tensor = tensor_proto(np.full((1,), value, dtype.numpy), "value")
+    return s("ConstantOfShape", s.writer.dims(dims), dtype=dtype, value=tensor)
+
+
+def is_zero(s: Site, position: int) -> bool:
+    """True if the operand is known to be zero everywhere."""
+    producer = s.node.inputs[position].producer
+    return (
+        producer is not None
+        and isinstance(producer.op, ops.Full)
+        and producer.op.value == 0
+        and not math.copysign(1, producer.op.value) < 0
+    )
+
+
+def _full(s: Site) -> str:
+    return filled(s, s.op.value, s.op.dtype, s.op.shape)
+
+
+def _constant(s: Site) -> str:
+    return s.writer.constant(s.op.literal.array)
+
+
+def _iota(s: Site) -> str:
+    op, (kind,) = s.op, s.results
+    length = op.shape[op.axis]
+    if kind.is_static and math.prod(kind.static_shape) <= s.choices.small_constant:
+        return s.writer.constant(op.eval()[0])
+    limit = s.reshape(s.writer.dim(length), ())
+    line = s("Range", s.number(0, int64), limit, s.number(1, int64), dtype=int64)
+    column = [length if a == op.axis else 1 for a in range(len(op.shape))]
+    return s.expand(s.reshape(s.cast(line, op.dtype), tuple(column), (length,)), op.shape)
+
+
+def _reshape(s: Site) -> str:
+    return s.reshape(s.inputs[0], s.shape, s.types[0].shape)
+
+
+def _broadcast(s: Site) -> str:
+    return s.expand(s.inputs[0], s.shape)
+
+
+def _slice_axes(s: Site, x: str, rows: Sequence[tuple[int, Dim, Dim, int]]) -> str:
+    """Slices some axes; a row is (axis, start, size, step)."""
+    if not rows:
+        return x
+    ends = []
+    for _, start, size, step in rows:
+        end = start + size * step
+        ends.append(_FIRST if isinstance(end, int) and end < 0 else end)
+    starts = tuple(r[1] for r in rows)
+    axes, steps = s.ints(*(r[0] for r in rows)), s.ints(*(r[3] for r in rows))
+    return s("Slice", x, s.writer.dims(starts), s.writer.dims(tuple(ends)), axes, steps)
+
+
+def _partial(s: Site) -> list[tuple[int, Dim, Dim, int]]:
+    """(axis, start, size, step) of each axis that is not taken whole."""
+    rows = zip(s.op.starts, s.op.sizes, s.op.steps, s.types[0].shape, strict=True)
+    return [
+        (axis, start, size, step)
+        for axis, (start, size, step, extent) in enumerate(rows)
+        if not (start == 0 and step == 1 and size == extent)
+    ]
+
+
+def _slice(s: Site) -> str:
+    return _slice_axes(s, s.inputs[0], _partial(s))
+
+
+def _slice_update(s: Site) -> str:
+    x, update = s.inputs
+    rows = _partial(s)
+    if 0 in s.op.sizes:
+        return x
+    if is_zero(s, 0) and all(step == 1 for *_, step in rows):
+        return _pad_zeros(s, update, rows)
+    return _update(s, x, update, rows)
+
+
+def _pad_zeros(s: Site, update: str, rows: Sequence[tuple[int, Dim, Dim, int]]) -> str:
+    if not rows:
+        return update
+    axes = s.ints(*(r[0] for r in rows))
+    before = tuple(r[1] for r in rows)
+    after = tuple(s.shape[axis] - start - size for axis, start, size, _ in rows)
+    pads = s.writer.dims((*before, *after))
+    return s("Pad", update, pads, s.number(0, s.types[1].dtype), axes)
+
+
+def _update(s: Site, x: str, update: str, rows: Sequence[tuple[int, Dim, Dim, int]]) -> str:
+    """Replaces the slice axis by axis: the innermost region first, then what surrounds it."""
+    if not rows:
+        return update
+    (axis, start, size, step), *inner = rows
+    extent = s.types[0].shape[axis]
+    if inner:
+        update = _update(s, _slice_axes(s, x, rows[:1]), update, inner)
+    if step != 1:
+        return _interleave(s, x, update, axis, (start, size, step, extent))
+    parts = [update]
+    if start != 0:
+        parts.insert(0, _slice_axes(s, x, [(axis, 0, start, 1)]))
+    if start + size != extent:
+        parts.append(_slice_axes(s, x, [(axis, start + size, extent - start - size, 1)]))
+    return s("Concat", *parts, axis=axis) if len(parts) > 1 else update
+
+
+def _interleave(s: Site, x: str, update: str, axis: int, row: tuple[Dim, Dim, int, Dim]) -> str:
+    """Elements of x and of the update, picked from both side by side."""
+    start, size, step, extent = row
+    if not (isinstance(start, int) and isinstance(size, int) and isinstance(extent, int)):
+        raise Missing(f"an update of every {step}th element needs axis {axis} of a fixed size")
+    order = np.arange(extent)
+    order[start + step * np.arange(size)] = extent + np.arange(size)
+    return s("Gather", s("Concat", x, update, axis=axis), s.ints(*order), axis=axis)
+
+
+def _pad(s: Site) -> str:
+    op, (x,) = s.op, s.inputs
+    axes = [a for a, pair in enumerate(op.pads) if pair != (0, 0)]
+    if not axes:
+        return x
+    pads = s.ints(*(op.pads[a][0] for a in axes), *(op.pads[a][1] for a in axes))
+    if op.mode == "constant":
+        return s("Pad", x, pads, s.number(op.value), s.ints(*axes))
+    mode = {"circular": "wrap"}.get(op.mode, op.mode)
+    return s("Pad", x, pads, "", s.ints(*axes), mode=mode)
+
+
+def _concat(s: Site) -> str:
+    return s("Concat", *s.inputs, axis=s.op.axis)
+
+
+def _split(s: Site) -> Sequence[str]:
+    sizes = s.writer.dims(s.op.sizes)
+    return s.writer.ops("Split", (s.inputs[0], sizes), len(s.op.sizes), axis=s.op.axis)
+
+
+def _flip(s: Site) -> str:
+    if not s.op.axes:
+        return s.inputs[0]
+    count = len(s.op.axes)
+    backwards = s.ints(*[-1] * count)
+    ends = s.ints(*[_FIRST] * count)
+    return s("Slice", s.inputs[0], backwards, ends, s.ints(*s.op.axes), backwards)
+
+
+def _tile(s: Site) -> str:
+    if not s.op.repeats:
+        return s.inputs[0]
+    return s("Tile", s.inputs[0], s.ints(*s.op.repeats))
+
+
+def _transpose(s: Site) -> str:
+    if s.op.perm == tuple(range(len(s.op.perm))):
+        return s.inputs[0]
+    return s("Transpose", s.inputs[0], perm=list(s.op.perm))
+
+
+RULES: Rules = {
+    ops.Full: Rule(_full, native=True),
+    ops.Constant: Rule(_constant, native=True),
+    ops.Iota: Rule(_iota, native=True),
+    ops.Reshape: Rule(_reshape, native=True),
+    ops.BroadcastTo: Rule(_broadcast, native=True),
+    ops.Transpose: Rule(_transpose, native=True),
+    ops.Slice: Rule(_slice, native=True),
+    ops.SliceUpdate: Rule(_slice_update, native=True),
+    ops.Pad: Rule(_pad, native=True),
+    ops.Concat: Rule(_concat, native=True),
+    ops.Split: Rule(_split, native=True),
+    ops.Flip: Rule(_flip, native=True),
+    ops.Tile: Rule(_tile, native=True),
+}

@@ -1,0 +1,1 @@
+"""From fused operators to kernels: index maps, loops and scalar code."""

@@ -1,0 +1,87 @@
+"""Elementwise operators after a product, computed while its result is in registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvm import tirx
+
+from nngraph.backends.tvm.codegen.scalar import elementwise
+from nngraph.backends.tvm.codegen.types import (
+    Expr,
+    compute_type,
+    const,
+    load,
+    storage_type,
+    store,
+)
+from nngraph.backends.tvm.fuse.kernels import PRODUCTS
+from nngraph.backends.tvm.strategies.common import Epilogue
+from nngraph.ir.dtypes import DType, bool_
+from nngraph.ir.graph import Graph, Node, Value
+
+__all__ = ["body_epilogue", "extras_of", "memory_type", "product_of"]
+
+
+def memory_type(dtype: DType) -> str:
+    """An output's type as the product kernels declare it: they convert to half precision."""
+    return "uint8" if dtype is bool_ else dtype.name
+
+
+def extras_of(body: Graph) -> list[Value]:
+    """The inputs that operators after the product read."""
+    product = product_of(body)
+    return [v for v in body.inputs if any(u is not product for u in v.users)]
+
+
+def product_of(body: Graph) -> Node:
+    """The matrix product or convolution of a fused body."""
+    return next(n for n in body.nodes if n.op.name in PRODUCTS)
+
+
+def body_epilogue(body: Graph) -> Epilogue:
+    """The epilogue of a body: its extras are what operators after the product read."""
+    product = product_of(body)
+    extras = extras_of(body)
+    more = body.outputs[1:]
+
+    def apply(value: Expr, index: list[Expr], buffers: list[Any]) -> Any:
+        table = dict(zip(extras, buffers, strict=True))
+        results = []
+        for output in body.outputs:
+            made = _at(output, index, product, value, table)
+            results.append(store(made, bool_) if output.type.dtype is bool_ else made)
+        return results if len(results) > 1 else results[0]
+
+    shapes = tuple((v.type.static_shape, storage_type(v.type.dtype)) for v in extras)
+    return Epilogue(apply, shapes, tuple(memory_type(v.type.dtype) for v in more))
+
+
+def _at(value: Value, index: list[Expr], product: Node, made: Expr,
+        table: dict[Value, Any]) -> Expr:  # fmt: skip
+    """The element of ``value`` at ``index``, one expression for each of its dimensions."""
+    if value is product.output:
+        return tirx.Cast(compute_type(value.type.dtype), made)
+    if value in table:
+        return load(table[value][tuple(index)], value.type.dtype)
+    node = value.producer
+    assert node is not None
+    op: Any = node.op
+    if op.name == "full":
+        return const(op.value, value.type.dtype)
+    if op.name == "constant":
+        return const(op.literal.array.reshape(()).item(), value.type.dtype)
+    if op.name == "iota":
+        return tirx.Cast(compute_type(value.type.dtype), index[op.axis])
+    operands = [_at(v, _operand_index(node, v, index), product, made, table) for v in node.inputs]
+    return elementwise(node, operands)
+
+
+def _operand_index(node: Node, operand: Value, index: list[Expr]) -> list[Expr]:
+    """Where an operand is read for the result's ``index``."""
+    shape = operand.type.static_shape
+    if node.op.name == "reshape":
+        own = iter(i for i, n in zip(index, node.output.type.shape, strict=True) if n != 1)
+        return [0 if n == 1 else next(own) for n in shape]
+    aligned = index[len(index) - len(shape) :]
+    return [0 if n == 1 else i for i, n in zip(aligned, shape, strict=True)]

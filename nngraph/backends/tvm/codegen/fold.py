@@ -1,0 +1,110 @@
+"""How reductions accumulate: initial value, combination, and folding lanes into one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from nngraph.backends.tvm.codegen.scalar import maximum, minimum
+from nngraph.backends.tvm.codegen.types import Expr, compute_type
+from nngraph.ir.dtypes import DType, bool_
+from nngraph.ir.graph import Node
+
+__all__ = ["Accumulator"]
+
+Buffer = Any
+
+
+class Accumulator:
+    """Partial results of one reduction: ``parts`` vectors of ``width`` lanes.
+
+    Several vectors keep several additions in flight. The order of a sum depends on the shape only,
+    never on the number of threads.
+    """
+
+    def __init__(self, node: Node, width: int, count: int, parts: int = 1) -> None:
+        self.node = node
+        self.width = width
+        self.count = count
+        self.dtype: DType = node.inputs[0].type.dtype
+        self.kind = "int8" if self.dtype is bool_ else compute_type(self.dtype)
+        self.buffers: list[Buffer] = [T.alloc_buffer((width,), self.kind) for _ in range(parts)]
+
+    @property
+    def buffer(self) -> Buffer:
+        """The first vector, which holds the result once all are folded."""
+        return self.buffers[0]
+
+    def clear(self) -> None:
+        for buffer in self.buffers:
+            with _lanes(self.width) as lane:
+                T.buffer_store(buffer, self.initial(), [lane])
+
+    def initial(self) -> Expr:
+        name = self.node.op.name
+        if name in ("sum", "mean"):
+            return tirx.const(0, self.kind)
+        if self.dtype is bool_:
+            return tirx.const(int(name in ("all", "min")), "int8")
+        if name == "prod":
+            return tirx.const(1, self.kind)
+        return _extreme(self.dtype, self.kind, lowest=name == "max")
+
+    def combine(self, a: Expr, b: Expr) -> Expr:
+        name = self.node.op.name
+        if name in ("sum", "mean"):
+            return a + b
+        if name == "prod":
+            return a * b
+        if self.dtype is bool_:
+            return tirx.max(a, b) if name in ("any", "max") else tirx.min(a, b)
+        return (maximum if name == "max" else minimum)(self.dtype, b, a)
+
+    def add(self, value: Expr, lane: Expr, part: int = 0) -> None:
+        """Takes one element into a lane."""
+        if self.dtype is bool_:
+            value = tirx.Select(value, tirx.const(1, "int8"), tirx.const(0, "int8"))
+        buffer = self.buffers[part]
+        T.buffer_store(buffer, self.combine(buffer[lane], value), [lane])
+
+    def fold(self) -> None:
+        """Folds all vectors into the first, and that into its lane 0, halving each time."""
+        buffers = self.buffers
+        while len(buffers) > 1:
+            half = len(buffers) // 2
+            for a, b in zip(buffers[:half], buffers[half:], strict=True):
+                with _lanes(self.width) as lane:
+                    T.buffer_store(a, self.combine(a[lane], b[lane]), [lane])
+            buffers = buffers[:half]
+        half = self.width // 2
+        while half:
+            for lane in range(half):  # single elements: halves of vectors compile badly
+                folded = self.combine(self.buffer[lane], self.buffer[lane + half])
+                T.buffer_store(self.buffer, folded, [lane])
+            half //= 2
+
+    def result(self, raw: Expr) -> Expr:
+        """The reduction's value from a folded accumulator."""
+        if self.dtype is bool_:
+            return raw != tirx.const(0, "int8")
+        return raw / tirx.const(float(self.count), self.kind) if self._is_mean else raw
+
+    @property
+    def _is_mean(self) -> bool:
+        return self.node.op.name == "mean"
+
+
+def _lanes(width: int) -> Any:
+    from nngraph.backends.tvm.codegen.chunk import lanes_loop
+
+    return lanes_loop(width)
+
+
+def _extreme(dtype: DType, kind: str, lowest: bool) -> Expr:
+    if dtype.is_floating_point:
+        return tirx.const(float("-inf") if lowest else float("inf"), kind)
+    low = -(1 << (dtype.bits - 1)) if dtype.kind == "int" else 0
+    high = (1 << (dtype.bits - (dtype.kind == "int"))) - 1
+    return tirx.const(low if lowest else high, kind)

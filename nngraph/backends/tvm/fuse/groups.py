@@ -1,0 +1,165 @@
+"""Groups of nodes that will be one kernel each: a partition of a graph that stays acyclic.
+
+Merging two groups is refused if a path from one to the other runs through a third: the merged group
+would have to run both before and after it. Each group knows all groups it depends on, as the bits
+of an integer, so the question is one test for each neighbour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nngraph.backends.tvm.fuse.space import is_unit_reshape
+from nngraph.ir.graph import Graph, Node, Value
+
+__all__ = ["Group", "Partition", "is_free"]
+
+MAX_FREE_CONSTANT = 1  # elements of a literal that is folded into kernels
+
+
+def is_free(node: Node) -> bool:
+    """True for nodes that cost nothing inside a kernel: each group has its own copy of them."""
+    if node.op.name == "constant":
+        return node.output.type.size == MAX_FREE_CONSTANT
+    return node.op.name in ("full", "iota", "broadcast_to") or is_unit_reshape(node)
+
+
+class Group:
+    """Nodes of one kernel, in the graph's order (free nodes excluded)."""
+
+    __slots__ = ("before", "depends", "id", "nodes", "readers")
+
+    def __init__(self, id: int, nodes: list[Node]) -> None:
+        self.id = id
+        self.nodes = nodes
+        self.before: dict[Group, None] = {}
+        self.readers: dict[Group, None] = {}
+        self.depends = 0
+
+    def __repr__(self) -> str:
+        return f"Group({self.id}: {' '.join(n.op.name for n in self.nodes)})"
+
+
+class Partition:
+    """All groups of a graph; at first each node that is not free is one."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.results = set(graph.results)
+        self.order: dict[Node, int] = {}
+        self.home: dict[Node, Group] = {}
+        for position, node in enumerate(graph.nodes):
+            self.order[node] = position
+            if not is_free(node):
+                self._add(Group(position, [node]))
+
+    def _add(self, group: Group) -> None:
+        (node,) = group.nodes
+        self.home[node] = group
+        for source in self.sources(node):
+            above = self.home[source]
+            if above is not group:
+                group.before[above] = None
+                above.readers[group] = None
+                group.depends |= above.depends | 1 << above.id
+
+    @property
+    def groups(self) -> list[Group]:
+        """Each once, by their first nodes."""
+        return list(dict.fromkeys(self.home.values()))
+
+    def is_alive(self, group: Group) -> bool:
+        """False once the group was merged into another."""
+        return self.home[group.nodes[0]] is group
+
+    def sources(self, node: Node, operand: int | None = None) -> Iterator[Node]:
+        """The nodes, looked up through free ones, that make what ``node`` reads.
+
+        ``operand``: of this operand only.
+        """
+        for value in node.inputs if operand is None else (node.inputs[operand],):
+            producer = value.producer
+            if producer is None:
+                continue
+            if is_free(producer):
+                yield from self.sources(producer)
+            else:
+                yield producer
+
+    def with_free(self, nodes: Sequence[Node]) -> list[Node]:
+        """``nodes`` and the free nodes that they read, in the graph's order."""
+        found: dict[Node, None] = dict.fromkeys(nodes)
+        work = list(nodes)
+        while work:
+            for value in work.pop().inputs:
+                producer = value.producer
+                if producer is not None and is_free(producer) and producer not in found:
+                    found[producer] = None
+                    work.append(producer)
+        return sorted(found, key=self.order.__getitem__)
+
+    def outputs(self, nodes: Sequence[Node]) -> list[Value]:
+        """What is read outside of ``nodes``."""
+        inside = set(nodes)
+        return [v for n in nodes for v in n.outputs if self._escapes(v, inside)]
+
+    def _escapes(self, value: Value, inside: set[Node]) -> bool:
+        """True if a result or another kernel reads it, also through a free node."""
+        if value in self.results:
+            return True
+        for user in value.users:
+            if user in inside:
+                continue
+            if not is_free(user) or self._escapes(user.outputs[0], inside):
+                return True
+        return False
+
+    def can_join(self, a: Group, b: Group) -> bool:
+        """True if no path between the two runs through a third group."""
+        for first, second in ((a, b), (b, a)):
+            bit = 1 << first.id
+            if any(p is not first and p.depends & bit for p in second.before):
+                return False
+        return True
+
+    def join(self, a: Group, b: Group) -> Group:
+        """Merges two groups (that ``can_join``); the one with the smaller number stays."""
+        if a.id > b.id:
+            a, b = b, a
+        a.nodes = sorted([*a.nodes, *b.nodes], key=self.order.__getitem__)
+        for node in b.nodes:
+            self.home[node] = a
+        self._relink(a, b)
+        a.depends = (a.depends | b.depends) & ~(1 << a.id | 1 << b.id)
+        self._spread(a)
+        return a
+
+    @staticmethod
+    def _relink(a: Group, b: Group) -> None:
+        for above in b.before:
+            del above.readers[b]
+            if above is not a:
+                above.readers[a] = None
+                a.before[above] = None
+        for below in b.readers:
+            del below.before[b]
+            if below is not a:
+                below.before[a] = None
+                a.readers[below] = None
+        a.before.pop(b, None)
+        a.readers.pop(b, None)
+
+    @staticmethod
+    def _spread(group: Group) -> None:
+        """Tells everything below what the group depends on."""
+        added = group.depends | 1 << group.id
+        work, seen = list(group.readers), set(group.readers)
+        while work:
+            below = work.pop()
+            if below.depends | added == below.depends:
+                continue
+            below.depends |= added
+            for next_ in below.readers:
+                if next_ not in seen:
+                    seen.add(next_)
+                    work.append(next_)

@@ -1,0 +1,286 @@
+"""Fusion: groups of operators that run as one kernel become one ``Fused`` node each.
+
+Three sorts of groups: ``"loop"``, elementwise operators over one space; ``"row"``, those with
+reductions over the same axes (softmax, normalisations, losses and their gradients: all stages of a
+row together); ``"product"``, a matrix product or convolution and the elementwise operators that
+follow it. Counters, fills, broadcasts and reshapes by axes of size 1 are copied into each group.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nngraph.backends.tvm.fuse.groups import Group, Partition, is_free
+from nngraph.backends.tvm.fuse.space import Space, align, is_point, is_reduction
+from nngraph.ir.builder import Builder
+from nngraph.ir.graph import Graph, Node, Value
+from nngraph.ir.subgraph import Subgraph
+from nngraph.ops.scan import Fused
+from nngraph.passes.base import Context
+
+__all__ = ["FuseKernels", "Limits", "may_divide_by_zero", "source_of"]
+
+PRODUCTS = frozenset({"matmul", "conv", "conv_input_grad"})
+COSTLY = frozenset({
+    "exp", "expm1", "log", "log1p", "log2", "tanh", "erf", "sigmoid", "pow", "sin", "cos", "tan",
+    "div", "sqrt", "rsqrt", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh",
+    "atan2", "fmod", "remainder", "floor_divide", "reciprocal",
+})  # fmt: skip
+
+
+DIVISIONS = frozenset({"floor_divide", "remainder", "fmod"})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a group stops growing.
+
+    Attributes:
+        nodes: operators in a kernel.
+        buffers: inputs and outputs of a kernel.
+        epilogue: operators after a product.
+        neighbours: how many of the next readers of a tensor each reader is tried with.
+        few_rows: a kernel with fewer rows than this does not continue after its reductions, if
+        long_row: its rows are longer than this (one thread would do all of the rest).
+    """
+
+    nodes: int = 64
+    buffers: int = 32
+    epilogue: int = 12
+    neighbours: int = 4
+    few_rows: int = 8
+    long_row: int = 8192
+
+
+@dataclass(frozen=True)
+class FuseKernels:
+    """Groups producers with their readers, last readers first, then neighbours.
+
+    Attributes:
+        limits: where groups stop growing.
+        products: fuse elementwise operators into the products before them.
+    """
+
+    limits: Limits = Limits()
+    products: bool = True
+    name: str = "fuse-kernels"
+
+    def run(self, graph: Graph, context: Context) -> int:
+        partition = Partition(graph)
+        for node in reversed(list(partition.order)):
+            if node in partition.home:
+                self._join_readers(partition, partition.home[node])
+        self._join_neighbours(partition)
+        return _rewrite(graph, partition)
+
+    def _join_readers(self, partition: Partition, group: Group) -> None:
+        """Merges a producer with every reader that it may share a kernel with."""
+        for reader in sorted(group.readers, key=lambda g: g.id):
+            if reader not in group.readers:
+                continue  # merged away meanwhile
+            if self._fits(partition, group, reader):
+                group = partition.join(group, reader)
+
+    def _join_neighbours(self, partition: Partition) -> None:
+        """Merges groups that read the same large value, so that it is loaded once."""
+        for node in partition.order:
+            for value in node.outputs:
+                self._join_sharing(partition, value)
+        for value in partition.graph.parameters:
+            self._join_sharing(partition, value)
+
+    def _join_sharing(self, partition: Partition, value: Value) -> None:
+        if value.type.rank == 0:
+            return
+        readers = [partition.home[u] for u in value.users if u in partition.home]
+        groups = list(dict.fromkeys(readers))
+        for position, first in enumerate(groups):
+            for second in groups[position + 1 : position + 1 + self.limits.neighbours]:
+                if not (partition.is_alive(first) and partition.is_alive(second)):
+                    continue
+                if self._fits(partition, first, second):
+                    partition.join(first, second)
+
+    def _fits(self, partition: Partition, a: Group, b: Group) -> bool:
+        nodes = sorted([*a.nodes, *b.nodes], key=partition.order.__getitem__)
+        if len(nodes) > self.limits.nodes or not partition.can_join(a, b):
+            return False
+        if _makes_divisor(partition, nodes):
+            return False
+        products = [n for n in nodes if n.op.name in PRODUCTS]
+        if products:
+            return self.products and self._is_epilogue(partition, products, nodes)
+        if not all(is_point(n) or is_reduction(n) for n in nodes):
+            return False
+        whole = partition.with_free(nodes)
+        space = align(whole)
+        if space is None or _buffers(partition, whole) > self.limits.buffers:
+            return False
+        return self._is_row_group(partition, nodes, space)
+
+    def _is_epilogue(self, partition: Partition, products: list[Node], nodes: list[Node]) -> bool:
+        """True for one product followed by elementwise operators of its result's shape."""
+        if len(products) != 1 or nodes[0] is not products[0]:
+            return False
+        if any(v.producer is not None and is_free(v.producer) for v in products[0].inputs):
+            return False  # the product's kernel reads its operands from memory
+        rest = nodes[1:]
+        shape = products[0].output.type.shape
+        if len(rest) > self.limits.epilogue or not all(is_point(n) for n in rest):
+            return False
+        made = set(nodes)
+        for node in rest:
+            if node.output.type.shape != shape or not (set(partition.sources(node)) & made):
+                return False
+        whole = partition.with_free(nodes)
+        first = next(iter(partition.outputs(nodes)))
+        if first.type.dtype is not products[0].output.type.dtype:
+            return False
+        return align(partition.with_free(rest)) is not None and _nested(whole) <= 48
+
+    def _is_row_group(self, partition: Partition, nodes: list[Node], space: Space) -> bool:
+        outputs = partition.outputs(nodes)
+        if not all(space.can_store(v) for v in outputs):
+            return False
+        if _repeats(nodes, space):
+            return False
+        if not space.reduced:
+            return True
+        rows, inner = space.extent(space.rows), space.extent(space.reduced)
+        if rows >= self.limits.few_rows or inner <= self.limits.long_row:
+            return True
+        after = _after_reductions(nodes)
+        return not any(space.of(v) & space.reduced for v in after)
+
+
+def may_divide_by_zero(node: Node) -> bool:
+    """True for a division of integers by what is no number: its divisor has to be checked."""
+    if node.op.name not in DIVISIONS or node.output.type.dtype.is_floating_point:
+        return False
+    producer = source_of(node.inputs[1]).producer
+    op: Any = None if producer is None else producer.op
+    return op is None or op.name != "full" or op.value == 0
+
+
+def source_of(value: Value) -> Value:
+    """What a value shows through broadcasts and reshapes that kernels copy."""
+    producer = value.producer
+    while producer is not None and is_free(producer) and producer.inputs:
+        value = producer.inputs[0]
+        producer = value.producer
+    return value
+
+
+def _makes_divisor(partition: Partition, nodes: Sequence[Node]) -> bool:
+    """True if a divisor that has to be checked first would be made within the kernel."""
+    inside = set(nodes)
+    return any(
+        inside.intersection(partition.sources(n, operand=1)) for n in nodes if may_divide_by_zero(n)
+    )
+
+
+def _repeats(nodes: Sequence[Node], space: Space) -> bool:
+    """True if much would be computed again in each row that could be computed once."""
+    smaller = [
+        n for n in nodes
+        if not space.can_store(n.output) and not space.of(n.output) <= space.rows
+    ] if space.reduced else [n for n in nodes if space.of(n.output) != space.every]  # fmt: skip
+    return len(smaller) > 4 or any(n.op.name in COSTLY for n in smaller)
+
+
+def _after_reductions(nodes: Sequence[Node]) -> set[Value]:
+    found: set[Value] = set()
+    for node in nodes:
+        if is_reduction(node) or any(v in found for v in node.inputs):
+            found.update(node.outputs)
+    return found
+
+
+def _buffers(partition: Partition, nodes: Sequence[Node]) -> int:
+    made = {v for n in nodes for v in n.outputs}
+    read = {v for n in nodes for v in n.inputs} - made
+    return len(read) + len(partition.outputs(nodes))
+
+
+def _nested(nodes: Sequence[Node]) -> int:
+    """Operators of all outputs written out as expressions, shared parts counted each time."""
+    size: dict[Value, int] = {}
+    for node in nodes:
+        if node.op.name not in PRODUCTS:
+            size[node.output] = 1 + sum(size.get(v, 0) for v in node.inputs)
+    return max(size.values(), default=0)
+
+
+def _rewrite(graph: Graph, partition: Partition) -> int:
+    """Makes each fusable group one node."""
+    _sort(graph, partition)
+    changes = 0
+    for group in partition.groups:
+        kind = _kind(group.nodes, partition.with_free(group.nodes))
+        if kind is not None:
+            _replace(graph, partition, group, kind)
+            changes += 1
+    for node in graph.reversed_nodes:
+        if is_free(node) and not any(v.is_used for v in node.outputs):
+            graph.erase(node)
+    return changes
+
+
+def _kind(nodes: Sequence[Node], whole: Sequence[Node]) -> str | None:
+    if nodes[0].op.name in PRODUCTS:
+        return "product" if len(nodes) > 1 else None
+    if not all(is_point(n) or is_reduction(n) for n in nodes):
+        return None
+    if align(whole) is None:
+        return None  # symbolic or empty
+    return "row" if any(is_reduction(n) for n in nodes) else "loop"
+
+
+def _sort(graph: Graph, partition: Partition) -> None:
+    """Reorders nodes so that each group is contiguous, as close to the old order as can be."""
+    waiting = {g: len(g.before) for g in partition.groups}
+    ready = sorted((g for g, n in waiting.items() if not n), key=lambda g: -g.id)
+    order: list[Node] = []
+    placed: set[Node] = set()
+    while ready:
+        group = ready.pop()
+        for node in partition.with_free(group.nodes):
+            if node not in placed:
+                placed.add(node)
+                order.append(node)
+        for reader in group.readers:
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                ready.append(reader)
+        ready.sort(key=lambda g: -g.id)
+    order += [n for n in partition.order if n not in placed]
+    for node, following in reversed(list(itertools.pairwise(order))):
+        graph.move_before(node, following)
+
+
+def _replace(graph: Graph, partition: Partition, group: Group, kind: str) -> None:
+    nodes = partition.with_free(group.nodes)
+    made = {v for n in nodes for v in n.outputs}
+    operands = list(dict.fromkeys(v for n in nodes for v in n.inputs if v not in made))
+    results = partition.outputs(group.nodes)
+    body = Graph("group")
+    table: dict[Value, Value] = {v: body.add_input(v.type) for v in operands}
+    builder = Builder(body)
+    for node in nodes:
+        outs = builder.add(node.op, [table[v] for v in node.inputs], node.origin)
+        table.update(zip(node.outputs, outs, strict=True))
+    for value in results:
+        body.add_output(table[value])
+    first = group.nodes[0]
+    fused = graph.add_node(
+        Fused(Subgraph(body), kind), operands, first.origin.through("fuse"), before=first
+    )
+    for old, new in zip(results, fused.outputs, strict=True):
+        new.hint = old.hint
+        old.replace_uses(new)
+    for node in reversed(nodes):
+        if not is_free(node) or not node.output.is_used:
+            graph.erase(node)

@@ -1,0 +1,1 @@
+"""The program that a graph becomes: kernels, calls and memory."""

@@ -1,0 +1,30 @@
+"""Functions without state, under PyTorch's names (``torch.nn.functional``)."""
+
+from __future__ import annotations
+
+from nngraph.nn.functional import (
+    activation,
+    convolution,
+    dropouts,
+    losses,
+    normalization,
+    pooling,
+    products,
+)
+from nngraph.nn.functional.activation import *  # noqa: F403
+from nngraph.nn.functional.convolution import *  # noqa: F403
+from nngraph.nn.functional.dropouts import *  # noqa: F403
+from nngraph.nn.functional.losses import *  # noqa: F403
+from nngraph.nn.functional.normalization import *  # noqa: F403
+from nngraph.nn.functional.pooling import *  # noqa: F403
+from nngraph.nn.functional.products import *  # noqa: F403
+
+__all__ = [
+    *activation.__all__,
+    *convolution.__all__,
+    *dropouts.__all__,
+    *products.__all__,
+    *losses.__all__,
+    *normalization.__all__,
+    *pooling.__all__,
+]

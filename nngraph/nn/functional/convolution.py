@@ -1,0 +1,160 @@
+"""Convolutions and padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from nngraph import ops
+from nngraph.frontend.tensor import Tensor
+from nngraph.nn.functional.sizes import Size, batched, each, symmetric
+
+__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
+           "conv_transpose3d", "pad"]  # fmt: skip
+
+_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge",
+          "circular": "circular"}  # fmt: skip
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant",
+        value: float | None = None) -> Tensor:  # fmt: skip
+    """More elements around the last axes.
+
+    Args:
+        input: what to pad.
+        pad: before and after, the last axis first; negative numbers cut.
+        mode: ``"constant"``, ``"reflect"``, ``"replicate"`` or ``"circular"``.
+        value: of constant padding, 0 if None.
+
+    Raises:
+        NotImplementedError: for another mode.
+        RuntimeError: for an odd number of paddings, or more than there are axes.
+    """
+    if mode not in _MODES:
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    if len(pad) % 2:
+        raise RuntimeError("Padding length must be divisible by 2")
+    if len(pad) // 2 > input.ndim:
+        raise RuntimeError("Padding length should be less than or equal to two times the input "
+                           f"dimension but got padding length {len(pad)} and input of dimension "
+                           f"{input.ndim}")  # fmt: skip
+    pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)][::-1]
+    whole = [(0, 0)] * (input.ndim - len(pairs)) + pairs
+    return ops.pad(input, whole, _MODES[mode], 0.0 if value is None else value)
+
+
+def _with_bias(out: Tensor, bias: Tensor | None, count: int) -> Tensor:
+    return out if bias is None else out + bias.reshape(-1, *(1,) * count)
+
+
+def _padding(padding: Any, kernel: Sequence[int], stride: Sequence[int],
+             dilation: Sequence[int]) -> tuple[tuple[int, int], ...]:  # fmt: skip
+    if padding == "valid":
+        return ((0, 0),) * len(kernel)
+    if padding == "same":
+        if any(s != 1 for s in stride):
+            raise RuntimeError("padding='same' is not supported for strided convolutions")
+        totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        return tuple((t // 2, t - t // 2) for t in totals)
+    if isinstance(padding, str):
+        raise RuntimeError(f"Invalid padding string: {padding!r}; it must be 'valid' or 'same'")
+    return symmetric(each(padding, len(kernel), "padding"))
+
+
+def _conv(name: str, count: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Size,
+          padding: Any, dilation: Size, groups: int) -> Tensor:  # fmt: skip
+    strides, dilations = each(stride, count, "stride"), each(dilation, count, "dilation")
+    kernel = [cast("int", k) for k in weight.type.shape[2:]]
+    pairs = _padding(padding, kernel, strides, dilations)
+
+    def run(x: Tensor) -> Tensor:
+        _check_channels(name, x, weight, groups)
+        return ops.conv(x, weight, strides, pairs, dilations, groups)
+
+    return batched(name, input, count, lambda x: _with_bias(run(x), bias, count))
+
+
+def _check_channels(name: str, x: Tensor, weight: Tensor, groups: int) -> None:
+    wanted = cast("int", weight.shape[1]) * groups
+    if x.shape[1] != wanted:
+        raise RuntimeError(
+            f"{name}: given groups={groups}, weight of size {list(weight.shape)}, expected "
+            f"input{list(x.shape)} to have {wanted} channels, but got {x.shape[1]} channels instead"
+        )
+
+
+def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,
+           padding: Any = 0, dilation: Size = 1, groups: int = 1) -> Tensor:  # fmt: skip
+    """Cross-correlation of ``[N, C, L]`` with ``weight [O, C/groups, K]``."""
+    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,
+           padding: Any = 0, dilation: Size = 1, groups: int = 1) -> Tensor:  # fmt: skip
+    """Cross-correlation of ``[N, C, H, W]`` with ``weight [O, C/groups, KH, KW]``.
+
+    Args:
+        input: also ``[C, H, W]``.
+        weight: the filters.
+        bias: ``[O]``, added to each channel.
+        stride, dilation: one number or one for each axis.
+        padding: likewise, or ``"valid"``, or ``"same"`` for an output of the input's size.
+        groups: parts into which channels fall that do not see each other.
+
+    Raises:
+        RuntimeError: if sizes do not fit.
+    """
+    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,
+           padding: Any = 0, dilation: Size = 1, groups: int = 1) -> Tensor:  # fmt: skip
+    """Cross-correlation of ``[N, C, D, H, W]`` with ``weight [O, C/groups, KD, KH, KW]``."""
+    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+
+
+def _transposed(name: str, count: int, input: Tensor, weight: Tensor, bias: Tensor | None,
+                stride: Size, padding: Size, output_padding: Size, groups: int,
+                dilation: Size) -> Tensor:  # fmt: skip
+    strides, dilations = each(stride, count, "stride"), each(dilation, count, "dilation")
+    pads, extra = each(padding, count, "padding"), each(output_padding, count, "output_padding")
+    kernel = [cast("int", k) for k in weight.type.shape[2:]]
+    for e, s, d in zip(extra, strides, dilations, strict=True):
+        if e >= s and e >= d:
+            raise RuntimeError("output padding must be smaller than either stride or dilation, but "
+                               f"got output_padding {e}, stride {s}, dilation {d}")  # fmt: skip
+
+    def run(x: Tensor) -> Tensor:
+        size = tuple(
+            (n - 1) * s - 2 * p + d * (k - 1) + e + 1
+            for n, s, p, d, k, e in zip(x.type.shape[2:], strides, pads, dilations, kernel, extra,
+                                        strict=True)
+        )  # fmt: skip
+        return ops.conv_input_grad(x, weight, size, strides, symmetric(pads),
+                                                  dilations, groups)  # fmt: skip
+
+    return batched(name, input, count, lambda x: _with_bias(run(x), bias, count))
+
+
+def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,
+                     padding: Size = 0, output_padding: Size = 0, groups: int = 1,
+                     dilation: Size = 1) -> Tensor:  # fmt: skip
+    """The adjoint of ``conv1d``; ``weight`` is ``[C, O/groups, K]``."""
+    return _transposed("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding,
+                       groups, dilation)  # fmt: skip
+
+
+def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,
+                     padding: Size = 0, output_padding: Size = 0, groups: int = 1,
+                     dilation: Size = 1) -> Tensor:  # fmt: skip
+    """The adjoint of ``conv2d``; ``weight`` is ``[C, O/groups, KH, KW]``."""
+    return _transposed("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding,
+                       groups, dilation)  # fmt: skip
+
+
+def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,
+                     padding: Size = 0, output_padding: Size = 0, groups: int = 1,
+                     dilation: Size = 1) -> Tensor:  # fmt: skip
+    """The adjoint of ``conv3d``; ``weight`` is ``[C, O/groups, KD, KH, KW]``."""
+    return _transposed("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding,
+                       groups, dilation)  # fmt: skip

@@ -1,0 +1,160 @@
+"""Normalizations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+from nngraph import ops
+from nngraph.frontend.creation import ones, zeros
+from nngraph.frontend.modes import no_grad
+from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dtypes import DType
+
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm",
+           "rms_norm"]  # fmt: skip
+
+
+def _affine(weight: Tensor | None, bias: Tensor | None, shape: Any, dtype: DType
+            ) -> tuple[Tensor, Tensor]:  # fmt: skip
+    w = ones(tuple(shape), dtype=dtype) if weight is None else weight
+    b = zeros(tuple(shape), dtype=dtype) if bias is None else bias
+    return w, b
+
+
+def layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
+               bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:  # fmt: skip
+    """Normalizes over the trailing axes ``normalized_shape``, then scales and shifts.
+
+    Raises:
+        RuntimeError: if the input does not end in ``normalized_shape``.
+    """
+    shape = tuple(normalized_shape)
+    if not shape or tuple(input.type.shape[-len(shape) :]) != shape:
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [*, "
+            f"{', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
+        )
+    w, b = _affine(weight, bias, shape, input.dtype)
+    y, _, _ = ops.layer_norm(input, w, b, len(shape), eps)
+    return y
+
+
+def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
+             eps: float | None = None) -> Tensor:  # fmt: skip
+    """Divides by the root of the mean square over the trailing axes; ``eps`` None is tiny."""
+    axes = tuple(range(-len(tuple(normalized_shape)), 0))
+    small = eps if eps is not None else _machine_epsilon(input.dtype)
+    y = input * (input.square().mean(axes, keepdim=True) + small).rsqrt()
+    return y if weight is None else y * weight
+
+
+def _machine_epsilon(dtype: DType) -> float:
+    return {"float64": 2.0**-52, "float16": 2.0**-10, "bfloat16": 2.0**-7}.get(dtype.name, 2.0**-23)
+
+
+def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None,
+               bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:  # fmt: skip
+    """Normalizes ``[N, C, ...]`` over groups of channels and all positions.
+
+    Raises:
+        RuntimeError: if the channels do not fall into ``num_groups`` equal groups.
+    """
+    batch, channels, *rest = input.type.shape
+    if cast("int", channels) % num_groups:
+        raise RuntimeError("Expected number of channels in input to be divisible by num_groups, "
+                           f"but got input of shape {list(input.shape)} and num_groups={num_groups}"
+                           )  # fmt: skip
+    width = cast("int", channels) // num_groups * math.prod(cast("list[int]", rest))
+    rows = layer_norm(input.reshape(batch, num_groups, width), (width,), eps=eps)
+    return _scaled(rows.reshape(input.type.shape), weight, bias)
+
+
+def _scaled(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    per_channel = (-1, *(1,) * (y.ndim - 2))
+    y = y if weight is None else y * weight.reshape(per_channel)
+    return y if bias is None else y + bias.reshape(per_channel)
+
+
+def _update_running(running_mean: Tensor, running_var: Tensor, mean: Tensor, var: Tensor,
+                    momentum: Any, count: int) -> None:  # fmt: skip
+    """Moves the kept statistics towards the batch's; the variance kept is the unbiased one."""
+    with no_grad():
+        mean, var = mean.detach().to(running_mean.dtype), var.detach().to(running_var.dtype)
+        running_mean.copy_(running_mean * (1 - momentum) + mean * momentum)
+        unbiased = momentum * (count / max(count - 1, 1))
+        running_var.copy_(running_var * (1 - momentum) + var * unbiased)
+
+
+def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
+               weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
+               momentum: Any = 0.1, eps: float = 1e-5) -> Tensor:  # fmt: skip
+    """Normalizes each channel of ``[N, C, ...]``, then scales and shifts it.
+
+    Args:
+        input: what to normalize.
+        running_mean, running_var: ``[C]``, used unless training; while training they are moved
+            towards the batch's statistics by ``momentum``.
+        weight, bias: ``[C]``.
+        training: normalize by the batch's own statistics.
+        momentum: a number, or a tensor of one element.
+        eps: added to the variance.
+
+    Raises:
+        ValueError: while training with one value per channel, or with sizes that are not known
+            (the kept variance depends on how many values there are).
+    """
+    w, b = _affine(weight, bias, (input.type.shape[1],), input.dtype)
+    if not training:
+        assert running_mean is not None and running_var is not None
+        return ops.batch_norm_inference(input, w, b, running_mean, running_var, eps)
+    count: Any = input.shape[0]
+    for d in input.shape[2:]:
+        count = count * d
+    if not isinstance(count, int):
+        raise ValueError(
+            f"batch_norm in training mode needs a batch of known size, got input {input.type}: "
+            "call model.eval() first for inference, or give the sizes as numbers"
+        )
+    if count == 1:
+        raise ValueError("Expected more than 1 value per channel when training, got input size "
+                         f"{input.shape}")  # fmt: skip
+    y, mean, var = (t for t in ops.batch_norm_training(input, w, b, eps))
+    if running_mean is not None and running_var is not None:
+        _update_running(running_mean, running_var, mean, var, momentum, count)
+    return y
+
+
+def instance_norm(input: Tensor, running_mean: Tensor | None = None,
+                  running_var: Tensor | None = None, weight: Tensor | None = None,
+                  bias: Tensor | None = None, use_input_stats: bool = True, momentum: float = 0.1,
+                  eps: float = 1e-5) -> Tensor:  # fmt: skip
+    """Normalizes each channel of each sample of ``[N, C, ...]``."""
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    batch, channels, *rest = input.type.shape
+    count: Any = math.prod(cast("list[int]", rest))
+    if count == 1:
+        raise ValueError("Expected more than 1 spatial element when training, got input size "
+                         f"{input.shape}")  # fmt: skip
+    rows = layer_norm(input.reshape(batch, channels, count), (count,), eps=eps)
+    if running_mean is not None and running_var is not None:
+        flat = input.detach().reshape(batch, channels, count)
+        mean, var = flat.mean(-1).mean(0), flat.var(-1, correction=0).mean(0)
+        _update_running(running_mean, running_var, mean, var, momentum, count)
+    return _scaled(rows.reshape(input.type.shape), weight, bias)
+
+
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75,
+                        k: float = 1.0) -> Tensor:  # fmt: skip
+    """Divides by a power of the mean square over ``size`` neighbouring channels."""
+    from nngraph.nn.functional.convolution import pad
+
+    around = [0, 0] * (input.ndim - 2) + [size // 2, (size - 1) // 2]
+    squares = pad(input.square(), around)
+    channels = cast("int", input.shape[1])
+    total = squares.narrow(1, 0, channels)
+    for shift in range(1, size):
+        total = total + squares.narrow(1, shift, channels)
+    return input / (total * (alpha / size) + k).pow(beta)

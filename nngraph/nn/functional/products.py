@@ -1,0 +1,160 @@
+"""Products with weights, lookups, and attention."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from nngraph import ops
+from nngraph.frontend.functions import where
+from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dtypes import bool_, int64
+from nngraph.ops.core import normalize_axis
+
+__all__ = ["bilinear", "cosine_similarity", "embedding", "linear", "normalize", "one_hot",
+           "pairwise_distance", "scaled_dot_product_attention"]  # fmt: skip
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``x W^T + b``: ``[..., in]`` and ``weight [out, in]`` give ``[..., out]``.
+
+    Raises:
+        RuntimeError: if sizes or dtypes do not fit.
+    """
+    if not input.ndim or input.shape[-1] != weight.shape[-1]:
+        raise RuntimeError(
+            f"linear: the input is {input.type} and the weight {weight.type}; the last size of "
+            f"the input must be in_features = {weight.shape[-1]}"
+        )
+    if input.dtype is not weight.dtype:
+        raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {input.dtype.name} "
+                           f"and {weight.dtype.name}")  # fmt: skip
+    if weight.ndim == 1:
+        out = input @ weight
+        return out if bias is None else out + bias
+    lead = input.type.shape[:-1]
+    # One product of matrices, whatever the leading axes: backends do that best.
+    rows = input if input.ndim == 2 else input.reshape(_count(lead), input.type.shape[-1])
+    out = ops.matmul(rows, weight, transpose_b=True)
+    out = out if bias is None else out + bias
+    return out if input.ndim == 2 else out.reshape(*lead, weight.type.shape[0])
+
+
+def _count(shape: Any) -> Any:
+    total: Any = 1
+    for d in shape:
+        total = total * d
+    return total
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor,
+             bias: Tensor | None = None) -> Tensor:  # fmt: skip
+    """``x1^T A_k x2 + b_k`` for each ``k``; ``weight`` is ``[out, in1, in2]``."""
+    outputs, in1, in2 = weight.type.shape
+    flat = linear(input1, weight.permute(0, 2, 1).reshape(outputs * in2, in1))
+    parts = flat.reshape(*input1.type.shape[:-1], outputs, in2)
+    out = (parts * input2.unsqueeze(-2)).sum(-1)
+    return out if bias is None else out + bias
+
+
+def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None,
+              max_norm: float | None = None, norm_type: float = 2.0,
+              scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:  # fmt: skip
+    """Rows of ``weight [V, D]``; row ``padding_idx`` gets no gradient.
+
+    Raises:
+        NotImplementedError: for ``max_norm`` and ``scale_grad_by_freq``.
+        ValueError: if ``padding_idx`` is out of range.
+        RuntimeError: if the input holds no integers.
+    """
+    if max_norm is not None or scale_grad_by_freq:
+        raise NotImplementedError("embedding: max_norm and scale_grad_by_freq are not supported; "
+                                  "normalize the rows with F.normalize instead")  # fmt: skip
+    if not input.dtype.is_integer:
+        raise RuntimeError("embedding: expected indices of an integer type; got "
+                           f"{input.dtype.name} (use ids.long())")  # fmt: skip
+    rows = cast("int", weight.shape[0])
+    if padding_idx is not None:
+        if not -rows <= padding_idx < rows:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        padding_idx %= rows
+    return ops.embedding(weight, input, padding_idx)
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Int64 zeros with a one at each index: ``[...] -> [..., num_classes]``.
+
+    Without ``num_classes`` the largest index decides, which needs its value.
+    """
+    if tensor.dtype is not int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if num_classes == -1:
+        num_classes = int(tensor.max().item()) + 1 if tensor.numel() else 0
+        if not num_classes:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+    return ops.one_hot(tensor, num_classes, int64)
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """``x / max(norm(x), eps)`` along ``dim``."""
+    return input / input.norm(p, dim, keepdim=True).clamp(min=eps)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """``<x1, x2> / (max(|x1|, eps) max(|x2|, eps))`` along ``dim``, after broadcasting."""
+    a = x1 / x1.norm(2, dim, keepdim=True).clamp(min=eps)
+    b = x2 / x2.norm(2, dim, keepdim=True).clamp(min=eps)
+    rank = max(x1.ndim, x2.ndim)
+    return (a * b).sum(normalize_axis(dim, rank))
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
+                      keepdim: bool = False) -> Tensor:  # fmt: skip
+    """The norm of ``x1 - x2 + eps`` along the last dimension."""
+    return (x1 - x2 + eps).norm(p, -1, keepdim)
+
+
+def scaled_dot_product_attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:  # fmt: skip
+    """``softmax(scale * Q K^T + mask) V`` for ``[..., T, E]``, ``[..., S, E]``, ``[..., S, V]``.
+
+    Args:
+        query, key, value: the operands.
+        attn_mask: bool (True takes part) or a term added to the scores, broadcast.
+        dropout_p: probability of dropping a weight.
+        is_causal: position ``i`` sees keys up to ``i``; not together with ``attn_mask``.
+        scale: ``1 / sqrt(E)`` if None.
+        enable_gqa: key and value may have fewer heads (axis -3), each used by several queries.
+
+    Raises:
+        RuntimeError: if ``is_causal`` and a mask are given.
+    """
+    from nngraph.nn.functional.dropouts import dropout
+
+    if is_causal and attn_mask is not None:
+        raise RuntimeError("scaled_dot_product_attention: Explicit attn_mask should not be set "
+                           "when is_causal=True")  # fmt: skip
+    if enable_gqa:
+        key, value = (_repeat_heads(t, query) for t in (key, value))
+    if not dropout_p:
+        return ops.scaled_dot_product_attention(query, key, value, attn_mask,
+                                                               is_causal, scale)  # fmt: skip
+    scores = query @ key.transpose(-2, -1) * (scale or float(cast("int", query.shape[-1])) ** -0.5)
+    if is_causal:
+        attn_mask = scores.detach().eq(scores.detach()).logical_or(scores.isnan()).tril()
+    if attn_mask is not None and attn_mask.dtype is bool_:
+        scores = where(attn_mask, scores, float("-inf"))
+    elif attn_mask is not None:
+        scores = scores + attn_mask
+    return dropout(scores.softmax(-1), dropout_p) @ value
+
+
+def _repeat_heads(tensor: Tensor, query: Tensor) -> Tensor:
+    heads, wanted = cast("int", tensor.shape[-3]), cast("int", query.shape[-3])
+    if wanted % heads:
+        raise RuntimeError(f"enable_gqa: {wanted} query heads are no multiple of {heads}")
+    *lead, tokens, width = tensor.type.shape
+    out = tensor.unsqueeze(-3).expand(*lead, wanted // heads, tokens, width)
+    return out.reshape(*lead[:-1], wanted, tokens, width)

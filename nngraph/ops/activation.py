@@ -1,0 +1,249 @@
+"""Softmax and smooth activations: composites whose gradients reuse their outputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
+from nngraph.ir.types import TensorType
+from nngraph.ops.composite import wide
+from nngraph.ops.core import need, need_float, widen
+from nngraph.ops.elementwise import add, cast, div, erf, exp, log, mul, sigmoid, sub
+from nngraph.ops.elementwise.special import erf as erf_array
+from nngraph.ops.reduce import max, sum
+
+__all__ = ["Gelu", "LogSoftmax", "Silu", "Softmax", "gelu", "log_softmax", "silu", "softmax"]
+
+_COMPOSITE = frozenset({Trait.COMPOSITE})
+_SPECIAL = np.asarray([np.nan, np.inf, -np.inf, 0.0, -0.0, 30.0, -30.0, 1e4, -1e4], np.float32)
+Values = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class _Normalized(Op):
+    """Softmax and its logarithm along ``axis``."""
+
+    axis: int
+    traits: ClassVar[frozenset[Trait]] = _COMPOSITE
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        (x,) = types
+        need_float(self.name, "the operand", x)
+        need(0 <= self.axis < x.rank, self.name, "the operand", x, f"with an axis {self.axis}")
+        need(x.shape[self.axis] != 0, self.name, "the operand", x, f"not empty in axis {self.axis}")
+        return (x,)
+
+    def _shifted(self, x: Any) -> Any:
+        # Without its maximum a row cannot overflow, and its sum is at least 1.
+        high = wide(x)
+        return sub(high, max(high, (self.axis,), True))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.random.default_rng(10).standard_normal((2, 3, 4)).astype(np.float32)
+        for axis in (0, 1, 2):
+            yield Sample(cls(axis), (x,))
+        yield Sample(cls(0), (x[:, 0, 0],), note="one axis")
+        yield Sample(cls(1), (x[:0],), note="empty")
+        yield Sample(cls(1), (x[:, :1],), note="one class")
+        large = np.asarray([[1e4, 1e4 + 1, -1e4], [-1e4, -1e4, -1e4]], np.float32)
+        yield Sample(cls(1), (large,), note="large")
+        inf = np.asarray([[-np.inf, 0, 1], [np.inf, 0, 1], [np.nan, 0, 1]], np.float32)
+        yield Sample(cls(1), (inf,), False, "NaN and infinities")
+
+
+@dataclass(frozen=True)
+class Softmax(_Normalized):
+    """exp(x) / sum(exp(x)) along ``axis``; rows of minus infinity give NaN, as in PyTorch."""
+
+    name: ClassVar[str] = "softmax"
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        x = widen(inputs[0])
+        with np.errstate(all="ignore"):
+            y = np.exp(x - x.max(self.axis, keepdims=True))
+            y /= y.sum(self.axis, keepdims=True)
+        return (y.astype(inputs[0].dtype, copy=False),)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        (x,) = inputs
+        powers = exp(self._shifted(x))
+        return (cast(div(powers, sum(powers, (self.axis,), True)), x.type.dtype),)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        def gradient() -> Any:
+            y, g = wide(outputs[0]), wide(grads[0])
+            part = mul(g, y)
+            dx = sub(part, mul(y, sum(part, (self.axis,), True)))
+            return cast(dx, inputs[0].type.dtype)
+
+        return (gradient,)
+
+
+@dataclass(frozen=True)
+class LogSoftmax(_Normalized):
+    """x - log(sum(exp(x))) along ``axis``."""
+
+    name: ClassVar[str] = "log_softmax"
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        x = widen(inputs[0])
+        with np.errstate(all="ignore"):
+            y = x - x.max(self.axis, keepdims=True)
+            y -= np.log(np.exp(y).sum(self.axis, keepdims=True))
+        return (y.astype(inputs[0].dtype, copy=False),)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        (x,) = inputs
+        shifted = self._shifted(x)
+        total = log(sum(exp(shifted), (self.axis,), True))
+        return (cast(sub(shifted, total), x.type.dtype),)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        def gradient() -> Any:
+            y, g = wide(outputs[0]), wide(grads[0])
+            dx = sub(g, mul(exp(y), sum(g, (self.axis,), True)))
+            return cast(dx, inputs[0].type.dtype)
+
+        return (gradient,)
+
+
+@dataclass(frozen=True)
+class _Activation(Op):
+    """A function of each element that is defined by others."""
+
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.COMPOSITE, Trait.ELEMENTWISE})
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        need_float(self.name, "the operand", types[0])
+        return types
+
+    @classmethod
+    def _arrays(cls) -> Iterable[tuple[Array, bool, str]]:
+        x = np.linspace(-4, 4, 12, dtype=np.float32).reshape(3, 4)
+        yield x, True, ""
+        yield x[1, 2], True, "rank 0"
+        yield x[:0], True, "empty"
+        yield _SPECIAL, False, "NaN, infinities, large"
+
+
+def _logistic(x: Array) -> Array:
+    """1 / (1 + exp(-x)) without overflow."""
+    small = np.exp(-np.abs(x))
+    out: Array = np.where(x >= 0, 1, small) / (1 + small)
+    return out
+
+
+@dataclass(frozen=True)
+class Silu(_Activation):
+    """x * sigmoid(x)."""
+
+    name: ClassVar[str] = "silu"
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        x = widen(inputs[0])
+        with np.errstate(all="ignore"):
+            y = np.asarray(x * _logistic(x))
+        return (y.astype(inputs[0].dtype, copy=False),)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        x = wide(inputs[0])
+        return (cast(mul(x, sigmoid(x)), inputs[0].type.dtype),)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        def gradient() -> Any:
+            # With s = sigmoid(x) and y = x*s the slope is s + y*(1 - s).
+            y, s = wide(outputs[0]), sigmoid(wide(inputs[0]))
+            slope = add(s, mul(y, sub(1.0, s)))
+            return cast(mul(wide(grads[0]), slope), inputs[0].type.dtype)
+
+        return (gradient,)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for x, smooth, note in cls._arrays():
+            yield Sample(cls(), (x,), smooth, note)
+
+
+# gelu's tanh form, 0.5*x*(1 + tanh(u)), is x*sigmoid(2u) with 2u = x*(LINEAR + CUBIC*x*x).
+_LINEAR = 2 * math.sqrt(2 / math.pi)
+_CUBIC = 0.044715 * _LINEAR
+
+
+@dataclass(frozen=True)
+class Gelu(_Activation):
+    """x * Phi(x) for the normal distribution function Phi ("none"), or its "tanh" approximation.
+
+    Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", arXiv:1606.08415.
+    """
+
+    approximate: str = "none"
+    name: ClassVar[str] = "gelu"
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        need(self.approximate in ("none", "tanh"), self.name, "approximate",
+             repr(self.approximate), "'none' or 'tanh'")  # fmt: skip
+        return super().infer(*types)
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        x = widen(inputs[0])
+        with np.errstate(all="ignore"):
+            if self.approximate == "tanh":
+                y = x * _logistic(x * (_LINEAR + _CUBIC * x * x))
+            else:
+                y = 0.5 * x * (1 + erf_array(x * math.sqrt(0.5)))
+        return (np.asarray(y).astype(inputs[0].dtype, copy=False),)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        x = wide(inputs[0])
+        return (cast(mul(x, self._gate(x)), inputs[0].type.dtype),)
+
+    def _gate(self, x: Any) -> Any:
+        if self.approximate == "tanh":
+            return sigmoid(mul(x, add(mul(mul(x, x), _CUBIC), _LINEAR)))
+        return mul(add(erf(mul(x, math.sqrt(0.5))), 1.0), 0.5)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        def gradient() -> Any:
+            x = wide(inputs[0])
+            gate, square = self._gate(x), mul(x, x)
+            if self.approximate == "tanh":
+                # slope = s + x * s*(1-s) * (LINEAR + 3*CUBIC*x*x), and y = x*s
+                bell = mul(mul(wide(outputs[0]), sub(1.0, gate)),
+                           add(mul(square, 3 * _CUBIC), _LINEAR))  # fmt: skip
+            else:
+                bell = mul(mul(x, exp(mul(square, -0.5))), math.sqrt(0.5 / math.pi))
+            return cast(mul(wide(grads[0]), add(gate, bell)), inputs[0].type.dtype)
+
+        return (gradient,)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for approximate in ("none", "tanh"):
+            for x, smooth, note in cls._arrays():
+                yield Sample(cls(approximate), (x,), smooth, note)
+
+
+def softmax(x: O, axis: int) -> O:
+    """exp(x) / sum(exp(x)) along ``axis``."""
+    return apply1(Softmax(axis), x)
+
+
+def log_softmax(x: O, axis: int) -> O:
+    """The logarithm of softmax, computed without it."""
+    return apply1(LogSoftmax(axis), x)
+
+
+def gelu(x: O, approximate: str = "none") -> O:
+    """Gaussian error linear unit."""
+    return apply1(Gelu(approximate), x)
+
+
+def silu(x: O) -> O:
+    """X * sigmoid(x), also called swish."""
+    return apply1(Silu(), x)

@@ -1,0 +1,130 @@
+"""Arithmetic, rounding and extremes. A rule is ``(x, y, g)`` for y = f(x), or ``(x, y, z, g)``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nngraph.ir.op import Array
+from nngraph.ops.creation import zeros_like
+from nngraph.ops.elementwise.comparison import eq, gt, le, lt
+from nngraph.ops.elementwise.rows import Rule, binary, unary
+from nngraph.ops.elementwise.select import where
+
+__all__ = ["Abs", "Add", "Ceil", "Copy", "Div", "Floor", "FloorDivide", "Fmod", "Maximum",
+           "Minimum", "Mul", "Neg", "Relu", "Remainder", "Round", "Sign", "Sub", "Trunc", "abs",
+           "add", "ceil", "copy", "div", "floor", "floor_divide", "fmod", "maximum", "minimum",
+           "mul", "neg", "relu", "remainder", "round", "sign", "sub", "trunc"]  # fmt: skip
+
+
+# Rules that use the very function they differentiate stand here, the others in their row.
+def _zero(x: Any, y: Any, g: Any) -> Any:
+    return zeros_like(x)
+
+
+def _neg(x: Any, y: Any, g: Any) -> Any:
+    return neg(g)
+
+
+def _abs(x: Any, y: Any, g: Any) -> Any:
+    return mul(g, sign(x))
+
+
+def _mul_left(x: Any, y: Any, z: Any, g: Any) -> Any:
+    return mul(g, y)
+
+
+def _mul_right(x: Any, y: Any, z: Any, g: Any) -> Any:
+    return mul(g, x)
+
+
+def _div_left(x: Any, y: Any, z: Any, g: Any) -> Any:
+    return div(g, y)
+
+
+def _div_right(x: Any, y: Any, z: Any, g: Any) -> Any:
+    return neg(mul(g, div(z, y)))
+
+
+def _floats(function: Any) -> Any:
+    """A rounding function that leaves integers alone."""
+
+    def apply(x: Array) -> Array:
+        return function(x) if x.dtype.kind == "f" else x
+
+    return apply
+
+
+def _sign(x: Array) -> Array:
+    out: Array = (x > 0).astype(np.int8) - (x < 0).astype(np.int8)  # PyTorch: sign(nan) = 0
+    return out
+
+
+# A tensor with memory of its own; in a graph, where nothing is written in place, an identity.
+Copy, copy = unary("copy", np.copy, lambda x, y, g: g, takes="any")
+Neg, neg = unary("neg", np.negative, _neg)
+Abs, abs = unary("abs", np.abs, _abs)
+Sign, sign = unary("sign", _sign, _zero)
+Floor, floor = unary("floor", _floats(np.floor), _zero)
+Ceil, ceil = unary("ceil", _floats(np.ceil), _zero)
+Round, round = unary("round", _floats(np.rint), _zero)
+Trunc, trunc = unary("trunc", _floats(np.trunc), _zero)
+# Written with <= so that a NaN keeps its gradient, as in PyTorch.
+Relu, relu = unary("relu", lambda x: np.maximum(x, x.dtype.type(0)),
+                   lambda x, y, g: where(le(y, 0.0), 0.0, g))  # fmt: skip
+
+Add, add = binary("add", np.add, lambda x, y, z, g: g, lambda x, y, z, g: g, commutative=True)
+Sub, sub = binary("sub", np.subtract, lambda x, y, z, g: g, lambda x, y, z, g: neg(g))
+Mul, mul = binary("mul", np.multiply, _mul_left, _mul_right, commutative=True)
+Div, div = binary("div", np.divide, _div_left, _div_right, takes="float",
+                  spans=((-2.3, 2.4), (0.4, 2.7)))  # fmt: skip
+
+
+def _whole(name: str, function: Any) -> Any:
+    """Division of integers by zero is an error, as in PyTorch; floats follow IEEE 754."""
+
+    def apply(x: Array, y: Array) -> Array:
+        if y.dtype.kind in "iu" and np.size(x) and not np.all(y):
+            raise ZeroDivisionError(f"{name}: an integer is divided by zero")
+        return function(x, y)  # type: ignore[no-any-return]
+
+    return apply
+
+
+def _zero_gradient(x: Any, y: Any, z: Any, g: Any) -> Any:
+    return zeros_like(g)
+
+
+# The samples' quotients lie between the jumps.
+FloorDivide, floor_divide = binary(
+    "floor_divide", _whole("floor_divide", np.floor_divide), _zero_gradient, _zero_gradient,
+    spans=((0.3, 2.4), (3.1, 3.9)),
+)  # fmt: skip
+Remainder, remainder = binary(
+    "remainder", _whole("remainder", np.remainder), lambda x, y, z, g: g,
+    lambda x, y, z, g: neg(mul(g, floor_divide(x, y))), spans=((4.3, 5.4), (3.1, 3.9)),
+)  # fmt: skip
+Fmod, fmod = binary(
+    "fmod", _whole("fmod", np.fmod), lambda x, y, z, g: g,
+    lambda x, y, z, g: neg(mul(g, trunc(div(x, y)))), spans=((-5.4, -4.3), (3.1, 3.9)),
+)  # fmt: skip
+
+
+def _wins(loses: Any) -> Rule:
+    """The gradient of the operand that wins; a tie gives half to each, NaN all to both."""
+
+    def rule(x: Any, y: Any, g: Any) -> Any:
+        return where(eq(x, y), mul(g, 0.5), where(loses(x, y), 0.0, g))
+
+    return rule
+
+
+Maximum, maximum = binary(
+    "maximum", np.maximum, lambda x, y, z, g: _wins(lt)(x, y, g),
+    lambda x, y, z, g: _wins(lt)(y, x, g), commutative=True,
+)  # fmt: skip
+Minimum, minimum = binary(
+    "minimum", np.minimum, lambda x, y, z, g: _wins(gt)(x, y, g),
+    lambda x, y, z, g: _wins(gt)(y, x, g), commutative=True,
+)  # fmt: skip

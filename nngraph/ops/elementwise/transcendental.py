@@ -1,0 +1,109 @@
+"""Exponentials, logarithms, powers, trigonometry: floats only, one row each."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from nngraph.ir.op import Array
+from nngraph.ops.elementwise.arithmetic import add, div, mul, neg, sub
+from nngraph.ops.elementwise.comparison import eq, ge, logical_and
+from nngraph.ops.elementwise.rows import binary, unary
+from nngraph.ops.elementwise.select import where
+from nngraph.ops.elementwise.special import erf as _erf
+
+__all__ = ["Acos", "Acosh", "Asin", "Asinh", "Atan", "Atan2", "Atanh", "Cos", "Cosh", "Erf",
+           "Exp", "Expm1", "Log", "Log1p", "Log2", "Pow", "Reciprocal", "Rsqrt", "Sigmoid", "Sin",
+           "Sinh", "Sqrt", "Tan", "Tanh", "acos", "acosh", "asin", "asinh", "atan", "atan2",
+           "atanh", "cos", "cosh", "erf", "exp", "expm1", "log", "log1p", "log2", "pow",
+           "reciprocal", "rsqrt", "sigmoid", "sin", "sinh", "sqrt", "tan", "tanh"]  # fmt: skip
+
+_POSITIVE = (0.2, 4.0)
+_INSIDE = (-0.9, 0.9)
+
+
+def _square(x: Any) -> Any:
+    return mul(x, x)
+
+
+def _sin(x: Any, y: Any, g: Any) -> Any:
+    return mul(g, cos(x))
+
+
+def _sinh(x: Any, y: Any, g: Any) -> Any:
+    return mul(g, cosh(x))
+
+
+def _pow(x: Array, y: Array) -> Array:
+    """NumPy's power; integers to a negative power are 1/x truncated, as in PyTorch."""
+    if y.dtype.kind != "i" or not np.any(y < 0):
+        return np.power(x, y)
+    whole = np.power(x, np.maximum(y, 0))
+    inverse = np.where(x == 1, 1, np.where(x == -1, 1 - 2 * (y % 2), 0))
+    return np.where(y < 0, inverse, whole)
+
+
+Exp, exp = unary("exp", np.exp, lambda x, y, g: mul(g, y), takes="float")
+Expm1, expm1 = unary("expm1", np.expm1, lambda x, y, g: mul(g, add(y, 1.0)), takes="float")
+Log, log = unary("log", np.log, lambda x, y, g: div(g, x), takes="float", span=_POSITIVE)
+Log1p, log1p = unary("log1p", np.log1p, lambda x, y, g: div(g, add(x, 1.0)), takes="float",
+                     span=(-0.8, 4.0))  # fmt: skip
+Log2, log2 = unary("log2", np.log2, lambda x, y, g: div(g, mul(x, math.log(2.0))), takes="float",
+                   span=_POSITIVE)  # fmt: skip
+Sqrt, sqrt = unary("sqrt", np.sqrt, lambda x, y, g: div(g, mul(y, 2.0)), takes="float",
+                   span=_POSITIVE)  # fmt: skip
+Rsqrt, rsqrt = unary("rsqrt", lambda x: 1 / np.sqrt(x),
+                     lambda x, y, g: mul(mul(g, -0.5), mul(y, _square(y))), takes="float",
+                     span=_POSITIVE)  # fmt: skip
+Reciprocal, reciprocal = unary("reciprocal", lambda x: 1 / x,
+                               lambda x, y, g: neg(mul(g, _square(y))), takes="float",
+                               span=(0.4, 2.4))  # fmt: skip
+
+Sin, sin = unary("sin", np.sin, _sin, takes="float")
+Cos, cos = unary("cos", np.cos, lambda x, y, g: neg(mul(g, sin(x))), takes="float")
+Tan, tan = unary("tan", np.tan, lambda x, y, g: mul(g, add(_square(y), 1.0)), takes="float",
+                 span=(-1.2, 1.2))  # fmt: skip
+Asin, asin = unary("asin", np.arcsin, lambda x, y, g: mul(g, rsqrt(sub(1.0, _square(x)))),
+                   takes="float", span=_INSIDE)  # fmt: skip
+Acos, acos = unary("acos", np.arccos, lambda x, y, g: neg(mul(g, rsqrt(sub(1.0, _square(x))))),
+                   takes="float", span=_INSIDE)  # fmt: skip
+Atan, atan = unary("atan", np.arctan, lambda x, y, g: div(g, add(_square(x), 1.0)), takes="float")
+Sinh, sinh = unary("sinh", np.sinh, _sinh, takes="float")
+Cosh, cosh = unary("cosh", np.cosh, lambda x, y, g: mul(g, sinh(x)), takes="float")
+Tanh, tanh = unary("tanh", np.tanh, lambda x, y, g: mul(g, sub(1.0, _square(y))), takes="float")
+Asinh, asinh = unary("asinh", np.arcsinh, lambda x, y, g: mul(g, rsqrt(add(_square(x), 1.0))),
+                     takes="float")  # fmt: skip
+Acosh, acosh = unary("acosh", np.arccosh, lambda x, y, g: mul(g, rsqrt(sub(_square(x), 1.0))),
+                     takes="float", span=(1.2, 4.0))  # fmt: skip
+Atanh, atanh = unary("atanh", np.arctanh, lambda x, y, g: div(g, sub(1.0, _square(x))),
+                     takes="float", span=_INSIDE)  # fmt: skip
+
+Erf, erf = unary("erf", _erf, lambda x, y, g: mul(
+    mul(g, 2.0 / math.sqrt(math.pi)), exp(neg(_square(x)))), takes="float")  # fmt: skip
+Sigmoid, sigmoid = unary("sigmoid", lambda x: 1 / (1 + np.exp(-x)),
+                         lambda x, y, g: mul(g, mul(y, sub(1.0, y))), takes="float")  # fmt: skip
+
+
+def _pow_base(x: Any, y: Any, z: Any, g: Any) -> Any:
+    return where(eq(y, 0.0), 0.0, mul(g, mul(y, pow(x, sub(y, 1.0)))))
+
+
+def _pow_exponent(x: Any, y: Any, z: Any, g: Any) -> Any:
+    flat = logical_and(eq(x, 0.0), ge(y, 0.0))  # 0**y is 0 for all y > 0
+    return mul(g, where(flat, 0.0, mul(z, log(x))))
+
+
+Pow, pow = binary("pow", _pow, _pow_base, _pow_exponent, spans=(_POSITIVE, (-1.9, 2.7)),
+                  ints=((-3, 1, 2, -1), (0, 2, 3)))  # fmt: skip
+
+
+def _atan2_part(x: Any, y: Any, other: Any, g: Any) -> Any:
+    return mul(g, div(other, add(_square(x), _square(y))))
+
+
+# atan2(y, x): the first operand is the ordinate.
+Atan2, atan2 = binary("atan2", np.arctan2, lambda y, x, z, g: _atan2_part(x, y, x, g),
+                      lambda y, x, z, g: neg(_atan2_part(x, y, y, g)), takes="float",
+                      spans=((-2.3, 2.4), (0.4, 2.7)))  # fmt: skip

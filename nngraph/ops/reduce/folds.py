@@ -1,0 +1,221 @@
+"""Folds over a list of axes: mean, extremes, product, any and all."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from nngraph.ir.dims import Dim
+from nngraph.ir.dtypes import float32
+from nngraph.ir.op import Array, O, Sample, Thunk, apply1
+from nngraph.ops.broadcast import Reduction, reduced_samples, reduced_shape, reshape, sum
+from nngraph.ops.core import need, normalize_axes, widen
+from nngraph.ops.creation import full
+from nngraph.ops.elementwise.arithmetic import div, mul
+from nngraph.ops.elementwise.comparison import eq
+from nngraph.ops.elementwise.select import cast
+from nngraph.ops.shape.joining import concat
+from nngraph.ops.shape.moving import transpose
+from nngraph.ops.shape.slicing import slice_axis
+
+__all__ = ["All", "Any", "Max", "Mean", "Min", "Prod", "all", "any", "count_of", "max", "mean",
+           "min", "prod"]  # fmt: skip
+
+Values = Sequence[typing.Any]
+
+
+def count_of(x: O, axes: Sequence[int]) -> O | float:
+    """How many elements a fold over ``axes`` takes in; an operand if the shape is symbolic."""
+    total: Dim = 1
+    for a in axes:
+        total = total * x.type.shape[a]
+    if isinstance(total, int):
+        return float(total)
+    ones = full(1.0, float32, [d if a in axes else 1 for a, d in enumerate(x.type.shape)], x)
+    return cast(sum(ones), x.type.dtype)
+
+
+@dataclass(frozen=True)
+class Mean(Reduction):
+    """Mean of floats (float16 and bfloat16 add up in float32)."""
+
+    name: ClassVar[str] = "mean"
+    kinds: ClassVar[tuple[str, ...]] = ("float",)
+
+    @np.errstate(all="ignore")
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        (x,) = inputs
+        wide = widen(x)
+        count = np.prod([x.shape[a] for a in self.axes])
+        total = np.sum(wide, axis=self.axes, keepdims=self.keepdims) / wide.dtype.type(count)
+        return (np.asarray(total).astype(x.dtype, copy=False),)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        (x,) = inputs
+        return (lambda: self.expand(div(grads[0], count_of(x, self.axes)), x),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield from reduced_samples(cls)
+        yield Sample(cls((1,), False), (np.zeros((2, 0), np.float32),), False, "empty: NaN")
+
+
+@dataclass(frozen=True)
+class _Extreme(Reduction):
+    nonempty: ClassVar[bool] = True
+    function: ClassVar[Callable[..., typing.Any]]
+
+    @np.errstate(all="ignore")
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        (x,) = inputs
+        found = type(self).function(widen(x), axis=self.axes, keepdims=self.keepdims)
+        return (np.asarray(found).astype(x.dtype, copy=False),)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        (x,), (y,), (g,) = inputs, outputs, grads
+
+        def gradient() -> typing.Any:
+            ties = cast(eq(x, self.expand(y, x)), x.type.dtype)
+            share = div(g, sum(ties, self.axes, self.keepdims))
+            return mul(ties, self.expand(share, x))
+
+        return (gradient,)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield from reduced_samples(cls)
+        ties = np.asarray([[1, 3, 3, 1], [2, 2, 2, 2], [0, -0.0, np.inf, -np.inf]], np.float32)
+        for axes in ((0,), (1,), (0, 1)):
+            yield Sample(cls(axes, False), (ties,), False, "ties share the gradient")
+        nan = np.where(ties == 3, np.float32(np.nan), ties)
+        yield Sample(cls((1,), True), (nan,), False, "NaN propagates")
+        yield Sample(cls((0,), False), (np.asarray([[3, -2], [-5, 4]], np.int32),), False)
+
+
+@dataclass(frozen=True)
+class Max(_Extreme):
+    """Largest element; NaN propagates; ties share the gradient evenly (``torch.amax``)."""
+
+    name: ClassVar[str] = "max"
+    function: ClassVar[Callable[..., typing.Any]] = staticmethod(np.max)
+
+
+@dataclass(frozen=True)
+class Min(_Extreme):
+    """Smallest element; NaN propagates; ties share the gradient evenly (``torch.amin``)."""
+
+    name: ClassVar[str] = "min"
+    function: ClassVar[Callable[..., typing.Any]] = staticmethod(np.min)
+
+
+@dataclass(frozen=True)
+class Prod(Reduction):
+    """Product of numbers, in their own type.
+
+    Differentiated through its decomposition, so its gradients of all orders are exact at zeros.
+    """
+
+    name: ClassVar[str] = "prod"
+
+    @np.errstate(all="ignore")
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        (x,) = inputs
+        wide = widen(x)
+        total = np.prod(wide, axis=self.axes, dtype=wide.dtype, keepdims=self.keepdims)
+        return (np.asarray(total).astype(x.dtype, copy=False),)
+
+    def decompose(self, *inputs: typing.Any) -> tuple[typing.Any, ...]:
+        """Halves multiplied with each other until one element is left."""
+        (x,) = inputs
+        shape, dtype = x.type.shape, x.type.dtype
+        out = reduced_shape(shape, self.axes, self.keepdims)
+        kept = [a for a in range(len(shape)) if a not in self.axes]
+        number = count_of(x, self.axes)
+        need(isinstance(number, float), "prod", "the operand", x.type, f"fixed in {self.axes}")
+        count = int(typing.cast(float, number))
+        if count == 0:
+            return (full(1, dtype, out, x),)
+        line = reshape(transpose(x, [*self.axes, *kept]), [count, *(shape[a] for a in kept)])
+        while count > 1:
+            half, odd = divmod(count, 2)
+            pairs = mul(slice_axis(line, 0, 0, half), slice_axis(line, 0, half, half))
+            line = concat([pairs, slice_axis(line, 0, 2 * half, 1)], 0) if odd else pairs
+            count = half + odd
+        return (reshape(line, out),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield from reduced_samples(cls)
+        zeros = np.asarray([[2, 3, 1.5], [2, 0, 3], [0, 2, 0]], np.float32)
+        for axes in ((0,), (1,)):
+            yield Sample(cls(axes, False), (zeros,), note="zeros")
+        yield Sample(cls((1,), False), (np.zeros((2, 0), np.float32),))
+        yield Sample(cls((0,), False), (np.asarray([[3, -2], [-5, 4]], np.int32),), False)
+
+
+@dataclass(frozen=True)
+class _Logical(Reduction):
+    kinds: ClassVar[tuple[str, ...]] = ("bool",)
+    differentiable: ClassVar[bool] = False
+    function: ClassVar[Callable[..., typing.Any]]
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        return (np.asarray(type(self).function(inputs[0], axis=self.axes, keepdims=self.keepdims)),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.asarray([[True, False, True], [True, True, True], [False, False, False]])
+        for axes in ((), (0,), (1,), (0, 1)):
+            yield Sample(cls(axes, axes == (1,)), (x,), False)
+        yield Sample(cls((), False), (x[0, 0],), False)
+        yield Sample(cls((1,), False), (x[:, :0],), False, "empty")
+
+
+@dataclass(frozen=True)
+class Any(_Logical):
+    """True where one element is True."""
+
+    name: ClassVar[str] = "any"
+    function: ClassVar[Callable[..., typing.Any]] = staticmethod(np.any)
+
+
+@dataclass(frozen=True)
+class All(_Logical):
+    """True where all elements are True."""
+
+    name: ClassVar[str] = "all"
+    function: ClassVar[Callable[..., typing.Any]] = staticmethod(np.all)
+
+
+def mean(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
+    """Mean over ``axes`` (all by default)."""
+    return apply1(Mean(normalize_axes(axes, x.type.rank, "mean"), keepdims), x)
+
+
+def max(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
+    """Largest element over ``axes``; ties share the gradient."""
+    return apply1(Max(normalize_axes(axes, x.type.rank, "max"), keepdims), x)
+
+
+def min(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
+    """Smallest element over ``axes``; ties share the gradient."""
+    return apply1(Min(normalize_axes(axes, x.type.rank, "min"), keepdims), x)
+
+
+def prod(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
+    """Product over ``axes``."""
+    return apply1(Prod(normalize_axes(axes, x.type.rank, "prod"), keepdims), x)
+
+
+def any(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
+    """True where one element over ``axes`` is."""
+    return apply1(Any(normalize_axes(axes, x.type.rank, "any"), keepdims), x)
+
+
+def all(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
+    """True where all elements over ``axes`` are."""
+    return apply1(All(normalize_axes(axes, x.type.rank, "all"), keepdims), x)

@@ -1,0 +1,192 @@
+"""Along one axis: positions of extremes, running sums and products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nngraph.ir.dtypes import int64
+from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
+from nngraph.ir.types import TensorType
+from nngraph.ops.broadcast import reduced_shape
+from nngraph.ops.core import need, normalize_axis, widen
+from nngraph.ops.creation import full
+from nngraph.ops.elementwise.arithmetic import mul
+from nngraph.ops.shape.joining import concat
+from nngraph.ops.shape.slicing import slice_axis
+
+__all__ = ["ArgMax", "ArgMin", "CumProd", "CumSum", "argmax", "argmin", "cumprod", "cumsum"]
+
+
+def _need_axis(op: str, axis: int, x: TensorType) -> None:
+    need(0 <= axis < x.rank, op, "axis", axis, f"an axis of {x}")
+
+
+def _need_number(op: str, x: TensorType) -> None:
+    need(x.dtype.kind != "bool", op, "the operand", x, "a number (cast a bool first)")
+
+
+@dataclass(frozen=True)
+class _Position(Op):
+    axis: int
+    keepdims: bool
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.REDUCTION})
+    differentiable: ClassVar[bool] = False
+    function: ClassVar[Callable[..., Any]]
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        (x,) = types
+        _need_axis(self.name, self.axis, x)
+        _need_number(self.name, x)
+        need(x.shape[self.axis] != 0, self.name, "the operand", x,
+             f"not empty along axis {self.axis}")  # fmt: skip
+        shape = reduced_shape(x.shape, (self.axis,), self.keepdims)
+        return (TensorType(int64, shape),)
+
+    @np.errstate(all="ignore")
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        find = type(self).function
+        found = find(widen(inputs[0]), axis=self.axis, keepdims=self.keepdims)
+        return (np.asarray(found, np.int64),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.sin(np.arange(12, dtype=np.float32) * 1.7).reshape(3, 4)
+        for axis, keepdims in ((0, False), (1, True)):
+            yield Sample(cls(axis, keepdims), (x,), False)
+        ties = np.asarray([[1, 3, 3, 1], [2, 2, 2, 2], [-np.inf, np.inf, 0, np.inf]], np.float32)
+        yield Sample(cls(1, False), (ties,), False, "ties: the first")
+        nan = np.where(ties == 3, np.float32(np.nan), ties)
+        yield Sample(cls(1, False), (nan,), False, "NaN wins")
+        yield Sample(cls(1, False), (x[:0],), False)
+        yield Sample(cls(0, False), (np.asarray([3, -2, 3, -2], np.int32),), False)
+
+
+@dataclass(frozen=True)
+class ArgMax(_Position):
+    """Position of the largest element along ``axis``: the first of ties; NaN is the largest."""
+
+    name: ClassVar[str] = "arg_max"
+    function: ClassVar[Callable[..., Any]] = staticmethod(np.argmax)
+
+
+@dataclass(frozen=True)
+class ArgMin(_Position):
+    """Position of the smallest element along ``axis``: the first of ties; NaN is the smallest."""
+
+    name: ClassVar[str] = "arg_min"
+    function: ClassVar[Callable[..., Any]] = staticmethod(np.argmin)
+
+
+@dataclass(frozen=True)
+class CumSum(Op):
+    """Running sum along ``axis``.
+
+    ``exclusive`` leaves the element itself out; ``reverse`` runs from the end.
+    """
+
+    axis: int
+    exclusive: bool = False
+    reverse: bool = False
+    name: ClassVar[str] = "cum_sum"
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        (x,) = types
+        _need_axis(self.name, self.axis, x)
+        _need_number(self.name, x)
+        return (x,)
+
+    @np.errstate(all="ignore")
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        x = widen(inputs[0])
+        x = np.flip(x, self.axis) if self.reverse else x
+        total = np.cumsum(x, axis=self.axis, dtype=x.dtype)
+        if self.exclusive:
+            total = np.roll(total, 1, self.axis)
+            total[(np.s_[:],) * self.axis + (np.s_[:1],)] = 0
+        total = np.flip(total, self.axis) if self.reverse else total
+        return (total.astype(inputs[0].dtype, copy=False),)
+
+    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+            ) -> Sequence[Thunk | None]:  # fmt: skip
+        return (lambda: apply1(CumSum(self.axis, self.exclusive, not self.reverse), grads[0]),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.sin(np.arange(12, dtype=np.float32) * 1.7).reshape(3, 4)
+        for axis in (0, 1):
+            for exclusive in (False, True):
+                for reverse in (False, True):
+                    yield Sample(cls(axis, exclusive, reverse), (x,))
+        yield Sample(cls(0, True), (x[:1],))
+        yield Sample(cls(0), (x[:0],))
+        yield Sample(cls(0), (np.arange(-2, 4, dtype=np.int32),), False)
+
+
+@dataclass(frozen=True)
+class CumProd(Op):
+    """Running product along ``axis``.
+
+    Differentiated through its decomposition, so its gradients of all orders are exact at zeros.
+    """
+
+    axis: int
+    name: ClassVar[str] = "cum_prod"
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        (x,) = types
+        _need_axis(self.name, self.axis, x)
+        _need_number(self.name, x)
+        return (x,)
+
+    @np.errstate(all="ignore")
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        x = widen(inputs[0])
+        total = np.cumprod(x, axis=self.axis, dtype=x.dtype)
+        return (total.astype(inputs[0].dtype, copy=False),)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        """Doubling steps: after step k each element is the product of the last 2**k."""
+        (x,) = inputs
+        size = x.type.shape[self.axis]
+        need(isinstance(size, int), self.name, f"axis {self.axis}", size, "of a fixed size")
+        reach = 1
+        while reach < size:
+            head = slice_axis(x, self.axis, 0, reach)
+            tail = slice_axis(x, self.axis, reach, size - reach)
+            x = concat([head, mul(tail, slice_axis(x, self.axis, 0, size - reach))], self.axis)
+            reach *= 2
+        return (x,) if size > 1 else (mul(x, full(1, x.type.dtype, (), x)),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.sin(np.arange(15, dtype=np.float32) * 1.7).reshape(3, 5) + np.float32(0.1)
+        for axis in (0, 1):
+            yield Sample(cls(axis), (x,))
+        yield Sample(cls(0), (x[:1],))
+        yield Sample(cls(0), (x[:0],))
+        yield Sample(cls(0), (np.asarray([2, 0, 3, 0, 1.5], np.float32),), note="zeros")
+        yield Sample(cls(0), (np.arange(1, 5, dtype=np.int32),), False)
+
+
+def argmax(x: O, axis: int, keepdims: bool = False) -> O:
+    """int64 positions of the largest elements along ``axis``."""
+    return apply1(ArgMax(normalize_axis(axis, x.type.rank, "argmax"), keepdims), x)
+
+
+def argmin(x: O, axis: int, keepdims: bool = False) -> O:
+    """int64 positions of the smallest elements along ``axis``."""
+    return apply1(ArgMin(normalize_axis(axis, x.type.rank, "argmin"), keepdims), x)
+
+
+def cumsum(x: O, axis: int, exclusive: bool = False, reverse: bool = False) -> O:
+    """Running sum along ``axis``."""
+    return apply1(CumSum(normalize_axis(axis, x.type.rank, "cumsum"), exclusive, reverse), x)
+
+
+def cumprod(x: O, axis: int) -> O:
+    """Running product along ``axis``."""
+    return apply1(CumProd(normalize_axis(axis, x.type.rank, "cumprod")), x)

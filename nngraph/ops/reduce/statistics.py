@@ -1,0 +1,146 @@
+"""Reductions defined by a formula: log-sum-exp and variance."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nngraph.ir.dtypes import float32
+from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
+from nngraph.ir.types import TensorType, type_of_array
+from nngraph.ops.broadcast import (
+    Reduction,
+    Sum,
+    expand_reduced,
+    reduced_samples,
+    reduced_shape,
+    reshape,
+    sum,
+)
+from nngraph.ops.core import need_float, normalize_axes, widen
+from nngraph.ops.elementwise.arithmetic import add, div, maximum, mul, sub
+from nngraph.ops.elementwise.comparison import isfinite
+from nngraph.ops.elementwise.select import cast, where
+from nngraph.ops.elementwise.transcendental import exp, log
+from nngraph.ops.reduce.folds import count_of, max, mean
+
+__all__ = ["LogSumExp", "Var", "logsumexp", "var"]
+
+Values = Sequence[Any]
+_COMPOSITE = frozenset({Trait.REDUCTION, Trait.COMPOSITE})
+
+
+@dataclass(frozen=True)
+class LogSumExp(Reduction):
+    """log(sum(exp(x))), computed without overflow."""
+
+    name: ClassVar[str] = "log_sum_exp"
+    traits: ClassVar[frozenset[Trait]] = _COMPOSITE
+    kinds: ClassVar[tuple[str, ...]] = ("float",)
+    nonempty: ClassVar[bool] = True
+
+    @np.errstate(all="ignore")
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        x = widen(inputs[0])
+        top = np.max(x, axis=self.axes, keepdims=True)
+        top = np.where(np.isfinite(top), top, np.zeros_like(top))
+        total = np.log(np.sum(np.exp(x - top), axis=self.axes, keepdims=True)) + top
+        shape = Sum(self.axes, self.keepdims).infer(type_of_array(x))[0].static_shape
+        return (total.reshape(shape).astype(inputs[0].dtype, copy=False),)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        (x,) = inputs
+        top = max(x, self.axes, True)
+        top = where(isfinite(top), top, 0.0)
+        total = add(log(sum(exp(sub(x, top)), self.axes, True)), top)
+        return (reshape(total, reduced_shape(x.type.shape, self.axes, self.keepdims)),)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        (x,), (y,), (g,) = inputs, outputs, grads
+
+        def gradient() -> Any:
+            if x.type.dtype.bits > 16:
+                return mul(self.expand(g, x), exp(sub(x, self.expand(y, x))))
+            # A large result rounded to half precision is too far from x: take it again in float32.
+            wide = cast(x, float32)
+            share = exp(sub(wide, self.expand(apply1(self, wide), wide)))
+            return cast(mul(self.expand(cast(g, float32), wide), share), x.type.dtype)
+
+        return (gradient,)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield from reduced_samples(cls)
+        large = np.asarray([[1e4, 1e4 + 1], [-1e4, -1e4]], np.float32)
+        yield Sample(cls((1,), False), (large,), False, "large")
+        inf = np.asarray([[-np.inf, 0], [np.inf, 0], [np.nan, 0]], np.float32)
+        yield Sample(cls((1,), False), (inf,), False, "infinities")
+
+
+@dataclass(frozen=True)
+class Var(Op):
+    """Variance: squared distances from the mean, summed, over max(0, count - correction)."""
+
+    axes: tuple[int, ...]
+    correction: int
+    keepdims: bool
+    name: ClassVar[str] = "var"
+    traits: ClassVar[frozenset[Trait]] = _COMPOSITE
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        need_float("var", "the operand", types[0])
+        return Sum(self.axes, self.keepdims).infer(*types)
+
+    @np.errstate(all="ignore")
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        x = widen(inputs[0])
+        count = np.prod([x.shape[a] for a in self.axes])
+        middle = np.sum(x, axis=self.axes, keepdims=True) / x.dtype.type(count)
+        total = np.sum(np.square(x - middle), axis=self.axes, keepdims=self.keepdims)
+        out = total / x.dtype.type(np.maximum(count - self.correction, 0))
+        return (np.asarray(out).astype(inputs[0].dtype, copy=False),)
+
+    def _divisor(self, x: Any) -> Any:
+        count = count_of(x, self.axes)
+        if isinstance(count, float):
+            return builtins.max(count - self.correction, 0.0)
+        return maximum(sub(count, float(self.correction)), 0.0)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        (x,) = inputs
+        distance = sub(x, mean(x, self.axes, True))
+        total = sum(mul(distance, distance), self.axes, self.keepdims)
+        return (div(total, self._divisor(x)),)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        (x,), (g,) = inputs, grads
+
+        def gradient() -> Any:
+            scale = div(mul(g, 2.0), self._divisor(x))
+            wide = expand_reduced(scale, x.type.shape, self.axes, self.keepdims)
+            return mul(wide, sub(x, mean(x, self.axes, True)))
+
+        return (gradient,)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for correction in (0, 1):
+            for sample in reduced_samples(lambda a, k, c=correction: cls(a, c, k)):
+                shape, (axes, *_) = sample.inputs[0].shape, vars(sample.op).values()
+                enough = np.prod([shape[a] for a in axes]) > correction
+                yield Sample(sample.op, sample.inputs, bool(enough), sample.note)
+
+
+def logsumexp(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
+    """log(sum(exp(x))) over ``axes``."""
+    return apply1(LogSumExp(normalize_axes(axes, x.type.rank, "logsumexp"), keepdims), x)
+
+
+def var(x: O, axes: Sequence[int] | int | None = None, correction: int = 1,
+        keepdims: bool = False) -> O:  # fmt: skip
+    """Variance over ``axes``; ``correction=1`` is the unbiased estimate, PyTorch's default."""
+    return apply1(Var(normalize_axes(axes, x.type.rank, "var"), correction, keepdims), x)

@@ -1,0 +1,272 @@
+"""Operators that hold graphs: a loop over time, and a group of operators for one kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nngraph.ir.builder import Builder
+from nngraph.ir.dtypes import DType, float32, float64, int64
+from nngraph.ir.evaluate import evaluate
+from nngraph.ir.graph import Graph, Value
+from nngraph.ir.op import Array, Op, Sample, Thunk, Trait, apply
+from nngraph.ir.reverse import reverse
+from nngraph.ir.subgraph import Subgraph
+from nngraph.ir.types import TensorType, tensor_type
+from nngraph.ops.broadcast import reshape
+from nngraph.ops.core import need
+from nngraph.ops.creation import zeros_like
+from nngraph.ops.elementwise.arithmetic import add, mul
+from nngraph.ops.elementwise.transcendental import tanh
+from nngraph.ops.shape.joining import concat
+from nngraph.ops.shape.slicing import slice_axis
+
+__all__ = ["Fused", "Scan", "fused", "inline", "scan"]
+
+
+def inline(graph: Graph, operands: Sequence[Any]) -> tuple[Any, ...]:
+    """Applies a graph's operators to operands, which stand for its parameters."""
+    table: dict[Value, Any] = dict(zip(graph.parameters, operands, strict=True))
+    for node in graph.nodes:
+        outs = apply(node.op, *(table[v] for v in node.inputs), like=operands[0])
+        table.update(zip(node.outputs, outs, strict=True))
+    return tuple(table[v] for v in graph.results)
+
+
+def _check_body(op: str, body: Graph) -> None:
+    plain = len(body.parameters) == len(body.inputs)
+    need(plain, op, "the body", "a graph with state or scalars", "a graph of inputs and outputs")
+
+
+@dataclass(frozen=True)
+class Scan(Op):
+    """Runs ``body`` once for each step of time.
+
+    Inputs are the first values of ``carries`` tensors, then ``consts`` tensors, then sequences
+    with time on axis 0. The body takes carries, consts and one slice of each sequence; it returns
+    the next carries, then values that are stacked on axis 0. Outputs are the final carries and
+    those stacks. ``reverse`` runs from the last step to the first.
+    """
+
+    body: Subgraph
+    carries: int
+    consts: int
+    length: int
+    reverse: bool
+    name: ClassVar[str] = "scan"
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.CONTROL})
+
+    def _split(self, values: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        first, second = self.carries, self.carries + self.consts
+        return list(values[:first]), list(values[first:second]), list(values[second:])
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        graph = self.body.graph
+        _check_body("scan", graph)
+        need(len(types) == len(graph.inputs), "scan", "the number of inputs", len(types),
+             f"{len(graph.inputs)}, as the body takes")  # fmt: skip
+        wanted = [v.type for v in graph.inputs]
+        for i in range(self.carries + self.consts, len(wanted)):
+            wanted[i] = wanted[i].with_shape((self.length, *wanted[i].shape))
+        for i, (got, want) in enumerate(zip(types, wanted, strict=True)):
+            need(got == want, "scan", f"input {i}", got, f"{want}, as the body takes")
+        results = [v.type for v in graph.outputs]
+        for i, (start, end) in enumerate(zip(types[: self.carries], results, strict=False)):
+            need(start == end, "scan", f"the body's new carry {i}", end, f"{start}, as it starts")
+        stacked = (t.with_shape((self.length, *t.shape)) for t in results[self.carries :])
+        return (*results[: self.carries], *stacked)
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        carries, consts, xs = self._split(inputs)
+        stacks = [np.empty(t.static_shape, t.dtype.numpy)
+                  for t in self.infer(*map(_type_of, inputs))[self.carries :]]  # fmt: skip
+        steps = range(self.length)
+        for t in reversed(steps) if self.reverse else steps:
+            results = evaluate(
+                self.body.graph, [*carries, *consts, *(np.asarray(x[t]) for x in xs)]
+            )
+            carries = list(results[: self.carries])
+            for stack, y in zip(stacks, results[self.carries :], strict=True):
+                stack[t] = y
+        return (*carries, *stacks)
+
+    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+            ) -> Sequence[Thunk | None]:  # fmt: skip
+        @cache
+        def gradients() -> tuple[Any, ...]:
+            return _backward(self, inputs, outputs, grads)
+
+        def thunk(position: int) -> Thunk | None:
+            floating = inputs[position].type.dtype.is_floating_point
+            return (lambda: gradients()[position]) if floating else None
+
+        return [thunk(i) for i in range(len(inputs))]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in (float64, float32):
+            body = _sample_body(dtype)
+            for length, backwards in ((3, False), (3, True), (1, False), (0, False)):
+                x = np.sin(np.arange(2.0 * length)).reshape(length, 2).astype(dtype.numpy)
+                first = (np.asarray([0.3, -0.2], dtype.numpy), np.asarray(5, np.int64))
+                weight = np.asarray([0.8, 1.1], dtype.numpy)
+                op = cls(body, 2, 1, length, backwards)
+                yield Sample(op, (*first, weight, x), dtype is float64)
+
+
+def _type_of(array: Array) -> TensorType:
+    return tensor_type(array.dtype, array.shape)
+
+
+def _sample_body(dtype: DType) -> Subgraph:
+    """H' = tanh(h * w + x), counting the steps; gives h' * w and the old h."""
+    graph = Graph("cell")
+    h, n = graph.add_input(tensor_type(dtype, (2,))), graph.add_input(tensor_type(int64))
+    w, x = (graph.add_input(tensor_type(dtype, (2,))) for _ in range(2))
+    with Builder(graph):
+        new = tanh(add(mul(h, w), x))
+        for value in (new, add(n, 1), mul(new, w), h):
+            graph.add_output(value)
+    return Subgraph(graph)
+
+
+# -- the gradient of Scan ------------------------------------------------------------------
+def _floats(values: Sequence[Any]) -> list[int]:
+    return [i for i, v in enumerate(values) if v.type.dtype.is_floating_point]
+
+
+def _backward(op: Scan, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+              ) -> tuple[Any, ...]:  # fmt: skip
+    """One gradient for each input (None for integers), from a Scan that runs the other way."""
+    carries, consts, xs = op._split(inputs)
+    seeded = [i for i in range(op.carries, len(outputs)) if grads[i] is not None]
+    body = _backward_body(op, tuple(seeded))
+    first = [zeros_like(outputs[i]) if grads[i] is None else grads[i] for i in _floats(carries)]
+    totals = [zeros_like(consts[i]) for i in _floats(consts)]
+    before = _carries_before(op, inputs, outputs)
+    sequences = [*before, *xs, *(grads[i] for i in seeded)]
+    back = Scan(body, len(first) + len(totals), len(consts), op.length, not op.reverse)
+    found = iter(apply(back, *first, *totals, *consts, *sequences, like=inputs[0]))
+    return tuple(next(found) if v.type.dtype.is_floating_point else None for v in inputs)
+
+
+def _backward_body(op: Scan, seeded: tuple[int, ...]) -> Subgraph:
+    """One step back.
+
+    Parameters: gradients of the carries, gradient totals of the consts, consts, the carries
+    before the step, x slices, gradients of the stacked results ``seeded``.
+    """
+    source = op.body.graph
+    carries, consts, xs = op._split(source.inputs)
+    graph = Graph(f"{source.name}_grad")
+
+    def declare(values: Iterable[Value]) -> list[Value]:
+        return [graph.add_input(v.type) for v in values]
+
+    grads = declare(carries[i] for i in _floats(carries))
+    totals = declare(consts[i] for i in _floats(consts))
+    const_values, carry_values, x_values = declare(consts), declare(carries), declare(xs)
+    stack_grads = declare(source.outputs[i] for i in seeded)
+    with Builder(graph) as builder:
+        results = source.copy_into(builder.copy, [*carry_values, *const_values, *x_values])
+        seeds = [(results[i], g) for i, g in zip(_floats(carries), grads, strict=True)]
+        seeds += [(results[i], g) for i, g in zip(seeded, stack_grads, strict=True)]
+        seeds = [(r, g) for r, g in seeds if r.type.dtype.is_floating_point]
+        wanted = [v for v in (*carry_values, *const_values, *x_values)
+                  if v.type.dtype.is_floating_point]  # fmt: skip
+        found = reverse(list(graph.nodes), seeds, wanted, add)
+        whole = [zeros_like(w) if g is None else g for w, g in zip(wanted, found, strict=True)]
+        start, stop = len(grads), len(grads) + len(totals)
+        whole[start:stop] = [add(t, g) for t, g in zip(totals, whole[start:stop], strict=True)]
+        for value in whole:
+            graph.add_output(value)
+    return Subgraph(graph)
+
+
+def _carries_before(op: Scan, inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
+    """The value of each carry before each step, stacked over time.
+
+    A carry that the body also stacks is read from there; the others take another forward Scan.
+    """
+    results = op.body.graph.outputs
+    stacked: dict[Value, Any] = dict(zip(results[op.carries :], outputs[op.carries :], strict=True))
+    missing = [i for i in range(op.carries) if results[i] not in stacked]
+    found: dict[int, Any] = {}
+    if missing:
+        saver = replace(op, body=_saving_body(op, tuple(missing)))
+        outs = apply(saver, *inputs)[len(outputs) :]
+        found = dict(zip(missing, outs, strict=True))
+    return [
+        found[i] if i in found else _shifted(op, inputs[i], stacked[results[i]])
+        for i in range(op.carries)
+    ]
+
+
+def _saving_body(op: Scan, which: tuple[int, ...]) -> Subgraph:
+    graph = op.body.graph.clone()
+    for i in which:
+        graph.add_output(graph.inputs[i])
+    return Subgraph(graph)
+
+
+def _shifted(op: Scan, first: Any, after: Any) -> Any:
+    """From the carry after each step the carry before it."""
+    if not op.length:
+        return after
+    start = reshape(first, (1, *first.type.shape))
+    if op.reverse:
+        return concat([slice_axis(after, 0, 1, op.length - 1), start], 0)
+    return concat([start, slice_axis(after, 0, 0, op.length - 1)], 0)
+
+
+# -- groups --------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Fused(Op):
+    """Operators that a backend runs as one kernel; ``kind`` says which sort of kernel."""
+
+    body: Subgraph
+    kind: str
+    name: ClassVar[str] = "fused"
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.CONTROL, Trait.COMPOSITE})
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        graph = self.body.graph
+        _check_body("fused", graph)
+        wanted = tuple(v.type for v in graph.inputs)
+        need(types == wanted, "fused", "the list of inputs", list(map(str, types)),
+             f"{list(map(str, wanted))}, as the body takes")  # fmt: skip
+        return tuple(v.type for v in graph.outputs)
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        return evaluate(self.body.graph, inputs)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        return inline(self.body.graph, inputs)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in (float64, float32):
+            graph = Graph("group")
+            x, w = (graph.add_input(tensor_type(dtype, (2, 3))) for _ in range(2))
+            with Builder(graph):
+                y = tanh(mul(x, w))
+                for value in (add(y, 1.0), mul(y, x)):
+                    graph.add_output(value)
+            a = np.linspace(-1, 1, 6).reshape(2, 3).astype(dtype.numpy)
+            yield Sample(cls(Subgraph(graph), "elementwise"), (a, a * 2 + 1), dtype is float64)
+
+
+def scan(body: Subgraph, carries: Sequence[Any], consts: Sequence[Any], xs: Sequence[Any],
+         length: int, reverse: bool = False) -> tuple[Any, ...]:  # fmt: skip
+    """Final carries, then stacked results, of ``length`` steps of ``body``."""
+    op = Scan(body, len(carries), len(consts), length, reverse)
+    return apply(op, *carries, *consts, *xs)
+
+
+def fused(body: Subgraph, kind: str, operands: Sequence[Any]) -> tuple[Any, ...]:
+    """The results of ``body`` as one group."""
+    return apply(Fused(body, kind), *operands)

@@ -1,0 +1,187 @@
+"""What is grouped and what is not, by the kinds and operators of the groups."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nngraph.backends.tvm.fuse.kernels import FuseKernels, Limits
+from nngraph.ir.evaluate import evaluate
+from nngraph.ir.graph import Graph
+from nngraph.ir.parser import parse_graph
+from nngraph.ir.text import print_graph
+from nngraph.ir.verify import verify
+from nngraph.ops import REGISTRY
+from nngraph.passes.base import Context
+
+
+def fuse(body: str, limits: Limits | None = None) -> Graph:
+    graph = parse_graph(f"graph g {{\n{body}\n}}", REGISTRY)
+    before = graph.clone()
+    FuseKernels(limits or Limits()).run(graph, Context())
+    verify(graph)
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(v.type.static_shape).astype(v.type.dtype.numpy)
+              for v in graph.parameters]  # fmt: skip
+    for got, want in zip(evaluate(graph, arrays), evaluate(before, arrays), strict=True):
+        np.testing.assert_array_equal(got, want)
+    return graph
+
+
+def groups(graph: Graph) -> list[str]:
+    """One line a node: the operators of a fused node, or the operator."""
+    lines = []
+    for node in graph.nodes:
+        if node.op.name == "fused":
+            inside = " ".join(n.op.name for n in node.op.body.graph.nodes)
+            lines.append(f"{node.op.kind}: {inside}")
+        else:
+            lines.append(node.op.name)
+    return lines
+
+
+CASES: dict[str, tuple[str, list[str]]] = {
+    "a chain with several readers is one kernel": ("""
+      input %x: f32[8]
+      %a: f32[8] = exp(%x)
+      %b: f32[8] = mul(%a, %x)
+      %c: f32[8] = add(%a, %b)
+      output %c""", ["loop: exp mul add"]),
+    "fills, counters and broadcasts are copied into each group": ("""
+      input %x: f32[4,5]
+      %k: f32[] = full() {value=2.0, dtype=f32, shape=()}
+      %i: f32[4,5] = iota() {dtype=f32, shape=(4, 5), axis=1}
+      %a: f32[4,5] = mul(%x, %k)
+      %t: f32[5,4] = transpose(%a) {perm=(1, 0)}
+      %b: f32[5,4] = mul(%t, %k)
+      %c: f32[4,5] = add(%a, %i)
+      output %b
+      output %c""", ["loop: full iota mul add", "transpose", "loop: full mul"]),
+    "softmax is one row kernel": ("""
+      input %x: f32[4,5]
+      %m: f32[4,1] = max(%x) {axes=(1,), keepdims=true}
+      %d: f32[4,5] = sub(%x, %m)
+      %e: f32[4,5] = exp(%d)
+      %s: f32[4,1] = sum(%e) {axes=(1,), keepdims=true}
+      %y: f32[4,5] = div(%e, %s)
+      output %y""", ["row: max sub exp sum div"]),
+    "reductions over different axes are different kernels": ("""
+      input %x: f32[4,5]
+      %e: f32[4,5] = exp(%x)
+      %a: f32[4] = sum(%e) {axes=(1,), keepdims=false}
+      %b: f32[5] = sum(%e) {axes=(0,), keepdims=false}
+      output %a
+      output %b""", ["row: exp sum", "row: sum"]),
+    "neighbours over the same space that read one tensor are one kernel": ("""
+      input %x: f32[4,5]
+      input %y: f32[4,5]
+      %p: f32[4,5] = mul(%x, %y)
+      %a: f32[5] = sum(%x) {axes=(0,), keepdims=false}
+      %b: f32[5] = sum(%p) {axes=(0,), keepdims=false}
+      output %a
+      output %b""", ["row: mul sum sum"]),
+    "bias, activation and residual follow a product": ("""
+      input %x: f32[4,6]
+      input %w: f32[6,5]
+      input %b: f32[5]
+      input %r: f32[4,5]
+      %m: f32[4,5] = matmul(%x, %w) {transpose_a=false, transpose_b=false}
+      %a: f32[4,5] = add(%m, %b)
+      %y: f32[4,5] = relu(%a)
+      %z: f32[4,5] = add(%y, %r)
+      output %z""", ["product: matmul add relu add"]),
+    "what feeds a product stays outside": ("""
+      input %x: f32[4,6]
+      input %w: f32[6,5]
+      %a: f32[4,6] = relu(%x)
+      %m: f32[4,5] = matmul(%a, %w) {transpose_a=false, transpose_b=false}
+      output %m""", ["loop: relu", "matmul"]),
+    "a reduction of a product is no epilogue": ("""
+      input %x: f32[4,6]
+      input %w: f32[6,5]
+      %m: f32[4,5] = matmul(%x, %w) {transpose_a=false, transpose_b=false}
+      %s: f32[4] = sum(%m) {axes=(1,), keepdims=false}
+      output %s""", ["matmul", "row: sum"]),
+    "a path through another kernel keeps its ends apart": ("""
+      input %x: f32[4,4]
+      %a: f32[4,4] = exp(%x)
+      %m: f32[4,4] = matmul(%a, %a) {transpose_a=false, transpose_b=false}
+      %t: f32[4,4] = transpose(%m) {perm=(1, 0)}
+      %y: f32[4,4] = mul(%a, %t)
+      output %y""", ["loop: exp", "matmul", "transpose", "loop: mul"]),
+    "costly functions of a smaller tensor are not repeated for each row": ("""
+      input %x: f32[4,5]
+      input %w: f32[5]
+      %e: f32[5] = exp(%w)
+      %y: f32[4,5] = mul(%x, %e)
+      output %y""", ["loop: exp", "loop: mul"]),
+    "an update of two states is one kernel": ("""
+      scalar %lr: f32[]
+      state %p: f32[8] -> %q
+      state %m: f32[8] -> %n
+      input %g: f32[8]
+      %n: f32[8] = add(%m, %g)
+      %s: f32[8] = mul(%n, %lr)
+      %q: f32[8] = sub(%p, %s)
+      output %g""", ["loop: add mul sub"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_groups(name: str) -> None:
+    body, wanted = CASES[name]
+    assert groups(fuse(body)) == wanted
+
+
+def test_is_deterministic() -> None:
+    body = CASES["neighbours over the same space that read one tensor are one kernel"][0]
+    assert print_graph(fuse(body)) == print_graph(fuse(body))
+
+
+def test_a_group_stops_at_its_limit() -> None:
+    body = CASES["a chain with several readers is one kernel"][0]
+    assert groups(fuse(body, Limits(nodes=2))) == ["loop: exp", "loop: mul add"]
+
+
+def test_one_long_row_does_not_continue_on_one_thread() -> None:
+    body = """
+      input %x: f32[100000]
+      %q: f32[100000] = mul(%x, %x)
+      %s: f32[1] = sum(%q) {axes=(0,), keepdims=true}
+      %y: f32[100000] = div(%x, %s)
+      output %y"""
+    assert groups(fuse(body)) == ["row: mul sum", "loop: div"]
+
+
+def test_fused_text() -> None:
+    graph = fuse("""
+      input %x: f32[2,3]
+      %s: f32[2,1] = sum(%x) {axes=(1,), keepdims=true}
+      %y: f32[2,3] = sub(%x, %s)
+      output %y""")
+    assert (
+        print_graph(graph, origins=False)
+        == """\
+graph g {
+  input %x: f32[2,3]
+  %y: f32[2,3] = fused(%x) {body=graph group {
+    input %0: f32[2,3]
+    %1: f32[2,1] = sum(%0) {axes=(1,), keepdims=true}
+    %2: f32[2,3] = sub(%0, %1)
+    output %2
+  }, kind="row"}
+  output %y
+}"""
+    )
+
+
+def test_a_product_of_a_fill_takes_no_epilogue():
+    """Its kernel reads operands from memory; a fill inside the group would have no buffer."""
+    graph = fuse("""
+        input %w: f32[4,3]
+        %a: f32[6,4] = full() {value=1.0, dtype=f32, shape=(6, 4)}
+        %b: f32[6,3] = matmul(%a, %w) {transpose_a=false, transpose_b=false}
+        %c: f32[6,3] = relu(%b)
+        output %c
+    """)
+    assert not any(line.startswith("product") for line in groups(graph))
