@@ -38,10 +38,18 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     add = parser.add_argument
     workloads, peers = list(WORKLOADS), list(CONTENDERS)
-    add("--workloads", type=names_of(workloads, "workloads"), default=workloads,
-        help=f"of {', '.join(workloads)} (default: all)")  # fmt: skip
-    add("--peers", type=names_of(peers, "contenders"), default=list(DEFAULT),
-        help=f"of {', '.join(peers)} (default: {', '.join(DEFAULT)})")  # fmt: skip
+    add(
+        "--workloads",
+        type=names_of(workloads, "workloads"),
+        default=workloads,
+        help=f"of {', '.join(workloads)} (default: all)",
+    )
+    add(
+        "--peers",
+        type=names_of(peers, "contenders"),
+        default=list(DEFAULT),
+        help=f"of {', '.join(peers)} (default: {', '.join(DEFAULT)})",
+    )
     modes = parser.add_mutually_exclusive_group()
     for mode in ("train", "inference", "both"):
         modes.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode)

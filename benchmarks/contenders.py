@@ -11,12 +11,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.case import Case
-from benchmarks.frameworks import (
-    Framework,
-    load_weights,
-    nngraph_framework,
-    torch_framework,
-)
+from benchmarks.frameworks import Framework, load_weights, nngraph_framework, torch_framework
 from benchmarks.workloads import loss_of, make_train_step
 
 Step = Callable[[int], Any]

@@ -301,6 +301,7 @@ int = int32
 long = int64
 short = int16
 
+# fmt: off
 __all__ = [
     "BackendError", "CheckpointError", "ConcretizationError", "NonFiniteError", "TraceError",
     "Size", "Tensor", "__version__", "abs", "absolute", "acos", "acosh", "add", "addcdiv",
@@ -339,4 +340,5 @@ __all__ = [
     "trace", "transpose", "tril", "triu", "true_divide", "trunc", "uint16", "uint32", "uint64",
     "uint8", "unbind", "unflatten", "unique", "unsqueeze", "var", "var_mean", "vdot", "vstack",
     "where", "xlogy", "zeros", "zeros_like",
-]  # fmt: skip
+]
+# fmt: on

@@ -115,8 +115,9 @@ def _bind(what: str, wanted: TensorType, array: Array, sizes: dict[str, int]) ->
             sizes.setdefault(str(dim), size)
         if dim.symbols <= sizes.keys() and dim.evaluate(sizes) != size:
             known = ", ".join(f"{n}={sizes[n]}" for n in sorted(dim.symbols))
-            raise ValueError(f"{what} has size {size} for {dim}; with {known} it must be "
-                             f"{dim.evaluate(sizes)}")  # fmt: skip
+            raise ValueError(
+                f"{what} has size {size} for {dim}; with {known} it must be {dim.evaluate(sizes)}"
+            )
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -136,6 +137,20 @@ def check_size(path: str, source: str) -> list[str]:
     ]
     if len(lines) > MAX_FILE_LINES:
         findings.append(f"{path}: {len(lines)} lines, over {MAX_FILE_LINES}")
+    return findings
+
+
+def check_formatting(path: str, source: str) -> list[str]:
+    """Places where the formatter is told off, but for a table: an assignment up to `fmt: on`."""
+    lines = [*source.splitlines(), ""]
+    findings = []
+    for number, line in enumerate(lines, 1):
+        if re.search(r"#\s*fmt:\s*skip", line):
+            findings.append(f"{path}:{number}: `fmt: skip`; the formatter decides the layout")
+        if re.search(r"#\s*fmt:\s*off", line) and not re.match(
+            r"[\w.]+(: [^=]+)? = [\[({]", lines[number]
+        ):
+            findings.append(f"{path}:{number}: `fmt: off` may stand only before a table")
     return findings
 
 

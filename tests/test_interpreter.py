@@ -29,8 +29,11 @@ def step() -> Graph:
 
 
 X = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
-GOOD = {"inputs": {"x": X, "labels": np.zeros(3, np.int64)}, "scalars": {"lr": 0.5},
-        "states": {"w": np.ones(2, np.float32), "steps": np.array(7)}}  # fmt: skip
+GOOD = {
+    "inputs": {"x": X, "labels": np.zeros(3, np.int64)},
+    "scalars": {"lr": 0.5},
+    "states": {"w": np.ones(2, np.float32), "steps": np.array(7)},
+}
 
 
 def test_a_call_by_name() -> None:
@@ -55,16 +58,25 @@ def test_a_call_by_position_with_an_observer() -> None:
         ({"scalars": {}}, ValueError, "scalar 'lr' is missing"),
         ({"scalars": {"lr": 1.0, "beta": 2.0}}, ValueError, "there is no scalar 'beta'"),
         ({"states": None}, ValueError, "state 'w' is missing; state 'steps' is missing"),
-        ({"states": {**GOOD["states"], "w": np.ones(2)}}, TypeError,
-         r"state 'w' is float64; the graph takes f32\[2\]: convert it with .astype\('float32'\)"),
-        ({"states": {**GOOD["states"], "w": np.ones(3, np.float32)}}, ValueError,
-         r"state 'w' has the shape \[3\]; the graph takes f32\[2\]"),
+        (
+            {"states": {**GOOD["states"], "w": np.ones(2)}},
+            TypeError,
+            r"state 'w' is float64; the graph takes f32\[2\]: convert it with .astype\('float32'\)",
+        ),
+        (
+            {"states": {**GOOD["states"], "w": np.ones(3, np.float32)}},
+            ValueError,
+            r"state 'w' has the shape \[3\]; the graph takes f32\[2\]",
+        ),
         ({"inputs": [X[0], np.zeros(3, np.int64)]}, ValueError, r"input 'x' has the shape \[2\]"),
-        ({"inputs": [X, np.zeros(4, np.int64)]}, ValueError,
-         "input 'labels' has size 4 for batch; with batch=3 it must be 3"),
+        (
+            {"inputs": [X, np.zeros(4, np.int64)]},
+            ValueError,
+            "input 'labels' has size 4 for batch; with batch=3 it must be 3",
+        ),
         ({"inputs": ["x", np.zeros(3, np.int64)]}, TypeError, "is not an element type"),
     ],
-)  # fmt: skip
+)
 def test_wrong_arguments_are_named(change: dict, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         interpret(step(), **{**GOOD, **change})

@@ -58,6 +58,14 @@ def test_files_and_lines_are_short() -> None:
     assert not findings, "\n".join(findings)
 
 
+def test_the_formatter_decides_the_layout() -> None:
+    checks = [p for p in CODE if p.name not in ("layout.py", "test_layout.py")]
+    findings = [
+        f for path, text in names(checks).items() for f in layout.check_formatting(path, text)
+    ]
+    assert not findings, "\n".join(findings)
+
+
 def test_functions_are_short() -> None:
     findings = [
         f
@@ -178,6 +186,16 @@ def test_size_check() -> None:
     assert layout.check_size("f.py", "x = 1\n" * 500 + "#" * 100) == ["f.py: 501 lines, over 500"]
     assert layout.check_size("f.py", "#" * 101) == ["f.py:1: 101 characters, over 100"]
     assert layout.check_size("f.py", "x = 1\n" * 500) == []
+
+
+def test_formatting_check() -> None:
+    table = "# fmt: off\nROWS: dict[str, int] = {\n    1:  2,\n}\n# fmt: on\n"
+    assert layout.check_formatting("f.py", table) == []
+    assert layout.check_formatting("f.py", "x = 1  # fmt: skip") == [
+        "f.py:1: `fmt: skip`; the formatter decides the layout"
+    ]
+    (finding,) = layout.check_formatting("f.py", "# fmt: off\ndef f(): pass\n# fmt: on\n")
+    assert finding == "f.py:1: `fmt: off` may stand only before a table"
 
 
 def test_function_check() -> None:

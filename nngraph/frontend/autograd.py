@@ -20,25 +20,34 @@ def _listed(value: Tensors) -> list[TensorBase]:
     return [value] if isinstance(value, TensorBase) else list(value)
 
 
-def _seeds(tensors: Tensors, given: Tensors | Sequence[TensorBase | None] | None
-           ) -> list[tuple[TensorBase, TensorBase | None]]:  # fmt: skip
+def _seeds(
+    tensors: Tensors, given: Tensors | Sequence[TensorBase | None] | None
+) -> list[tuple[TensorBase, TensorBase | None]]:
     roots = _listed(tensors)
-    seeds = [None] * len(roots) if given is None else (
-        [given] if isinstance(given, TensorBase) else list(given))  # fmt: skip
+    seeds = (
+        [None] * len(roots)
+        if given is None
+        else ([given] if isinstance(given, TensorBase) else list(given))
+    )
     if len(seeds) != len(roots):
         raise RuntimeError(f"got {len(roots)} tensors and {len(seeds)} gradients")
     for position, root in enumerate(roots):
         if not root.requires_grad:
-            raise RuntimeError(f"element {position} of tensors does not require grad and does not "
-                               "have a grad_fn")  # fmt: skip
+            raise RuntimeError(
+                f"element {position} of tensors does not require grad and does not have a grad_fn"
+            )
     return list(zip(roots, seeds, strict=True))
 
 
-def grad(outputs: Tensors, inputs: Tensors,
-         grad_outputs: Tensors | Sequence[TensorBase | None] | None = None,
-         retain_graph: bool | None = None, create_graph: bool = False,
-         allow_unused: bool | None = None, materialize_grads: bool = False,
-         ) -> tuple[Tensor | None, ...]:  # fmt: skip
+def grad(
+    outputs: Tensors,
+    inputs: Tensors,
+    grad_outputs: Tensors | Sequence[TensorBase | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
     """Gradients of the sum of ``outputs`` with respect to ``inputs``; no ``grad`` is changed.
 
     Args:
@@ -76,8 +85,12 @@ def grad(outputs: Tensors, inputs: Tensors,
     return tuple(out)
 
 
-def backward(tensors: Tensors, grad_tensors: Tensors | Sequence[TensorBase | None] | None = None,
-             retain_graph: bool | None = None, create_graph: bool = False) -> None:  # fmt: skip
+def backward(
+    tensors: Tensors,
+    grad_tensors: Tensors | Sequence[TensorBase | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+) -> None:
     """``backward`` of several tensors at once."""
     pairs = _seeds(tensors, grad_tensors)
     for position, (root, seed) in enumerate(pairs):

@@ -189,8 +189,10 @@ class TensorBase:
     def _single(self, what: str) -> Any:
         array = self._array(what)
         if array.size != 1:
-            raise ValueError("only one element tensors can be converted to Python scalars; this "
-                             f"one is {self.type}")  # fmt: skip
+            raise ValueError(
+                "only one element tensors can be converted to Python scalars; this "
+                f"one is {self.type}"
+            )
         return array.item()
 
     def __format__(self, spec: str) -> str:
@@ -226,8 +228,12 @@ class TensorBase:
             trace.note_grad(cast("Tensor", self), read=False)
         self._grad = value
 
-    def backward(self, gradient: TensorBase | None = None, retain_graph: bool | None = None,
-                 create_graph: bool = False) -> None:  # fmt: skip
+    def backward(
+        self,
+        gradient: TensorBase | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+    ) -> None:
         """Adds the gradients of this tensor to ``grad`` of the leaves that it depends on.
 
         Raises:
@@ -276,8 +282,10 @@ class TensorBase:
             self._write(value._variable)
             return
         if active_trace() is not None:
-            raise TraceError(f"t.data = {value.type} changes the type of a {self.type} while "
-                             f"tracing:\n    {user_source()}")  # fmt: skip
+            raise TraceError(
+                f"t.data = {value.type} changes the type of a {self.type} while "
+                f"tracing:\n    {user_source()}"
+            )
         storage = self._variable.storage
         storage.array, storage.type = value._array("t.data = tensor"), value.type
         storage.version += 1

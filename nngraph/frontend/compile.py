@@ -29,8 +29,9 @@ class CompiledFunction(Generic[_R]):
         graph: the graph of the latest trace.
     """
 
-    def __init__(self, function: Callable[..., _R], target: Target, check_finite: bool,
-                 keep_grads: bool) -> None:  # fmt: skip
+    def __init__(
+        self, function: Callable[..., _R], target: Target, check_finite: bool, keep_grads: bool
+    ) -> None:
         self.function = function
         self.target = target
         self.check_finite = check_finite
@@ -64,8 +65,9 @@ class CompiledFunction(Generic[_R]):
         known.append(made)
         return made
 
-    def _specialize(self, tree: Tree, arguments: tuple[Argument, ...], reason: str
-                    ) -> Specialization:  # fmt: skip
+    def _specialize(
+        self, tree: Tree, arguments: tuple[Argument, ...], reason: str
+    ) -> Specialization:
         backend = get_backend(self.target.backend)
         traced = trace_call(self.function, tree, arguments, self.keep_grads)
         shown = ", ".join(str(a.type) for a in arguments if a.type is not None)
@@ -90,8 +92,10 @@ class CompiledFunction(Generic[_R]):
 
     def _specialization(self) -> Specialization:
         if self._latest is None:
-            raise RuntimeError("nothing was traced yet: call the compiled function once, or use "
-                               "ng.trace(function, *arguments)")  # fmt: skip
+            raise RuntimeError(
+                "nothing was traced yet: call the compiled function once, or use "
+                "ng.trace(function, *arguments)"
+            )
         return self._latest
 
     def explain(self) -> str:
@@ -103,18 +107,41 @@ class CompiledFunction(Generic[_R]):
 
 
 @overload
-def compile(function: Callable[..., _R], /, *, backend: str = ..., device: str = ...,
-            threads: int | None = ..., strict: bool = ..., check_finite: bool = ...,
-            keep_grads: bool = ..., cache: str | None = ...,
-            ) -> CompiledFunction[_R]: ...  # fmt: skip
+def compile(
+    function: Callable[..., _R],
+    /,
+    *,
+    backend: str = ...,
+    device: str = ...,
+    threads: int | None = ...,
+    strict: bool = ...,
+    check_finite: bool = ...,
+    keep_grads: bool = ...,
+    cache: str | None = ...,
+) -> CompiledFunction[_R]: ...
 @overload
-def compile(*, backend: str = ..., device: str = ..., threads: int | None = ...,
-            strict: bool = ..., check_finite: bool = ..., keep_grads: bool = ...,
-            cache: str | None = ...,
-            ) -> Callable[[Callable[..., _R]], CompiledFunction[_R]]: ...  # fmt: skip
-def compile(function: Any = None, /, *, backend: str = "onnx", device: str = "cpu",
-            threads: int | None = None, strict: bool = True, check_finite: bool = False,
-            keep_grads: bool = False, cache: str | None = None) -> Any:  # fmt: skip
+def compile(
+    *,
+    backend: str = ...,
+    device: str = ...,
+    threads: int | None = ...,
+    strict: bool = ...,
+    check_finite: bool = ...,
+    keep_grads: bool = ...,
+    cache: str | None = ...,
+) -> Callable[[Callable[..., _R]], CompiledFunction[_R]]: ...
+def compile(
+    function: Any = None,
+    /,
+    *,
+    backend: str = "onnx",
+    device: str = "cpu",
+    threads: int | None = None,
+    strict: bool = True,
+    check_finite: bool = False,
+    keep_grads: bool = False,
+    cache: str | None = None,
+) -> Any:
     """Compiles a function or module: traced at its first call, then run as one graph.
 
     Args:
@@ -134,9 +161,16 @@ def compile(function: Any = None, /, *, backend: str = "onnx", device: str = "cp
             or cannot run the graph (at the first call).
     """
     if function is None:
-        return functools.partial(compile, backend=backend, device=device, threads=threads,
-                                 strict=strict, check_finite=check_finite, keep_grads=keep_grads,
-                                 cache=cache)  # fmt: skip
+        return functools.partial(
+            compile,
+            backend=backend,
+            device=device,
+            threads=threads,
+            strict=strict,
+            check_finite=check_finite,
+            keep_grads=keep_grads,
+            cache=cache,
+        )
     name = choose_backend() if backend == "auto" else backend
     get_backend(name)
     need_device(name, device)

@@ -20,9 +20,24 @@ from nngraph.ir.op import Array, Op
 from nngraph.ops.core import Literal
 from nngraph.ops.creation import Constant, Full, Iota
 
-__all__ = ["arange", "as_tensor", "empty", "empty_like", "eye", "from_array", "from_dlpack",
-           "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "tensor", "zeros",
-           "zeros_like"]  # fmt: skip
+__all__ = [
+    "arange",
+    "as_tensor",
+    "empty",
+    "empty_like",
+    "eye",
+    "from_array",
+    "from_dlpack",
+    "from_numpy",
+    "full",
+    "full_like",
+    "linspace",
+    "ones",
+    "ones_like",
+    "tensor",
+    "zeros",
+    "zeros_like",
+]
 
 
 def _create(op: Op, requires_grad: bool = False) -> Tensor:
@@ -41,8 +56,9 @@ def from_array(array: Array, requires_grad: bool = False) -> Tensor:
     return Tensor(Variable(Storage(array), requires_grad))
 
 
-def tensor(data: Any, dtype: DType | None = None, device: object = None,
-           requires_grad: bool = False) -> Tensor:  # fmt: skip
+def tensor(
+    data: Any, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+) -> Tensor:
     """A copy of ``data``: numbers, nested lists, NumPy arrays, tensors.
 
     NumPy arrays keep their dtype; Python floats give float32, ints int64, bools bool.
@@ -149,15 +165,22 @@ def _shape(size: Sequence[Any]) -> tuple[Dim, ...]:
     return tuple(listed)
 
 
-def full(size: Sequence[Dim], fill_value: Operand, *, dtype: DType | None = None,
-         device: object = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+def full(
+    size: Sequence[Dim],
+    fill_value: Operand,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Every element is ``fill_value``; its Python type gives the default dtype."""
     if isinstance(fill_value, TensorBase):
         return (
             as_tensor_like(fill_value, dtype or fill_value.dtype, fill_value).expand(*size).clone()
         )
-    kind = dtype or (bool_ if isinstance(fill_value, bool)
-                     else int64 if isinstance(fill_value, int) else float32)  # fmt: skip
+    kind = dtype or (
+        bool_ if isinstance(fill_value, bool) else int64 if isinstance(fill_value, int) else float32
+    )
     shape = (size,) if isinstance(size, int) else tuple(size)
     if any(isinstance(d, int) and d < 0 for d in shape):
         raise RuntimeError(f"a size must not be negative; got {list(shape)}")
@@ -165,52 +188,70 @@ def full(size: Sequence[Dim], fill_value: Operand, *, dtype: DType | None = None
     return _create(Full(number, as_dtype(kind), shape), requires_grad)
 
 
-def zeros(*size: Any, dtype: DType | None = None, device: object = None,
-          requires_grad: bool = False) -> Tensor:  # fmt: skip
+def zeros(
+    *size: Any, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor of zeros."""
     return full(_shape(size), 0, dtype=dtype or float32, requires_grad=requires_grad)
 
 
-def ones(*size: Any, dtype: DType | None = None, device: object = None,
-         requires_grad: bool = False) -> Tensor:  # fmt: skip
+def ones(
+    *size: Any, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor of ones."""
     return full(_shape(size), 1, dtype=dtype or float32, requires_grad=requires_grad)
 
 
-def empty(*size: Any, dtype: DType | None = None, device: object = None,
-          requires_grad: bool = False) -> Tensor:  # fmt: skip
+def empty(
+    *size: Any, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor to be filled; it holds zeros, so that runs repeat."""
     return zeros(*size, dtype=dtype, requires_grad=requires_grad)
 
 
-def zeros_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False,
-               **_: object) -> Tensor:  # fmt: skip
+def zeros_like(
+    input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False, **_: object
+) -> Tensor:
     """Zeros of the shape (and dtype) of ``input``."""
     return full(input.type.shape, 0, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False,
-              **_: object) -> Tensor:  # fmt: skip
+def ones_like(
+    input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False, **_: object
+) -> Tensor:
     """Ones of the shape (and dtype) of ``input``."""
     return full(input.type.shape, 1, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False,
-               **_: object) -> Tensor:  # fmt: skip
+def empty_like(
+    input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False, **_: object
+) -> Tensor:
     """``empty`` of the shape (and dtype) of ``input``."""
     return zeros_like(input, dtype=dtype, requires_grad=requires_grad)
 
 
-def full_like(input: Tensor, fill_value: float, *, dtype: DType | None = None,
-              requires_grad: bool = False, **_: object) -> Tensor:  # fmt: skip
+def full_like(
+    input: Tensor,
+    fill_value: float,
+    *,
+    dtype: DType | None = None,
+    requires_grad: bool = False,
+    **_: object,
+) -> Tensor:
     """``full`` of the shape (and dtype) of ``input``."""
     kind = dtype or input.dtype
     return full(input.type.shape, fill_value, dtype=kind, requires_grad=requires_grad)
 
 
-def arange(start: float = 0, end: float | None = None, step: float = 1, *,
-           dtype: DType | None = None, device: object = None,
-           requires_grad: bool = False) -> Tensor:  # fmt: skip
+def arange(
+    start: float = 0,
+    end: float | None = None,
+    step: float = 1,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """``start, start + step, ...`` below ``end``; int64 if all three are integers.
 
     Raises:
@@ -218,8 +259,10 @@ def arange(start: float = 0, end: float | None = None, step: float = 1, *,
     """
     first, last = (0, start) if end is None else (start, end)
     if step == 0 or (last - first) * step < 0:
-        raise RuntimeError(f"arange: upper bound and larger bound inconsistent with step sign: "
-                           f"{first}, {last}, step {step}")  # fmt: skip
+        raise RuntimeError(
+            f"arange: upper bound and larger bound inconsistent with step sign: "
+            f"{first}, {last}, step {step}"
+        )
     whole = all(isinstance(v, int) for v in (first, last, step))
     kind = dtype or (int64 if whole else float32)
     count = int(max(np.ceil((last - first) / step), 0))
@@ -229,8 +272,15 @@ def arange(start: float = 0, end: float | None = None, step: float = 1, *,
     return from_array(aligned_copy(line.astype(as_dtype(kind).numpy)), requires_grad)
 
 
-def linspace(start: float, end: float, steps: int, *, dtype: DType | None = None,
-             device: object = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+def linspace(
+    start: float,
+    end: float,
+    steps: int,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """``steps`` evenly spaced numbers, both ends included."""
     if steps < 0:
         raise RuntimeError(f"number of steps must be non-negative, got {steps}")
@@ -238,8 +288,14 @@ def linspace(start: float, end: float, steps: int, *, dtype: DType | None = None
     return from_array(aligned_copy(line.astype(as_dtype(dtype or float32).numpy)), requires_grad)
 
 
-def eye(n: int, m: int | None = None, *, dtype: DType | None = None, device: object = None,
-        requires_grad: bool = False) -> Tensor:  # fmt: skip
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Ones on the diagonal."""
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"n and m must be greater or equal to 0, got {n} and {m}")

@@ -23,20 +23,23 @@ def einsum(equation: str, *operands: Tensor) -> Tensor:
     left, arrow, result = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(operands):
-        raise RuntimeError(f"einsum(): {len(terms)} terms in {equation!r} for {len(operands)} "
-                           "operands")  # fmt: skip
+        raise RuntimeError(
+            f"einsum(): {len(terms)} terms in {equation!r} for {len(operands)} operands"
+        )
     terms, extra = _named_ellipsis(terms, operands)
     for term, x in zip(terms, operands, strict=True):
         if len(term) != x.ndim or "." in term:
-            raise RuntimeError(f"einsum(): the term {term!r} does not name the {x.ndim} dimensions "
-                               f"of {x.type}")  # fmt: skip
+            raise RuntimeError(
+                f"einsum(): the term {term!r} does not name the {x.ndim} dimensions of {x.type}"
+            )
     joined = "".join(terms)
     if not arrow:
         result = "..." + "".join(sorted(c for c in {*joined} - {*extra} if joined.count(c) == 1))
     result = result.replace("...", extra)
     if not set(result) <= set(joined) or len(set(result)) != len(result):
-        raise RuntimeError(f"einsum(): the output {result!r} must name letters of {left!r}, each "
-                           "once")  # fmt: skip
+        raise RuntimeError(
+            f"einsum(): the output {result!r} must name letters of {left!r}, each once"
+        )
     operands = _same_sizes(terms, operands, extra)
     labels, out = _diagonal(terms[0], operands[0])
     for position, (term, x) in enumerate(zip(terms[1:], operands[1:], strict=True), 1):

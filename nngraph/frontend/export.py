@@ -16,8 +16,9 @@ from nngraph.ir.op import Array
 __all__ = ["export"]
 
 
-def export(function: Any, path: str | PathLike[str], *args: Any, state: str | None = None,
-           **kwargs: Any) -> Path:  # fmt: skip
+def export(
+    function: Any, path: str | PathLike[str], *args: Any, state: str | None = None, **kwargs: Any
+) -> Path:
     """Writes an ONNX file that any ONNX Runtime runs, and beside it the initial state.
 
     A compiled function is written as it was last traced (or for ``args``, if given): inputs are the
@@ -56,8 +57,9 @@ def export(function: Any, path: str | PathLike[str], *args: Any, state: str | No
     target = function.target if compiled else Target("onnx")
     states = {c.name: _array(c.lasting.array) for c in traced.cells}
     scalars = {n: r() for n, r in zip(traced.graph.scalars, traced.readers, strict=True)}
-    return write_model(traced.graph, Path(path), states=states, scalars=scalars, state=how,
-                       target=target)  # fmt: skip
+    return write_model(
+        traced.graph, Path(path), states=states, scalars=scalars, state=how, target=target
+    )
 
 
 def _array(array: Array | None) -> Array:

@@ -12,8 +12,17 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_
 from nngraph.ops.core import normalize_axis
 
-__all__ = ["cat", "concat", "concatenate", "einsum", "is_tensor", "meshgrid", "numel", "stack",
-           "where"]  # fmt: skip
+__all__ = [
+    "cat",
+    "concat",
+    "concatenate",
+    "einsum",
+    "is_tensor",
+    "meshgrid",
+    "numel",
+    "stack",
+    "where",
+]
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -49,8 +58,10 @@ def where(condition: Tensor, input: Operand | None = None, other: Operand | None
     if input is None or other is None:
         return condition.nonzero(as_tuple=True)
     if condition.dtype is not bool_:
-        raise RuntimeError("where expected condition to be a boolean tensor, but got a tensor with "
-                           f"dtype {condition.dtype.name}")  # fmt: skip
+        raise RuntimeError(
+            "where expected condition to be a boolean tensor, but got a tensor with "
+            f"dtype {condition.dtype.name}"
+        )
     if isinstance(input, TensorBase) or isinstance(other, TensorBase):
         return ops.where(condition, *promoted(input, other))
     dtype = result_type(input, other)

@@ -40,8 +40,12 @@ class set_grad_enabled:
     def __enter__(self) -> None:
         self._tokens.append(_grad.set(self.mode))
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:  # fmt: skip
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         _grad.reset(self._tokens.pop())
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:

@@ -14,8 +14,18 @@ from nngraph.ops.elementwise import cast as cast_op
 if TYPE_CHECKING:
     from nngraph.frontend.tensor import Tensor
 
-__all__ = ["Number", "Operand", "as_float", "as_number", "as_tensor_like", "is_number",
-           "is_safe_cast", "promote_types", "promoted", "result_type"]  # fmt: skip
+__all__ = [
+    "Number",
+    "Operand",
+    "as_float",
+    "as_number",
+    "as_tensor_like",
+    "is_number",
+    "is_safe_cast",
+    "promote_types",
+    "promoted",
+    "result_type",
+]
 
 Number = float | int | bool
 Operand = TensorBase | Number

@@ -20,8 +20,19 @@ from nngraph.ops import random as ops
 from nngraph.ops.elementwise import cast as cast_op
 from nngraph.ops.elementwise import floor
 
-__all__ = ["get_rng_state", "initial_seed", "manual_seed", "next_key", "rand", "rand_like",
-           "randint", "randn", "randn_like", "randperm", "set_rng_state"]  # fmt: skip
+__all__ = [
+    "get_rng_state",
+    "initial_seed",
+    "manual_seed",
+    "next_key",
+    "rand",
+    "rand_like",
+    "randint",
+    "randn",
+    "randn_like",
+    "randperm",
+    "set_rng_state",
+]
 
 _state = Tensor(Variable(Storage(np.zeros(3, np.uint32))))
 
@@ -68,15 +79,17 @@ def _listed(size: Sequence[Any]) -> tuple[Dim, ...]:
     return tuple(size[0]) if nested else tuple(size)
 
 
-def rand(*size: Any, dtype: DType | None = None, device: object = None,
-         requires_grad: bool = False) -> Tensor:  # fmt: skip
+def rand(
+    *size: Any, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+) -> Tensor:
     """Uniform on [0, 1)."""
     out = ops.uniform(next_key(), _listed(size), as_dtype(dtype or float32), 0.0, 1.0)
     return out.requires_grad_() if requires_grad else out
 
 
-def randn(*size: Any, dtype: DType | None = None, device: object = None,
-          requires_grad: bool = False) -> Tensor:  # fmt: skip
+def randn(
+    *size: Any, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+) -> Tensor:
     """Standard normal."""
     out = ops.normal(next_key(), _listed(size), as_dtype(dtype or float32))
     return out.requires_grad_() if requires_grad else out
@@ -92,8 +105,13 @@ def randn_like(input: Tensor, *, dtype: DType | None = None) -> Tensor:
     return randn(input.type.shape, dtype=dtype or input.dtype)
 
 
-def randint(low: int, high: int | Sequence[int], size: Sequence[int] | None = None, *,
-            dtype: DType | None = None) -> Tensor:  # fmt: skip
+def randint(
+    low: int,
+    high: int | Sequence[int],
+    size: Sequence[int] | None = None,
+    *,
+    dtype: DType | None = None,
+) -> Tensor:
     """Integers from ``low`` (0 if left out) to ``high - 1``.
 
     Raises:

@@ -54,11 +54,14 @@ class Specialization:
     def _need_writable(self, position: int, passed: Sequence[Any], arrays: list[Array]) -> None:
         name, array = self.traced.graph.inputs[position].hint, arrays[position]
         if not array.flags.writeable:
-            raise ValueError(f"the function writes to argument {name!r}, whose array is read-only: "
-                             "pass a copy")  # fmt: skip
+            raise ValueError(
+                f"the function writes to argument {name!r}, whose array is read-only: pass a copy"
+            )
         if sum(value is passed[position] for value in passed) > 1:
-            raise RuntimeError(f"the function writes to argument {name!r}, which is also passed as "
-                               "another argument: pass a clone() of it there")  # fmt: skip
+            raise RuntimeError(
+                f"the function writes to argument {name!r}, which is also passed as "
+                "another argument: pass a clone() of it there"
+            )
 
     def _need_apart(self, passed: Sequence[Any]) -> None:
         for value, argument in zip(passed, self.traced.graph.inputs, strict=True):

@@ -54,8 +54,9 @@ class Plan:
         try:
             gathered = broadcast_shapes("index", shapes)
         except TypeError as error:
-            raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together: "
-                             f"{error}") from None  # fmt: skip
+            raise IndexError(
+                f"shape mismatch: indexing tensors could not be broadcast together: {error}"
+            ) from None
         return gathered, rest, axes[0] if adjacent else 0
 
     def sliced(self) -> Tensor:
@@ -83,8 +84,7 @@ class Plan:
         for axis in axes:
             size = cast("int", self.view[axis])
             index = self.indices[axis].to(int64)
-            index = ops.where(index < 0, index + size, index) \
-                if len(axes) > 1 else index  # fmt: skip
+            index = ops.where(index < 0, index + size, index) if len(axes) > 1 else index
             row = index if row is None else row * size + index
         assert row is not None
         if len(axes) > 1:
@@ -100,8 +100,11 @@ class Plan:
         if not place:
             return out
         count = len(gathered)
-        order = [*range(count, count + place), *range(count),
-                 *range(count + place, count + len(rest))]  # fmt: skip
+        order = [
+            *range(count, count + place),
+            *range(count),
+            *range(count + place, count + len(rest)),
+        ]
         return out.permute(*order)
 
     def write(self, update: Tensor, reduction: str = "none") -> Tensor:
@@ -119,8 +122,11 @@ class Plan:
         flat, row, perm = self._flattened(x)
         gathered, rest, place = self._gather_layout()
         count = len(gathered)
-        order = [*range(place, place + count), *range(place),
-                 *range(place + count, count + len(rest))]  # fmt: skip
+        order = [
+            *range(place, place + count),
+            *range(place),
+            *range(place + count, count + len(rest)),
+        ]
         front = update.permute(*order) if place else update
         done = ops.scatter_slices(flat, row, front, 0, reduction)
         moved_shape = [x.type.shape[a] for a in perm]
@@ -166,8 +172,9 @@ def _as_part(part: Any, base: Tensor) -> Any:
         return int(part)
     if isinstance(part, TensorBase):
         if part.dtype.is_floating_point:
-            raise IndexError("tensors used as indices must be long, int, byte or bool tensors, got "
-                             f"{part.type}")  # fmt: skip
+            raise IndexError(
+                f"tensors used as indices must be long, int, byte or bool tensors, got {part.type}"
+            )
         if part.dtype in (bool_, uint8) and not part.ndim:
             return bool(part)
     return part
@@ -181,8 +188,10 @@ def _expand_masks(parts: list[Any], base: Tensor) -> list[Any]:
         if isinstance(part, TensorBase) and part.dtype in (bool_, uint8):
             shape = base.type.shape[axis : axis + part.ndim]
             if Ellipsis not in out and part.type.shape != shape:
-                raise IndexError(f"The shape of the mask {list(part.type.shape)} does not match "
-                                 f"the shape {list(shape)} of the indexed axes")  # fmt: skip
+                raise IndexError(
+                    f"The shape of the mask {list(part.type.shape)} does not match "
+                    f"the shape {list(shape)} of the indexed axes"
+                )
             places = np.nonzero(part._array("x[mask] (its shape depends on the mask's values)"))
             out += [ops.constant(p.astype(np.int64), part) for p in places]
             axis += part.ndim
@@ -206,8 +215,10 @@ def _add_axis(plan: Plan, part: Any, axis: int) -> None:
             raise IndexError(f"index {part} is out of bounds for dimension {axis} with size {size}")
         start, count, step = part if part >= 0 else cast("int", size + part), 1, 1
     else:
-        raise IndexError(f"a subscript is an integer, a slice, None, ... or a tensor of integers; "
-                        f"got {type(part).__name__}")  # fmt: skip
+        raise IndexError(
+            f"a subscript is an integer, a slice, None, ... or a tensor of integers; "
+            f"got {type(part).__name__}"
+        )
     plan.starts.append(start)
     plan.sizes.append(count)
     plan.steps.append(step)

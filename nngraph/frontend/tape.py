@@ -30,8 +30,9 @@ class Entry:
 
     __slots__ = ("inputs", "op", "origin", "outputs", "time", "versions")
 
-    def __init__(self, op: Op, inputs: Sequence[Variable], outputs: Sequence[Storage],
-                 origin: Origin) -> None:  # fmt: skip
+    def __init__(
+        self, op: Op, inputs: Sequence[Variable], outputs: Sequence[Storage], origin: Origin
+    ) -> None:
         self.op = op
         self.inputs: tuple[Variable, ...] | None = tuple(inputs)
         self.outputs = tuple(outputs)
@@ -178,9 +179,11 @@ class _Replay:
 
 
 def gradients(
-    roots: Sequence[tuple[Variable, Variable]], wanted: Sequence[Variable] | None,
-    create_graph: bool, retain_graph: bool,
-) -> tuple[list[Variable], list[Variable | None]]:  # fmt: skip
+    roots: Sequence[tuple[Variable, Variable]],
+    wanted: Sequence[Variable] | None,
+    create_graph: bool,
+    retain_graph: bool,
+) -> tuple[list[Variable], list[Variable | None]]:
     """Gradients of ``sum(<cotangent, root>)``.
 
     Args:

@@ -32,8 +32,16 @@ from nngraph.ir.dtypes import (
 __all__ = ["Size", "Tensor"]
 
 
-class Tensor(PointwiseMethods, SpecialMethods, ReductionMethods, ShapeMethods, PartMethods,
-             IndexMethods, LinalgMethods, InplaceMethods):  # fmt: skip
+class Tensor(
+    PointwiseMethods,
+    SpecialMethods,
+    ReductionMethods,
+    ShapeMethods,
+    PartMethods,
+    IndexMethods,
+    LinalgMethods,
+    InplaceMethods,
+):
     """An n-dimensional array that can record how it was made.
 
     Eager tensors hold a NumPy array; while a function is traced, tensors stand for values of the
@@ -212,8 +220,9 @@ class Tensor(PointwiseMethods, SpecialMethods, ReductionMethods, ShapeMethods, P
     ) -> Tensor:
         return as_tensor_like(fill_value, dtype or self.dtype, self).expand(*size).clone()
 
-    def new_tensor(self, data: Any, *, dtype: DType | None = None, requires_grad: Any = False,
-                   **_: Any) -> Tensor:  # fmt: skip
+    def new_tensor(
+        self, data: Any, *, dtype: DType | None = None, requires_grad: Any = False, **_: Any
+    ) -> Tensor:
         from nngraph.frontend.creation import tensor
 
         return tensor(data, dtype or self.dtype, requires_grad=requires_grad)

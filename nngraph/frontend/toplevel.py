@@ -10,6 +10,7 @@ from nngraph.frontend.tensor import Size, Tensor
 from nngraph.ir.types import TypeMismatch
 from nngraph.ops import core
 
+# fmt: off
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "addmm", "addmv", "all",
     "allclose", "amax", "amin", "aminmax", "any", "arccos", "arccosh", "arcsin", "arcsinh",
@@ -38,7 +39,8 @@ __all__ = [
     "tensor_split", "tensordot", "tile", "topk", "transpose", "tril", "triu", "true_divide",
     "trunc", "unbind", "unflatten", "unique", "unsqueeze", "var", "var_mean", "vdot", "vstack",
     "xlogy",
-]  # fmt: skip
+]
+# fmt: on
 
 abs = absolute = Tensor.abs
 acos = arccos = Tensor.acos
@@ -270,15 +272,27 @@ def broadcast_shapes(*shapes: Any) -> Size:
         raise RuntimeError(str(error)) from None
 
 
-def var_mean(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *,
-             correction: int | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
+def var_mean(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: int | None = None,
+) -> tuple[Tensor, Tensor]:
     """Variance and mean."""
     variance = input.var(dim, unbiased, keepdim, correction=correction)
     return variance, input.mean(None if isinstance(dim, bool) else dim, keepdim)
 
 
-def std_mean(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *,
-             correction: int | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
+def std_mean(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: int | None = None,
+) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean."""
     variance, mean = var_mean(input, dim, unbiased, keepdim, correction=correction)
     return variance.sqrt(), mean

@@ -20,8 +20,15 @@ from nngraph.ir.types import TensorType, TypeMismatch
 if TYPE_CHECKING:
     from nngraph.frontend.tensor import Tensor
 
-__all__ = ["ConcretizationError", "Guard", "StateCell", "Trace", "TraceError", "leaked",
-           "trace_paused"]  # fmt: skip
+__all__ = [
+    "ConcretizationError",
+    "Guard",
+    "StateCell",
+    "Trace",
+    "TraceError",
+    "leaked",
+    "trace_paused",
+]
 
 
 class ModuleLike(Protocol):
@@ -216,8 +223,9 @@ class Trace:
         self._kept.append(storage)
 
     # -- numbers, guards, gradients ----------------------------------------------------------
-    def scalar(self, key: object, name: str, read: Callable[[], float],
-               dtype: DType = float64) -> Variable:  # fmt: skip
+    def scalar(
+        self, key: object, name: str, read: Callable[[], float], dtype: DType = float64
+    ) -> Variable:
         """A host number that each call reads anew."""
         if key not in self._scalars:
             taken, unique, count = self.graph.scalars, name, 2
@@ -241,11 +249,17 @@ class Trace:
         if read and original is not None and self._by_place(original):
             tensor._grad = note.seen = self._slot(tensor, original)
         elif read and original is None:
-            self.guard(("grad", id(tensor)), lambda: tensor._grad is None,
-                       "a gradient that was None is there now")  # fmt: skip
+            self.guard(
+                ("grad", id(tensor)),
+                lambda: tensor._grad is None,
+                "a gradient that was None is there now",
+            )
         elif read:
-            self.guard(("grad", id(tensor)), lambda: tensor._grad is original,
-                       "a gradient is another tensor now")  # fmt: skip
+            self.guard(
+                ("grad", id(tensor)),
+                lambda: tensor._grad is original,
+                "a gradient is another tensor now",
+            )
 
     def _by_place(self, gradient: Tensor) -> bool:
         """True for a gradient without history that the code did not meet as a tensor before."""
@@ -264,8 +278,12 @@ class Trace:
 
         def fits() -> bool:
             now = tensor._grad
-            return (now is not None and now.type == kind and now.requires_grad == wanted
-                    and now._variable.entry is None)  # fmt: skip
+            return (
+                now is not None
+                and now.type == kind
+                and now.requires_grad == wanted
+                and now._variable.entry is None
+            )
 
         owner = self._names.get(id(tensor._variable.storage), f"tensor_{len(self.cells)}")
         name = self._unique(f"{owner}.grad")
@@ -328,9 +346,11 @@ class Trace:
         self._kept.append(module)
         fingerprint = module._fingerprint()
         path = self._paths.get(id(module), "")
-        self.guard(("module", id(module)), lambda: module._fingerprint() == fingerprint,
-                   f"module {path or type(module).__name__!r} changed: train()/eval() or a "
-                   "parameter")  # fmt: skip
+        self.guard(
+            ("module", id(module)),
+            lambda: module._fingerprint() == fingerprint,
+            f"module {path or type(module).__name__!r} changed: train()/eval() or a parameter",
+        )
         self.module_path.append(path)
         try:
             yield

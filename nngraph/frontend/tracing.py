@@ -44,8 +44,10 @@ def spec(shape: Sequence[int | str | None], dtype: object = "float32") -> Spec:
 
     negative = [d for d in shape if isinstance(d, int) and d < 0]
     if negative:
-        raise ValueError(f"spec: the size {negative[0]} of {tuple(shape)} is negative; write None "
-                         "(or a name) for a size that is not fixed")  # fmt: skip
+        raise ValueError(
+            f"spec: the size {negative[0]} of {tuple(shape)} is negative; write None "
+            "(or a name) for a size that is not fixed"
+        )
     named = [("batch" if a == 0 else f"dim{a}") if d is None else d for a, d in enumerate(shape)]
     return Spec(tensor_type(as_dtype(dtype), named))
 
@@ -155,8 +157,12 @@ def trace_arguments(
     return trace_call(function, tree, [argument_of(leaf)[0] for leaf in leaves])
 
 
-def trace_call(function: Callable[..., Any], tree: Tree, arguments: Sequence[Argument],
-               keep_grads: bool = False) -> Traced:  # fmt: skip
+def trace_call(
+    function: Callable[..., Any],
+    tree: Tree,
+    arguments: Sequence[Argument],
+    keep_grads: bool = False,
+) -> Traced:
     """Runs ``function`` once on symbolic tensors.
 
     Raises:
@@ -186,8 +192,9 @@ def trace_call(function: Callable[..., Any], tree: Tree, arguments: Sequence[Arg
     return traced
 
 
-def _finish(trace: Trace, returned: Any, symbols: Sequence[Tensor | None],
-            keep_grads: bool) -> Traced:  # fmt: skip
+def _finish(
+    trace: Trace, returned: Any, symbols: Sequence[Tensor | None], keep_grads: bool
+) -> Traced:
     leaves: list[Any] = []
     tree = flatten(returned, leaves)
     fixed: list[tuple[bool, Any]] = []
@@ -210,8 +217,17 @@ def _finish(trace: Trace, returned: Any, symbols: Sequence[Tensor | None],
         value = cell.storage.value
         assert value is not None
         trace.graph.set_state(cell.name, value)
-    return Traced(trace.graph, list(trace.cells.values()), trace.readers,
-                  list(trace.guards.values()), tree, fixed, written, gradients, own)  # fmt: skip
+    return Traced(
+        trace.graph,
+        list(trace.cells.values()),
+        trace.readers,
+        list(trace.guards.values()),
+        tree,
+        fixed,
+        written,
+        gradients,
+        own,
+    )
 
 
 def _write_arguments(trace: Trace, symbols: Sequence[Tensor | None]) -> list[int]:
@@ -226,8 +242,9 @@ def _write_arguments(trace: Trace, symbols: Sequence[Tensor | None]) -> list[int
     return written
 
 
-def _write_gradients(trace: Trace, symbols: Sequence[Tensor | None], keep: bool
-                     ) -> list[tuple[Tensor, bool]]:  # fmt: skip
+def _write_gradients(
+    trace: Trace, symbols: Sequence[Tensor | None], keep: bool
+) -> list[tuple[Tensor, bool]]:
     own = {id(s) for s in symbols}
     out: list[tuple[Tensor, bool]] = []
     for tensor, gradient in trace.grad_effects(keep):

@@ -86,8 +86,13 @@ class Variable:
 
     __slots__ = ("entry", "index", "owner", "requires_grad", "storage")
 
-    def __init__(self, storage: Storage, requires_grad: bool = False,
-                 entry: Entry | None = None, index: int = 0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        storage: Storage,
+        requires_grad: bool = False,
+        entry: Entry | None = None,
+        index: int = 0,
+    ) -> None:
         self.storage = storage
         self.requires_grad = requires_grad
         self.entry = entry

@@ -165,8 +165,9 @@ def is_row_major(shape: Sequence[Dim], strides: Sequence[Dim]) -> bool:
     return all(size == 1 or s == wanted for size, s, wanted in rows)
 
 
-def viewable(shape: Sequence[Dim], strides: Sequence[Dim], new: Sequence[Dim]
-             ) -> tuple[Dim, ...] | None:  # fmt: skip
+def viewable(
+    shape: Sequence[Dim], strides: Sequence[Dim], new: Sequence[Dim]
+) -> tuple[Dim, ...] | None:
     """Strides of a reshaped view; None if the elements have to be copied."""
     if is_row_major(shape, strides):
         return _row_major(new)

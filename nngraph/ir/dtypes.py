@@ -8,8 +8,24 @@ from typing import Any, Final
 import ml_dtypes
 import numpy as np
 
-__all__ = ["DTYPES", "DType", "as_dtype", "bfloat16", "bool_", "float16", "float32", "float64",
-           "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]  # fmt: skip
+__all__ = [
+    "DTYPES",
+    "DType",
+    "as_dtype",
+    "bfloat16",
+    "bool_",
+    "float16",
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +81,21 @@ uint32: Final = DType("uint32", "u32", "uint", 32)
 uint64: Final = DType("uint64", "u64", "uint", 64)
 bool_: Final = DType("bool", "bool", "bool", 8)
 
-DTYPES: Final = (float64, float32, float16, bfloat16, int8, int16, int32, int64,
-                 uint8, uint16, uint32, uint64, bool_)  # fmt: skip
+DTYPES: Final = (
+    float64,
+    float32,
+    float16,
+    bfloat16,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+    bool_,
+)
 
 _NUMPY: Final = {
     d: np.dtype(ml_dtypes.bfloat16) if d is bfloat16 else np.dtype(d.name) for d in DTYPES

@@ -29,8 +29,9 @@ def _interface(graph: Graph) -> list[tuple[str, str, object]]:
     rows: list[tuple[str, str, object]] = [("input", v.hint, v.type) for v in graph.inputs]
     rows += [("scalar", n, v.type) for n, v in graph.scalars.items()]
     rows += [("state", s.name, s.input.type) for s in graph.states]
-    return rows + [("output", n, v.type) for n, v in zip(graph.output_names, graph.outputs,
-                                                         strict=True)]  # fmt: skip
+    return rows + [
+        ("output", n, v.type) for n, v in zip(graph.output_names, graph.outputs, strict=True)
+    ]
 
 
 def _differences(a: Graph, b: Graph) -> Iterator[str]:

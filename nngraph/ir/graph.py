@@ -23,8 +23,9 @@ class Value:
 
     __slots__ = ("_uses", "graph", "hint", "index", "producer", "type")
 
-    def __init__(self, graph: Graph, type: TensorType, producer: Node | None, index: int,
-                 hint: str = "") -> None:  # fmt: skip
+    def __init__(
+        self, graph: Graph, type: TensorType, producer: Node | None, index: int, hint: str = ""
+    ) -> None:
         self.graph = graph
         self.type = type
         self.producer = producer
@@ -112,8 +113,14 @@ class Node(User):
 
     __slots__ = ("_attached", "_next", "_prev", "op", "origin", "outputs")
 
-    def __init__(self, graph: Graph, op: Op, inputs: Sequence[Value],
-                 types: Sequence[TensorType], origin: Origin) -> None:  # fmt: skip
+    def __init__(
+        self,
+        graph: Graph,
+        op: Op,
+        inputs: Sequence[Value],
+        types: Sequence[TensorType],
+        origin: Origin,
+    ) -> None:
         super().__init__(graph, inputs)
         self.op = op
         self.origin = origin
@@ -313,8 +320,9 @@ class Graph:
         for index, left in enumerate(self._states.values()):
             left.index = index
 
-    def add_node(self, op: Op, inputs: Sequence[Value], origin: Origin = NOWHERE,
-                 before: Node | None = None) -> Node:  # fmt: skip
+    def add_node(
+        self, op: Op, inputs: Sequence[Value], origin: Origin = NOWHERE, before: Node | None = None
+    ) -> Node:
         """Appends a node, or inserts it before another one; its types are inferred.
 
         Raises:
@@ -371,9 +379,7 @@ class Graph:
 
     # -- copies and text -------------------------------------------------------------------
     def copy_into(
-        self,
-        copy: Callable[[Node, Sequence[Value]], tuple[Value, ...]],
-        arguments: Sequence[Value],
+        self, copy: Callable[[Node, Sequence[Value]], tuple[Value, ...]], arguments: Sequence[Value]
     ) -> tuple[Value, ...]:
         """Copies this graph's nodes elsewhere, in order.
 

@@ -25,8 +25,7 @@ from nngraph.ir.types import TensorType
 __all__ = ["TextError", "parse_graph"]
 
 _DTYPES = {d.short: d for d in DTYPES}
-_CONSTANTS = {"none": None, "true": True, "false": False,
-              "inf": float("inf"), "nan": float("nan")}  # fmt: skip
+_CONSTANTS = {"none": None, "true": True, "false": False, "inf": float("inf"), "nan": float("nan")}
 _DEEPEST = 100  # parentheses in parentheses, graphs in graphs
 _STRING = r'"(?:[^"\\\n]|\\.)*"'
 _TOKEN = re.compile(
@@ -178,9 +177,9 @@ class _Parser:
         short, _, rest = token.text.partition("[")
         dims = rest[:-1].split(",") if rest != "]" else []
         try:
-            return TensorType(_DTYPES[short], tuple(
-                int(d) if d.isdecimal() else as_dim(d.strip()) for d in dims
-            ))  # fmt: skip
+            return TensorType(
+                _DTYPES[short], tuple(int(d) if d.isdecimal() else as_dim(d.strip()) for d in dims)
+            )
         except ValueError as error:
             self.fail(str(error), token)
 
@@ -243,9 +242,9 @@ class _Parser:
         inputs = self.listed(")", lambda: self.used(scope))
         pairs = self.listed("}", self.pair) if self.taken("{") else []
         origin = self.origin()
-        node = self.built(name, lambda: scope.graph.add_node(
-            self.operator(name, pairs), inputs, origin
-        ))  # fmt: skip
+        node = self.built(
+            name, lambda: scope.graph.add_node(self.operator(name, pairs), inputs, origin)
+        )
         wanted = [t for _, t in labels]
         types = [v.type for v in node.outputs]
         if types != wanted:

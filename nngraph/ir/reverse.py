@@ -105,9 +105,10 @@ def reverse(
             enter(record)
         needs = [id(v) in alive for v in record.inputs]
         for operand, g in zip(
-            record.inputs, cotangents(record.op, record.inputs, record.outputs, gs, needs, add),
+            record.inputs,
+            cotangents(record.op, record.inputs, record.outputs, gs, needs, add),
             strict=True,
-        ):  # fmt: skip
+        ):
             if g is not None:
                 accumulate(operand, g)
         for o in record.outputs:
@@ -117,9 +118,13 @@ def reverse(
 
 
 def cotangents(
-    op: Op, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any],
-    needs: Sequence[bool], add: Callable[[Any, Any], Any],
-) -> list[Any | None]:  # fmt: skip
+    op: Op,
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    grads: Sequence[Any],
+    needs: Sequence[bool],
+    add: Callable[[Any, Any], Any],
+) -> list[Any | None]:
     """Input gradients of one operator, by its rule or else through its decomposition."""
     if type(op).defines("vjp"):
         thunks = op.vjp(inputs, outputs, grads)

@@ -31,7 +31,12 @@ from nngraph.nn.modules.sparse import *  # noqa: F403
 from nngraph.nn.parameter import Buffer, Parameter
 
 __all__ = [
-    "Buffer", "Module", "Parameter", "functional", "init", "utils",
+    "Buffer",
+    "Module",
+    "Parameter",
+    "functional",
+    "init",
+    "utils",
     *activation.__all__,
     *batchnorm.__all__,
     *container.__all__,
@@ -43,4 +48,4 @@ __all__ = [
     *normalization.__all__,
     *pooling.__all__,
     *sparse.__all__,
-]  # fmt: skip
+]

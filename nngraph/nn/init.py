@@ -15,13 +15,35 @@ from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import float64
 
-__all__ = ["calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_",
-           "normal_", "ones_", "orthogonal_", "sparse_", "trunc_normal_", "uniform_",
-           "xavier_normal_", "xavier_uniform_", "zeros_"]  # fmt: skip
+__all__ = [
+    "calculate_gain",
+    "constant_",
+    "dirac_",
+    "eye_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "ones_",
+    "orthogonal_",
+    "sparse_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
 
 _T = TypeVar("_T", bound=Tensor)
-_LINEAR = {"linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
-           "conv_transpose3d", "sigmoid"}  # fmt: skip
+_LINEAR = {
+    "linear",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "sigmoid",
+}
 
 
 def _filled(tensor: _T, values: Any) -> _T:
@@ -46,12 +68,21 @@ def normal_(tensor: _T, mean: float = 0.0, std: float = 1.0, generator: None = N
         return _filled(tensor, random.randn_like(tensor) * std + mean)
 
 
-def trunc_normal_(tensor: _T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
-                  generator: None = None) -> _T:  # fmt: skip
+def trunc_normal_(
+    tensor: _T,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: None = None,
+) -> _T:
     """Normal, conditioned on [a, b]: drawn again where it falls outside."""
     if mean < a - 2 * std or mean > b + 2 * std:
-        warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The "
-                      "distribution of values may be incorrect.", stacklevel=2)  # fmt: skip
+        warnings.warn(
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The "
+            "distribution of values may be incorrect.",
+            stacklevel=2,
+        )
     count = math.prod(_sizes(tensor))
     values = np.empty(0)
     while len(values) < count:
@@ -133,8 +164,13 @@ def xavier_normal_(tensor: _T, gain: float = 1.0, generator: None = None) -> _T:
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)))
 
 
-def kaiming_uniform_(tensor: _T, a: float = 0, mode: str = "fan_in",
-                     nonlinearity: str = "leaky_relu", generator: None = None) -> _T:  # fmt: skip
+def kaiming_uniform_(
+    tensor: _T,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: None = None,
+) -> _T:
     """Uniform with variance ``gain^2 / fan`` (He et al., 2015)."""
     if 0 in tensor.type.shape:
         return _empty(tensor)
@@ -142,8 +178,13 @@ def kaiming_uniform_(tensor: _T, a: float = 0, mode: str = "fan_in",
     return uniform_(tensor, -bound, bound)
 
 
-def kaiming_normal_(tensor: _T, a: float = 0, mode: str = "fan_in",
-                    nonlinearity: str = "leaky_relu", generator: None = None) -> _T:  # fmt: skip
+def kaiming_normal_(
+    tensor: _T,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: None = None,
+) -> _T:
     """Normal with variance ``gain^2 / fan`` (He et al., 2015)."""
     if 0 in tensor.type.shape:
         return _empty(tensor)
@@ -206,8 +247,9 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     if tensor.ndim < 2:
-        raise ValueError("Fan in and fan out can not be computed for tensor with fewer than 2 "
-                         "dimensions")  # fmt: skip
+        raise ValueError(
+            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions"
+        )
     outputs, inputs, *window = _sizes(tensor)
     area = math.prod(window)
     return inputs * area, outputs * area

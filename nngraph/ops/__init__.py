@@ -3,20 +3,8 @@
 from __future__ import annotations
 
 from nngraph.ir.op import Op
-from nngraph.ops.activation import (
-    Gelu,
-    LogSoftmax,
-    Silu,
-    Softmax,
-    gelu,
-    log_softmax,
-    silu,
-    softmax,
-)
-from nngraph.ops.attention import (
-    ScaledDotProductAttention,
-    scaled_dot_product_attention,
-)
+from nngraph.ops.activation import Gelu, LogSoftmax, Silu, Softmax, gelu, log_softmax, silu, softmax
+from nngraph.ops.attention import ScaledDotProductAttention, scaled_dot_product_attention
 from nngraph.ops.broadcast import (
     BroadcastTo,
     Reduction,
@@ -121,18 +109,8 @@ from nngraph.ops.elementwise.comparison import (
     shift_left,
     shift_right,
 )
-from nngraph.ops.elementwise.rows import (
-    Binary,
-    Unary,
-)
-from nngraph.ops.elementwise.select import (
-    Cast,
-    Clip,
-    Where,
-    cast,
-    clip,
-    where,
-)
+from nngraph.ops.elementwise.rows import Binary, Unary
+from nngraph.ops.elementwise.select import Cast, Clip, Where, cast, clip, where
 from nngraph.ops.elementwise.transcendental import (
     Acos,
     Acosh,
@@ -189,24 +167,9 @@ from nngraph.ops.index.elements import (
     gather_elements,
     scatter_elements,
 )
-from nngraph.ops.index.slices import (
-    OneHot,
-    ScatterSlices,
-    Take,
-    one_hot,
-    scatter_slices,
-    take,
-)
-from nngraph.ops.linalg import (
-    MatMul,
-    matmul,
-)
-from nngraph.ops.loss import (
-    CrossEntropy,
-    Embedding,
-    cross_entropy,
-    embedding,
-)
+from nngraph.ops.index.slices import OneHot, ScatterSlices, Take, one_hot, scatter_slices, take
+from nngraph.ops.linalg import MatMul, matmul
+from nngraph.ops.loss import CrossEntropy, Embedding, cross_entropy, embedding
 from nngraph.ops.norm.batchnorm import (
     BatchNormGrad,
     BatchNormInference,
@@ -215,35 +178,9 @@ from nngraph.ops.norm.batchnorm import (
     batch_norm_inference,
     batch_norm_training,
 )
-from nngraph.ops.norm.layernorm import (
-    LayerNorm,
-    LayerNormGrad,
-    layer_norm,
-    layer_norm_grad,
-)
-from nngraph.ops.random import (
-    Normal,
-    RandomBits,
-    Uniform,
-    advance,
-    normal,
-    random_bits,
-    uniform,
-)
-from nngraph.ops.reduce.folds import (
-    All,
-    Any,
-    Max,
-    Mean,
-    Min,
-    Prod,
-    all,
-    any,
-    max,
-    mean,
-    min,
-    prod,
-)
+from nngraph.ops.norm.layernorm import LayerNorm, LayerNormGrad, layer_norm, layer_norm_grad
+from nngraph.ops.random import Normal, RandomBits, Uniform, advance, normal, random_bits, uniform
+from nngraph.ops.reduce.folds import All, Any, Max, Mean, Min, Prod, all, any, max, mean, min, prod
 from nngraph.ops.reduce.running import (
     ArgMax,
     ArgMin,
@@ -254,60 +191,14 @@ from nngraph.ops.reduce.running import (
     cumprod,
     cumsum,
 )
-from nngraph.ops.reduce.statistics import (
-    LogSumExp,
-    Var,
-    logsumexp,
-    var,
-)
-from nngraph.ops.scan import (
-    Fused,
-    Scan,
-    fused,
-    inline,
-    scan,
-)
-from nngraph.ops.shape.joining import (
-    Concat,
-    Split,
-    concat,
-    split,
-    stack,
-)
-from nngraph.ops.shape.moving import (
-    Flip,
-    Tile,
-    Transpose,
-    flip,
-    roll,
-    tile,
-    transpose,
-    tril,
-    triu,
-)
-from nngraph.ops.shape.padding import (
-    Pad,
-    pad,
-)
-from nngraph.ops.shape.slicing import (
-    Slice,
-    SliceUpdate,
-    slice,
-    slice_axis,
-    slice_update,
-)
-from nngraph.ops.sort import (
-    Sort,
-    TopK,
-    sort,
-    topk,
-)
-from nngraph.ops.window.avgpool import (
-    AvgPool,
-    AvgPoolGrad,
-    avg_pool,
-    avg_pool_grad,
-)
+from nngraph.ops.reduce.statistics import LogSumExp, Var, logsumexp, var
+from nngraph.ops.scan import Fused, Scan, fused, inline, scan
+from nngraph.ops.shape.joining import Concat, Split, concat, split, stack
+from nngraph.ops.shape.moving import Flip, Tile, Transpose, flip, roll, tile, transpose, tril, triu
+from nngraph.ops.shape.padding import Pad, pad
+from nngraph.ops.shape.slicing import Slice, SliceUpdate, slice, slice_axis, slice_update
+from nngraph.ops.sort import Sort, TopK, sort, topk
+from nngraph.ops.window.avgpool import AvgPool, AvgPoolGrad, avg_pool, avg_pool_grad
 from nngraph.ops.window.conv import (
     Conv,
     ConvInputGrad,
@@ -325,6 +216,7 @@ from nngraph.ops.window.pool import (
     max_pool_indices,
 )
 
+# fmt: off
 _OPERATORS: tuple[type[Op], ...] = (
     Abs, Add, Ceil, Copy, Div, Floor, FloorDivide, Fmod, Maximum, Minimum, Mul, Neg, Relu,
     Remainder, Round, Sign, Sub, Trunc,
@@ -356,11 +248,13 @@ _OPERATORS: tuple[type[Op], ...] = (
     LogSumExp, Var,
     Acos, Acosh, Asin, Asinh, Atan, Atan2, Atanh, Cos, Cosh, Erf, Exp, Expm1, Log, Log1p, Log2, Pow,
     Reciprocal, Rsqrt, Sigmoid, Sin, Sinh, Sqrt, Tan, Tanh,
-)  # fmt: skip
+)
+# fmt: on
 
 #: Every operator class by its name.
 REGISTRY: dict[str, type[Op]] = {op.name: op for op in _OPERATORS}
 
+# fmt: off
 __all__ = [
     "Abs", "Acos", "Acosh", "Add", "All", "Any", "ArgMax", "ArgMin", "Asin", "Asinh", "Atan",
     "Atan2", "Atanh", "AvgPool", "AvgPoolGrad", "BatchNormGrad", "BatchNormInference",
@@ -394,4 +288,5 @@ __all__ = [
     "slice_update", "softmax", "sort", "split", "sqrt", "squeeze", "stack", "sub", "sum", "sum_to",
     "take", "tan", "tanh", "tile", "topk", "transpose", "tril", "triu", "trunc", "uniform",
     "unsqueeze", "var", "where", "zeros_like",
-]  # fmt: skip
+]
+# fmt: on

@@ -186,8 +186,13 @@ class Gelu(_Activation):
     name: ClassVar[str] = "gelu"
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
-        need(self.approximate in ("none", "tanh"), self.name, "approximate",
-             repr(self.approximate), "'none' or 'tanh'")  # fmt: skip
+        need(
+            self.approximate in ("none", "tanh"),
+            self.name,
+            "approximate",
+            repr(self.approximate),
+            "'none' or 'tanh'",
+        )
         return super().infer(*types)
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
@@ -214,8 +219,9 @@ class Gelu(_Activation):
             gate, square = self._gate(x), mul(x, x)
             if self.approximate == "tanh":
                 # slope = s + x * s*(1-s) * (LINEAR + 3*CUBIC*x*x), and y = x*s
-                bell = mul(mul(wide(outputs[0]), sub(1.0, gate)),
-                           add(mul(square, 3 * _CUBIC), _LINEAR))  # fmt: skip
+                bell = mul(
+                    mul(wide(outputs[0]), sub(1.0, gate)), add(mul(square, 3 * _CUBIC), _LINEAR)
+                )
             else:
                 bell = mul(mul(x, exp(mul(square, -0.5))), math.sqrt(0.5 / math.pi))
             return cast(mul(wide(grads[0]), add(gate, bell)), inputs[0].type.dtype)

@@ -146,8 +146,9 @@ class ScaledDotProductAttention(Op):
         yield Sample(cls(), (q, k, v, bias), False, "additive mask of minus infinity")
 
 
-def scaled_dot_product_attention(q: O, k: O, v: O, mask: O | None = None, causal: bool = False,
-                                 scale: float | None = None) -> O:  # fmt: skip
+def scaled_dot_product_attention(
+    q: O, k: O, v: O, mask: O | None = None, causal: bool = False, scale: float | None = None
+) -> O:
     """softmax(scale * q @ k^T + mask) @ v."""
     op = ScaledDotProductAttention(causal, scale)
     return apply1(op, q, k, v) if mask is None else apply1(op, q, k, v, mask)

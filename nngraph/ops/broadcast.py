@@ -16,9 +16,21 @@ from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import Shape, TensorType
 from nngraph.ops.core import need, need_axes, normalize_axes, widen
 
-__all__ = ["BroadcastTo", "Reduction", "Reshape", "Sum", "broadcast_to", "expand_reduced",
-           "reduced_samples", "reduced_shape", "reshape", "squeeze", "sum", "sum_to",
-           "unsqueeze"]  # fmt: skip
+__all__ = [
+    "BroadcastTo",
+    "Reduction",
+    "Reshape",
+    "Sum",
+    "broadcast_to",
+    "expand_reduced",
+    "reduced_samples",
+    "reduced_shape",
+    "reshape",
+    "squeeze",
+    "sum",
+    "sum_to",
+    "unsqueeze",
+]
 
 
 def reduced_shape(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
@@ -40,8 +52,13 @@ class Reduction(Op):
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         (x,) = types
-        need(x.dtype.kind in self.kinds, self.name, "the operand", x,
-             f"of kind {' or '.join(self.kinds)} (cast it first)")  # fmt: skip
+        need(
+            x.dtype.kind in self.kinds,
+            self.name,
+            "the operand",
+            x,
+            f"of kind {' or '.join(self.kinds)} (cast it first)",
+        )
         need_axes(self.name, self.axes, x.rank)
         if self.nonempty:
             empty = any(x.shape[a] == 0 for a in self.axes)
@@ -66,8 +83,9 @@ class Sum(Reduction):
         total = np.sum(wide, axis=self.axes, dtype=wide.dtype, keepdims=self.keepdims)
         return (np.asarray(total).astype(x.dtype, copy=False),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         return (lambda: self.expand(grads[0], inputs[0]),)
 
     @classmethod
@@ -98,16 +116,22 @@ class Reshape(Op):
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         (x,) = types
         out = x.with_shape(self.shape)
-        need(out.size == x.size, self.name, "the shape", _shown(self.shape),
-             f"of {x.size} elements, as {x} is")  # fmt: skip
+        need(
+            out.size == x.size,
+            self.name,
+            "the shape",
+            _shown(self.shape),
+            f"of {x.size} elements, as {x} is",
+        )
         return (out,)
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         shape = TensorType(_dtype(inputs[0]), self.shape).static_shape
         return (inputs[0].reshape(shape),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         return (lambda: reshape(grads[0], inputs[0].type.shape),)
 
     @classmethod
@@ -142,8 +166,9 @@ class BroadcastTo(Op):
         shape = TensorType(_dtype(inputs[0]), self.shape).static_shape
         return (np.broadcast_to(inputs[0], shape),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         return (lambda: sum_to(grads[0], inputs[0].type.shape),)
 
     @classmethod
@@ -184,8 +209,13 @@ def _resolved(kind: TensorType, shape: Shape) -> Shape:
     known: Dim = 1
     for d in shape:
         known = known * (1 if isinstance(d, int) and d < 0 else d)
-    need(shape.count(-1) == 1 and known != 0, "reshape", "the shape", _shown(shape),
-         "without a negative size, or with one -1 beside sizes that are not 0")  # fmt: skip
+    need(
+        shape.count(-1) == 1 and known != 0,
+        "reshape",
+        "the shape",
+        _shown(shape),
+        "without a negative size, or with one -1 beside sizes that are not 0",
+    )
     rest = floordiv(kind.size, known)
     return tuple(rest if d == -1 else d for d in shape)
 

@@ -29,8 +29,9 @@ def wide(x: O) -> O:
     return cast(x, wide_dtype(x.type.dtype))
 
 
-def need_parameter(op: str, what: str, kind: TensorType, x: TensorType, shape: tuple[Any, ...],
-                   ) -> None:  # fmt: skip
+def need_parameter(
+    op: str, what: str, kind: TensorType, x: TensorType, shape: tuple[Any, ...]
+) -> None:
     """Refuses a parameter of another shape, or of a type that is neither x's nor its wide one."""
     need(kind.shape == shape, op, what, kind, f"of shape [{','.join(map(str, shape))}]")
     fits = kind.dtype in (x.dtype, wide_dtype(x.dtype))
@@ -42,8 +43,9 @@ def once(build: Callable[[], T]) -> Callable[[], T]:
     return functools.cache(build)
 
 
-def through_decomposition(op: Op, inputs: Sequence[Any], grads: Sequence[Any], position: int
-                          ) -> Thunk:  # fmt: skip
+def through_decomposition(
+    op: Op, inputs: Sequence[Any], grads: Sequence[Any], position: int
+) -> Thunk:
     """The gradient of one input by differentiating ``op.decompose``."""
 
     def build() -> Any:

@@ -13,8 +13,18 @@ from nngraph.ir.literal import Literal
 from nngraph.ir.op import Array
 from nngraph.ir.types import Shape, TensorType, TypeMismatch
 
-__all__ = ["Literal", "broadcast_shapes", "contiguous", "normalize_axes", "normalize_axis",
-           "need", "need_axes", "need_float", "need_same_dtype", "widen"]  # fmt: skip
+__all__ = [
+    "Literal",
+    "broadcast_shapes",
+    "contiguous",
+    "normalize_axes",
+    "normalize_axis",
+    "need",
+    "need_axes",
+    "need_float",
+    "need_same_dtype",
+    "widen",
+]
 
 _HALVES = (float16.numpy, bfloat16.numpy)
 
@@ -33,8 +43,13 @@ def need_float(op: str, what: str, kind: TensorType) -> None:
 def need_same_dtype(op: str, types: Sequence[TensorType]) -> DType:
     """The element type that all operands share; raises ``TypeMismatch`` if they differ."""
     for position, kind in enumerate(types):
-        need(kind.dtype is types[0].dtype, op, f"operand {position}", kind,
-             f"of the first operand's type {types[0].dtype.name}")  # fmt: skip
+        need(
+            kind.dtype is types[0].dtype,
+            op,
+            f"operand {position}",
+            kind,
+            f"of the first operand's type {types[0].dtype.name}",
+        )
     return types[0].dtype
 
 
@@ -73,8 +88,9 @@ def normalize_axis(axis: int, rank: int, op: str = "operator") -> int:
     return axis % rank if rank else 0
 
 
-def normalize_axes(axes: Sequence[int] | int | None, rank: int, op: str = "operator",
-                   ) -> tuple[int, ...]:  # fmt: skip
+def normalize_axes(
+    axes: Sequence[int] | int | None, rank: int, op: str = "operator"
+) -> tuple[int, ...]:
     """Sorted non-negative axes; None means all.
 
     Raises:

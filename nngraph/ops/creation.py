@@ -14,8 +14,19 @@ from nngraph.ir.op import Array, O, Op, Sample, Trait, apply1
 from nngraph.ir.types import Shape, TensorType, type_of_array
 from nngraph.ops.core import Literal, need
 
-__all__ = ["Constant", "Full", "Iota", "as_operand", "constant", "full", "full_like", "iota",
-           "ones_like", "scalar", "zeros_like"]  # fmt: skip
+__all__ = [
+    "Constant",
+    "Full",
+    "Iota",
+    "as_operand",
+    "constant",
+    "full",
+    "full_like",
+    "iota",
+    "ones_like",
+    "scalar",
+    "zeros_like",
+]
 
 _CREATION = frozenset({Trait.CREATION})
 _RANGES = {
@@ -59,8 +70,13 @@ class Full(Op):
         if self.dtype.is_integer:
             low, high = _RANGES[self.dtype]
             whole = low <= self.value <= high and self.value == int(self.value)
-            need(whole, "full", "the value", self.value,
-                 f"a whole number from {low} to {high} for {self.dtype.name}")  # fmt: skip
+            need(
+                whole,
+                "full",
+                "the value",
+                self.value,
+                f"a whole number from {low} to {high} for {self.dtype.name}",
+            )
         return (TensorType(self.dtype, self.shape),)
 
     def eval(self) -> tuple[Array, ...]:

@@ -36,9 +36,14 @@ class MatMul(Op):
         dtype = need_same_dtype("matmul", types)
         rows, inner = _matrix(a.shape, self.transpose_a)
         inner_b, columns = _matrix(b.shape, self.transpose_b)
-        need(inner == inner_b, "matmul", "the second operand", b,
-             f"with {inner} rows{' (after its transpose)' if self.transpose_b else ''}, "
-             f"as the first operand {a} has {inner} columns")  # fmt: skip
+        need(
+            inner == inner_b,
+            "matmul",
+            "the second operand",
+            b,
+            f"with {inner} rows{' (after its transpose)' if self.transpose_b else ''}, "
+            f"as the first operand {a} has {inner} columns",
+        )
         batch = broadcast_shapes("matmul", (a.shape[:-2], b.shape[:-2]))
         return (TensorType(dtype, (*batch, rows, columns)),)
 
@@ -49,8 +54,9 @@ class MatMul(Op):
         b = b.swapaxes(-1, -2) if self.transpose_b else b
         return (np.matmul(a, b).astype(inputs[0].dtype, copy=False),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         (a, b), (g,) = inputs, grads
         ta, tb = self.transpose_a, self.transpose_b
 

@@ -48,21 +48,51 @@ class CrossEntropy(Op):
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         logits, target, *weight = types
         need_float(self.name, "the input", logits)
-        need(logits.rank >= 2 and logits.shape[1] != 0, self.name, "the input", logits,
-             "[N, C, ...] with at least one class")  # fmt: skip
+        need(
+            logits.rank >= 2 and logits.shape[1] != 0,
+            self.name,
+            "the input",
+            logits,
+            "[N, C, ...] with at least one class",
+        )
         need_indices(self.name, target)
         places = (logits.shape[0], *logits.shape[2:])
-        need(target.shape == places, self.name, "the target", target,
-             f"{TensorType(target.dtype, places)}: the input {logits} without axis 1")  # fmt: skip
-        need(self.reduction in _REDUCTIONS, self.name, "reduction", repr(self.reduction),
-             f"one of {_REDUCTIONS}")  # fmt: skip
-        need(0 <= self.label_smoothing <= 1, self.name, "label_smoothing", self.label_smoothing,
-             "from 0 to 1")  # fmt: skip
-        need(isinstance(logits.shape[1], int) or not self.label_smoothing, self.name, "the input",
-             logits, "of a number of classes that is known, to smooth labels")  # fmt: skip
+        need(
+            target.shape == places,
+            self.name,
+            "the target",
+            target,
+            f"{TensorType(target.dtype, places)}: the input {logits} without axis 1",
+        )
+        need(
+            self.reduction in _REDUCTIONS,
+            self.name,
+            "reduction",
+            repr(self.reduction),
+            f"one of {_REDUCTIONS}",
+        )
+        need(
+            0 <= self.label_smoothing <= 1,
+            self.name,
+            "label_smoothing",
+            self.label_smoothing,
+            "from 0 to 1",
+        )
+        need(
+            isinstance(logits.shape[1], int) or not self.label_smoothing,
+            self.name,
+            "the input",
+            logits,
+            "of a number of classes that is known, to smooth labels",
+        )
         if weight:
-            need(weight[0].shape == logits.shape[1:2], self.name, "the weight", weight[0],
-                 f"of shape [{logits.shape[1]}], a number for each class")  # fmt: skip
+            need(
+                weight[0].shape == logits.shape[1:2],
+                self.name,
+                "the weight",
+                weight[0],
+                f"of shape [{logits.shape[1]}], a number for each class",
+            )
             need_same_dtype(self.name, (logits, weight[0]))
         return (logits.with_shape(places if self.reduction == "none" else ()),)
 
@@ -81,8 +111,11 @@ class CrossEntropy(Op):
             uniform = -np.where(keep, (logp * spread).sum(1), 0) / logits.shape[1]
             loss = (1 - self.label_smoothing) * loss + self.label_smoothing * uniform
         with np.errstate(all="ignore"):
-            total = {"none": lambda: loss, "sum": loss.sum,
-                     "mean": lambda: loss.sum() / share.sum()}[self.reduction]()  # fmt: skip
+            total = {
+                "none": lambda: loss,
+                "sum": loss.sum,
+                "mean": lambda: loss.sum() / share.sum(),
+            }[self.reduction]()
         return (np.asarray(total).astype(inputs[0].dtype, copy=False),)
 
     def _in_range(self, target: Array, classes: int) -> Array:
@@ -234,8 +267,14 @@ class Embedding(Op):
         yield Sample(cls(1), (weight, np.asarray([1, 3, 1, 0])), False, "padding row")
 
 
-def cross_entropy(logits: O, target: O, weight: O | None = None, ignore_index: int = -100,
-                  label_smoothing: float = 0.0, reduction: str = "mean") -> O:  # fmt: skip
+def cross_entropy(
+    logits: O,
+    target: O,
+    weight: O | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> O:
     """Cross-entropy of ``logits[N, C, ...]`` and class indices ``target[N, ...]``."""
     op = CrossEntropy(ignore_index, label_smoothing, reduction)
     return apply1(op, logits, target) if weight is None else apply1(op, logits, target, weight)

@@ -14,15 +14,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from nngraph.ir.dims import Dim, SymDim, floordiv
-from nngraph.ir.dtypes import (
-    DType,
-    bfloat16,
-    float16,
-    float32,
-    float64,
-    uint32,
-    uint64,
-)
+from nngraph.ir.dtypes import DType, bfloat16, float16, float32, float64, uint32, uint64
 from nngraph.ir.op import Array, O, Op, Sample, Trait, apply1
 from nngraph.ir.types import Shape, TensorType
 from nngraph.ops.broadcast import reshape
@@ -63,9 +55,12 @@ def _words(state: Array, count: int) -> Array:
     c = [np.arange(blocks, dtype=np.uint64), *(np.full(blocks, v, np.uint64) for v in (0, draw, 0))]
     for _ in range(_ROUNDS):
         product0, product1 = c[0] * np.uint64(_MULTIPLIERS[0]), c[2] * np.uint64(_MULTIPLIERS[1])
-        c = [(product1 >> np.uint64(32)) ^ c[1] ^ np.uint64(key0), product1 & np.uint64(_LOW),
-             (product0 >> np.uint64(32)) ^ c[3] ^ np.uint64(key1),
-             product0 & np.uint64(_LOW)]  # fmt: skip
+        c = [
+            (product1 >> np.uint64(32)) ^ c[1] ^ np.uint64(key0),
+            product1 & np.uint64(_LOW),
+            (product0 >> np.uint64(32)) ^ c[3] ^ np.uint64(key1),
+            product0 & np.uint64(_LOW),
+        ]
         key0, key1 = (key0 + _KEY_STEPS[0]) & _LOW, (key1 + _KEY_STEPS[1]) & _LOW
     return np.concatenate(c).astype(np.uint32)[:count]
 
@@ -251,8 +246,9 @@ def random_bits(state: O, shape: Iterable[Dim]) -> O:
     return apply1(RandomBits(tuple(shape)), state)
 
 
-def uniform(state: O, shape: Iterable[Dim], dtype: DType = float32, low: float = 0.0,
-            high: float = 1.0) -> O:  # fmt: skip
+def uniform(
+    state: O, shape: Iterable[Dim], dtype: DType = float32, low: float = 0.0, high: float = 1.0
+) -> O:
     """Uniform numbers in [low, high)."""
     return apply1(Uniform(tuple(shape), dtype, low, high), state)
 

@@ -67,8 +67,13 @@ class Scan(Op):
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         graph = self.body.graph
         _check_body("scan", graph)
-        need(len(types) == len(graph.inputs), "scan", "the number of inputs", len(types),
-             f"{len(graph.inputs)}, as the body takes")  # fmt: skip
+        need(
+            len(types) == len(graph.inputs),
+            "scan",
+            "the number of inputs",
+            len(types),
+            f"{len(graph.inputs)}, as the body takes",
+        )
         wanted = [v.type for v in graph.inputs]
         for i in range(self.carries + self.consts, len(wanted)):
             wanted[i] = wanted[i].with_shape((self.length, *wanted[i].shape))
@@ -82,8 +87,10 @@ class Scan(Op):
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         carries, consts, xs = self._split(inputs)
-        stacks = [np.empty(t.static_shape, t.dtype.numpy)
-                  for t in self.infer(*map(_type_of, inputs))[self.carries :]]  # fmt: skip
+        stacks = [
+            np.empty(t.static_shape, t.dtype.numpy)
+            for t in self.infer(*map(_type_of, inputs))[self.carries :]
+        ]
         steps = range(self.length)
         for t in reversed(steps) if self.reverse else steps:
             results = evaluate(
@@ -94,8 +101,9 @@ class Scan(Op):
                 stack[t] = y
         return (*carries, *stacks)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         @cache
         def gradients() -> tuple[Any, ...]:
             return _backward(self, inputs, outputs, grads)
@@ -139,8 +147,9 @@ def _floats(values: Sequence[Any]) -> list[int]:
     return [i for i, v in enumerate(values) if v.type.dtype.is_floating_point]
 
 
-def _backward(op: Scan, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-              ) -> tuple[Any, ...]:  # fmt: skip
+def _backward(
+    op: Scan, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+) -> tuple[Any, ...]:
     """One gradient for each input (None for integers), from a Scan that runs the other way."""
     carries, consts, xs = op._split(inputs)
     seeded = [i for i in range(op.carries, len(outputs)) if grads[i] is not None]
@@ -176,8 +185,9 @@ def _backward_body(op: Scan, seeded: tuple[int, ...]) -> Subgraph:
         seeds = [(results[i], g) for i, g in zip(_floats(carries), grads, strict=True)]
         seeds += [(results[i], g) for i, g in zip(seeded, stack_grads, strict=True)]
         seeds = [(r, g) for r, g in seeds if r.type.dtype.is_floating_point]
-        wanted = [v for v in (*carry_values, *const_values, *x_values)
-                  if v.type.dtype.is_floating_point]  # fmt: skip
+        wanted = [
+            v for v in (*carry_values, *const_values, *x_values) if v.type.dtype.is_floating_point
+        ]
         found = reverse(list(graph.nodes), seeds, wanted, add)
         whole = [zeros_like(w) if g is None else g for w, g in zip(wanted, found, strict=True)]
         start, stop = len(grads), len(grads) + len(totals)
@@ -237,8 +247,13 @@ class Fused(Op):
         graph = self.body.graph
         _check_body("fused", graph)
         wanted = tuple(v.type for v in graph.inputs)
-        need(types == wanted, "fused", "the list of inputs", list(map(str, types)),
-             f"{list(map(str, wanted))}, as the body takes")  # fmt: skip
+        need(
+            types == wanted,
+            "fused",
+            "the list of inputs",
+            list(map(str, types)),
+            f"{list(map(str, wanted))}, as the body takes",
+        )
         return tuple(v.type for v in graph.outputs)
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
@@ -260,8 +275,14 @@ class Fused(Op):
             yield Sample(cls(Subgraph(graph), "elementwise"), (a, a * 2 + 1), dtype is float64)
 
 
-def scan(body: Subgraph, carries: Sequence[Any], consts: Sequence[Any], xs: Sequence[Any],
-         length: int, reverse: bool = False) -> tuple[Any, ...]:  # fmt: skip
+def scan(
+    body: Subgraph,
+    carries: Sequence[Any],
+    consts: Sequence[Any],
+    xs: Sequence[Any],
+    length: int,
+    reverse: bool = False,
+) -> tuple[Any, ...]:
     """Final carries, then stacked results, of ``length`` steps of ``body``."""
     op = Scan(body, len(carries), len(consts), length, reverse)
     return apply(op, *carries, *consts, *xs)

@@ -56,8 +56,9 @@ class Sort(_Ordering):
         order = _order(x, self.axis, self.descending)
         return np.take_along_axis(x, order, self.axis), np.ascontiguousarray(order)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         return self._scatter(self.axis, inputs[0], outputs[1], grads[0])
 
     @classmethod
@@ -98,8 +99,9 @@ class TopK(_Ordering):
         first = np.take(order, np.arange(self.k), self.axis)
         return np.take_along_axis(x, first, self.axis), first
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         return self._scatter(self.axis, inputs[0], outputs[1], grads[0])
 
     @classmethod

@@ -29,20 +29,40 @@ class Adagrad(RuleOptimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
     """
 
-    def __init__(self, params: ParamsT, lr: float = 1e-2, lr_decay: float = 0,
-                 weight_decay: float = 0, initial_accumulator_value: float = 0, eps: float = 1e-10,
-                 foreach: bool | None = None, *, maximize: bool = False,
-                 differentiable: bool = False, fused: bool | None = None) -> None:  # fmt: skip
-        for value, what in ((lr, "learning rate"), (lr_decay, "lr_decay value"),
-                            (weight_decay, "weight_decay value"),
-                            (initial_accumulator_value, "initial_accumulator_value value"),
-                            (eps, "epsilon value")):  # fmt: skip
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-2,
+        lr_decay: float = 0,
+        weight_decay: float = 0,
+        initial_accumulator_value: float = 0,
+        eps: float = 1e-10,
+        foreach: bool | None = None,
+        *,
+        maximize: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        for value, what in (
+            (lr, "learning rate"),
+            (lr_decay, "lr_decay value"),
+            (weight_decay, "weight_decay value"),
+            (initial_accumulator_value, "initial_accumulator_value value"),
+            (eps, "epsilon value"),
+        ):
             if not value >= 0.0:
                 raise ValueError(f"Invalid {what}: {value}")
-        defaults = {"lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay,
-                    "initial_accumulator_value": initial_accumulator_value, "foreach": foreach,
-                    "maximize": maximize, "differentiable": differentiable,
-                    "fused": fused}  # fmt: skip
+        defaults = {
+            "lr": lr,
+            "lr_decay": lr_decay,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "initial_accumulator_value": initial_accumulator_value,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
         super().__init__(params, defaults)
         step = tensor(0.0, float32)
         for group in self.param_groups:

@@ -38,8 +38,10 @@ class Optimizer:
 
     def __init__(self, params: ParamsT, defaults: Group) -> None:
         if isinstance(params, TensorBase):
-            raise TypeError("params argument given to the optimizer should be an iterable of "
-                            "Tensors or dicts, but got nngraph.Tensor: write [tensor]")  # fmt: skip
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of "
+                "Tensors or dicts, but got nngraph.Tensor: write [tensor]"
+            )
         self.defaults = defaults
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
@@ -105,8 +107,9 @@ class Optimizer:
         names = [p[0] for p in listed if isinstance(p, tuple)]
         params = [p[1] if isinstance(p, tuple) else p for p in listed]
         if names and len(names) != len(params):
-            raise ValueError("all optimizer params should be with/without names. Some param names "
-                             "are missing")  # fmt: skip
+            raise ValueError(
+                "all optimizer params should be with/without names. Some param names are missing"
+            )
         self._check_params(params, bool(names))
         param_group["params"] = params
         if names:
@@ -118,19 +121,26 @@ class Optimizer:
     def _check_params(self, params: list[Any], named: bool) -> None:
         for param in params:
             if not isinstance(param, TensorBase):
-                raise TypeError("optimizer can only optimize Tensors, but one of the params is "
-                                f"{type(param).__name__}")  # fmt: skip
+                raise TypeError(
+                    "optimizer can only optimize Tensors, but one of the params is "
+                    f"{type(param).__name__}"
+                )
             if not param.is_leaf:
                 raise ValueError("can't optimize a non-leaf Tensor")
         ids = [id(p) for p in params]
         if len(ids) != len(set(ids)):
-            warnings.warn("optimizer contains a parameter group with duplicate parameters; in "
-                          "future, this will cause an error", stacklevel=4)  # fmt: skip
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in "
+                "future, this will cause an error",
+                stacklevel=4,
+            )
         for group in self.param_groups:
             if named != ("param_names" in group):
-                raise ValueError("all optimizer param groups should be with/without names. cannot "
-                                 f"add param group {'with' if named else 'without'} names to the "
-                                 "optimizer")  # fmt: skip
+                raise ValueError(
+                    "all optimizer param groups should be with/without names. cannot "
+                    f"add param group {'with' if named else 'without'} names to the "
+                    "optimizer"
+                )
             if not set(ids).isdisjoint(id(p) for p in group["params"]):
                 raise ValueError("some parameters appear in more than one parameter group")
 
@@ -200,8 +210,10 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         for hook in self._step_pre_hooks.values():
             found = hook(self, args, kwargs)
             if found is not None and not (isinstance(found, tuple) and len(found) == 2):
-                raise RuntimeError(f"{type(self).step} must return None or a tuple of (new_args, "
-                                   f"new_kwargs), but got {found}.")  # fmt: skip
+                raise RuntimeError(
+                    f"{type(self).step} must return None or a tuple of (new_args, "
+                    f"new_kwargs), but got {found}."
+                )
             args, kwargs = (args, kwargs) if found is None else found
         result = step(self, *args, **kwargs)
         self._steps_called += 1

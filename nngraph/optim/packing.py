@@ -42,8 +42,10 @@ def load_packed(state: dict[Any, Any], groups: list[Group], given: dict[str, Any
     if len(saved) != len(groups):
         raise ValueError("loaded state dict has a different number of parameter groups")
     if any(len(s["params"]) != len(g["params"]) for s, g in zip(saved, groups, strict=True)):
-        raise ValueError("loaded state dict contains a parameter group that doesn't match the size "
-                         "of optimizer's group")  # fmt: skip
+        raise ValueError(
+            "loaded state dict contains a parameter group that doesn't match the size "
+            "of optimizer's group"
+        )
     pairs = zip(saved, groups, strict=True)
     param_of = {n: p for s, g in pairs for n, p in zip(s["params"], g["params"], strict=True)}
     loaded = {param_of.get(k, k): _copied(param_of.get(k), v) for k, v in given["state"].items()}

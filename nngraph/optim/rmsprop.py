@@ -29,19 +29,41 @@ class RMSprop(RuleOptimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
     """
 
-    def __init__(self, params: ParamsT, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
-                 weight_decay: float = 0, momentum: float = 0, centered: bool = False,
-                 capturable: bool = False, foreach: bool | None = None, maximize: bool = False,
-                 differentiable: bool = False) -> None:  # fmt: skip
-        for value, what in ((lr, "learning rate"), (eps, "epsilon value"),
-                            (momentum, "momentum value"), (weight_decay, "weight_decay value"),
-                            (alpha, "alpha value")):  # fmt: skip
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum: float = 0,
+        centered: bool = False,
+        capturable: bool = False,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        for value, what in (
+            (lr, "learning rate"),
+            (eps, "epsilon value"),
+            (momentum, "momentum value"),
+            (weight_decay, "weight_decay value"),
+            (alpha, "alpha value"),
+        ):
             if not value >= 0.0:
                 raise ValueError(f"Invalid {what}: {value}")
-        defaults = {"lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps,
-                    "centered": centered, "weight_decay": weight_decay, "capturable": capturable,
-                    "foreach": foreach, "maximize": maximize,
-                    "differentiable": differentiable}  # fmt: skip
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "alpha": alpha,
+            "eps": eps,
+            "centered": centered,
+            "weight_decay": weight_decay,
+            "capturable": capturable,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+        }
         super().__init__(params, defaults)
 
     def slots(self, n: Numbers) -> tuple[str, ...]:

@@ -39,8 +39,10 @@ class Numbers:
         value = self._group[key]
         if isinstance(value, tuple | list):
             base = key.removesuffix("s")
-            return tuple(host_number(self._group, key, f"{self._prefix}{base}{i + 1}", i)
-                         for i in range(len(value)))  # fmt: skip
+            return tuple(
+                host_number(self._group, key, f"{self._prefix}{base}{i + 1}", i)
+                for i in range(len(value))
+            )
         return host_number(self._group, key, self._prefix + key)
 
     def has(self, key: str) -> bool:
@@ -106,8 +108,9 @@ class RuleOptimizer(Optimizer):
         for n, pairs in work:
             self._update_group(n, pairs, steps)
 
-    def _update_group(self, n: Numbers, pairs: list[tuple[Tensor, Tensor]],
-                      steps: dict[int, Any]) -> None:  # fmt: skip
+    def _update_group(
+        self, n: Numbers, pairs: list[tuple[Tensor, Tensor]], steps: dict[int, Any]
+    ) -> None:
         known: dict[tuple[int, DType], _Shared] = {}
         exact: dict[int, dict[str, Any]] = {}
         for param, grad in pairs:

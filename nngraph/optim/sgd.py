@@ -32,10 +32,20 @@ class SGD(RuleOptimizer):
 
     counts_steps: ClassVar[bool] = False
 
-    def __init__(self, params: ParamsT, lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
-                 weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False,
-                 foreach: bool | None = None, differentiable: bool = False,
-                 fused: bool | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
         if lr < 0.0:
             raise ValueError(f"Invalid learning rate: {lr}")
         if momentum < 0.0:
@@ -44,10 +54,17 @@ class SGD(RuleOptimizer):
             raise ValueError(f"Invalid weight_decay value: {weight_decay}")
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        defaults = {"lr": lr, "momentum": momentum, "dampening": dampening,
-                    "weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize,
-                    "foreach": foreach, "differentiable": differentiable,
-                    "fused": fused}  # fmt: skip
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
         super().__init__(params, defaults)
 
     def slots(self, n: Numbers) -> tuple[str, ...]:
@@ -80,6 +97,9 @@ def _is_first(buffer: Tensor) -> bool:
 
     first = version == 0 and untouched()
     if trace is not None:
-        trace.guard(("first step", id(storage)), lambda: untouched() == first,
-                    "the momentum of the first step is not dampened")  # fmt: skip
+        trace.guard(
+            ("first step", id(storage)),
+            lambda: untouched() == first,
+            "the momentum of the first step is not dampened",
+        )
     return first

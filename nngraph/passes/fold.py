@@ -42,9 +42,7 @@ class Fold:
             if arrays is None:
                 continue
             with rewriter.at(node):
-                new = [
-                    emit(a, v.type, v) for a, v in zip(arrays, node.outputs, strict=True)
-                ]  # fmt: skip
+                new = [emit(a, v.type, v) for a, v in zip(arrays, node.outputs, strict=True)]
             rewriter.replace_by(node, new)
         return rewriter.changes
 
@@ -106,9 +104,11 @@ def _replaced(node: Node) -> int:
     return sum(
         v.type.nbytes
         for v in inputs
-        if v.producer and isinstance(v.producer.op, Constant) and v.users == (node,)
+        if v.producer
+        and isinstance(v.producer.op, Constant)
+        and v.users == (node,)
         and all(user is node for user, _ in v.uses)
-    )  # fmt: skip
+    )
 
 
 def _array(value: Value) -> Array:

@@ -59,8 +59,13 @@ def node(op: type[Op] | tuple[type[Op], ...], *inputs: Pattern, name: str = "") 
     return _Apply(op, inputs, name)
 
 
-def any_node(op: type[Op] | tuple[type[Op], ...] = Op, *, having: Pattern | None = None,
-             trait: Trait | None = None, name: str = "") -> _Apply:  # fmt: skip
+def any_node(
+    op: type[Op] | tuple[type[Op], ...] = Op,
+    *,
+    having: Pattern | None = None,
+    trait: Trait | None = None,
+    name: str = "",
+) -> _Apply:
     """A node with any number of inputs, one of which fits ``having``, and an operator of ``trait``.
 
     It matches once for each input that fits.

@@ -68,94 +68,153 @@ def _combined(match: Match, operator: type[ops.Binary]) -> Value:
 _UNARY = (
     Rule("copy(x) = x", lambda x: node(ops.Copy, x), lambda m: m.x),
     Rule("neg(neg(x)) = x", lambda x: node(ops.Neg, node(ops.Neg, x)), lambda m: m.x),
-    Rule("not(not(x)) = x", lambda x: node(ops.LogicalNot, node(ops.LogicalNot, x)),
-         lambda m: m.x),
-    Rule("bitwise_not(bitwise_not(x)) = x",
-         lambda x: node(ops.BitwiseNot, node(ops.BitwiseNot, x)), lambda m: m.x),
-    Rule("abs(abs(x)) = abs(x)", lambda x: node(ops.Abs, node(ops.Abs, x, name="inner")),
-         lambda m: m.inner),
-    Rule("abs(neg(x)) = abs(x)", lambda x: node(ops.Abs, node(ops.Neg, x)),
-         lambda m: ops.abs(m.x)),
-    Rule("relu(relu(x)) = relu(x)", lambda x: node(ops.Relu, node(ops.Relu, x, name="inner")),
-         lambda m: m.inner),
-)  # fmt: skip
+    Rule("not(not(x)) = x", lambda x: node(ops.LogicalNot, node(ops.LogicalNot, x)), lambda m: m.x),
+    Rule(
+        "bitwise_not(bitwise_not(x)) = x",
+        lambda x: node(ops.BitwiseNot, node(ops.BitwiseNot, x)),
+        lambda m: m.x,
+    ),
+    Rule(
+        "abs(abs(x)) = abs(x)",
+        lambda x: node(ops.Abs, node(ops.Abs, x, name="inner")),
+        lambda m: m.inner,
+    ),
+    Rule("abs(neg(x)) = abs(x)", lambda x: node(ops.Abs, node(ops.Neg, x)), lambda m: ops.abs(m.x)),
+    Rule(
+        "relu(relu(x)) = relu(x)",
+        lambda x: node(ops.Relu, node(ops.Relu, x, name="inner")),
+        lambda m: m.inner,
+    ),
+)
 
 _SUMS = (
     Rule("x - 0 = x", lambda x: node(ops.Sub, x, splat(0)), lambda m: m.x),
     Rule("x + (-0.0) = x", lambda x: node(ops.Add, x, splat(-0.0)), lambda m: m.x),
     Rule("x + 0 = x, integers", lambda x: node(ops.Add, x, splat(0)), lambda m: m.x, _whole),
     # -0.0 + 0.0 is 0.0
-    Rule("x + 0.0 = x", lambda x: node(ops.Add, x, splat(0)), lambda m: m.x,
-         soundness=_FINITE_ONLY),
+    Rule(
+        "x + 0.0 = x", lambda x: node(ops.Add, x, splat(0)), lambda m: m.x, soundness=_FINITE_ONLY
+    ),
     Rule("-0.0 - x = -x", lambda x: node(ops.Sub, splat(-0.0), x), lambda m: ops.neg(m.x)),
-    Rule("0 - x = -x, integers", lambda x: node(ops.Sub, splat(0), x), lambda m: ops.neg(m.x),
-         _whole),
+    Rule(
+        "0 - x = -x, integers", lambda x: node(ops.Sub, splat(0), x), lambda m: ops.neg(m.x), _whole
+    ),
     # 0.0 - 0.0 is 0.0
-    Rule("0.0 - x = -x", lambda x: node(ops.Sub, splat(0), x), lambda m: ops.neg(m.x),
-         soundness=_FINITE_ONLY),
-    Rule("x + (-y) = x - y", lambda x, y: node(ops.Add, x, node(ops.Neg, y)),
-         lambda m: ops.sub(m.x, m.y)),
-    Rule("x - (-y) = x + y", lambda x, y: node(ops.Sub, x, node(ops.Neg, y)),
-         lambda m: ops.add(m.x, m.y)),
+    Rule(
+        "0.0 - x = -x",
+        lambda x: node(ops.Sub, splat(0), x),
+        lambda m: ops.neg(m.x),
+        soundness=_FINITE_ONLY,
+    ),
+    Rule(
+        "x + (-y) = x - y",
+        lambda x, y: node(ops.Add, x, node(ops.Neg, y)),
+        lambda m: ops.sub(m.x, m.y),
+    ),
+    Rule(
+        "x - (-y) = x + y",
+        lambda x, y: node(ops.Sub, x, node(ops.Neg, y)),
+        lambda m: ops.add(m.x, m.y),
+    ),
     Rule("x - x = 0, integers", lambda x: node(ops.Sub, x, x), lambda m: _filled(m, 0), _whole),
     # infinity - infinity is NaN
-    Rule("x - x = 0", lambda x: node(ops.Sub, x, x), lambda m: _filled(m, 0),
-         soundness=_FINITE_ONLY),
-    Rule("(x + a) + b = x + (a + b), integers",
-         lambda x: node(ops.Add, node(ops.Add, x, splat(name="a")), splat(name="b")),
-         lambda m: ops.add(m.x, _combined(m, ops.Add)), _whole),
-    Rule("(x + a) + b = x + (a + b)",
-         lambda x: node(ops.Add, node(ops.Add, x, splat(name="a")), splat(name="b")),
-         lambda m: ops.add(m.x, _combined(m, ops.Add)), soundness=_REASSOCIATES),
-)  # fmt: skip
+    Rule(
+        "x - x = 0", lambda x: node(ops.Sub, x, x), lambda m: _filled(m, 0), soundness=_FINITE_ONLY
+    ),
+    Rule(
+        "(x + a) + b = x + (a + b), integers",
+        lambda x: node(ops.Add, node(ops.Add, x, splat(name="a")), splat(name="b")),
+        lambda m: ops.add(m.x, _combined(m, ops.Add)),
+        _whole,
+    ),
+    Rule(
+        "(x + a) + b = x + (a + b)",
+        lambda x: node(ops.Add, node(ops.Add, x, splat(name="a")), splat(name="b")),
+        lambda m: ops.add(m.x, _combined(m, ops.Add)),
+        soundness=_REASSOCIATES,
+    ),
+)
 
 _PRODUCTS = (
     Rule("x * 1 = x", lambda x: node(ops.Mul, x, splat(1)), lambda m: m.x),
     Rule("x * (-1) = -x", lambda x: node(ops.Mul, x, splat(-1)), lambda m: ops.neg(m.x)),
-    Rule("(-x) * (-y) = x * y", lambda x, y: node(ops.Mul, node(ops.Neg, x), node(ops.Neg, y)),
-         lambda m: ops.mul(m.x, m.y)),
-    Rule("x * 0 = 0, integers", lambda x: node(ops.Mul, x, splat(0)), lambda m: _filled(m, 0),
-         _whole),
+    Rule(
+        "(-x) * (-y) = x * y",
+        lambda x, y: node(ops.Mul, node(ops.Neg, x), node(ops.Neg, y)),
+        lambda m: ops.mul(m.x, m.y),
+    ),
+    Rule(
+        "x * 0 = 0, integers", lambda x: node(ops.Mul, x, splat(0)), lambda m: _filled(m, 0), _whole
+    ),
     # NaN * 0 is NaN, -1 * 0 is -0.0
-    Rule("x * 0 = 0", lambda x: node(ops.Mul, x, splat(0)), lambda m: _filled(m, 0),
-         soundness=_FINITE_ONLY),
-    Rule("(x * a) * b = x * (a * b), integers",
-         lambda x: node(ops.Mul, node(ops.Mul, x, splat(name="a")), splat(name="b")),
-         lambda m: ops.mul(m.x, _combined(m, ops.Mul)), _whole),
-    Rule("(x * a) * b = x * (a * b)",
-         lambda x: node(ops.Mul, node(ops.Mul, x, splat(name="a")), splat(name="b")),
-         lambda m: ops.mul(m.x, _combined(m, ops.Mul)), soundness=_REASSOCIATES),
+    Rule(
+        "x * 0 = 0",
+        lambda x: node(ops.Mul, x, splat(0)),
+        lambda m: _filled(m, 0),
+        soundness=_FINITE_ONLY,
+    ),
+    Rule(
+        "(x * a) * b = x * (a * b), integers",
+        lambda x: node(ops.Mul, node(ops.Mul, x, splat(name="a")), splat(name="b")),
+        lambda m: ops.mul(m.x, _combined(m, ops.Mul)),
+        _whole,
+    ),
+    Rule(
+        "(x * a) * b = x * (a * b)",
+        lambda x: node(ops.Mul, node(ops.Mul, x, splat(name="a")), splat(name="b")),
+        lambda m: ops.mul(m.x, _combined(m, ops.Mul)),
+        soundness=_REASSOCIATES,
+    ),
     Rule("x / 1 = x", lambda x: node(ops.Div, x, splat(1)), lambda m: m.x),
-    Rule("x / 2**n = x * 2**-n", lambda x: node(ops.Div, x, splat(name="c")), _inverse,
-         _power_of_two),
-    Rule("x / c = x * (1/c)", lambda x: node(ops.Div, x, splat(name="c")), _inverse, _invertible,
-         _REASSOCIATES),
-)  # fmt: skip
+    Rule(
+        "x / 2**n = x * 2**-n", lambda x: node(ops.Div, x, splat(name="c")), _inverse, _power_of_two
+    ),
+    Rule(
+        "x / c = x * (1/c)",
+        lambda x: node(ops.Div, x, splat(name="c")),
+        _inverse,
+        _invertible,
+        _REASSOCIATES,
+    ),
+)
 
 _POWERS = (
     Rule("x ** 0 = 1", lambda x: node(ops.Pow, x, splat(0)), lambda m: _filled(m, 1)),
     Rule("x ** 1 = x", lambda x: node(ops.Pow, x, splat(1)), lambda m: m.x),
     # Correctly rounded, and what NumPy itself does where the exponent is one number.
     Rule("x ** 2 = x * x", lambda x: node(ops.Pow, x, splat(2)), lambda m: ops.mul(m.x, m.x)),
-    Rule("x ** 3 = x * x * x", lambda x: node(ops.Pow, x, splat(3)),
-         lambda m: ops.mul(ops.mul(m.x, m.x), m.x), soundness=_REASSOCIATES),
-    Rule("x ** -1 = 1 / x", lambda x: node(ops.Pow, x, splat(-1)),
-         lambda m: ops.reciprocal(m.x), _float),
+    Rule(
+        "x ** 3 = x * x * x",
+        lambda x: node(ops.Pow, x, splat(3)),
+        lambda m: ops.mul(ops.mul(m.x, m.x), m.x),
+        soundness=_REASSOCIATES,
+    ),
+    Rule(
+        "x ** -1 = 1 / x",
+        lambda x: node(ops.Pow, x, splat(-1)),
+        lambda m: ops.reciprocal(m.x),
+        _float,
+    ),
     # (-0.0) ** 0.5 is 0.0 and (-infinity) ** 0.5 is infinity; their roots are -0.0 and NaN
-    Rule("x ** 0.5 = sqrt(x)", lambda x: node(ops.Pow, x, splat(0.5)), lambda m: ops.sqrt(m.x),
-         soundness=_FINITE_ONLY),
-)  # fmt: skip
+    Rule(
+        "x ** 0.5 = sqrt(x)",
+        lambda x: node(ops.Pow, x, splat(0.5)),
+        lambda m: ops.sqrt(m.x),
+        soundness=_FINITE_ONLY,
+    ),
+)
 
 _CHOICES = (
     Rule("maximum(x, x) = x", lambda x: node(ops.Maximum, x, x), lambda m: m.x),
     Rule("minimum(x, x) = x", lambda x: node(ops.Minimum, x, x), lambda m: m.x),
     Rule("where(true, x, y) = x", lambda x, y: node(ops.Where, splat(True), x, y), lambda m: m.x),
-    Rule("where(false, x, y) = y", lambda x, y: node(ops.Where, splat(False), x, y),
-         lambda m: m.y),
+    Rule("where(false, x, y) = y", lambda x, y: node(ops.Where, splat(False), x, y), lambda m: m.y),
     Rule("where(c, x, x) = x", lambda c, x: node(ops.Where, c, x, x), lambda m: m.x),
-    Rule("where(not(c), x, y) = where(c, y, x)",
-         lambda c, x, y: node(ops.Where, node(ops.LogicalNot, c), x, y),
-         lambda m: ops.where(m.c, m.y, m.x)),
-)  # fmt: skip
+    Rule(
+        "where(not(c), x, y) = where(c, y, x)",
+        lambda c, x, y: node(ops.Where, node(ops.LogicalNot, c), x, y),
+        lambda m: ops.where(m.c, m.y, m.x),
+    ),
+)
 
 ARITHMETIC = (*_UNARY, *_SUMS, *_PRODUCTS, *_POWERS, *_CHOICES)

@@ -45,8 +45,16 @@ def _lossless(match: Match) -> str | None:
 
 
 CASTS = (
-    Rule("cast to its own type", lambda x: node(ops.Cast, x), lambda m: m.x,
-         lambda m: None if m.x.type.dtype is m.result.dtype else "the type changes"),
-    Rule("cast(cast(x)) = cast(x)", lambda x: node(ops.Cast, node(ops.Cast, x, name="inner")),
-         lambda m: ops.cast(m.x, m.result.dtype), _lossless),
-)  # fmt: skip
+    Rule(
+        "cast to its own type",
+        lambda x: node(ops.Cast, x),
+        lambda m: m.x,
+        lambda m: None if m.x.type.dtype is m.result.dtype else "the type changes",
+    ),
+    Rule(
+        "cast(cast(x)) = cast(x)",
+        lambda x: node(ops.Cast, node(ops.Cast, x, name="inner")),
+        lambda m: ops.cast(m.x, m.result.dtype),
+        _lossless,
+    ),
+)

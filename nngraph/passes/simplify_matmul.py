@@ -37,13 +37,22 @@ def _with_flags(match: Match, flip_a: bool, flip_b: bool) -> ops.MatMul:
 
 # The order in which a product adds up is each backend's own choice, so these are exact.
 PRODUCTS = (
-    Rule("matmul(transpose(a), b)",
-         lambda a, b: node(ops.MatMul, node(ops.Transpose, a, name="moved"), b),
-         lambda m: apply1(_with_flags(m, True, False), m.a, m.b), lambda m: _swaps(m, "moved")),
-    Rule("matmul(a, transpose(b))",
-         lambda a, b: node(ops.MatMul, a, node(ops.Transpose, b, name="moved")),
-         lambda m: apply1(_with_flags(m, False, True), m.a, m.b), lambda m: _swaps(m, "moved")),
-    Rule("transpose(matmul(a, b)) = matmul(b', a')",
-         lambda a, b: node(ops.Transpose, node(ops.MatMul, a, b, name="product")),
-         lambda m: apply1(_exchanged(m), m.b, m.a), _swaps_alone),
-)  # fmt: skip
+    Rule(
+        "matmul(transpose(a), b)",
+        lambda a, b: node(ops.MatMul, node(ops.Transpose, a, name="moved"), b),
+        lambda m: apply1(_with_flags(m, True, False), m.a, m.b),
+        lambda m: _swaps(m, "moved"),
+    ),
+    Rule(
+        "matmul(a, transpose(b))",
+        lambda a, b: node(ops.MatMul, a, node(ops.Transpose, b, name="moved")),
+        lambda m: apply1(_with_flags(m, False, True), m.a, m.b),
+        lambda m: _swaps(m, "moved"),
+    ),
+    Rule(
+        "transpose(matmul(a, b)) = matmul(b', a')",
+        lambda a, b: node(ops.Transpose, node(ops.MatMul, a, b, name="product")),
+        lambda m: apply1(_exchanged(m), m.b, m.a),
+        _swaps_alone,
+    ),
+)

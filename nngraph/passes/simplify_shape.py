@@ -44,21 +44,38 @@ def _adds_leading(match: Match) -> str | None:
 
 _AXES = (
     Rule("transpose that moves nothing", lambda x: node(ops.Transpose, x), lambda m: m.x, _still),
-    Rule("transpose(transpose(x))",
-         lambda x: node(ops.Transpose, node(ops.Transpose, x, name="inner")), _composed),
-    Rule("transpose of size-1 axes = reshape", lambda x: node(ops.Transpose, x),
-         lambda m: ops.reshape(m.x, m.result.shape), _moves_ones),
+    Rule(
+        "transpose(transpose(x))",
+        lambda x: node(ops.Transpose, node(ops.Transpose, x, name="inner")),
+        _composed,
+    ),
+    Rule(
+        "transpose of size-1 axes = reshape",
+        lambda x: node(ops.Transpose, x),
+        lambda m: ops.reshape(m.x, m.result.shape),
+        _moves_ones,
+    ),
     Rule("reshape to its own shape", lambda x: node(ops.Reshape, x), lambda m: m.x, _same_type),
-    Rule("reshape(reshape(x))", lambda x: node(ops.Reshape, node(ops.Reshape, x)),
-         lambda m: ops.reshape(m.x, m.result.shape)),
-    Rule("broadcast to its own shape", lambda x: node(ops.BroadcastTo, x), lambda m: m.x,
-         _same_type),
-    Rule("broadcast(broadcast(x))", lambda x: node(ops.BroadcastTo, node(ops.BroadcastTo, x)),
-         lambda m: ops.broadcast_to(m.x, m.result.shape)),
-    Rule("broadcast(reshape(x)) = broadcast(x)",
-         lambda x: node(ops.BroadcastTo, node(ops.Reshape, x, name="inner")),
-         lambda m: ops.broadcast_to(m.x, m.result.shape), _adds_leading),
-)  # fmt: skip
+    Rule(
+        "reshape(reshape(x))",
+        lambda x: node(ops.Reshape, node(ops.Reshape, x)),
+        lambda m: ops.reshape(m.x, m.result.shape),
+    ),
+    Rule(
+        "broadcast to its own shape", lambda x: node(ops.BroadcastTo, x), lambda m: m.x, _same_type
+    ),
+    Rule(
+        "broadcast(broadcast(x))",
+        lambda x: node(ops.BroadcastTo, node(ops.BroadcastTo, x)),
+        lambda m: ops.broadcast_to(m.x, m.result.shape),
+    ),
+    Rule(
+        "broadcast(reshape(x)) = broadcast(x)",
+        lambda x: node(ops.BroadcastTo, node(ops.Reshape, x, name="inner")),
+        lambda m: ops.broadcast_to(m.x, m.result.shape),
+        _adds_leading,
+    ),
+)
 
 
 def _whole(match: Match) -> str | None:
@@ -89,16 +106,23 @@ def _same_flip(match: Match) -> str | None:
 
 _PARTS = (
     Rule("slice of everything", lambda x: node(ops.Slice, x), lambda m: m.x, _whole),
-    Rule("slice(slice(x))", lambda x: node(ops.Slice, node(ops.Slice, x, name="inner")),
-         _slice_of_slice),
+    Rule(
+        "slice(slice(x))",
+        lambda x: node(ops.Slice, node(ops.Slice, x, name="inner")),
+        _slice_of_slice,
+    ),
     Rule("pad by nothing", lambda x: node(ops.Pad, x), lambda m: m.x, _same_type),
     Rule("concat of one", lambda x: node(ops.Concat, x), lambda m: m.x),
     Rule("split into one", lambda x: node(ops.Split, x), lambda m: m.x),
     Rule("tile once", lambda x: node(ops.Tile, x), lambda m: m.x, _same_type),
     Rule("flip of size-1 axes", lambda x: node(ops.Flip, x), lambda m: m.x, _flips_ones),
-    Rule("flip(flip(x))", lambda x: node(ops.Flip, node(ops.Flip, x, name="inner")),
-         lambda m: m.x, _same_flip),
-)  # fmt: skip
+    Rule(
+        "flip(flip(x))",
+        lambda x: node(ops.Flip, node(ops.Flip, x, name="inner")),
+        lambda m: m.x,
+        _same_flip,
+    ),
+)
 
 
 def _unbroadcast(value: Value) -> Value | None:
@@ -144,13 +168,20 @@ def _compute_first(match: Match) -> Value:
 
 _ELEMENTWISE = Trait.ELEMENTWISE
 _BROADCASTS = (
-    Rule("operand broadcast by the operator itself",
-         lambda: any_node(trait=_ELEMENTWISE, having=any_node(
-             (ops.BroadcastTo, ops.Reshape), name="wide")),
-         lambda m: apply1(m.root.op, *_bare_operands(m)), _broadcasts_itself),
-    Rule("f(broadcast(x)) = broadcast(f(x))",
-         lambda: any_node(trait=_ELEMENTWISE, having=any_node(ops.BroadcastTo, name="wide")),
-         _compute_first, _is_unary),
-)  # fmt: skip
+    Rule(
+        "operand broadcast by the operator itself",
+        lambda: any_node(
+            trait=_ELEMENTWISE, having=any_node((ops.BroadcastTo, ops.Reshape), name="wide")
+        ),
+        lambda m: apply1(m.root.op, *_bare_operands(m)),
+        _broadcasts_itself,
+    ),
+    Rule(
+        "f(broadcast(x)) = broadcast(f(x))",
+        lambda: any_node(trait=_ELEMENTWISE, having=any_node(ops.BroadcastTo, name="wide")),
+        _compute_first,
+        _is_unary,
+    ),
+)
 
 SHAPES = (*_AXES, *_PARTS, *_BROADCASTS)

@@ -12,8 +12,13 @@ from nngraph.ir.op import Array
 __all__ = ["located"]
 
 
-def located(error: IndexError, graph: Graph, inputs: Sequence[Array], scalars: Sequence[float],
-            states: Sequence[Array]) -> IndexError:  # fmt: skip
+def located(
+    error: IndexError,
+    graph: Graph,
+    inputs: Sequence[Array],
+    scalars: Sequence[float],
+    states: Sequence[Array],
+) -> IndexError:
     """The error of the operator in the traced graph that met the index; ``error`` if none does.
 
     A backend knows its own kernels. The traced graph, evaluated again in NumPy, knows the
@@ -21,8 +26,10 @@ def located(error: IndexError, graph: Graph, inputs: Sequence[Array], scalars: S
     """
     from nngraph.ir.evaluate import evaluate
 
-    numbers = [np.asarray(s, v.type.dtype.numpy) for s, v in
-               zip(scalars, graph.scalars.values(), strict=True)]  # fmt: skip
+    numbers = [
+        np.asarray(s, v.type.dtype.numpy)
+        for s, v in zip(scalars, graph.scalars.values(), strict=True)
+    ]
     try:
         evaluate(graph, (*inputs, *numbers, *states))
     except IndexError as found:

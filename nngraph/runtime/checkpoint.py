@@ -24,8 +24,11 @@ class CheckpointError(ValueError):
     """A file is no safetensors file, or is damaged; nothing was loaded."""
 
 
-def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array],
-                 metadata: Mapping[str, str] | None = None) -> None:  # fmt: skip
+def write_arrays(
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, Array],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Writes arrays in the safetensors format (https://github.com/huggingface/safetensors).
 
     The file appears whole or not at all: it is written beside and then renamed.

@@ -20,9 +20,14 @@ def _is_finite(array: Array) -> bool:
     return array.dtype.kind in "iub" or bool(np.isfinite(array).all())
 
 
-def check_finite(graph: Graph, inputs: Sequence[Array], scalars: Sequence[float],
-                 states: Sequence[Array], outputs: Sequence[Array],
-                 after: Sequence[Array]) -> None:  # fmt: skip
+def check_finite(
+    graph: Graph,
+    inputs: Sequence[Array],
+    scalars: Sequence[float],
+    states: Sequence[Array],
+    outputs: Sequence[Array],
+    after: Sequence[Array],
+) -> None:
     """Passes if all arguments and results are finite.
 
     Raises:
@@ -33,8 +38,10 @@ def check_finite(graph: Graph, inputs: Sequence[Array], scalars: Sequence[float]
         return
     from nngraph.interpreter import first_nonfinite
 
-    numbers = [np.asarray(s, v.type.dtype.numpy) for s, v in
-               zip(scalars, graph.scalars.values(), strict=True)]  # fmt: skip
+    numbers = [
+        np.asarray(s, v.type.dtype.numpy)
+        for s, v in zip(scalars, graph.scalars.values(), strict=True)
+    ]
     found = first_nonfinite(graph, (*inputs, *numbers, *states))
     what = str(found) if found is not None else "a result (not reproduced by the reference)"
     raise NonFiniteError(

@@ -58,9 +58,14 @@ def build() -> tuple[Any, Callable[..., Any]]:
     """A model with every sort of state (statistics, counters, moments, keys), and its step."""
     ng.manual_seed(0)
     model = nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Dropout(0.2), nn.Linear(36, 3),
-    )  # fmt: skip
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.2),
+        nn.Linear(36, 3),
+    )
     optimizer = optim.AdamW(model.parameters(), lr=1e-2)
     loss_fn = nn.CrossEntropyLoss()
 
@@ -140,18 +145,38 @@ def test_inference_runs_at_any_batch_size(tmp_path: Path) -> None:
 
 
 REFUSED: dict[str, tuple[Any, tuple[Any, ...], dict[str, str], type[Exception], str]] = {
-    "a folder that is not there": (nn.Linear(4, 3), (ng.spec((None, 4)),), {}, FileNotFoundError,
-                                   "no-such-folder does not exist: create it"),
+    "a folder that is not there": (
+        nn.Linear(4, 3),
+        (ng.spec((None, 4)),),
+        {},
+        FileNotFoundError,
+        "no-such-folder does not exist: create it",
+    ),
     "training mode": (nn.BatchNorm1d(4), (ng.spec((None, 4)),), {}, ValueError, "model.eval()"),
-    "training mode, fixed size": (nn.BatchNorm1d(4), (ng.spec((6, 4)),), {}, ValueError,
-                                  "model.eval()"),
+    "training mode, fixed size": (
+        nn.BatchNorm1d(4),
+        (ng.spec((6, 4)),),
+        {},
+        ValueError,
+        "model.eval()",
+    ),
     "a wrong shape": (nn.Linear(4, 3), (ng.spec((None, 5)),), {}, RuntimeError, "in_features = 4"),
     "no arguments": (nn.Linear(4, 3), (), {}, TypeError, "'input'"),
-    "no state": (nn.Linear(4, 3), (ng.spec((2, 4)),), {"state": "text"}, ValueError,
-                 "'safetensors', 'initializers', 'constants'"),
-    "nothing traced": (ng.compile(nn.ReLU(), backend="reference"), (), {}, RuntimeError,
-                       "call the compiled function once"),
-}  # fmt: skip
+    "no state": (
+        nn.Linear(4, 3),
+        (ng.spec((2, 4)),),
+        {"state": "text"},
+        ValueError,
+        "'safetensors', 'initializers', 'constants'",
+    ),
+    "nothing traced": (
+        ng.compile(nn.ReLU(), backend="reference"),
+        (),
+        {},
+        RuntimeError,
+        "call the compiled function once",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -21,9 +21,12 @@ def python(program: str, *paths: Path) -> str:
     """What a fresh interpreter prints; ``paths`` come before all others."""
     lines = [f"import sys; sys.path[:0] = {[*map(str, paths), str(ROOT)]!r}", program]
     done = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", "\n".join(lines)],
+        capture_output=True,
+        text=True,
+        check=False,
         timeout=120,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

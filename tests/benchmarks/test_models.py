@@ -92,6 +92,9 @@ def test_losses_and_updated_weights_agree(workload: Workload, torch_model: Any) 
 
 def test_batches_repeat_and_differ(workload: Workload) -> None:
     first, again = workload.batches(2, small=True), workload.batches(2, small=True)
-    assert all(np.array_equal(a, b) for pair in zip(first, again, strict=True)
-               for a, b in zip(*pair, strict=True))  # fmt: skip
+    assert all(
+        np.array_equal(a, b)
+        for pair in zip(first, again, strict=True)
+        for a, b in zip(*pair, strict=True)
+    )
     assert not np.array_equal(first[0][0], first[1][0])

@@ -175,10 +175,25 @@ def check_gradients(text: str) -> None:
 
 
 #: Methods whose results are Python values, or shapes that depend on values.
-NEED_VALUES = ("equal(", "allclose(", ".nonzero(", "m.nonzero(", "m.where(b)", "unique(",
-               "bincount(", "masked_s", "item(", "[m.tensor(True)]", "tolist(", "argwhere(",
-               "m.tensor([1, 0, 2, 1])", "y.t_()", "squeeze_()", "squeeze_(0)",
-               "y.data = d")  # fmt: skip
+NEED_VALUES = (
+    "equal(",
+    "allclose(",
+    ".nonzero(",
+    "m.nonzero(",
+    "m.where(b)",
+    "unique(",
+    "bincount(",
+    "masked_s",
+    "item(",
+    "[m.tensor(True)]",
+    "tolist(",
+    "argwhere(",
+    "m.tensor([1, 0, 2, 1])",
+    "y.t_()",
+    "squeeze_()",
+    "squeeze_(0)",
+    "y.data = d",
+)
 
 
 def check_compiled(text: str) -> None:

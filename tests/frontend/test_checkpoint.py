@@ -36,9 +36,13 @@ def test_damaged_files_are_refused(tmp_path, damage):
     save({"w": zeros(100)}, path)
     raw = path.read_bytes()
     path.write_bytes(
-        {"cut": raw[:-5], "garbage": b"not a tensor file" * 3, "empty": b"",
-         "header": raw[:8] + b"[" + raw[9:]}[damage]
-    )  # fmt: skip
+        {
+            "cut": raw[:-5],
+            "garbage": b"not a tensor file" * 3,
+            "empty": b"",
+            "header": raw[:8] + b"[" + raw[9:],
+        }[damage]
+    )
     with pytest.raises(CheckpointError, match=r"x\.safetensors"):
         load(path)
 

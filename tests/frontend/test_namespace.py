@@ -24,9 +24,17 @@ def test_all_is_what_there_is() -> None:
     assert public - {"annotations"} <= set(ng.__all__)
 
 
-@pytest.mark.parametrize("module", [(ng, torch), (nn, torch.nn), (nn.functional, None),
-                                    (nn.init, torch.nn.init), (nn.utils, torch.nn.utils),
-                                    (optim, torch.optim)])  # fmt: skip
+@pytest.mark.parametrize(
+    "module",
+    [
+        (ng, torch),
+        (nn, torch.nn),
+        (nn.functional, None),
+        (nn.init, torch.nn.init),
+        (nn.utils, torch.nn.utils),
+        (optim, torch.optim),
+    ],
+)
 def test_names_are_pytorchs(module: Any) -> None:
     ours, theirs = module
     theirs = theirs or torch.nn.functional
@@ -38,11 +46,40 @@ def test_functions_of_methods_are_listed() -> None:
 
 
 UNARY = [
-    "abs", "acos", "asin", "atan", "ceil", "cos", "cosh", "erf", "exp", "expm1", "floor",
+    "abs",
+    "acos",
+    "asin",
+    "atan",
+    "ceil",
+    "cos",
+    "cosh",
+    "erf",
+    "exp",
+    "expm1",
+    "floor",
     "isfinite",
-    "neg", "relu", "round", "sigmoid", "sign", "sin", "sinh", "square", "tan", "tanh", "trunc",
-    "sum", "mean", "amax", "argmax", "std", "var", "flatten", "t", "tril", "logical_not",
-]  # fmt: skip
+    "neg",
+    "relu",
+    "round",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sinh",
+    "square",
+    "tan",
+    "tanh",
+    "trunc",
+    "sum",
+    "mean",
+    "amax",
+    "argmax",
+    "std",
+    "var",
+    "flatten",
+    "t",
+    "tril",
+    "logical_not",
+]
 
 
 @pytest.mark.parametrize("name", UNARY)

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.frontend.parity import (
-    cases,
-    check,
-    check_compiled,
-    check_gradients,
-    valid,
-)
+from tests.frontend.parity import cases, check, check_compiled, check_gradients, valid
 
 KEYS = cases(r"""
     0  1  -1  -2  2  -3  :  ...  None  0, 1  0, -1  0, 1, 2  0, 1, 2, 3  :, 1  :, -1  ..., 0

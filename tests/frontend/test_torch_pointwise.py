@@ -7,13 +7,7 @@ import itertools
 import pytest
 
 import nngraph as ng
-from tests.frontend.parity import (
-    cases,
-    check,
-    check_compiled,
-    check_gradients,
-    valid,
-)
+from tests.frontend.parity import cases, check, check_compiled, check_gradients, valid
 
 UNARY = cases(r"""
     abs  neg  sign  exp  expm1  log  log1p  log2  log10  sqrt  rsqrt  square  reciprocal  sin  cos
@@ -23,9 +17,19 @@ UNARY = cases(r"""
 """)
 
 BINARY = [
-    "a + b", "a - b", "a * b", "a / b", "a // b", "a % b", "a == b", "a != b", "a < b", "a <= b",
-    "a > b", "a >= b",
-]  # fmt: skip
+    "a + b",
+    "a - b",
+    "a * b",
+    "a / b",
+    "a // b",
+    "a % b",
+    "a == b",
+    "a != b",
+    "a < b",
+    "a <= b",
+    "a > b",
+    "a >= b",
+]
 
 METHODS = cases(r"""
     y.add(p, alpha=2)  y.sub(p, alpha=0.5)  i.add(j, alpha=2)  i.add(j, alpha=0.5)
@@ -105,8 +109,18 @@ INPLACE = cases(r"""
     y.data.fill_(2); y  y.detach_(); y  a = y; y = y + 1; a
 """)
 
-TYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32",
-         "float64"]  # fmt: skip
+TYPES = [
+    "bool",
+    "uint8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+]
 
 
 @pytest.mark.parametrize("name", UNARY)

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.frontend.parity import (
-    cases,
-    check,
-    check_compiled,
-    check_gradients,
-    valid,
-)
+from tests.frontend.parity import cases, check, check_compiled, check_gradients, valid
 
 VIEWS = cases(r"""
     x.view(6, 4)  x.view(-1)  x.view(2, -1)  x.view((4, 6))  x.view(5, -1)  x.view(-1, -1)

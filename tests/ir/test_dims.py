@@ -12,12 +12,16 @@ SIZES = {"a": 5, "b": 12, "batch": 7}
 
 def expressions() -> st.SearchStrategy[Dim]:
     leaves = st.one_of(st.integers(-4, 9), NAMES.map(sym))
-    return st.recursive(leaves, lambda inner: st.one_of(
-        st.tuples(inner, inner).map(lambda p: p[0] + p[1]),
-        st.tuples(inner, inner).map(lambda p: p[0] - p[1]),
-        st.tuples(inner, inner).map(lambda p: p[0] * p[1]),
-        st.tuples(inner, st.integers(1, 4)).map(lambda p: floordiv(*p)),
-    ), max_leaves=6)  # fmt: skip
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.tuples(inner, inner).map(lambda p: p[0] + p[1]),
+            st.tuples(inner, inner).map(lambda p: p[0] - p[1]),
+            st.tuples(inner, inner).map(lambda p: p[0] * p[1]),
+            st.tuples(inner, st.integers(1, 4)).map(lambda p: floordiv(*p)),
+        ),
+        max_leaves=6,
+    )
 
 
 def value(dim: Dim) -> int:
@@ -38,8 +42,7 @@ def test_arithmetic_agrees_with_numbers(a: Dim, b: Dim, n: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["(a)//2*b", "3*((a)//2)", "((a)//2)*((b)//3)", "-((a)//2)", "a-((b)//2)", "batch*64"],
+    "text", ["(a)//2*b", "3*((a)//2)", "((a)//2)*((b)//3)", "-((a)//2)", "a-((b)//2)", "batch*64"]
 )
 def test_quotients_in_products_print_unambiguously(text: str) -> None:
     dim = as_dim(text)

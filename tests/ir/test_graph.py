@@ -99,8 +99,10 @@ def test_states_change_and_are_dropped() -> None:
     graph.set_state("s3", values[1])
     verify(graph)
     assert [(s.name, s.output.hint) for s in graph.states] == [
-        ("s1", "s1"), ("s2", "s2"), ("s3", "s1"),
-    ]  # fmt: skip
+        ("s1", "s1"),
+        ("s2", "s2"),
+        ("s3", "s1"),
+    ]
 
 
 def test_wrong_states_and_scalars_are_refused() -> None:

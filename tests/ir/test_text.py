@@ -80,16 +80,45 @@ def test_text_without_names_is_the_same_for_equal_computations() -> None:
 
 
 ATTRIBUTES = [
-    0, -7, 10**30, True, False, None,
-    0.0, -0.0, 1.0, 1e-05, 0.1, 5e-324, 1.7976931348623157e308, float("inf"), float("-inf"),
-    float("nan"), -float("nan"), struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0],
-    "", "plain", 'quotes " and \\ and # and }', "line\nbreak\ttab", "grüße ✓ \u2028", "f32", "none",
+    0,
+    -7,
+    10**30,
+    True,
+    False,
+    None,
+    0.0,
+    -0.0,
+    1.0,
+    1e-05,
+    0.1,
+    5e-324,
+    1.7976931348623157e308,
+    float("inf"),
+    float("-inf"),
+    float("nan"),
+    -float("nan"),
+    struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0],
+    "",
+    "plain",
+    'quotes " and \\ and # and }',
+    "line\nbreak\ttab",
+    "grüße ✓ \u2028",
+    "f32",
+    "none",
     *DTYPES,
-    as_dim("batch"), as_dim("batch*64"), as_dim("(h+2-3)//2+1"), as_dim("3*((h+1)//2)*w"),
+    as_dim("batch"),
+    as_dim("batch*64"),
+    as_dim("(h+2-3)//2+1"),
+    as_dim("3*((h+1)//2)*w"),
     as_dim("0-((h+1)//2)"),
-    (), (1,), (1, 2), ((0, 1), (2, (3.5, "x", None, (True,)))), (as_dim("n"), 4),
-    body(), (body(), 1),
-]  # fmt: skip
+    (),
+    (1,),
+    (1, 2),
+    ((0, 1), (2, (3.5, "x", None, (True,)))),
+    (as_dim("n"), 4),
+    body(),
+    (body(), 1),
+]
 
 
 @pytest.mark.parametrize("value", ATTRIBUTES, ids=lambda v: print_attribute(v)[:40])
@@ -102,12 +131,17 @@ def test_attribute_round_trips_exactly(value: object) -> None:
 ARRAYS = [
     *(np.arange(6).astype(d.numpy).reshape(2, 3) for d in DTYPES),
     *(np.arange(60).astype(d.numpy) for d in DTYPES),
-    np.float32(1.5), np.zeros((0, 3), np.int8), np.array([np.nan, np.inf, -np.inf, -0.0]),
+    np.float32(1.5),
+    np.zeros((0, 3), np.int8),
+    np.array([np.nan, np.inf, -np.inf, -0.0]),
     np.array([0x7FC00001, 0xFFC00000, 0x7F800001], np.uint32).view(np.float32),
-    np.array([255, 0], np.uint8), np.array([2**64 - 1], np.uint64),
-    np.array([0.1, 65504], np.float16), np.array([3.14], ml_dtypes.bfloat16),
-    np.arange(24).reshape(2, 3, 4).transpose(2, 0, 1), np.array([1, 2], ">i4").astype("<i4"),
-]  # fmt: skip
+    np.array([255, 0], np.uint8),
+    np.array([2**64 - 1], np.uint64),
+    np.array([0.1, 65504], np.float16),
+    np.array([3.14], ml_dtypes.bfloat16),
+    np.arange(24).reshape(2, 3, 4).transpose(2, 0, 1),
+    np.array([1, 2], ">i4").astype("<i4"),
+]
 
 
 @pytest.mark.parametrize("array", ARRAYS, ids=lambda a: f"{a.dtype}{list(a.shape)}")
@@ -153,9 +187,26 @@ def test_subgraphs_are_equal_by_what_they_compute() -> None:
     assert a != Subgraph(twice)
 
 
-NAMES = ["x", "a.b.0", "3", "0.weight", "1_a", "3.", ".5",
-         "two words", 'quo"te', "inf", "nan", "as", "input", "é", "%x", "x.1",
-         "new\nline", "graph"]  # fmt: skip
+NAMES = [
+    "x",
+    "a.b.0",
+    "3",
+    "0.weight",
+    "1_a",
+    "3.",
+    ".5",
+    "two words",
+    'quo"te',
+    "inf",
+    "nan",
+    "as",
+    "input",
+    "é",
+    "%x",
+    "x.1",
+    "new\nline",
+    "graph",
+]
 
 
 def test_any_name_round_trips() -> None:
@@ -248,7 +299,7 @@ GOOD = "graph g {\n  input %x: f32[2]\n  %y: f32[2] = neg(%x)\n  output %y\n}"
         ("input %x: f32[2]", "state %x: f32[2] -> %q", 2, 23, "%q is not defined"),
         ("input %x: f32[2]\n", "state %x: f32[2] -> %q\n input %q: f32[3]\n", 2, 23, "cannot"),
     ],
-)  # fmt: skip
+)
 def test_errors_name_line_column_and_what_was_expected(
     old: str, new: str, line: int, column: int, problem: str
 ) -> None:

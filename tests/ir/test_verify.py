@@ -221,8 +221,9 @@ BREAKS: list[tuple[Callable[[Graph], None], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("break_it", "invariant", "says"), BREAKS, ids=lambda p: getattr(
-    p, "__name__", ""))  # fmt: skip
+@pytest.mark.parametrize(
+    ("break_it", "invariant", "says"), BREAKS, ids=lambda p: getattr(p, "__name__", "")
+)
 def test_each_break_is_found(break_it: Callable[[Graph], None], invariant: int, says: str) -> None:
     graph = example()
     verify(graph)

@@ -26,9 +26,13 @@ def to_ng(value: Any) -> Any:
     return ng.tensor(value) if isinstance(value, np.ndarray) else value
 
 
-def outcome(convert: Callable[[Any], Any], call: Callable[..., Any], inputs: list[Any],
-            parameters: list[tuple[str, Any]],
-            first_only: bool = False) -> dict[str, np.ndarray]:  # fmt: skip
+def outcome(
+    convert: Callable[[Any], Any],
+    call: Callable[..., Any],
+    inputs: list[Any],
+    parameters: list[tuple[str, Any]],
+    first_only: bool = False,
+) -> dict[str, np.ndarray]:
     """Output, and the gradients of a fixed weighting of it, by name."""
     values = [convert(v) for v in inputs]
     for value in values[:1] if first_only else values:

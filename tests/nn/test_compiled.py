@@ -22,9 +22,13 @@ def traces(function: Any) -> int:
 def network(n: Any) -> Any:
     # No bias before a normalization: its gradient is rounding noise, which Adam would blow up.
     return n.Sequential(
-        n.Conv2d(3, 4, 3, bias=False), n.BatchNorm2d(4), n.ReLU(), n.MaxPool2d(2), n.Flatten(),
+        n.Conv2d(3, 4, 3, bias=False),
+        n.BatchNorm2d(4),
+        n.ReLU(),
+        n.MaxPool2d(2),
+        n.Flatten(),
         n.Linear(4, 4),
-    )  # fmt: skip
+    )
 
 
 def step_of(framework: Any, model: Any, optimizer: Any) -> Any:
@@ -56,8 +60,9 @@ def test_a_compiled_step_moves_all_state_that_the_user_sees() -> None:
     state = first.state_dict()["state"]
     assert float(state[0]["step"]) == 6
     wanted = other.state_dict()["state"]
-    np.testing.assert_allclose(state[0]["exp_avg"].numpy(), wanted[0]["exp_avg"].numpy(),
-                               rtol=1e-3, atol=1e-5)  # fmt: skip
+    np.testing.assert_allclose(
+        state[0]["exp_avg"].numpy(), wanted[0]["exp_avg"].numpy(), rtol=1e-3, atol=1e-5
+    )
     assert traces(step) == 1
 
 
@@ -163,6 +168,10 @@ def test_two_players_take_turns() -> None:
 def test_modules_give_paths_and_names_to_the_graph() -> None:
     model = network(nn)
     graph = ng.trace(model, X[0])
-    assert [s.name for s in graph.states][:4] == ["0.weight", "1.num_batches_tracked", "1.weight",
-                                                  "1.bias"]  # fmt: skip
+    assert [s.name for s in graph.states][:4] == [
+        "0.weight",
+        "1.num_batches_tracked",
+        "1.weight",
+        "1.bias",
+    ]
     assert {n.origin.module for n in graph.nodes} >= {"0", "1", "3", "5"}

@@ -25,12 +25,17 @@ MASK[:, 0] = True  # a row without any key is NaN
 CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("scaled_dot_product_attention", [x(2, 3, 4, 6), x(2, 3, 5, 6), x(2, 3, 5, 7)], {}),
     ("scaled_dot_product_attention", [x(2, 4, 6), x(2, 4, 6), x(2, 4, 6)], {"is_causal": True}),
-    ("scaled_dot_product_attention", [x(2, 4, 6), x(2, 5, 6), x(2, 5, 6)],
-     {"attn_mask": MASK, "scale": 0.3}),
-    ("scaled_dot_product_attention", [x(2, 4, 6), x(2, 5, 6), x(2, 5, 6)],
-     {"attn_mask": x(4, 5)}),
-    ("scaled_dot_product_attention", [x(2, 4, 3, 6), x(2, 2, 5, 6), x(2, 2, 5, 6)],
-     {"enable_gqa": True}),
+    (
+        "scaled_dot_product_attention",
+        [x(2, 4, 6), x(2, 5, 6), x(2, 5, 6)],
+        {"attn_mask": MASK, "scale": 0.3},
+    ),
+    ("scaled_dot_product_attention", [x(2, 4, 6), x(2, 5, 6), x(2, 5, 6)], {"attn_mask": x(4, 5)}),
+    (
+        "scaled_dot_product_attention",
+        [x(2, 4, 3, 6), x(2, 2, 5, 6), x(2, 2, 5, 6)],
+        {"enable_gqa": True},
+    ),
     ("pad", [x(2, 3, 4)], {"pad": (1, 2)}),
     ("pad", [x(2, 3, 4)], {"pad": (1, 2, 0, 3), "value": 1.5}),
     ("pad", [x(2, 3, 5)], {"pad": (-1, 2, 1, -1)}),
@@ -48,11 +53,14 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("linear", [x(2, 3, 4), x(5, 4), x(5)], {}),
     ("mse_loss", [x(3, 4), x(3, 4)], {"weight": np.abs(x(3, 4))}),
     ("mse_loss", [x(3, 4), x(3, 4)], {"size_average": False}),
-    ("binary_cross_entropy_with_logits", [x(3, 4), RNG.uniform(0, 1, (3, 4))],
-     {"weight": np.abs(x(4)), "pos_weight": np.abs(x(4))}),
+    (
+        "binary_cross_entropy_with_logits",
+        [x(3, 4), RNG.uniform(0, 1, (3, 4))],
+        {"weight": np.abs(x(4)), "pos_weight": np.abs(x(4))},
+    ),
     ("dropout", [x(3, 4)], {"training": False}),
     ("batch_norm", [x(4, 3), np.zeros(3), np.ones(3)], {}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -48,10 +48,17 @@ def test_fills(name: str, options: dict[str, Any], shape: tuple[int, ...]) -> No
 
 
 LAYERS: list[tuple[str, tuple[Any, ...]]] = [
-    ("Linear", (100, 200)), ("Conv1d", (30, 40, 5)), ("Conv2d", (30, 40, 3)),
-    ("ConvTranspose2d", (30, 40, 3)), ("Embedding", (100, 50)), ("Bilinear", (20, 30, 40)),
-    ("BatchNorm2d", (10,)), ("LayerNorm", (10,)), ("GroupNorm", (2, 10)), ("PReLU", (4,)),
-]  # fmt: skip
+    ("Linear", (100, 200)),
+    ("Conv1d", (30, 40, 5)),
+    ("Conv2d", (30, 40, 3)),
+    ("ConvTranspose2d", (30, 40, 3)),
+    ("Embedding", (100, 50)),
+    ("Bilinear", (20, 30, 40)),
+    ("BatchNorm2d", (10,)),
+    ("LayerNorm", (10,)),
+    ("GroupNorm", (2, 10)),
+    ("PReLU", (4,)),
+]
 
 
 @pytest.mark.parametrize(("name", "args"), LAYERS)
@@ -76,9 +83,13 @@ def test_a_padding_row_starts_at_zero() -> None:
 
 def test_fixed_fills() -> None:
     for name, shape, options in (
-        ("ones_", (2, 3), {}), ("zeros_", (2, 3), {}), ("constant_", (2, 3), {"val": 0.3}),
-        ("eye_", (3, 5), {}), ("dirac_", (6, 2, 3, 3), {"groups": 2}), ("dirac_", (4, 4, 3), {}),
-    ):  # fmt: skip
+        ("ones_", (2, 3), {}),
+        ("zeros_", (2, 3), {}),
+        ("constant_", (2, 3), {"val": 0.3}),
+        ("eye_", (3, 5), {}),
+        ("dirac_", (6, 2, 3, 3), {"groups": 2}),
+        ("dirac_", (4, 4, 3), {}),
+    ):
         ours = getattr(init, name)(ng.empty(shape), **options).numpy()
         theirs = getattr(torch.nn.init, name)(torch.empty(shape), **options).numpy()
         np.testing.assert_array_equal(ours, theirs)

@@ -144,7 +144,7 @@ ERRORS = [
     (lambda m, f: f.nn.MSELoss(reduction="some")(f.zeros(2), f.zeros(2)), ValueError),
     (lambda m, f: f.nn.BCEWithLogitsLoss()(f.zeros(2), f.zeros(3)), ValueError),
     (lambda m, f: f.nn.Parameter(f.zeros(2, dtype=f.int64)), RuntimeError),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("position", range(len(ERRORS)))
@@ -361,8 +361,9 @@ def test_copies_share_nothing_but_keep_ties(model: Any) -> None:
     twin = copy.deepcopy(model)
     assert twin.first is twin.block.tied
     assert twin.first.weight is not model.first.weight
-    assert not np.shares_memory(twin.first.weight.detach().numpy(),
-                                model.first.weight.detach().numpy())  # fmt: skip
+    assert not np.shares_memory(
+        twin.first.weight.detach().numpy(), model.first.weight.detach().numpy()
+    )
     assert not twin.block.shift.requires_grad
     x = ng.randn(4, 3)
     np.testing.assert_array_equal(model(x).detach().numpy(), twin(x).detach().numpy())
@@ -412,7 +413,14 @@ def test_lists_and_dicts_of_parameters() -> None:
         named = f.nn.ParameterDict({"a": f.ones(2)})
         named["b"] = f.nn.Parameter(f.ones(1))
         names = [n for n, _ in values.named_parameters()]
-        return [names, list(values.state_dict()), [p.requires_grad for p in values], len(values),
-                list(named.state_dict()), list(named.keys()), "a" in named]  # fmt: skip
+        return [
+            names,
+            list(values.state_dict()),
+            [p.requires_grad for p in values],
+            len(values),
+            list(named.state_dict()),
+            list(named.keys()),
+            "a" in named,
+        ]
 
     assert run(ng) == run(torch)

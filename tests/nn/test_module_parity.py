@@ -40,13 +40,21 @@ LAYERS: list[tuple[str, tuple[Any, ...], dict[str, Any], list[np.ndarray]]] = [
     ("Conv1d", (4, 6, 3), {"stride": 2, "padding": 1}, [x(2, 4, 9)]),
     ("Conv1d", (4, 6, 3), {"padding": "same", "dilation": 2}, [x(4, 9)]),
     ("Conv2d", (4, 6, 3), {}, [x(2, 4, 7, 8)]),
-    ("Conv2d", (4, 6, (3, 2)), {"stride": (2, 1), "padding": (1, 0), "groups": 2, "bias": False},
-     [x(2, 4, 7, 8)]),
+    (
+        "Conv2d",
+        (4, 6, (3, 2)),
+        {"stride": (2, 1), "padding": (1, 0), "groups": 2, "bias": False},
+        [x(2, 4, 7, 8)],
+    ),
     ("Conv2d", (4, 4, 3), {"padding": "same", "groups": 4}, [x(4, 7, 8)]),
     ("Conv2d", (2, 3, 3), {"padding": 1, "padding_mode": "reflect"}, [x(2, 2, 5, 6)]),
     ("Conv2d", (2, 3, 3), {"padding": (1, 2), "padding_mode": "replicate"}, [x(2, 2, 5, 6)]),
-    ("Conv2d", (2, 3, 3), {"padding": 2, "padding_mode": "circular", "dilation": 2},
-     [x(2, 2, 5, 6)]),
+    (
+        "Conv2d",
+        (2, 3, 3),
+        {"padding": 2, "padding_mode": "circular", "dilation": 2},
+        [x(2, 2, 5, 6)],
+    ),
     ("Conv3d", (2, 3, 2), {"padding": 1, "stride": 2}, [x(2, 2, 4, 5, 6)]),
     ("ConvTranspose1d", (4, 3, 3), {"stride": 2, "output_padding": 1}, [x(2, 4, 5)]),
     ("ConvTranspose2d", (4, 6, 3), {"stride": 2, "padding": 1, "groups": 2}, [x(2, 4, 4, 5)]),
@@ -149,7 +157,7 @@ LAYERS: list[tuple[str, tuple[Any, ...], dict[str, Any], list[np.ndarray]]] = [
     ("MarginRankingLoss", (0.3,), {}, [x(5), x(5), signs(5)]),
     ("HingeEmbeddingLoss", (), {}, [x(3, 4), signs(3, 4)]),
     ("TripletMarginLoss", (), {"swap": True}, [x(3, 4), x(3, 4), x(3, 4)]),
-]  # fmt: skip
+]
 
 
 # PyTorch has no gradient of these targets.

@@ -91,9 +91,9 @@ def test_half_precision_follows_float64(cls: type[Op]) -> None:
             narrow = retyped(sample, dtype)
             if narrow is None:
                 continue
-            exact = sample.op.eval(*(
-                a.astype(b.dtype) for a, b in zip(narrow.inputs, wide.inputs, strict=True)
-            ))  # fmt: skip
+            exact = sample.op.eval(
+                *(a.astype(b.dtype) for a, b in zip(narrow.inputs, wide.inputs, strict=True))
+            )
             got = sample.op.eval(*narrow.inputs)
             for g, e in zip(got, exact, strict=True):
                 assert_close(g, e.astype(g.dtype), f"{sample.op} as {dtype.name}")

@@ -28,8 +28,12 @@ def test_against_a_scalar_generator() -> None:
     def block(counter: list[int], key: list[int]) -> list[int]:
         for _ in range(10):
             a, b = 0xD2511F53 * counter[0], 0xCD9E8D57 * counter[2]
-            counter = [(b >> 32) ^ counter[1] ^ key[0], b % 2**32,
-                       (a >> 32) ^ counter[3] ^ key[1], a % 2**32]  # fmt: skip
+            counter = [
+                (b >> 32) ^ counter[1] ^ key[0],
+                b % 2**32,
+                (a >> 32) ^ counter[3] ^ key[1],
+                a % 2**32,
+            ]
             key = [(key[0] + 0x9E3779B9) % 2**32, (key[1] + 0xBB67AE85) % 2**32]
         return counter
 

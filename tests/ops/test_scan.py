@@ -76,8 +76,11 @@ def test_recurrent_cell(backwards: bool) -> None:
     """The carry before each step is read from the stacked results."""
     cell = body(rnn, (BATCH, HIDDEN), (HIDDEN, INPUT), (HIDDEN, HIDDEN), (BATCH, INPUT))
     op = Scan(cell, 1, 2, TIME, backwards)
-    inputs = [RNG.standard_normal((BATCH, HIDDEN)), *weights(1),
-              RNG.standard_normal((TIME, BATCH, INPUT))]  # fmt: skip
+    inputs = [
+        RNG.standard_normal((BATCH, HIDDEN)),
+        *weights(1),
+        RNG.standard_normal((TIME, BATCH, INPUT)),
+    ]
     compare(op, inputs, lambda *ts: torch_rnn(*ts, backwards))
     graph = gradient_graph(forward_graph(_sample(op, inputs)))
     assert sum(isinstance(n.op, Scan) for n in graph.nodes) == 2  # no second forward loop
@@ -88,8 +91,11 @@ def test_long_short_term_memory(backwards: bool) -> None:
     """The cell state is in no result: a second forward loop saves it."""
     shapes = ((BATCH, HIDDEN), (BATCH, HIDDEN), (4 * HIDDEN, INPUT), (4 * HIDDEN, HIDDEN))
     op = Scan(body(lstm, *shapes, (BATCH, INPUT)), 2, 2, TIME, backwards)
-    inputs = [*(RNG.standard_normal((BATCH, HIDDEN)) for _ in range(2)), *weights(4),
-              RNG.standard_normal((TIME, BATCH, INPUT))]  # fmt: skip
+    inputs = [
+        *(RNG.standard_normal((BATCH, HIDDEN)) for _ in range(2)),
+        *weights(4),
+        RNG.standard_normal((TIME, BATCH, INPUT)),
+    ]
     compare(op, inputs, lambda *ts: torch_lstm(*ts, backwards))
 
 
@@ -102,8 +108,9 @@ def test_gradient_of_only_one_output() -> None:
         _, stacked = ops.scan(cell, values[:1], values[1:3], values[3:], 3)
         graph.add_output(ops.sum(stacked))
     x = np.asarray([1.0, 2.0, 4.0])
-    found = evaluate(gradient_graph(graph), [np.float64(3), np.float64(2), np.float64(7), x,
-                                             np.asarray(1.0)])  # fmt: skip
+    found = evaluate(
+        gradient_graph(graph), [np.float64(3), np.float64(2), np.float64(7), x, np.asarray(1.0)]
+    )
     # sum = h x0 + h w x1 + h w**2 x2
     np.testing.assert_allclose(found[0], 1 + 2 * 2 + 4 * 4)
     np.testing.assert_allclose(found[1], 3 * 2 + 3 * 2 * 2 * 4)

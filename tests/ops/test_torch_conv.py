@@ -15,8 +15,10 @@ from nngraph.ops.window.conv import Conv, ConvInputGrad, ConvWeightGrad, conv
 from tests.support.graphs import run_with_gradients
 
 TORCH_CONV: dict[int, Callable[..., torch.Tensor]] = {
-    1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d,
-}  # fmt: skip
+    1: torch.conv1d,
+    2: torch.conv2d,
+    3: torch.conv3d,
+}
 # x, w, stride, padding, dilation, groups
 CASES = [
     ((2, 3, 9), (4, 3, 3), (2,), ((1, 1),), (1,), 1),
@@ -35,8 +37,9 @@ CASES = [
 KINDS = [(np.float64, 1e-11), (np.float32, 2e-4)]
 
 
-def torch_conv(x: torch.Tensor, w: torch.Tensor, stride: Any, padding: Any, dilation: Any,
-               groups: int) -> torch.Tensor:  # fmt: skip
+def torch_conv(
+    x: torch.Tensor, w: torch.Tensor, stride: Any, padding: Any, dilation: Any, groups: int
+) -> torch.Tensor:
     flat = [p for pair in reversed(padding) for p in pair]
     padded = torch.nn.functional.pad(x, flat)
     return TORCH_CONV[len(stride)](padded, w, None, stride, 0, dilation, groups)

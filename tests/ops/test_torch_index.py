@@ -32,8 +32,11 @@ def check(build: Any, wanted: torch.Tensor, inputs: Any, leaves: Any, tolerance:
     np.testing.assert_allclose(y, wanted.detach(), atol=tolerance, rtol=tolerance)
     for ours, theirs in zip(found, grads, strict=True):
         np.testing.assert_allclose(
-            ours, theirs, atol=tolerance, rtol=tolerance  # type: ignore[arg-type]
-        )  # fmt: skip
+            ours,
+            theirs,
+            atol=tolerance,
+            rtol=tolerance,  # type: ignore[arg-type]
+        )
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), KINDS)
@@ -57,8 +60,13 @@ def test_scatter_slices(reduction: str, axis: int, dtype: Any, tolerance: float)
     tx, tu = (torch.tensor(a, requires_grad=True) for a in (x, u))
     wide = torch.tensor(i).reshape((5, 1) if axis == 0 else (1, 5)).expand(shape)
     wanted = tx.scatter_reduce(axis, wide, tu, TORCH[reduction])
-    check(lambda a, b: scatter_slices(a, constant(i, a), b, axis, reduction), wanted, (x, u),
-          (tx, tu), tolerance)  # fmt: skip
+    check(
+        lambda a, b: scatter_slices(a, constant(i, a), b, axis, reduction),
+        wanted,
+        (x, u),
+        (tx, tu),
+        tolerance,
+    )
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), KINDS)
@@ -74,12 +82,25 @@ def test_gather_and_scatter_elements(reduction: str, dtype: Any, tolerance: floa
         u = rng.integers(-2, 3, i.shape).astype(dtype)
         tx, tu = (torch.tensor(a, requires_grad=True) for a in (x, u))
         ti = torch.tensor(i)
-        wanted = (tx.scatter(axis, ti, tu) if reduction == "none"
-                  else tx.scatter_reduce(axis, ti, tu, TORCH[reduction]))  # fmt: skip
-        check(lambda a, b, i=i, axis=axis: scatter_elements(a, constant(i, a), b, axis, reduction),
-              wanted, (x, u), (tx, tu), tolerance)  # fmt: skip
-        check(lambda a, i=i, axis=axis: gather_elements(a, constant(i, a), axis),
-              torch.gather(tx, axis, ti), (x,), (tx,), tolerance)  # fmt: skip
+        wanted = (
+            tx.scatter(axis, ti, tu)
+            if reduction == "none"
+            else tx.scatter_reduce(axis, ti, tu, TORCH[reduction])
+        )
+        check(
+            lambda a, b, i=i, axis=axis: scatter_elements(a, constant(i, a), b, axis, reduction),
+            wanted,
+            (x, u),
+            (tx, tu),
+            tolerance,
+        )
+        check(
+            lambda a, i=i, axis=axis: gather_elements(a, constant(i, a), axis),
+            torch.gather(tx, axis, ti),
+            (x,),
+            (tx,),
+            tolerance,
+        )
 
 
 def test_the_last_of_repeated_writes_wins() -> None:

@@ -12,8 +12,14 @@ from tests.support.oracle import compare
 
 RNG = np.random.default_rng(0)
 BATCHES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
-    ((), ()), ((5,), ()), ((), (5,)), ((2, 1), (1, 3)), ((4,), (2, 1)), ((0,), ()), ((2, 3), (3,)),
-]  # fmt: skip
+    ((), ()),
+    ((5,), ()),
+    ((), (5,)),
+    ((2, 1), (1, 3)),
+    ((4,), (2, 1)),
+    ((0,), ()),
+    ((2, 3), (3,)),
+]
 
 
 @pytest.mark.parametrize("transposed", [(False, False), (False, True), (True, False), (True, True)])

@@ -36,8 +36,10 @@ def test_cross_entropy(shape: Any, reduction: str, smoothing: float, dtype: Any)
     for ignored in (-100, 1):
         op = CrossEntropy(ignored, smoothing, reduction)
         keywords: Any = {
-            "ignore_index": ignored, "label_smoothing": smoothing, "reduction": reduction,
-        }  # fmt: skip
+            "ignore_index": ignored,
+            "label_smoothing": smoothing,
+            "reduction": reduction,
+        }
         compare(op, (x, target), lambda a, t, k=keywords: F.cross_entropy(a, t, **k))
         c = np.random.default_rng(1).standard_normal(op.eval(x, target)[0].shape).astype(dtype)
         tx = torch.tensor(x, requires_grad=True)
@@ -45,13 +47,17 @@ def test_cross_entropy(shape: Any, reduction: str, smoothing: float, dtype: Any)
         (wanted,) = torch.autograd.grad(loss, tx, torch.tensor(c))
         (y,), (found, _) = run_with_gradients(
             lambda a, t, w, i=ignored: cross_entropy(a, t, w, i, smoothing, reduction),
-            (x, target, weight), (c,),
-        )  # fmt: skip
+            (x, target, weight),
+            (c,),
+        )
         tolerance = 1e-11 if dtype is np.float64 else 1e-5
         np.testing.assert_allclose(y, loss.detach(), rtol=tolerance, atol=tolerance)
         np.testing.assert_allclose(
-            found, wanted, rtol=tolerance, atol=tolerance  # type: ignore[arg-type]
-        )  # fmt: skip
+            found,
+            wanted,
+            rtol=tolerance,
+            atol=tolerance,  # type: ignore[arg-type]
+        )
 
 
 def test_all_targets_ignored() -> None:

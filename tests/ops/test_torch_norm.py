@@ -45,8 +45,10 @@ def test_softmax_of_special_values(dtype: Any) -> None:
 
 
 ACTIVATIONS: list[tuple[Any, Callable[..., Any]]] = [
-    (Silu(), F.silu), (Gelu(), F.gelu), (Gelu("tanh"), lambda v: F.gelu(v, approximate="tanh")),
-]  # fmt: skip
+    (Silu(), F.silu),
+    (Gelu(), F.gelu),
+    (Gelu("tanh"), lambda v: F.gelu(v, approximate="tanh")),
+]
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -88,9 +90,12 @@ def test_batch_norm(shape: Any, dtype: Any) -> None:
         return y, x.mean(axes), x.var(axes, correction=0)
 
     compare(BatchNormTraining(1e-3), (x, weight, bias), training)
-    compare(BatchNormInference(1e-3), (x, weight, bias, mean, mean**2 + dtype(0.5)),
-            lambda x, w, b, m, v: F.batch_norm(x, m.detach(), v.detach(), w, b, eps=1e-3),
-            gradient=False)  # fmt: skip
+    compare(
+        BatchNormInference(1e-3),
+        (x, weight, bias, mean, mean**2 + dtype(0.5)),
+        lambda x, w, b, m, v: F.batch_norm(x, m.detach(), v.detach(), w, b, eps=1e-3),
+        gradient=False,
+    )
 
 
 def test_inference_gradients() -> None:

@@ -36,7 +36,7 @@ SCHEDULES: dict[str, Callable[[Any, Any], Any]] = {
     "ChainedScheduler": lambda s, o: s.ChainedScheduler(
         [s.ConstantLR(o, 0.5, 3), s.ExponentialLR(o, 0.9)]
     ),
-}  # fmt: skip
+}
 
 
 def optimizer(framework: Any) -> Any:
@@ -50,8 +50,13 @@ def rates(framework: Any, make: Callable[[Any, Any], Any], steps: int = 16) -> l
     schedule = make(framework.optim.lr_scheduler, o)
     for _ in range(steps):
         o.step()
-        found.append((schedule.get_last_lr(), [g["lr"] for g in o.param_groups],
-                      [g["momentum"] for g in o.param_groups]))  # fmt: skip
+        found.append(
+            (
+                schedule.get_last_lr(),
+                [g["lr"] for g in o.param_groups],
+                [g["momentum"] for g in o.param_groups],
+            )
+        )
         schedule.step()
     return found
 
@@ -97,9 +102,15 @@ def test_a_plateau_lowers_the_rate(mode: str, threshold_mode: str) -> None:
     def run(framework: Any) -> list[Any]:
         o = optimizer(framework)
         schedule = framework.optim.lr_scheduler.ReduceLROnPlateau(
-            o, mode, 0.5, patience=1, threshold=0.05, threshold_mode=threshold_mode, cooldown=1,
+            o,
+            mode,
+            0.5,
+            patience=1,
+            threshold=0.05,
+            threshold_mode=threshold_mode,
+            cooldown=1,
             min_lr=[0.01, 0.02],
-        )  # fmt: skip
+        )
         found = []
         for metric in metrics:
             schedule.step(framework.tensor(metric))

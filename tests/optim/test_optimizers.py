@@ -42,8 +42,9 @@ X = np.random.default_rng(2).standard_normal((STEPS, 5, 3))
 class Run:
     """Parameters of a small model, its optimizer, and one training step, in either framework."""
 
-    def __init__(self, framework: Any, name: str, options: dict[str, Any],
-                 dtype: str = "float64") -> None:  # fmt: skip
+    def __init__(
+        self, framework: Any, name: str, options: dict[str, Any], dtype: str = "float64"
+    ) -> None:
         self.framework = framework
         self.params = [framework.nn.Parameter(framework.tensor(a.astype(dtype))) for a in START]
         self.optimizer = getattr(framework.optim, name)(self.params, **options)
@@ -114,8 +115,9 @@ def test_float32_trajectories_are_pytorchs(name: str, options: dict[str, Any]) -
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
 @pytest.mark.parametrize(("name", "options"), CASES, ids=NAMES)
-def test_state_of_pytorchs_optimizers_loads(name: str, options: dict[str, Any],
-                                            compiled: bool) -> None:  # fmt: skip
+def test_state_of_pytorchs_optimizers_loads(
+    name: str, options: dict[str, Any], compiled: bool
+) -> None:
     theirs = Run(torch, name, options)
     theirs.run(7)
     ours = Run(ng, name, options)
@@ -329,11 +331,16 @@ ERRORS = [
     (f"f.optim.SGD([{P}], lr=0.1).add_param_group({{'params': {{{P}}}}})", TypeError),
     (f"f.optim.SGD([('a', {P}), {P}], lr=0.1)", ValueError),
     (f"(lambda p: f.optim.SGD([{{'params': [p]}}, {{'params': [p]}}], lr=0.1))({P})", ValueError),
-    (f"f.optim.SGD([{P}], lr=0.1).load_state_dict({{'state': {{}}, 'param_groups': []}})",
-     ValueError),
-    (f"f.optim.SGD([{P}], lr=0.1).load_state_dict("
-     "{'state': {}, 'param_groups': [{'params': [0, 1]}]})", ValueError),
-]  # fmt: skip
+    (
+        f"f.optim.SGD([{P}], lr=0.1).load_state_dict({{'state': {{}}, 'param_groups': []}})",
+        ValueError,
+    ),
+    (
+        f"f.optim.SGD([{P}], lr=0.1).load_state_dict("
+        "{'state': {}, 'param_groups': [{'params': [0, 1]}]})",
+        ValueError,
+    ),
+]
 
 
 @pytest.mark.parametrize(("code", "kind"), ERRORS)

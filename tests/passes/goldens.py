@@ -65,18 +65,23 @@ def twice(op: str, dtype: str, a: object, b: object) -> str:
 
 def once(op: str, dtype: str, value: object) -> str:
     d = dtype
-    return (f"x {d}[2]; 0 {d}[] = full() {{value={value}, dtype={d}, shape=()}}; "
-            f"y {d}[2] = {op}(%x, %0); > %y")  # fmt: skip
+    return (
+        f"x {d}[2]; 0 {d}[] = full() {{value={value}, dtype={d}, shape=()}}; "
+        f"y {d}[2] = {op}(%x, %0); > %y"
+    )
 
 
 WHERE = "c bool[2]; x f32[2]; w f32[2]; "
-DOUBLE_T = ("x f32[2,3,4]; a f32[4,2,3] = transpose(%x) {perm=(2, 0, 1)}; "
-            "y f32[3,4,2] = transpose(%a) {perm=(2, 0, 1)}; > %y")  # fmt: skip
+DOUBLE_T = (
+    "x f32[2,3,4]; a f32[4,2,3] = transpose(%x) {perm=(2, 0, 1)}; "
+    "y f32[3,4,2] = transpose(%a) {perm=(2, 0, 1)}; > %y"
+)
 PRODUCT = "a f32[2,3]; b f32[3,4]; "
 FLAGS = "{transpose_a=%s, transpose_b=%s}"
 NO, A, B, AB = (FLAGS % (a, b) for b in ("false", "true") for a in ("false", "true"))
 SLICE = "{starts=(%s,), sizes=(%s,), steps=(%s,)}"
 
+# fmt: off
 _FIRES: list[tuple[str, str, str]] = [
     ("copy(x) = x", unary("copy"), same()),
     ("neg(neg(x)) = x", nested("neg"), same()),
@@ -239,10 +244,12 @@ _FIRES: list[tuple[str, str, str]] = [
      "y f32[3] = sum(%b) {axes=(1,), keepdims=false}; > %y",
      "x f32[3,1]; 0 f32[] = full() {value=4, dtype=f32, shape=()}; "
      "1 f32[3,1] = mul(%x, %0); y f32[3] = reshape(%1) {shape=(3,)}; > %y"),
-]  # fmt: skip
+]
+# fmt: on
 
 WHOLE = "for floats it fails at"
 # An empty reason: the pattern does not even match.
+# fmt: off
 _REFUSES: list[tuple[str, str, str]] = [
     ("copy(x) = x", unary("neg"), ""),
     ("neg(neg(x)) = x", "x f32[2]; a f32[2] = neg(%x); y f32[2] = abs(%a); > %y", ""),
@@ -387,7 +394,8 @@ _REFUSES: list[tuple[str, str, str]] = [
     ("sum(broadcast(x)) = n * x",
      "x f32[3]; b f32[2,3] = broadcast_to(%x) {shape=(2, 3)}; "
      "y f32[2] = sum(%b) {axes=(1,), keepdims=false}; > %y", "did not make"),
-]  # fmt: skip
+]
+# fmt: on
 
 
 def _text(short: str) -> str:

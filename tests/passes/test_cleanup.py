@@ -26,8 +26,12 @@ def check(step: Pass, before: str, after: str, changes: int) -> None:
 
 
 def test_dead_chains_go_and_parameters_stay() -> None:
-    check(DeadCode(), "x f32[2]; w f32[2]; a f32[2] = neg(%w); b f32[2] = abs(%a); > %x",
-          "x f32[2]; w f32[2]; > %x", 2)  # fmt: skip
+    check(
+        DeadCode(),
+        "x f32[2]; w f32[2]; a f32[2] = neg(%w); b f32[2] = abs(%a); > %x",
+        "x f32[2]; w f32[2]; > %x",
+        2,
+    )
 
 
 def test_nodes_with_one_read_output_stay() -> None:
@@ -45,10 +49,13 @@ def test_values_of_states_are_not_dead() -> None:
 
 
 def test_equal_nodes_become_one() -> None:
-    check(CommonSubexpressions(),
-          "x f32[2]; w f32[2]; a f32[2] = add(%x, %w); b f32[2] = add(%w, %x); "
-          "p f32[2] = neg(%a); q f32[2] = neg(%b); > %p %q",
-          "x f32[2]; w f32[2]; a f32[2] = add(%x, %w); p f32[2] = neg(%a); > %p %p", 2)  # fmt: skip
+    check(
+        CommonSubexpressions(),
+        "x f32[2]; w f32[2]; a f32[2] = add(%x, %w); b f32[2] = add(%w, %x); "
+        "p f32[2] = neg(%a); q f32[2] = neg(%b); > %p %q",
+        "x f32[2]; w f32[2]; a f32[2] = add(%x, %w); p f32[2] = neg(%a); > %p %p",
+        2,
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,9 +74,12 @@ def test_nodes_that_differ_stay_apart(text: str) -> None:
 
 
 def test_nan_constants_are_one() -> None:
-    check(CommonSubexpressions(),
-          c("nan") + "; d f32[] = full() {value=nan, dtype=f32, shape=()}; > %c %d",
-          c("nan") + "; > %c %c", 1)  # fmt: skip
+    check(
+        CommonSubexpressions(),
+        c("nan") + "; d f32[] = full() {value=nan, dtype=f32, shape=()}; > %c %d",
+        c("nan") + "; > %c %c",
+        1,
+    )
 
 
 def bits(name: str, state: str) -> str:
@@ -89,31 +99,46 @@ def two(value: object) -> str:
 
 def test_one_number_stays_one_number_whatever_the_shape() -> None:
     huge = "shape=(1000000, 1000000)"
-    graph = graph_of(g(f"a f32[1000000,1000000] = full() {{value=2.0, dtype=f32, {huge}}}; "
-                       "b f32[1000000,1000000] = mul(%a, %a); > %b"))  # fmt: skip
+    graph = graph_of(
+        g(
+            f"a f32[1000000,1000000] = full() {{value=2.0, dtype=f32, {huge}}}; "
+            "b f32[1000000,1000000] = mul(%a, %a); > %b"
+        )
+    )
     assert Fold().run(graph, Context()) == 1
     DeadCode().run(graph, Context())
-    assert text_of(graph) == g(f"b f32[1000000,1000000] = full() "
-                               f"{{value=4.0, dtype=f32, {huge}}}; > %b")  # fmt: skip
+    assert text_of(graph) == g(
+        f"b f32[1000000,1000000] = full() {{value=4.0, dtype=f32, {huge}}}; > %b"
+    )
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
         (c(2.0) + "; y f32[2] = broadcast_to(%c) {shape=(2,)}; > %y", two(2.0)),
-        (c(2) + "; y i32[] = cast(%c) {dtype=i32}; > %y",
-         "y i32[] = full() {value=2, dtype=i32, shape=()}; > %y"),
-        ("a i64[3] = iota() {dtype=i64, shape=(3,), axis=0}; y i64[3] = mul(%a, %a); > %y",
-         "y i64[3] = constant() {literal=i64[3][0,1,4]}; > %y"),
-        ("a f32[4] = constant() {literal=f32[4][1.0,1.0,1.0,1.0]}; > %a",
-         "a f32[4] = full() {value=1.0, dtype=f32, shape=(4,)}; > %a"),
-        ("a f32[n] = full() {value=1.0, dtype=f32, shape=(<n>,)}; y f32[n] = neg(%a); > %y",
-         "y f32[n] = full() {value=-1.0, dtype=f32, shape=(<n>,)}; > %y"),
-        ('a f32[2] = full() {value=1.0, dtype=f32, shape=(2,)}; '
-         'y f32[3] = pad(%a) {pads=((0, 1),), mode="constant", value=0.0}; > %y',
-         "y f32[3] = constant() {literal=f32[3][1.0,1.0,0.0]}; > %y"),
+        (
+            c(2) + "; y i32[] = cast(%c) {dtype=i32}; > %y",
+            "y i32[] = full() {value=2, dtype=i32, shape=()}; > %y",
+        ),
+        (
+            "a i64[3] = iota() {dtype=i64, shape=(3,), axis=0}; y i64[3] = mul(%a, %a); > %y",
+            "y i64[3] = constant() {literal=i64[3][0,1,4]}; > %y",
+        ),
+        (
+            "a f32[4] = constant() {literal=f32[4][1.0,1.0,1.0,1.0]}; > %a",
+            "a f32[4] = full() {value=1.0, dtype=f32, shape=(4,)}; > %a",
+        ),
+        (
+            "a f32[n] = full() {value=1.0, dtype=f32, shape=(<n>,)}; y f32[n] = neg(%a); > %y",
+            "y f32[n] = full() {value=-1.0, dtype=f32, shape=(<n>,)}; > %y",
+        ),
+        (
+            "a f32[2] = full() {value=1.0, dtype=f32, shape=(2,)}; "
+            'y f32[3] = pad(%a) {pads=((0, 1),), mode="constant", value=0.0}; > %y',
+            "y f32[3] = constant() {literal=f32[3][1.0,1.0,0.0]}; > %y",
+        ),
     ],
-)  # fmt: skip
+)
 def test_folding(before: str, after: str) -> None:
     graph = graph_of(g(before))
     assert Fold().run(graph, Context()) >= 1

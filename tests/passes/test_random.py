@@ -66,8 +66,10 @@ def test_pass_keeps_every_bit(name: str, graph: Graph, seed: int) -> None:
 @given(graph=graphs(), seed=st.integers(0, 1000))
 def test_weaker_rules_keep_finite_results_nearly(graph: Graph, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    arrays = [rng.uniform(1.0, 2.0, v.type.static_shape).astype(v.type.dtype.numpy)
-              for v in graph.parameters]  # fmt: skip
+    arrays = [
+        rng.uniform(1.0, 2.0, v.type.static_shape).astype(v.type.dtype.numpy)
+        for v in graph.parameters
+    ]
     before = evaluate(graph, arrays)
     changed = graph.clone()
     clean_up().run(changed, Context(strict=False))

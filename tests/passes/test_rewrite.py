@@ -52,8 +52,9 @@ def test_rules_that_undo_each_other_end_in_an_error() -> None:
 
 
 def test_new_nodes_carry_origin_transform_and_hint() -> None:
-    rule = Rule("neg = 0 - x", lambda x: node(ops.Neg, x),
-                lambda m: ops.sub(ops.scalar(-0.0, m.x), m.x))  # fmt: skip
+    rule = Rule(
+        "neg = 0 - x", lambda x: node(ops.Neg, x), lambda m: ops.sub(ops.scalar(-0.0, m.x), m.x)
+    )
     graph = chain(1)
     graph.outputs[0].hint = "y"
     Rewrite((rule,), "negate").run(graph, Context())
@@ -68,19 +69,29 @@ def test_replacements_of_another_type_are_refused() -> None:
 
 
 def test_patterns_match_in_either_order_and_repeated_variables_mean_one_value() -> None:
-    graph = graph_of(g("x f32[2]; w f32[2]; n f32[2] = neg(%x); a f32[2] = add(%n, %x); "
-                       "b f32[2] = add(%x, %n); d f32[2] = add(%n, %w); > %a %b %d"))  # fmt: skip
+    graph = graph_of(
+        g(
+            "x f32[2]; w f32[2]; n f32[2] = neg(%x); a f32[2] = add(%n, %x); "
+            "b f32[2] = add(%x, %n); d f32[2] = add(%n, %w); > %a %b %d"
+        )
+    )
     rule = Rule("x + (-x)", lambda x: node(ops.Add, x, node(ops.Neg, x)), lambda m: m.x)
     assert Rewrite((rule,)).run(graph, Context()) == 2
-    assert text_of(graph) == g("x f32[2]; w f32[2]; n f32[2] = neg(%x); d f32[2] = add(%n, %w); "
-                               "> %x %x %d")  # fmt: skip
+    assert text_of(graph) == g(
+        "x f32[2]; w f32[2]; n f32[2] = neg(%x); d f32[2] = add(%n, %w); > %x %x %d"
+    )
 
 
 def test_parts_are_named() -> None:
-    rule = Rule("r", lambda x: node(ops.Mul, splat(name="s"), node(ops.Neg, x, name="n")),
-                lambda m: m.x)  # fmt: skip
-    graph = graph_of(g("x f32[2]; c f32[] = full() {value=2.5, dtype=f32, shape=()}; "
-                       "n f32[2] = neg(%x); y f32[2] = mul(%n, %c); > %y"))  # fmt: skip
+    rule = Rule(
+        "r", lambda x: node(ops.Mul, splat(name="s"), node(ops.Neg, x, name="n")), lambda m: m.x
+    )
+    graph = graph_of(
+        g(
+            "x f32[2]; c f32[] = full() {value=2.5, dtype=f32, shape=()}; "
+            "n f32[2] = neg(%x); y f32[2] = mul(%n, %c); > %y"
+        )
+    )
     (match,) = rule.matches(list(graph.nodes)[-1])
     assert match.number("s") == 2.5 and match.op(ops.Neg, "n") == ops.Neg()
     assert match.result == tensor_type("f32", (2,))
@@ -89,8 +100,12 @@ def test_parts_are_named() -> None:
 
 
 def test_any_node_matches_once_for_each_fitting_input() -> None:
-    graph = graph_of(g("x f32[2]; a f32[2] = neg(%x); b f32[2] = neg(%x); "
-                       "y f32[2] = sub(%a, %b); z f32[2] = sub(%a, %a); > %y %z"))  # fmt: skip
+    graph = graph_of(
+        g(
+            "x f32[2]; a f32[2] = neg(%x); b f32[2] = neg(%x); "
+            "y f32[2] = sub(%a, %b); z f32[2] = sub(%a, %a); > %y %z"
+        )
+    )
     rule = Rule("r", lambda: any_node(ops.Sub, having=any_node(ops.Neg, name="n")), lambda m: m.n)
     _, _, y, z = graph.nodes
     assert len(list(rule.matches(y))) == 2 and len(list(rule.matches(z))) == 1

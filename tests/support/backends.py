@@ -71,8 +71,9 @@ def _add(job: Job, sample: Sample, name: str, gradients: bool) -> None:
         if not (gradients and wanted and floats):
             return
         seeds = [graph.add_input(v.type) for v in floats]
-        job.inputs += random_like([np.empty(v.type.static_shape, v.type.dtype.numpy)
-                                   for v in floats], 5)  # fmt: skip
+        job.inputs += random_like(
+            [np.empty(v.type.static_shape, v.type.dtype.numpy) for v in floats], 5
+        )
         (node,) = {v.producer for v in outputs}
         pairs = list(zip(floats, seeds, strict=True))
         for value, gradient in zip(wanted, reverse([node], pairs, wanted, add), strict=True):

@@ -123,8 +123,9 @@ def check_derivative(graph: Graph, arguments: Sequence[Array], note: str) -> Gra
     return gradients
 
 
-def _slope(graph: Graph, arguments: list[Array], position: int, direction: Array,
-           seeds: Sequence[Array]) -> float:  # fmt: skip
+def _slope(
+    graph: Graph, arguments: list[Array], position: int, direction: Array, seeds: Sequence[Array]
+) -> float:
     step = 1e-6
     ends = []
     for sign in (1, -1):

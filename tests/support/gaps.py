@@ -19,11 +19,7 @@ class Lack:
     why: str
 
 
-GAPS: dict[str, dict[str, Lack]] = {
-    "reference": {},
-    "onnx": {},
-    "tvm": {},
-}
+GAPS: dict[str, dict[str, Lack]] = {"reference": {}, "onnx": {}, "tvm": {}}
 
 
 def reason(backend: str, operator: str, dtypes: set[str]) -> str | None:
@@ -40,7 +36,7 @@ def reason(backend: str, operator: str, dtypes: set[str]) -> str | None:
 ROUGH: dict[str, dict[str, float]] = {
     # ONNX Runtime normalizes batches as x*scale + shift, as PyTorch does, and sums squares of rows
     # before it takes their mean off.
-    "onnx": {"a mean far larger than the deviation": 100.0},
+    "onnx": {"a mean far larger than the deviation": 100.0}
 }
 
 

@@ -33,8 +33,8 @@ def run(build: Build, inputs: Sequence[Array]) -> tuple[Array, ...]:
 
 
 def run_with_gradients(
-    build: Build, inputs: Sequence[Array], cotangents: Sequence[Array | None], twice: bool = False,
-) -> tuple[tuple[Array, ...], list[Array | None]]:  # fmt: skip
+    build: Build, inputs: Sequence[Array], cotangents: Sequence[Array | None], twice: bool = False
+) -> tuple[tuple[Array, ...], list[Array | None]]:
     """Outputs of ``build(*values)`` and the gradients of every floating point input.
 
     ``cotangents`` holds one array for each output, None where it takes no part. With ``twice`` the

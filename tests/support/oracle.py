@@ -14,8 +14,13 @@ from tests.support.contract import float_arrays, forward_graph, gradient_graph, 
 from tests.support.tolerances import assert_close
 
 
-def compare(op: Op, inputs: Sequence[Array], twin: Callable[..., Any], scale: float = 1.0,
-            gradient: bool = True) -> None:  # fmt: skip
+def compare(
+    op: Op,
+    inputs: Sequence[Array],
+    twin: Callable[..., Any],
+    scale: float = 1.0,
+    gradient: bool = True,
+) -> None:
     """Results and gradients agree with PyTorch's, NaN and infinities included."""
     sample = Sample(op, tuple(np.asarray(a) for a in inputs))
     graph = forward_graph(sample)

@@ -104,8 +104,19 @@ def _convert(draw: st.DrawFn, x: Value, values: list[Value]) -> Value:
     return ops.cast(ops.cast(whole, tensor_type(kind).dtype), x.type.dtype)
 
 
-STEPS: tuple[Step, ...] = (_unary, _with_number, _power, _binary, _extreme, _choice, _move, _move,
-                           _fold, _product, _convert)  # fmt: skip
+STEPS: tuple[Step, ...] = (
+    _unary,
+    _with_number,
+    _power,
+    _binary,
+    _extreme,
+    _choice,
+    _move,
+    _move,
+    _fold,
+    _product,
+    _convert,
+)
 
 
 def _broadcasts(a: Value, b: Value) -> bool:

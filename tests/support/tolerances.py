@@ -35,6 +35,9 @@ def assert_close(got: Any, wanted: Any, note: str = "", scale: float = 1.0) -> N
         return
     relative, absolute = BACKEND[dtype.name]
     np.testing.assert_allclose(
-        got.astype(np.float64), wanted.astype(np.float64), relative * scale, absolute * scale,
+        got.astype(np.float64),
+        wanted.astype(np.float64),
+        relative * scale,
+        absolute * scale,
         err_msg=note,
-    )  # fmt: skip
+    )

@@ -56,8 +56,13 @@ class Trainer:
         options: for ``ng.compile``.
     """
 
-    def __init__(self, backend: str | None, make: Callable[[Any, Any], Any],
-                 start: dict[str, Array], **options: Any) -> None:  # fmt: skip
+    def __init__(
+        self,
+        backend: str | None,
+        make: Callable[[Any, Any], Any],
+        start: dict[str, Array],
+        **options: Any,
+    ) -> None:
         self.backend = backend
         modules, optimizers = nn, optim
         if backend is None:

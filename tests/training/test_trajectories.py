@@ -78,9 +78,12 @@ def check(name: str, dtype: str, backend: str, oracle: Any, tolerance: str) -> N
     assert list(got) == list(after)
     for key, wanted in after.items():
         np.testing.assert_allclose(
-            got[key].astype(np.float64), wanted.astype(np.float64), rtol=relative, atol=absolute,
+            got[key].astype(np.float64),
+            wanted.astype(np.float64),
+            rtol=relative,
+            atol=absolute,
             err_msg=f"{name} on {backend}: {key}",
-        )  # fmt: skip
+        )
 
 
 @pytest.mark.parametrize("backend", ["reference", "onnx", "tvm"])

@@ -96,11 +96,16 @@ def emit_graph(graph: Graph, choices: Choices, name: str = "") -> OnnxArtifact:
     given = [value_info(names[v], v.type) for v in graph.parameters]
     results = [value_info(n, v.type) for n, v in zip(finals, values, strict=True)]
     return OnnxArtifact(
-        _model(writer, name or graph.name, given, results), tuple(groups["inputs"]),
-        tuple(groups["scalars"]), states, tuple(outputs),
-        tuple(v.type for v in graph.inputs), tuple(v.type for v in graph.scalars.values()),
-        tuple(s.input.type for s in graph.states), tuple(v.type for v in graph.outputs),
-    )  # fmt: skip
+        _model(writer, name or graph.name, given, results),
+        tuple(groups["inputs"]),
+        tuple(groups["scalars"]),
+        states,
+        tuple(outputs),
+        tuple(v.type for v in graph.inputs),
+        tuple(v.type for v in graph.scalars.values()),
+        tuple(s.input.type for s in graph.states),
+        tuple(v.type for v in graph.outputs),
+    )
 
 
 def _name_results(writer: Writer, sources: Sequence[str], finals: Sequence[str]) -> None:
@@ -142,13 +147,18 @@ def used_names(nodes: Iterable[onnx.NodeProto]) -> set[str]:
 
 
 def _model(
-    writer: Writer, name: str, inputs: Sequence[onnx.ValueInfoProto],
+    writer: Writer,
+    name: str,
+    inputs: Sequence[onnx.ValueInfoProto],
     outputs: Sequence[onnx.ValueInfoProto],
-) -> onnx.ModelProto:  # fmt: skip
+) -> onnx.ModelProto:
     used = used_names(writer.nodes)
     constants = [tensor_proto(a, n) for n, a in writer.initializers.items() if n in used]
     graph = helper.make_graph(writer.nodes, name, inputs, outputs, constants)
     return helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
-        producer_name="nngraph", producer_version=__version__,
-    )  # fmt: skip
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="nngraph",
+        producer_version=__version__,
+    )

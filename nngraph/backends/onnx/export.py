@@ -31,10 +31,15 @@ _STATES = ("safetensors", "initializers", "constants")
 
 
 def write_model(
-    graph: Graph, path: Path, *, states: Mapping[str, Array],
-    scalars: Mapping[str, float] | None = None, state: str = "safetensors",
-    target: Target | None = None, limit: int = PROTOBUF_LIMIT,
-) -> Path:  # fmt: skip
+    graph: Graph,
+    path: Path,
+    *,
+    states: Mapping[str, Array],
+    scalars: Mapping[str, float] | None = None,
+    state: str = "safetensors",
+    target: Target | None = None,
+    limit: int = PROTOBUF_LIMIT,
+) -> Path:
     """Compiles ``graph`` for ONNX and writes it; all files appear at once, complete, or not at all.
 
     The metadata entry ``nngraph.step`` holds JSON: ``batch`` (names of the inputs), ``scalars``
@@ -97,7 +102,7 @@ def _check_states(graph: Graph, states: Mapping[str, Array], state: str) -> None
 
 def _add_constants(
     model: onnx.ModelProto, artifact: OnnxArtifact, states: Mapping[str, Array], keep_inputs: bool
-) -> None:  # fmt: skip
+) -> None:
     used = used_names(model.graph.node)
     names = {name: label for label, name, _ in artifact.states}
     for name, label in names.items():
@@ -110,9 +115,12 @@ def _add_constants(
 
 
 def _metadata(
-    artifact: OnnxArtifact, names: Sequence[str], scalars: Mapping[str, float], state: str,
+    artifact: OnnxArtifact,
+    names: Sequence[str],
+    scalars: Mapping[str, float],
+    state: str,
     state_file: str | None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     rows = [] if state == "constants" else artifact.states
     entries = [
         {"input": given, "name": name} | ({"output": output} if output else {})

@@ -82,14 +82,27 @@ def _mask_pooled(match: Match) -> Value:
 
 
 FUSIONS = (
-    Rule("where(x <= 0, 0, max_pool_grad(x, dy)): mask dy",
-         lambda x, dy: node(ops.Where, node(ops.Le, x, splat(0.0), name="mask"), splat(0.0),
-                            node(ops.MaxPoolGrad, x, dy, name="spread")),
-         _mask_pooled, _masks_itself),
-    Rule("matmul(a, b) + bias",
-         lambda a, b, bias: node(ops.Add, node(ops.MatMul, a, b, name="product"), bias),
-         _matmul_with_bias, _bias_for_matmul),
-    Rule("conv(x, w) + bias",
-         lambda x, w, bias: node(ops.Add, node(ops.Conv, x, w, name="product"), bias),
-         _conv_with_bias, _bias_for_conv),
-)  # fmt: skip
+    Rule(
+        "where(x <= 0, 0, max_pool_grad(x, dy)): mask dy",
+        lambda x, dy: node(
+            ops.Where,
+            node(ops.Le, x, splat(0.0), name="mask"),
+            splat(0.0),
+            node(ops.MaxPoolGrad, x, dy, name="spread"),
+        ),
+        _mask_pooled,
+        _masks_itself,
+    ),
+    Rule(
+        "matmul(a, b) + bias",
+        lambda a, b, bias: node(ops.Add, node(ops.MatMul, a, b, name="product"), bias),
+        _matmul_with_bias,
+        _bias_for_matmul,
+    ),
+    Rule(
+        "conv(x, w) + bias",
+        lambda x, w, bias: node(ops.Add, node(ops.Conv, x, w, name="product"), bias),
+        _conv_with_bias,
+        _bias_for_conv,
+    ),
+)

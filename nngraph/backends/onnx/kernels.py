@@ -34,10 +34,16 @@ _EXTREME = f"{_FLOATS} i8 i32 i64 u8"
 _PAD = f"{_FLOATS} bf16 i8 i32 i64 u8 u32 u64 bool"
 
 _ROWS: tuple[tuple[str, str], ...] = (
-    (_FLOATS, "Exp Log Sqrt Reciprocal Sin Cos Tanh Sigmoid Floor Ceil Round Softmax LogSoftmax "
-     "Gemm BatchNormalization"),
-    (_F32, "Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Erf Gelu HardSigmoid Softplus Conv "
-     "ConvTranspose AveragePool MaxUnpool"),
+    (
+        _FLOATS,
+        "Exp Log Sqrt Reciprocal Sin Cos Tanh Sigmoid Floor Ceil Round Softmax LogSoftmax "
+        "Gemm BatchNormalization",
+    ),
+    (
+        _F32,
+        "Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Erf Gelu HardSigmoid Softplus Conv "
+        "ConvTranspose AveragePool MaxUnpool",
+    ),
     (f"{_FLOATS} i8 i16 i32 i64", "Neg"),
     (_ARITHMETIC, "Abs Add Sub Mul Div Less LessOrEqual Greater GreaterOrEqual Mod"),
     (f"{_ARITHMETIC} bf16", "Sign"),
@@ -57,7 +63,7 @@ _ROWS: tuple[tuple[str, str], ...] = (
     (f"{_FLOATS} i8 i16 i32 i64 u8", "TopK"),
     (_PAD, "Pad"),
     ("f64 f32 i32 i64", "Range"),
-)  # fmt: skip
+)
 _TABLE: dict[str, frozenset[DType]] = {
     kind: frozenset(map(as_dtype, types.split()))
     for types, kinds in _ROWS

@@ -88,8 +88,9 @@ class OnnxExecutable:
     new arrays.
     """
 
-    def __init__(self, artifact: OnnxArtifact, threads: int, in_place: bool = True,
-                 spinning: bool = True) -> None:  # fmt: skip
+    def __init__(
+        self, artifact: OnnxArtifact, threads: int, in_place: bool = True, spinning: bool = True
+    ) -> None:
         self.artifact = artifact
         self.in_place = in_place
         try:
@@ -98,8 +99,9 @@ class OnnxExecutable:
             raise BackendError(f"onnxruntime does not load the model: {error}") from error
         self._changed = [i for i, (*_, out) in enumerate(artifact.states) if out is not None]
         self._scalars = [np.zeros((), t.dtype.numpy) for t in artifact.scalar_types]
-        self._results = [_Result(n, t) for n, t in
-                         zip(artifact.outputs, artifact.output_types, strict=True)]  # fmt: skip
+        self._results = [
+            _Result(n, t) for n, t in zip(artifact.outputs, artifact.output_types, strict=True)
+        ]
         self._banks = [self._bank(), self._bank()]
         self._turn = 0
         self._options = ort.RunOptions()
@@ -222,8 +224,18 @@ def _sizes(types: Sequence[TensorType], inputs: Sequence[Array]) -> Mapping[str,
 
 def _onnxruntime_errors() -> tuple[type[Exception], ...]:
     state = ort.capi.onnxruntime_pybind11_state
-    names = ("EPFail", "Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoModel",
-             "NoSuchFile", "NotImplemented", "RuntimeException", "EngineError")  # fmt: skip
+    names = (
+        "EPFail",
+        "Fail",
+        "InvalidArgument",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "NoModel",
+        "NoSuchFile",
+        "NotImplemented",
+        "RuntimeException",
+        "EngineError",
+    )
     found = [getattr(state, n) for n in names if hasattr(state, n)]
     return (*found, RuntimeError)
 

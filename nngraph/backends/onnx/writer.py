@@ -28,8 +28,21 @@ _ELEMENT_TYPES: dict[str, int] = {
     for sign in ("", "u")
     for bits in (8, 16, 32, 64)
 }
-_TO_BOOL = frozenset({"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "IsNaN",
-                      "IsInf", "Not", "And", "Or", "Xor"})  # fmt: skip
+_TO_BOOL = frozenset(
+    {
+        "Equal",
+        "Less",
+        "LessOrEqual",
+        "Greater",
+        "GreaterOrEqual",
+        "IsNaN",
+        "IsInf",
+        "Not",
+        "And",
+        "Or",
+        "Xor",
+    }
+)
 # Position of the inputs that share the element type; others are indices, shapes and conditions.
 _TYPED: dict[str, slice] = {
     "Where": slice(1, 3),
@@ -37,10 +50,30 @@ _TYPED: dict[str, slice] = {
     "Pad": slice(0, 3, 2),
     "MaxUnpool": slice(0, 1),
 }
-_FIRST_ONLY = frozenset({"Reshape", "Expand", "Slice", "Split", "Tile", "Gather", "GatherElements",
-                         "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd",
-                         "CumSum", "TopK", "Unsqueeze", "Squeeze", "ConstantOfShape",
-                         "Resize", "Shape", "Size"})  # fmt: skip
+_FIRST_ONLY = frozenset(
+    {
+        "Reshape",
+        "Expand",
+        "Slice",
+        "Split",
+        "Tile",
+        "Gather",
+        "GatherElements",
+        "ReduceSum",
+        "ReduceMean",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceProd",
+        "CumSum",
+        "TopK",
+        "Unsqueeze",
+        "Squeeze",
+        "ConstantOfShape",
+        "Resize",
+        "Shape",
+        "Size",
+    }
+)
 
 
 class Missing(Exception):
@@ -118,9 +151,13 @@ class Writer:
         return self.ops(kind, inputs, 1, [dtype], **attributes)[0]
 
     def ops(
-        self, kind: str, inputs: Sequence[str], count: int,
-        dtypes: Sequence[DType | None] = (), **attributes: Any,
-    ) -> list[str]:  # fmt: skip
+        self,
+        kind: str,
+        inputs: Sequence[str],
+        count: int,
+        dtypes: Sequence[DType | None] = (),
+        **attributes: Any,
+    ) -> list[str]:
         """Several outputs of an ONNX operator; ``dtypes`` as in ``op``, one each output."""
         names = list(inputs)
         typed = self._typed(kind, names)
@@ -244,10 +281,13 @@ class Writer:
         if not any(isinstance(d, SymDim) for d in shape):
             return self.op("Reshape", name, self.dims(shape), allowzero=1 if 0 in shape else None)
         codes: list[int | None] = [
-            0 if isinstance(d, SymDim) and source[i : i + 1] == (d,) else
-            d if isinstance(d, int) else None
+            0
+            if isinstance(d, SymDim) and source[i : i + 1] == (d,)
+            else d
+            if isinstance(d, int)
+            else None
             for i, d in enumerate(shape)
-        ]  # fmt: skip
+        ]
         if codes.count(None) <= 1 and 0 not in shape:
             return self.op("Reshape", name, self.ints(-1 if c is None else c for c in codes))
         return self.op("Reshape", name, self.dims(shape), allowzero=1 if 0 in shape else None)

@@ -60,9 +60,11 @@ class ReferenceBackend:
         return Pipeline((), "reference")
 
     def unsupported(self, graph: Graph, target: Target) -> list[Gap]:
-        gaps = [] if target.device == "cpu" else [
-            Gap(f"the device {target.device!r}", "the target", 'use device="cpu"')
-        ]  # fmt: skip
+        gaps = (
+            []
+            if target.device == "cpu"
+            else [Gap(f"the device {target.device!r}", "the target", 'use device="cpu"')]
+        )
         return gaps + [
             Gap(f"the operator {node.op.name!r} has no eval", str(node.origin))
             for node in graph.nodes

@@ -35,9 +35,11 @@ class TvmBackend:
         return Pipeline((standard(keep_lowered), *KERNEL_PASSES), "tvm")
 
     def unsupported(self, graph: Graph, target: Target) -> list[Gap]:
-        gaps = [] if target.device == "cpu" else [
-            Gap(f"the device {target.device!r}", "the target", 'use device="cpu"')
-        ]  # fmt: skip
+        gaps = (
+            []
+            if target.device == "cpu"
+            else [Gap(f"the device {target.device!r}", "the target", 'use device="cpu"')]
+        )
         return gaps + _graph_gaps(graph)
 
     def emit(self, graph: Graph, target: Target) -> Program:

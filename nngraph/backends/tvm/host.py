@@ -11,8 +11,16 @@ from typing import Any
 from nngraph.backends.arrays import aligned_copy, aligned_empty, is_aligned
 from nngraph.backends.base import usable_cpus
 
-__all__ = ["aligned_copy", "aligned_empty", "configure_threads", "fingerprint", "is_aligned",
-           "target", "usable_cpus", "vector_bytes"]  # fmt: skip
+__all__ = [
+    "aligned_copy",
+    "aligned_empty",
+    "configure_threads",
+    "fingerprint",
+    "is_aligned",
+    "target",
+    "usable_cpus",
+    "vector_bytes",
+]
 
 
 def configure_threads(threads: int | None = None) -> None:

@@ -49,8 +49,9 @@ def _absorb_transposes(rewriter: Rewriter, node: Node) -> None:
     sources = [_untransposed(v) for v in node.inputs]
     if not any(s is not None for s in sources):
         return
-    flags = [f ^ (s is not None) for f, s in
-             zip((op.transpose_a, op.transpose_b), sources, strict=True)]  # fmt: skip
+    flags = [
+        f ^ (s is not None) for f, s in zip((op.transpose_a, op.transpose_b), sources, strict=True)
+    ]
 
     def build(*operands: Value) -> Sequence[Value]:
         given = [s if s is not None else v for s, v in zip(sources, operands, strict=True)]
@@ -71,5 +72,7 @@ def _untransposed(value: Value) -> Value | None:
 
 
 _RULES: dict[str, Callable[[Rewriter, Node], None]] = {
-    "sort": _sort_last, "topk": _sort_last, "matmul": _absorb_transposes,
-}  # fmt: skip
+    "sort": _sort_last,
+    "topk": _sort_last,
+    "matmul": _absorb_transposes,
+}

@@ -149,9 +149,7 @@ def _compile(
     return (lambda symbol: home[symbol][symbol]), symbols
 
 
-def _deduplicate(
-    requests: tuple[KernelRequest, ...],
-) -> tuple[dict[str, PrimFunc], dict[str, str]]:
+def _deduplicate(requests: tuple[KernelRequest, ...]) -> tuple[dict[str, PrimFunc], dict[str, str]]:
     """Structurally distinct functions by symbol, and the symbol of each request's key."""
     import tvm_ffi
 

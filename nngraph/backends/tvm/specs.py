@@ -142,9 +142,14 @@ class ConvSpec:
     def out_size(self) -> tuple[int, ...]:
         """Spatial size of y."""
         zipped = zip(
-            self.size, self.kernel, self.stride, self.pad_low, self.pad_high, self.dilation,
+            self.size,
+            self.kernel,
+            self.stride,
+            self.pad_low,
+            self.pad_high,
+            self.dilation,
             strict=True,
-        )  # fmt: skip
+        )
         return tuple((n + lo + hi - d * (k - 1) - 1) // s + 1 for n, k, s, lo, hi, d in zipped)
 
     @property
@@ -188,14 +193,28 @@ class PoolSpec:
     def windows(self) -> ConvSpec:
         """The convolution of one channel that has these windows."""
         axes = zip(
-            self.size, self.out_size, self.kernel, self.stride, self.pad_low, self.dilation,
+            self.size,
+            self.out_size,
+            self.kernel,
+            self.stride,
+            self.pad_low,
+            self.dilation,
             strict=True,
-        )  # fmt: skip
+        )
         high = tuple((m - 1) * s + d * (k - 1) + 1 - n - lo for n, m, k, s, lo, d in axes)
         return ConvSpec(
-            self.planes, 1, 1, self.size, self.kernel, self.stride, self.pad_low, high,
-            self.dilation, 1, self.dtype,
-        )  # fmt: skip
+            self.planes,
+            1,
+            1,
+            self.size,
+            self.kernel,
+            self.stride,
+            self.pad_low,
+            high,
+            self.dilation,
+            1,
+            self.dtype,
+        )
 
 
 REDUCTIONS = ("none", "add", "mul", "max", "min")

@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = ["IndexMethods"]
 
-_REDUCTIONS = {"sum": "add", "add": "add", "prod": "mul", "multiply": "mul", "amax": "max",
-               "amin": "min", "mean": "add"}  # fmt: skip
+_REDUCTIONS = {
+    "sum": "add",
+    "add": "add",
+    "prod": "mul",
+    "multiply": "mul",
+    "amax": "max",
+    "amin": "min",
+    "mean": "add",
+}
 
 
 class IndexMethods(TensorBase):
@@ -60,8 +67,9 @@ class IndexMethods(TensorBase):
     def index_select(self: Tensor, dim: int, index: Tensor) -> Tensor:
         """Slices of ``dim`` named by a 1-D index tensor."""
         if not index.dtype.is_integer:
-            raise RuntimeError(f"index_select(): Expected dtype int32 or int64 for index, "
-                               f"got {index.type}")  # fmt: skip
+            raise RuntimeError(
+                f"index_select(): Expected dtype int32 or int64 for index, got {index.type}"
+            )
         if index.ndim > 1:
             raise IndexError(f"index_select(): Index is supposed to be a vector, got {index.type}")
         axis = normalize_axis(dim, self.ndim)
@@ -79,8 +87,9 @@ class IndexMethods(TensorBase):
         axis = normalize_axis(dim, self.ndim)
         return ops.gather_elements(self, index, axis)
 
-    def scatter(self: Tensor, dim: int, index: Tensor, src: Operand, *,
-                reduce: str | None = None) -> Tensor:  # fmt: skip
+    def scatter(
+        self: Tensor, dim: int, index: Tensor, src: Operand, *, reduce: str | None = None
+    ) -> Tensor:
         """``self`` with ``self[index[i][j]][j] = src[i][j]`` for ``dim=0``."""
         if reduce not in (None, "add", "multiply"):
             raise RuntimeError("reduce argument must be either add or multiply.")
@@ -90,16 +99,24 @@ class IndexMethods(TensorBase):
         """``scatter`` that adds; sums of repeated places are in a fixed order."""
         return self._scatter(dim, index, src, "add")
 
-    def scatter_reduce(self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *,
-                       include_self: bool = True) -> Tensor:  # fmt: skip
+    def scatter_reduce(
+        self: Tensor,
+        dim: int,
+        index: Tensor,
+        src: Tensor,
+        reduce: str,
+        *,
+        include_self: bool = True,
+    ) -> Tensor:
         """``scatter`` with ``"sum"``, ``"mean"``, ``"prod"``, ``"amax"`` or ``"amin"``.
 
         Args:
             include_self: whether the elements of ``self`` at the places take part.
         """
         if reduce not in ("sum", "mean", "prod", "amax", "amin"):
-            raise RuntimeError("reduce argument must be either sum, prod, mean, amax or amin, "
-                               f"got {reduce!r}")  # fmt: skip
+            raise RuntimeError(
+                f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce!r}"
+            )
         base = self
         if not include_self:
             base = self._scatter(dim, index, _neutral(reduce, self), "none")
@@ -116,8 +133,10 @@ class IndexMethods(TensorBase):
         axis = normalize_axis(dim, self.ndim)
         if isinstance(src, TensorBase):
             if src.dtype is not self.dtype:
-                raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype, got "
-                                   f"{self.dtype.name} and {src.dtype.name}")  # fmt: skip
+                raise RuntimeError(
+                    "scatter(): Expected self.dtype to be equal to src.dtype, got "
+                    f"{self.dtype.name} and {src.dtype.name}"
+                )
             updates = cast("Tensor", src)
             if src.type.shape != index.type.shape:
                 updates = updates[tuple(slice(0, n) for n in index.type.shape)]
@@ -145,8 +164,9 @@ class IndexMethods(TensorBase):
         updates = as_tensor_like(value, self.dtype, self).expand(*shape)
         return ops.scatter_slices(self, index, updates, axis, "none")
 
-    def index_put(self: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False
-                  ) -> Tensor:  # fmt: skip
+    def index_put(
+        self: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False
+    ) -> Tensor:
         """``self`` with ``self[indices] = values``, or with the values added there."""
         plan = plan_subscript(tuple(indices), self)
         return plan.write(_update(plan, values), "add" if accumulate else "none")
@@ -164,8 +184,14 @@ class IndexMethods(TensorBase):
         plan = plan_subscript((slice(None),) * axis + (index,), self)
         return plan.write(_update(plan, src))
 
-    def slice_scatter(self: Tensor, src: Tensor, dim: int = 0, start: int | None = None,
-                      end: int | None = None, step: int = 1) -> Tensor:  # fmt: skip
+    def slice_scatter(
+        self: Tensor,
+        src: Tensor,
+        dim: int = 0,
+        start: int | None = None,
+        end: int | None = None,
+        step: int = 1,
+    ) -> Tensor:
         """A copy with a slice of ``dim`` replaced by ``src``."""
         axis = normalize_axis(dim, self.ndim)
         plan = plan_subscript((slice(None),) * axis + (slice(start, end, step),), self)

@@ -28,8 +28,9 @@ class PartMethods(TensorBase):
         axis = normalize_axis(dim, self.ndim, "select")
         return self[(slice(None),) * axis + (index,)]
 
-    def tensor_split(self: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0
-                     ) -> tuple[Tensor, ...]:  # fmt: skip
+    def tensor_split(
+        self: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0
+    ) -> tuple[Tensor, ...]:
         """Nearly equal parts, or parts that end at the indices."""
         total = int(cast("int", self.type.shape[normalize_axis(dim, self.ndim)]))
         if isinstance(indices_or_sections, int):
@@ -149,13 +150,16 @@ class PartMethods(TensorBase):
             dim = next((a for a, d in enumerate(self.type.shape) if d == 3), -1)
         axis = normalize_axis(dim, self.ndim)
         if self.type.shape[axis] != 3 or other.type.shape[axis] != 3:
-            raise RuntimeError("linalg.cross: inputs dimension must have length 3. Got "
-                               f"{self.type} and {other.type}")  # fmt: skip
+            raise RuntimeError(
+                "linalg.cross: inputs dimension must have length 3. Got "
+                f"{self.type} and {other.type}"
+            )
         return self.roll(-1, axis) * other.roll(1, axis) - self.roll(1, axis) * other.roll(-1, axis)
 
     # -- counting: eager only, shapes depend on values ---------------------------------------
-    def unique(self: Tensor, sorted: bool = True, return_inverse: bool = False,
-               return_counts: bool = False) -> Any:  # fmt: skip
+    def unique(
+        self: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False
+    ) -> Any:
         """The different elements in order, with where each went and how often it was there."""
         values, inverse, counts = np.unique(
             self._array("unique()"), return_inverse=True, return_counts=True

@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nngraph import ops
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.promotion import (
-    Operand,
-    as_float,
-    as_tensor_like,
-    promoted,
-)
+from nngraph.frontend.promotion import Operand, as_float, as_tensor_like, promoted
 from nngraph.ir.dtypes import DType, bool_, float32, int64, uint8
 
 if TYPE_CHECKING:
@@ -86,8 +81,10 @@ class PointwiseMethods(TensorBase):
                 return ops.trunc(ops.div(a, b))
             return ops.floor_divide(ops.sub(a, ops.fmod(a, b)), b)
         if rounding_mode is not None:
-            raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' "
-                               f"but found '{rounding_mode}'")  # fmt: skip
+            raise RuntimeError(
+                f"div expected rounding_mode to be one of None, 'trunc', or 'floor' "
+                f"but found '{rounding_mode}'"
+            )
         a, b = promoted(self, other, at_least=float32)
         return ops.div(a, b)
 
@@ -113,8 +110,10 @@ class PointwiseMethods(TensorBase):
 
     def neg(self: Tensor) -> Tensor:
         if self.dtype is bool_:
-            raise RuntimeError("Negation, the `-` operator, on a bool tensor is not supported; "
-                               "use `~` or logical_not() instead")  # fmt: skip
+            raise RuntimeError(
+                "Negation, the `-` operator, on a bool tensor is not supported; "
+                "use `~` or logical_not() instead"
+            )
         return ops.neg(self)
 
     negative, subtract, multiply, divide, true_divide = neg, sub, mul, div, div
@@ -358,19 +357,25 @@ class PointwiseMethods(TensorBase):
     def where(self: Tensor, condition: Tensor, other: Operand) -> Tensor:
         """``self`` where ``condition`` holds, ``other`` elsewhere."""
         if condition.dtype is not bool_:
-            raise RuntimeError("where expected condition to be a boolean tensor, but got a tensor "
-                               f"with dtype {condition.dtype.name}")  # fmt: skip
+            raise RuntimeError(
+                "where expected condition to be a boolean tensor, but got a tensor "
+                f"with dtype {condition.dtype.name}"
+            )
         a, b = promoted(self, other)
         return ops.where(condition, a, b)
 
     def masked_fill(self: Tensor, mask: Tensor, value: Operand) -> Tensor:
         """``value``, a number or a tensor without axes, where ``mask`` holds."""
         if mask.dtype is not bool_:
-            raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype "
-                               f"{mask.dtype.name}")  # fmt: skip
+            raise RuntimeError(
+                "masked_fill_ only supports boolean masks, but got mask with dtype "
+                f"{mask.dtype.name}"
+            )
         if isinstance(value, TensorBase) and value.ndim:
-            raise RuntimeError("masked_fill_ only supports a 0-dimensional value tensor, but got "
-                               f"tensor with {value.ndim} dimension(s).")  # fmt: skip
+            raise RuntimeError(
+                "masked_fill_ only supports a 0-dimensional value tensor, but got "
+                f"tensor with {value.ndim} dimension(s)."
+            )
         return ops.where(mask, as_tensor_like(value, self.dtype, self), self)
 
 

@@ -65,13 +65,20 @@ class ReductionMethods(TensorBase):
         """A tensor with at least one axis, and the axis meant."""
         return (self if self.ndim else self.reshape(1)), normalize_axis(dim, self.ndim)
 
-    def sum(self: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None,
-            axis: Dims = None) -> Tensor:  # fmt: skip
+    def sum(
+        self: Tensor,
+        dim: Dims = None,
+        keepdim: bool = False,
+        *,
+        dtype: DType | None = None,
+        axis: Dims = None,
+    ) -> Tensor:
         chosen = dim if axis is None else axis
         return self._reduce(ops.sum, self._counted(dtype), chosen, keepdim)
 
-    def mean(self: Tensor, dim: Dims = None, keepdim: bool = False, *,
-             dtype: DType | None = None) -> Tensor:  # fmt: skip
+    def mean(
+        self: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
+    ) -> Tensor:
         x = self if dtype is None else self.to(dtype)
         if not x.dtype.is_floating_point:
             raise RuntimeError(
@@ -80,8 +87,9 @@ class ReductionMethods(TensorBase):
             )
         return self._reduce(ops.mean, x, dim, keepdim)
 
-    def prod(self: Tensor, dim: Dims = None, keepdim: bool = False, *,
-             dtype: DType | None = None) -> Tensor:  # fmt: skip
+    def prod(
+        self: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
+    ) -> Tensor:
         return self._reduce(ops.prod, self._counted(dtype), dim, keepdim)
 
     def amax(self: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
@@ -135,8 +143,10 @@ class ReductionMethods(TensorBase):
     def _arg(self: Tensor, op: Callable[..., Any], dim: int | None, keepdim: bool) -> Tensor:
         if dim is None:
             if self.type.size == 0:
-                raise IndexError("argmax()/argmin(): Expected reduction dim to be specified for "
-                                 "input.numel() == 0.")  # fmt: skip
+                raise IndexError(
+                    "argmax()/argmin(): Expected reduction dim to be specified for "
+                    "input.numel() == 0."
+                )
             flat: Tensor = op(self.reshape(-1), 0, False)
             return flat.reshape((1,) * self.ndim) if keepdim else flat
         source, axis = self._one(dim)
@@ -159,16 +169,28 @@ class ReductionMethods(TensorBase):
             return x.exp().sum(dim, keepdim).log()
         return self._reduce(ops.logsumexp, x, dim, keepdim)
 
-    def var(self: Tensor, dim: Dims | bool = None, unbiased: bool = True, keepdim: bool = False,
-            *, correction: int | None = None) -> Tensor:  # fmt: skip
+    def var(
+        self: Tensor,
+        dim: Dims | bool = None,
+        unbiased: bool = True,
+        keepdim: bool = False,
+        *,
+        correction: int | None = None,
+    ) -> Tensor:
         """Variance; ``correction`` (1 if ``unbiased``) is taken from the number of elements."""
         if isinstance(dim, bool):  # var(unbiased)
             unbiased, dim = dim, None
         less = correction if correction is not None else int(unbiased)
         return ops.var(self, self._axes(dim), less, keepdim)
 
-    def std(self: Tensor, dim: Dims | bool = None, unbiased: bool = True, keepdim: bool = False,
-            *, correction: int | None = None) -> Tensor:  # fmt: skip
+    def std(
+        self: Tensor,
+        dim: Dims | bool = None,
+        unbiased: bool = True,
+        keepdim: bool = False,
+        *,
+        correction: int | None = None,
+    ) -> Tensor:
         """Square root of ``var``."""
         return self.var(dim, unbiased, keepdim, correction=correction).sqrt()
 
@@ -178,8 +200,10 @@ class ReductionMethods(TensorBase):
         The gradient at zero is zero, as in PyTorch.
         """
         if not self.dtype.is_floating_point:
-            raise RuntimeError("linalg.vector_norm: Expected a floating point or complex tensor as "
-                               f"input. Got {self.dtype.name}")  # fmt: skip
+            raise RuntimeError(
+                "linalg.vector_norm: Expected a floating point or complex tensor as "
+                f"input. Got {self.dtype.name}"
+            )
         order = 2.0 if p == "fro" else float(p)
         size = self.abs()
         if order == float("inf"):

@@ -116,8 +116,9 @@ class ShapeMethods(TensorBase):
     def permute(self: Tensor, *dims: Any) -> Tensor:
         perm = tuple(normalize_axis(d, self.ndim, "permute") for d in _listed(dims))
         if sorted(perm) != list(range(self.ndim)):
-            raise RuntimeError(f"permute(dims): {list(dims)} does not name every dimension of "
-                               f"{self.type} once")  # fmt: skip
+            raise RuntimeError(
+                f"permute(dims): {list(dims)} does not name every dimension of {self.type} once"
+            )
         return ops.transpose(self, perm)
 
     def transpose(self: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -143,19 +144,24 @@ class ShapeMethods(TensorBase):
     @property
     def mT(self: Tensor) -> Tensor:
         if self.ndim < 2:
-            raise RuntimeError("tensor.mT is only supported on matrices or batches of matrices. "
-                               f"Got {self.ndim}-D tensor.")  # fmt: skip
+            raise RuntimeError(
+                "tensor.mT is only supported on matrices or batches of matrices. "
+                f"Got {self.ndim}-D tensor."
+            )
         return self.transpose(-2, -1)
 
-    def movedim(self: Tensor, source: int | Sequence[int], destination: int | Sequence[int]
-                ) -> Tensor:  # fmt: skip
+    def movedim(
+        self: Tensor, source: int | Sequence[int], destination: int | Sequence[int]
+    ) -> Tensor:
         """Moves dimensions to other places; the rest keep their order."""
         sources, places = ([d] if isinstance(d, int) else list(d) for d in (source, destination))
         here = [normalize_axis(d, self.ndim, "movedim") for d in sources]
         there = [normalize_axis(d, self.ndim, "movedim") for d in places]
         if len(here) != len(there) or len({*here}) != len(here) or len({*there}) != len(there):
-            raise RuntimeError(f"movedim: source {source} and destination {destination} must name "
-                               "as many dimensions, each once")  # fmt: skip
+            raise RuntimeError(
+                f"movedim: source {source} and destination {destination} must name "
+                "as many dimensions, each once"
+            )
         order = [a for a in range(self.ndim) if a not in here]
         for place, axis in sorted(zip(there, here, strict=True)):
             order.insert(place, axis)
@@ -185,8 +191,10 @@ class ShapeMethods(TensorBase):
     def _become(self: Tensor, view: Tensor) -> Tensor:
         """This handle shows what ``view`` shows."""
         if active_trace() is not None:
-            raise TraceError(f"a shape is changed in place while tracing:\n    {user_source()}\n"
-                             "Write x = x.t(), x = x.squeeze(), ... instead.")  # fmt: skip
+            raise TraceError(
+                f"a shape is changed in place while tracing:\n    {user_source()}\n"
+                "Write x = x.t(), x = x.squeeze(), ... instead."
+            )
         if self.requires_grad and self.is_leaf and is_grad_enabled():
             raise RuntimeError(
                 "a leaf Variable that requires grad is being used in an in-place operation."
@@ -211,12 +219,16 @@ class ShapeMethods(TensorBase):
         wanted = _listed(sizes)
         lead = len(wanted) - self.ndim
         if lead < 0:
-            raise RuntimeError(f"expand({list(wanted)}): the number of sizes provided "
-                               f"({len(wanted)}) must be greater or equal to the number of "
-                               f"dimensions in the tensor ({self.ndim})")  # fmt: skip
+            raise RuntimeError(
+                f"expand({list(wanted)}): the number of sizes provided "
+                f"({len(wanted)}) must be greater or equal to the number of "
+                f"dimensions in the tensor ({self.ndim})"
+            )
         if any(isinstance(d, int) and d == -1 for d in wanted[:lead]):
-            raise RuntimeError(f"The expanded size of the tensor (-1) isn't allowed in a leading, "
-                               f"non-existing dimension: {list(wanted)}")  # fmt: skip
+            raise RuntimeError(
+                f"The expanded size of the tensor (-1) isn't allowed in a leading, "
+                f"non-existing dimension: {list(wanted)}"
+            )
         shape = tuple(
             self.type.shape[a - lead] if isinstance(d, int) and d == -1 else d
             for a, d in enumerate(wanted)
@@ -247,8 +259,10 @@ class ShapeMethods(TensorBase):
         """Tiles the tensor ``sizes[i]`` times along dimension i."""
         counts = _listed(sizes)
         if len(counts) < self.ndim:
-            raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number "
-                               "of dimensions of tensor")  # fmt: skip
+            raise RuntimeError(
+                "Number of dimensions of repeat dims can not be smaller than number "
+                "of dimensions of tensor"
+            )
         full = (1,) * (len(counts) - self.ndim) + tuple(self.type.shape)
         return ops.tile(self.reshape(full), tuple(counts))
 
@@ -274,15 +288,18 @@ class ShapeMethods(TensorBase):
         total = int(cast("int", self.type.shape[axis]))
         if isinstance(split_size, int):
             if split_size < 0 or (split_size == 0 and total):
-                raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got "
-                                   f"{split_size} for a dimension of {total}")  # fmt: skip
+                raise RuntimeError(
+                    f"split_size can only be 0 if dimension size is 0, but got "
+                    f"{split_size} for a dimension of {total}"
+                )
             split_size = max(split_size, 1)
             sizes = [min(split_size, total - i) for i in range(0, total, split_size)] or [0]
         else:
             sizes = list(split_size)
         if sum(sizes) != total:
-            raise RuntimeError(f"split expects sizes that sum to {total} in dimension {dim}, "
-                               f"got {sizes}")  # fmt: skip
+            raise RuntimeError(
+                f"split expects sizes that sum to {total} in dimension {dim}, got {sizes}"
+            )
         return cast("tuple[Tensor, ...]", tuple(ops.split(self, tuple(sizes), axis)))
 
     def chunk(self: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
@@ -302,8 +319,9 @@ class ShapeMethods(TensorBase):
 
     def _need_matrix(self: Tensor, what: str) -> None:
         if self.ndim < 2:
-            raise RuntimeError(f"{what}: input tensor must have at least 2 dimensions, "
-                               f"got {self.type}")  # fmt: skip
+            raise RuntimeError(
+                f"{what}: input tensor must have at least 2 dimensions, got {self.type}"
+            )
 
     def tril(self: Tensor, diagonal: int = 0) -> Tensor:
         self._need_matrix("tril")
@@ -322,8 +340,9 @@ class ShapeMethods(TensorBase):
         steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
         axes = (dims,) if isinstance(dims, int) else tuple(dims)
         if len(steps) != len(axes):
-            raise RuntimeError(f"shifts and dimensions must align. shifts: {len(steps)}, "
-                               f"dims: {len(axes)}")  # fmt: skip
+            raise RuntimeError(
+                f"shifts and dimensions must align. shifts: {len(steps)}, dims: {len(axes)}"
+            )
         named = tuple(normalize_axis(d, self.ndim, "roll") for d in axes)
         out = self
         for step, axis in zip(steps, named, strict=True):

@@ -58,8 +58,9 @@ class SpecialMethods(TensorBase):
     def isneginf(self: Tensor) -> Tensor:
         return self.isinf() & self.lt(0)
 
-    def nan_to_num(self: Tensor, nan: float = 0.0, posinf: float | None = None,
-                   neginf: float | None = None) -> Tensor:  # fmt: skip
+    def nan_to_num(
+        self: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+    ) -> Tensor:
         """NaN becomes ``nan``, infinities ``posinf`` and ``neginf`` (default: the extremes)."""
         if not self.dtype.is_floating_point:
             return self.clone()
@@ -123,8 +124,9 @@ class SpecialMethods(TensorBase):
         return values.where(self.eq(0), self.gt(0).to(self.dtype))
 
     # -- closeness -------------------------------------------------------------------------
-    def isclose(self: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8,
-                equal_nan: bool = False) -> Tensor:  # fmt: skip
+    def isclose(
+        self: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+    ) -> Tensor:
         """``|self - other| <= atol + rtol * |other|``, and equal infinities."""
         if self.dtype is not other.dtype:
             raise RuntimeError(f"{self.dtype.name} did not match {other.dtype.name}")
@@ -135,8 +137,9 @@ class SpecialMethods(TensorBase):
         near = (a - b).abs().le(b.abs() * rtol + atol)
         return equal | (near & a.isfinite() & b.isfinite())
 
-    def allclose(self: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8,
-                 equal_nan: bool = False) -> bool:  # fmt: skip
+    def allclose(
+        self: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+    ) -> bool:
         """True if all elements are close: needs values, so eager only."""
         return bool(self.isclose(other, rtol, atol, equal_nan).all())
 

@@ -7,10 +7,34 @@ from nngraph.frontend.functions import where
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
 
-__all__ = ["celu", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish",
-           "hardtanh", "leaky_relu", "log_softmax", "logsigmoid", "mish", "prelu", "relu", "relu6",
-           "selu", "sigmoid", "silu", "softmax", "softmin", "softplus", "softshrink", "softsign",
-           "tanh", "tanhshrink", "threshold"]  # fmt: skip
+__all__ = [
+    "celu",
+    "elu",
+    "gelu",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "log_softmax",
+    "logsigmoid",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+    "threshold",
+]
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
@@ -35,8 +59,9 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return hardtanh(input, 0.0, 6.0, inplace)
 
 
-def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0,
-             inplace: bool = False) -> Tensor:  # fmt: skip
+def hardtanh(
+    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Tensor:
     """``x`` limited to the bounds, where its gradient is 0.
 
     Raises:
@@ -62,9 +87,10 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """
     channels = input.shape[1] if input.ndim >= 2 else 1
     if weight.numel() != 1 and weight.numel() != channels:
-        raise RuntimeError("Mismatch of parameter numbers and input channel size. Found parameter "
-                           f"numbers = {weight.numel()} and channel size = {channels}."
-                           )  # fmt: skip
+        raise RuntimeError(
+            "Mismatch of parameter numbers and input channel size. Found parameter "
+            f"numbers = {weight.numel()} and channel size = {channels}."
+        )
     if weight.ndim == 1 and input.ndim >= 2:
         weight = weight.reshape(-1, *(1,) * (input.ndim - 2))
     return where(input > 0, input, input * weight)
@@ -193,24 +219,29 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
 def _softmax_dim(name: str, dim: int | None, rank: int) -> int:
     if dim is None:
-        raise TypeError(f"{name}() needs dim= (PyTorch's guess, {0 if rank in (0, 1, 3) else 1} "
-                        "here, is deprecated)")  # fmt: skip
+        raise TypeError(
+            f"{name}() needs dim= (PyTorch's guess, {0 if rank in (0, 1, 3) else 1} "
+            "here, is deprecated)"
+        )
     return dim
 
 
-def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3,
-            dtype: DType | None = None) -> Tensor:  # fmt: skip
+def softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
+) -> Tensor:
     """``exp(x) / sum(exp(x))`` along ``dim``."""
     return input.softmax(_softmax_dim("softmax", dim, input.ndim), dtype)
 
 
-def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3,
-            dtype: DType | None = None) -> Tensor:  # fmt: skip
+def softmin(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
+) -> Tensor:
     """``softmax(-x)``."""
     return (-input).softmax(_softmax_dim("softmin", dim, input.ndim), dtype)
 
 
-def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3,
-                dtype: DType | None = None) -> Tensor:  # fmt: skip
+def log_softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
+) -> Tensor:
     """The logarithm of ``softmax``."""
     return input.log_softmax(_softmax_dim("log_softmax", dim, input.ndim), dtype)

@@ -9,15 +9,22 @@ from nngraph import ops
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.sizes import Size, batched, each, symmetric
 
-__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
-           "conv_transpose3d", "pad"]  # fmt: skip
+__all__ = [
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "pad",
+]
 
-_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge",
-          "circular": "circular"}  # fmt: skip
+_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "circular"}
 
 
-def pad(input: Tensor, pad: Sequence[int], mode: str = "constant",
-        value: float | None = None) -> Tensor:  # fmt: skip
+def pad(
+    input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Tensor:
     """More elements around the last axes.
 
     Args:
@@ -35,9 +42,11 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant",
     if len(pad) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
     if len(pad) // 2 > input.ndim:
-        raise RuntimeError("Padding length should be less than or equal to two times the input "
-                           f"dimension but got padding length {len(pad)} and input of dimension "
-                           f"{input.ndim}")  # fmt: skip
+        raise RuntimeError(
+            "Padding length should be less than or equal to two times the input "
+            f"dimension but got padding length {len(pad)} and input of dimension "
+            f"{input.ndim}"
+        )
     pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)][::-1]
     whole = [(0, 0)] * (input.ndim - len(pairs)) + pairs
     return ops.pad(input, whole, _MODES[mode], 0.0 if value is None else value)
@@ -47,8 +56,9 @@ def _with_bias(out: Tensor, bias: Tensor | None, count: int) -> Tensor:
     return out if bias is None else out + bias.reshape(-1, *(1,) * count)
 
 
-def _padding(padding: Any, kernel: Sequence[int], stride: Sequence[int],
-             dilation: Sequence[int]) -> tuple[tuple[int, int], ...]:  # fmt: skip
+def _padding(
+    padding: Any, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> tuple[tuple[int, int], ...]:
     if padding == "valid":
         return ((0, 0),) * len(kernel)
     if padding == "same":
@@ -61,8 +71,17 @@ def _padding(padding: Any, kernel: Sequence[int], stride: Sequence[int],
     return symmetric(each(padding, len(kernel), "padding"))
 
 
-def _conv(name: str, count: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Size,
-          padding: Any, dilation: Size, groups: int) -> Tensor:  # fmt: skip
+def _conv(
+    name: str,
+    count: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Size,
+    padding: Any,
+    dilation: Size,
+    groups: int,
+) -> Tensor:
     strides, dilations = each(stride, count, "stride"), each(dilation, count, "dilation")
     kernel = [cast("int", k) for k in weight.type.shape[2:]]
     pairs = _padding(padding, kernel, strides, dilations)
@@ -83,14 +102,28 @@ def _check_channels(name: str, x: Tensor, weight: Tensor, groups: int) -> None:
         )
 
 
-def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,
-           padding: Any = 0, dilation: Size = 1, groups: int = 1) -> Tensor:  # fmt: skip
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Any = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
     """Cross-correlation of ``[N, C, L]`` with ``weight [O, C/groups, K]``."""
     return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,
-           padding: Any = 0, dilation: Size = 1, groups: int = 1) -> Tensor:  # fmt: skip
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Any = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
     """Cross-correlation of ``[N, C, H, W]`` with ``weight [O, C/groups, KH, KW]``.
 
     Args:
@@ -107,54 +140,123 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Si
     return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,
-           padding: Any = 0, dilation: Size = 1, groups: int = 1) -> Tensor:  # fmt: skip
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Any = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
     """Cross-correlation of ``[N, C, D, H, W]`` with ``weight [O, C/groups, KD, KH, KW]``."""
     return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
-def _transposed(name: str, count: int, input: Tensor, weight: Tensor, bias: Tensor | None,
-                stride: Size, padding: Size, output_padding: Size, groups: int,
-                dilation: Size) -> Tensor:  # fmt: skip
+def _transposed(
+    name: str,
+    count: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Size,
+    padding: Size,
+    output_padding: Size,
+    groups: int,
+    dilation: Size,
+) -> Tensor:
     strides, dilations = each(stride, count, "stride"), each(dilation, count, "dilation")
     pads, extra = each(padding, count, "padding"), each(output_padding, count, "output_padding")
     kernel = [cast("int", k) for k in weight.type.shape[2:]]
     for e, s, d in zip(extra, strides, dilations, strict=True):
         if e >= s and e >= d:
-            raise RuntimeError("output padding must be smaller than either stride or dilation, but "
-                               f"got output_padding {e}, stride {s}, dilation {d}")  # fmt: skip
+            raise RuntimeError(
+                "output padding must be smaller than either stride or dilation, but "
+                f"got output_padding {e}, stride {s}, dilation {d}"
+            )
 
     def run(x: Tensor) -> Tensor:
         size = tuple(
             (n - 1) * s - 2 * p + d * (k - 1) + e + 1
-            for n, s, p, d, k, e in zip(x.type.shape[2:], strides, pads, dilations, kernel, extra,
-                                        strict=True)
-        )  # fmt: skip
-        return ops.conv_input_grad(x, weight, size, strides, symmetric(pads),
-                                                  dilations, groups)  # fmt: skip
+            for n, s, p, d, k, e in zip(
+                x.type.shape[2:], strides, pads, dilations, kernel, extra, strict=True
+            )
+        )
+        return ops.conv_input_grad(x, weight, size, strides, symmetric(pads), dilations, groups)
 
     return batched(name, input, count, lambda x: _with_bias(run(x), bias, count))
 
 
-def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,
-                     padding: Size = 0, output_padding: Size = 0, groups: int = 1,
-                     dilation: Size = 1) -> Tensor:  # fmt: skip
+def conv_transpose1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+) -> Tensor:
     """The adjoint of ``conv1d``; ``weight`` is ``[C, O/groups, K]``."""
-    return _transposed("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding,
-                       groups, dilation)  # fmt: skip
+    return _transposed(
+        "conv_transpose1d",
+        1,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+    )
 
 
-def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,
-                     padding: Size = 0, output_padding: Size = 0, groups: int = 1,
-                     dilation: Size = 1) -> Tensor:  # fmt: skip
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+) -> Tensor:
     """The adjoint of ``conv2d``; ``weight`` is ``[C, O/groups, KH, KW]``."""
-    return _transposed("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding,
-                       groups, dilation)  # fmt: skip
+    return _transposed(
+        "conv_transpose2d",
+        2,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+    )
 
 
-def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,
-                     padding: Size = 0, output_padding: Size = 0, groups: int = 1,
-                     dilation: Size = 1) -> Tensor:  # fmt: skip
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+) -> Tensor:
     """The adjoint of ``conv3d``; ``weight`` is ``[C, O/groups, KD, KH, KW]``."""
-    return _transposed("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding,
-                       groups, dilation)  # fmt: skip
+    return _transposed(
+        "conv_transpose3d",
+        3,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+    )

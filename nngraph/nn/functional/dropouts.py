@@ -11,8 +11,7 @@ from nngraph.frontend.tensor import Tensor
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d"]
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True,
-            inplace: bool = False) -> Tensor:  # fmt: skip
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zeroes elements with probability ``p`` and scales the rest by ``1 / (1 - p)``.
 
     Raises:
@@ -42,26 +41,30 @@ def _channels(x: Tensor, p: float, training: bool, inplace: bool, axes: int) -> 
     return _dropped(x, p, training, inplace, (*shape, *(1,) * axes))
 
 
-def dropout1d(input: Tensor, p: float = 0.5, training: bool = True,
-              inplace: bool = False) -> Tensor:  # fmt: skip
+def dropout1d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """Zeroes whole channels of ``[N, C, L]`` or ``[C, L]``."""
     return _channels(input, p, training, inplace, 1)
 
 
-def dropout2d(input: Tensor, p: float = 0.5, training: bool = True,
-              inplace: bool = False) -> Tensor:  # fmt: skip
+def dropout2d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """Zeroes whole channels of ``[N, C, H, W]`` or ``[C, H, W]``."""
     return _channels(input, p, training, inplace, 2)
 
 
-def dropout3d(input: Tensor, p: float = 0.5, training: bool = True,
-              inplace: bool = False) -> Tensor:  # fmt: skip
+def dropout3d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """Zeroes whole channels of ``[N, C, D, H, W]`` or ``[C, D, H, W]``."""
     return _channels(input, p, training, inplace, 3)
 
 
-def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
-                  inplace: bool = False) -> Tensor:  # fmt: skip
+def alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
     """Dropout that keeps mean 0 and variance 1: dropped elements become ``selu``'s low end.
 
     Source: Klambauer et al., "Self-Normalizing Neural Networks", 2017.

@@ -9,10 +9,23 @@ from nngraph import ops
 from nngraph.frontend.functions import where
 from nngraph.frontend.tensor import Tensor
 
-__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy",
-           "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss",
-           "margin_ranking_loss", "mse_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss",
-           "soft_margin_loss", "triplet_margin_loss"]  # fmt: skip
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "gaussian_nll_loss",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "margin_ranking_loss",
+    "mse_loss",
+    "nll_loss",
+    "poisson_nll_loss",
+    "smooth_l1_loss",
+    "soft_margin_loss",
+    "triplet_margin_loss",
+]
 
 
 def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
@@ -57,27 +70,42 @@ def _weighted(values: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
     return total / weight.expand(*values.shape).sum() if reduction == "mean" else total
 
 
-def mse_loss(input: Tensor, target: Tensor, size_average: bool | None = None,
-             reduce: bool | None = None, reduction: str = "mean",
-             weight: Tensor | None = None) -> Tensor:  # fmt: skip
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
     """``(x - y)^2``."""
     _same_size(input, target)
     reduction = legacy_reduction(size_average, reduce, reduction)
     return _weighted((input - target).square(), weight, reduction)
 
 
-def l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None,
-            reduce: bool | None = None, reduction: str = "mean",
-            weight: Tensor | None = None) -> Tensor:  # fmt: skip
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
     """``|x - y|``."""
     _same_size(input, target)
     reduction = legacy_reduction(size_average, reduce, reduction)
     return _weighted((input - target).abs(), weight, reduction)
 
 
-def smooth_l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None,
-                   reduce: bool | None = None, reduction: str = "mean",
-                   beta: float = 1.0) -> Tensor:  # fmt: skip
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
     """``d^2 / (2 beta)`` where ``d = |x - y| < beta``, ``d - beta / 2`` elsewhere.
 
     Raises:
@@ -93,8 +121,13 @@ def smooth_l1_loss(input: Tensor, target: Tensor, size_average: bool | None = No
     return reduced(where(d < beta, d.square() * (0.5 / beta), d - 0.5 * beta), reduction)
 
 
-def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
-               weight: Tensor | None = None) -> Tensor:  # fmt: skip
+def huber_loss(
+    input: Tensor,
+    target: Tensor,
+    reduction: str = "mean",
+    delta: float = 1.0,
+    weight: Tensor | None = None,
+) -> Tensor:
     """``d^2 / 2`` where ``d = |x - y| <= delta``, ``delta (d - delta / 2)`` elsewhere.
 
     Raises:
@@ -104,14 +137,21 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     _same_size(input, target)
     d = (input - target).abs()
-    return _weighted(where(d <= delta, d.square() * 0.5, (d - 0.5 * delta) * delta), weight,
-                     reduction)  # fmt: skip
+    return _weighted(
+        where(d <= delta, d.square() * 0.5, (d - 0.5 * delta) * delta), weight, reduction
+    )
 
 
-def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None,
-                  size_average: bool | None = None, ignore_index: int = -100,
-                  reduce: bool | None = None, reduction: str = "mean",
-                  label_smoothing: float = 0.0) -> Tensor:  # fmt: skip
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """Cross-entropy of logits ``[N, C, ...]`` (or ``[C]``) and a target.
 
     Args:
@@ -130,25 +170,27 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None,
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
     if not 0.0 <= label_smoothing <= 1.0:
-        raise RuntimeError("label_smoothing must be between 0.0 and 1.0. Got: "
-                           f"{label_smoothing}")  # fmt: skip
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if target.dtype.is_floating_point:
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     if input.ndim == 1:
         input, target = input.unsqueeze(0), target.unsqueeze(0)
-        out = cross_entropy(input, target, weight, None, ignore_index, None, reduction,
-                            label_smoothing)  # fmt: skip
+        out = cross_entropy(
+            input, target, weight, None, ignore_index, None, reduction, label_smoothing
+        )
         return out.squeeze(0) if reduction == "none" else out
-    return ops.cross_entropy(input, target, weight, ignore_index, label_smoothing,
-                                            reduction)  # fmt: skip
+    return ops.cross_entropy(input, target, weight, ignore_index, label_smoothing, reduction)
 
 
-def _soft_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str,
-                        smoothing: float) -> Tensor:  # fmt: skip
+def _soft_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
+) -> Tensor:
     """The target is a distribution over the classes."""
     if input.type.shape != target.type.shape:
-        raise RuntimeError(f"cross_entropy: the target of probabilities is {target.type}; it must "
-                           f"have the shape of the input, {input.type}")  # fmt: skip
+        raise RuntimeError(
+            f"cross_entropy: the target of probabilities is {target.type}; it must "
+            f"have the shape of the input, {input.type}"
+        )
     axis = 0 if input.ndim == 1 else 1
     classes = cast("int", input.shape[axis])
     if smoothing:
@@ -166,9 +208,15 @@ def _per_class(weight: Tensor, rank: int) -> Tensor:
     return weight.reshape(-1, *(1,) * (rank - 2)) if rank > 1 else weight
 
 
-def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None,
-             size_average: bool | None = None, ignore_index: int = -100,
-             reduce: bool | None = None, reduction: str = "mean") -> Tensor:  # fmt: skip
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Minus the log-probability ``[N, C, ...]`` at the target class ``[N, ...]``.
 
     Raises:
@@ -180,8 +228,10 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None,
         out = nll_loss(input, target, weight, None, ignore_index, None, reduction)
         return out.squeeze(0) if reduction == "none" else out
     if input.shape[0] != target.shape[0]:
-        raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
-                         f"({target.shape[0]}).")  # fmt: skip
+        raise ValueError(
+            f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
+            f"({target.shape[0]})."
+        )
     counted = target.ne(ignore_index)
     safe = target.masked_fill(counted.logical_not(), 0)
     picked = -input.gather(1, safe.unsqueeze(1)).squeeze(1)
@@ -196,9 +246,14 @@ def _log_at_least(x: Tensor, low: float) -> Tensor:
     return x.log().clamp(min=low)
 
 
-def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None,
-                         size_average: bool | None = None, reduce: bool | None = None,
-                         reduction: str = "mean") -> Tensor:  # fmt: skip
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """``-(y log x + (1 - y) log(1 - x))`` for probabilities, logarithms being at least -100.
 
     Raises:
@@ -206,17 +261,24 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if input.type.shape != target.type.shape:
-        raise ValueError(f"Using a target size ({target.shape}) that is different to the input "
-                         f"size ({input.shape}) is deprecated. Please ensure they have the same "
-                         "size.")  # fmt: skip
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input "
+            f"size ({input.shape}) is deprecated. Please ensure they have the same "
+            "size."
+        )
     losses = (target - 1) * _log_at_least(1 - input, -100.0) - target * _log_at_least(input, -100.0)
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
 def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
     """``binary_cross_entropy`` of ``sigmoid(x)``, without overflow.
 
     Raises:
@@ -224,8 +286,9 @@ def binary_cross_entropy_with_logits(
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if input.type.shape != target.type.shape:
-        raise ValueError(f"Target size ({target.shape}) must be the same as input size "
-                         f"({input.shape})")  # fmt: skip
+        raise ValueError(
+            f"Target size ({target.shape}) must be the same as input size ({input.shape})"
+        )
     log_p = where(input < 0, input, 0.0) - (-input.abs()).exp().log1p()
     if pos_weight is not None:
         losses = (1 - target) * input - ((pos_weight - 1) * target + 1) * log_p
@@ -234,9 +297,14 @@ def binary_cross_entropy_with_logits(
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
-def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None,
-           reduce: bool | None = None, reduction: str = "mean",
-           log_target: bool = False) -> Tensor:  # fmt: skip
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
     """``y (log y - x)`` for log-probabilities ``x``; ``"batchmean"`` is the sum over ``N``."""
     reduction = legacy_reduction(size_average, reduce, reduction)
     if log_target:
@@ -250,9 +318,16 @@ def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None,
     return reduced(losses, reduction)
 
 
-def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
-                     size_average: bool | None = None, eps: float = 1e-8,
-                     reduce: bool | None = None, reduction: str = "mean") -> Tensor:  # fmt: skip
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Minus the log-likelihood of counts; ``full`` adds Stirling's term."""
     if log_input:
         losses = input.exp() - target * input
@@ -265,8 +340,14 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full
     return reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
-def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: bool = False,
-                      eps: float = 1e-6, reduction: str = "mean") -> Tensor:  # fmt: skip
+def gaussian_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    var: Any,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:
     """``(log v + (x - y)^2 / v) / 2`` with ``v = max(var, eps)``, which gets its full gradient."""
     if not isinstance(var, Tensor):
         var = input.detach() * 0 + var
@@ -277,35 +358,59 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: bool = Fals
     return reduced(losses + 0.9189385332046727 if full else losses, reduction)
 
 
-def soft_margin_loss(input: Tensor, target: Tensor, size_average: bool | None = None,
-                     reduce: bool | None = None, reduction: str = "mean") -> Tensor:  # fmt: skip
+def soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """``log(1 + exp(-y x))``."""
     z = -target * input
     losses = where(z > 0, z, 0.0) + (-z.abs()).exp().log1p()
     return reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
-def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
-                        size_average: bool | None = None, reduce: bool | None = None,
-                        reduction: str = "mean") -> Tensor:  # fmt: skip
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """``max(0, -y (x1 - x2) + margin)``."""
     losses = (-target * (input1 - input2) + margin).clamp(min=0)
     return reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0,
-                         size_average: bool | None = None, reduce: bool | None = None,
-                         reduction: str = "mean") -> Tensor:  # fmt: skip
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """``x`` where the target is 1, ``max(0, margin - x)`` where it is -1."""
     apart = where(target.eq(1), 0.0, (margin - input).clamp(min=0))
     losses = apart + where(target.eq(-1), 0.0, input)
     return reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
-def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0,
-                        p: float = 2, eps: float = 1e-6, swap: bool = False,
-                        size_average: bool | None = None, reduce: bool | None = None,
-                        reduction: str = "mean") -> Tensor:  # fmt: skip
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """``max(0, d(a, p) - d(a, n) + margin)``; ``swap`` also looks at ``d(p, n)``."""
     from nngraph.nn.functional.products import pairwise_distance
 

@@ -12,19 +12,31 @@ from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm",
-           "rms_norm"]  # fmt: skip
+__all__ = [
+    "batch_norm",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "local_response_norm",
+    "rms_norm",
+]
 
 
-def _affine(weight: Tensor | None, bias: Tensor | None, shape: Any, dtype: DType
-            ) -> tuple[Tensor, Tensor]:  # fmt: skip
+def _affine(
+    weight: Tensor | None, bias: Tensor | None, shape: Any, dtype: DType
+) -> tuple[Tensor, Tensor]:
     w = ones(tuple(shape), dtype=dtype) if weight is None else weight
     b = zeros(tuple(shape), dtype=dtype) if bias is None else bias
     return w, b
 
 
-def layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
-               bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:  # fmt: skip
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
     """Normalizes over the trailing axes ``normalized_shape``, then scales and shifts.
 
     Raises:
@@ -41,8 +53,12 @@ def layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | 
     return y
 
 
-def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
-             eps: float | None = None) -> Tensor:  # fmt: skip
+def rms_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+) -> Tensor:
     """Divides by the root of the mean square over the trailing axes; ``eps`` None is tiny."""
     axes = tuple(range(-len(tuple(normalized_shape)), 0))
     small = eps if eps is not None else _machine_epsilon(input.dtype)
@@ -54,8 +70,13 @@ def _machine_epsilon(dtype: DType) -> float:
     return {"float64": 2.0**-52, "float16": 2.0**-10, "bfloat16": 2.0**-7}.get(dtype.name, 2.0**-23)
 
 
-def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None,
-               bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:  # fmt: skip
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
     """Normalizes ``[N, C, ...]`` over groups of channels and all positions.
 
     Raises:
@@ -63,9 +84,10 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None,
     """
     batch, channels, *rest = input.type.shape
     if cast("int", channels) % num_groups:
-        raise RuntimeError("Expected number of channels in input to be divisible by num_groups, "
-                           f"but got input of shape {list(input.shape)} and num_groups={num_groups}"
-                           )  # fmt: skip
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, "
+            f"but got input of shape {list(input.shape)} and num_groups={num_groups}"
+        )
     width = cast("int", channels) // num_groups * math.prod(cast("list[int]", rest))
     rows = layer_norm(input.reshape(batch, num_groups, width), (width,), eps=eps)
     return _scaled(rows.reshape(input.type.shape), weight, bias)
@@ -77,8 +99,9 @@ def _scaled(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
     return y if bias is None else y + bias.reshape(per_channel)
 
 
-def _update_running(running_mean: Tensor, running_var: Tensor, mean: Tensor, var: Tensor,
-                    momentum: Any, count: int) -> None:  # fmt: skip
+def _update_running(
+    running_mean: Tensor, running_var: Tensor, mean: Tensor, var: Tensor, momentum: Any, count: int
+) -> None:
     """Moves the kept statistics towards the batch's; the variance kept is the unbiased one."""
     with no_grad():
         mean, var = mean.detach().to(running_mean.dtype), var.detach().to(running_var.dtype)
@@ -87,9 +110,16 @@ def _update_running(running_mean: Tensor, running_var: Tensor, mean: Tensor, var
         running_var.copy_(running_var * (1 - momentum) + var * unbiased)
 
 
-def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
-               weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
-               momentum: Any = 0.1, eps: float = 1e-5) -> Tensor:  # fmt: skip
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: Any = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
     """Normalizes each channel of ``[N, C, ...]``, then scales and shifts it.
 
     Args:
@@ -118,26 +148,34 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
             "call model.eval() first for inference, or give the sizes as numbers"
         )
     if count == 1:
-        raise ValueError("Expected more than 1 value per channel when training, got input size "
-                         f"{input.shape}")  # fmt: skip
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {input.shape}"
+        )
     y, mean, var = (t for t in ops.batch_norm_training(input, w, b, eps))
     if running_mean is not None and running_var is not None:
         _update_running(running_mean, running_var, mean, var, momentum, count)
     return y
 
 
-def instance_norm(input: Tensor, running_mean: Tensor | None = None,
-                  running_var: Tensor | None = None, weight: Tensor | None = None,
-                  bias: Tensor | None = None, use_input_stats: bool = True, momentum: float = 0.1,
-                  eps: float = 1e-5) -> Tensor:  # fmt: skip
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
     """Normalizes each channel of each sample of ``[N, C, ...]``."""
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     batch, channels, *rest = input.type.shape
     count: Any = math.prod(cast("list[int]", rest))
     if count == 1:
-        raise ValueError("Expected more than 1 spatial element when training, got input size "
-                         f"{input.shape}")  # fmt: skip
+        raise ValueError(
+            f"Expected more than 1 spatial element when training, got input size {input.shape}"
+        )
     rows = layer_norm(input.reshape(batch, channels, count), (count,), eps=eps)
     if running_mean is not None and running_var is not None:
         flat = input.detach().reshape(batch, channels, count)
@@ -146,8 +184,9 @@ def instance_norm(input: Tensor, running_mean: Tensor | None = None,
     return _scaled(rows.reshape(input.type.shape), weight, bias)
 
 
-def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75,
-                        k: float = 1.0) -> Tensor:  # fmt: skip
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
     """Divides by a power of the mean square over ``size`` neighbouring channels."""
     from nngraph.nn.functional.convolution import pad
 

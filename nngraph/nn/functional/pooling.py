@@ -9,8 +9,17 @@ from nngraph.frontend.functions import cat
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.sizes import Size, batched, each, symmetric
 
-__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool1d",
-           "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"]  # fmt: skip
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+]
 
 
 def _window(kernel: Size, stride: Size | None, padding: Size, count: int) -> Any:
@@ -19,32 +28,54 @@ def _window(kernel: Size, stride: Size | None, padding: Size, count: int) -> Any
     strides = sizes if unset else each(stride, count, "stride")
     for k, p in zip(sizes, pads, strict=True):
         if p * 2 > k:
-            raise RuntimeError("pad should be at most half of effective kernel size, but got "
-                               f"pad={p}, kernel_size={k}")  # fmt: skip
+            raise RuntimeError(
+                "pad should be at most half of effective kernel size, but got "
+                f"pad={p}, kernel_size={k}"
+            )
     return sizes, strides, symmetric(pads)
 
 
-def _max_pool(name: str, count: int, input: Tensor, kernel_size: Size, stride: Size | None,
-              padding: Size, dilation: Size, ceil_mode: bool,
-              return_indices: bool) -> Any:  # fmt: skip
+def _max_pool(
+    name: str,
+    count: int,
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None,
+    padding: Size,
+    dilation: Size,
+    ceil_mode: bool,
+    return_indices: bool,
+) -> Any:
     sizes, strides, pairs = _window(kernel_size, stride, padding, count)
     op: Any = ops.max_pool_indices if return_indices else ops.max_pool
     spread = each(dilation, count, "dilation")
-    return batched(name, input, count,
-                   lambda x: op(x, sizes, strides, pairs, spread, ceil_mode))  # fmt: skip
+    return batched(name, input, count, lambda x: op(x, sizes, strides, pairs, spread, ceil_mode))
 
 
-def max_pool1d(input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-               dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False
-               ) -> Any:  # fmt: skip
+def max_pool1d(
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
     """The maximum of each window of ``[N, C, L]``; with indices, a pair."""
-    return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode,
-                     return_indices)  # fmt: skip
+    return _max_pool(
+        "max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
+    )
 
 
-def max_pool2d(input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-               dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False
-               ) -> Any:  # fmt: skip
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
     """The maximum of each window of ``[N, C, H, W]`` or ``[C, H, W]``.
 
     Args:
@@ -57,38 +88,71 @@ def max_pool2d(input: Tensor, kernel_size: Size, stride: Size | None = None, pad
     Raises:
         RuntimeError: if the padding is more than half of the window.
     """
-    return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode,
-                     return_indices)  # fmt: skip
+    return _max_pool(
+        "max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
+    )
 
 
-def max_pool3d(input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-               dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False
-               ) -> Any:  # fmt: skip
+def max_pool3d(
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
     """The maximum of each window of ``[N, C, D, H, W]``; with indices, a pair."""
-    return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode,
-                     return_indices)  # fmt: skip
+    return _max_pool(
+        "max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
+    )
 
 
-def _avg_pool(name: str, count: int, input: Tensor, kernel_size: Size, stride: Size | None,
-              padding: Size, ceil_mode: bool, count_include_pad: bool,
-              divisor: int | None) -> Tensor:  # fmt: skip
+def _avg_pool(
+    name: str,
+    count: int,
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None,
+    padding: Size,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: int | None,
+) -> Tensor:
     sizes, strides, pairs = _window(kernel_size, stride, padding, count)
     if divisor == 0:
         raise RuntimeError("divisor must be not zero")
-    return batched(name, input, count, lambda x: ops.avg_pool(
-        x, sizes, strides, pairs, ceil_mode, count_include_pad, divisor))  # fmt: skip
+    return batched(
+        name,
+        input,
+        count,
+        lambda x: ops.avg_pool(x, sizes, strides, pairs, ceil_mode, count_include_pad, divisor),
+    )
 
 
-def avg_pool1d(input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-               ceil_mode: bool = False, count_include_pad: bool = True) -> Tensor:  # fmt: skip
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
     """The mean of each window of ``[N, C, L]``."""
-    return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode,
-                     count_include_pad, None)  # fmt: skip
+    return _avg_pool(
+        "avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None
+    )
 
 
-def avg_pool2d(input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-               ceil_mode: bool = False, count_include_pad: bool = True,
-               divisor_override: int | None = None) -> Tensor:  # fmt: skip
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
     """The mean of each window of ``[N, C, H, W]``.
 
     Args:
@@ -98,16 +162,40 @@ def avg_pool2d(input: Tensor, kernel_size: Size, stride: Size | None = None, pad
         count_include_pad: padding counts as zeros.
         divisor_override: divide by this instead of the number of elements.
     """
-    return _avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode,
-                     count_include_pad, divisor_override)  # fmt: skip
+    return _avg_pool(
+        "avg_pool2d",
+        2,
+        input,
+        kernel_size,
+        stride,
+        padding,
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+    )
 
 
-def avg_pool3d(input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-               ceil_mode: bool = False, count_include_pad: bool = True,
-               divisor_override: int | None = None) -> Tensor:  # fmt: skip
+def avg_pool3d(
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
     """The mean of each window of ``[N, C, D, H, W]``."""
-    return _avg_pool("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode,
-                     count_include_pad, divisor_override)  # fmt: skip
+    return _avg_pool(
+        "avg_pool3d",
+        3,
+        input,
+        kernel_size,
+        stride,
+        padding,
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+    )
 
 
 def _adaptive(name: str, count: int, input: Tensor, output_size: Any) -> Tensor:

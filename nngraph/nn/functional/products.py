@@ -10,8 +10,16 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_, int64
 from nngraph.ops.core import normalize_axis
 
-__all__ = ["bilinear", "cosine_similarity", "embedding", "linear", "normalize", "one_hot",
-           "pairwise_distance", "scaled_dot_product_attention"]  # fmt: skip
+__all__ = [
+    "bilinear",
+    "cosine_similarity",
+    "embedding",
+    "linear",
+    "normalize",
+    "one_hot",
+    "pairwise_distance",
+    "scaled_dot_product_attention",
+]
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -26,8 +34,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"the input must be in_features = {weight.shape[-1]}"
         )
     if input.dtype is not weight.dtype:
-        raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {input.dtype.name} "
-                           f"and {weight.dtype.name}")  # fmt: skip
+        raise RuntimeError(
+            f"mat1 and mat2 must have the same dtype, but got {input.dtype.name} "
+            f"and {weight.dtype.name}"
+        )
     if weight.ndim == 1:
         out = input @ weight
         return out if bias is None else out + bias
@@ -46,8 +56,7 @@ def _count(shape: Any) -> Any:
     return total
 
 
-def bilinear(input1: Tensor, input2: Tensor, weight: Tensor,
-             bias: Tensor | None = None) -> Tensor:  # fmt: skip
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``x1^T A_k x2 + b_k`` for each ``k``; ``weight`` is ``[out, in1, in2]``."""
     outputs, in1, in2 = weight.type.shape
     flat = linear(input1, weight.permute(0, 2, 1).reshape(outputs * in2, in1))
@@ -56,9 +65,15 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor,
     return out if bias is None else out + bias
 
 
-def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None,
-              max_norm: float | None = None, norm_type: float = 2.0,
-              scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:  # fmt: skip
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
     """Rows of ``weight [V, D]``; row ``padding_idx`` gets no gradient.
 
     Raises:
@@ -67,11 +82,15 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None,
         RuntimeError: if the input holds no integers.
     """
     if max_norm is not None or scale_grad_by_freq:
-        raise NotImplementedError("embedding: max_norm and scale_grad_by_freq are not supported; "
-                                  "normalize the rows with F.normalize instead")  # fmt: skip
+        raise NotImplementedError(
+            "embedding: max_norm and scale_grad_by_freq are not supported; "
+            "normalize the rows with F.normalize instead"
+        )
     if not input.dtype.is_integer:
-        raise RuntimeError("embedding: expected indices of an integer type; got "
-                           f"{input.dtype.name} (use ids.long())")  # fmt: skip
+        raise RuntimeError(
+            "embedding: expected indices of an integer type; got "
+            f"{input.dtype.name} (use ids.long())"
+        )
     rows = cast("int", weight.shape[0])
     if padding_idx is not None:
         if not -rows <= padding_idx < rows:
@@ -107,17 +126,23 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return (a * b).sum(normalize_axis(dim, rank))
 
 
-def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
-                      keepdim: bool = False) -> Tensor:  # fmt: skip
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Tensor:
     """The norm of ``x1 - x2 + eps`` along the last dimension."""
     return (x1 - x2 + eps).norm(p, -1, keepdim)
 
 
 def scaled_dot_product_attention(
-    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
     enable_gqa: bool = False,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """``softmax(scale * Q K^T + mask) V`` for ``[..., T, E]``, ``[..., S, E]``, ``[..., S, V]``.
 
     Args:
@@ -134,13 +159,13 @@ def scaled_dot_product_attention(
     from nngraph.nn.functional.dropouts import dropout
 
     if is_causal and attn_mask is not None:
-        raise RuntimeError("scaled_dot_product_attention: Explicit attn_mask should not be set "
-                           "when is_causal=True")  # fmt: skip
+        raise RuntimeError(
+            "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+        )
     if enable_gqa:
         key, value = (_repeat_heads(t, query) for t in (key, value))
     if not dropout_p:
-        return ops.scaled_dot_product_attention(query, key, value, attn_mask,
-                                                               is_causal, scale)  # fmt: skip
+        return ops.scaled_dot_product_attention(query, key, value, attn_mask, is_causal, scale)
     scores = query @ key.transpose(-2, -1) * (scale or float(cast("int", query.shape[-1])) ** -0.5)
     if is_causal:
         attn_mask = scores.detach().eq(scores.detach()).logical_or(scores.isnan()).tril()

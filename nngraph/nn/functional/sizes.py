@@ -43,8 +43,10 @@ def batched(name: str, input: Tensor, count: int, run: Callable[[Tensor], _R]) -
     if input.ndim == count + 2:
         return run(input)
     if input.ndim != count + 1:
-        raise RuntimeError(f"Expected {count + 1}D (unbatched) or {count + 2}D (batched) input to "
-                           f"{name}, but got input of size: {list(input.shape)}")  # fmt: skip
+        raise RuntimeError(
+            f"Expected {count + 1}D (unbatched) or {count + 2}D (batched) input to "
+            f"{name}, but got input of size: {list(input.shape)}"
+        )
     found: Any = run(input.unsqueeze(0))
     without = found.squeeze(0) if isinstance(found, Tensor) else tuple(t.squeeze(0) for t in found)
     return cast("_R", without)

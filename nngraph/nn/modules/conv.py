@@ -15,8 +15,7 @@ from nngraph.nn.functional.sizes import Size, each
 from nngraph.nn.modules.module import Module
 from nngraph.nn.parameter import Parameter
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d",
-           "ConvTranspose3d"]  # fmt: skip
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
 _MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -31,9 +30,20 @@ class _ConvNd(Module):
     _transposed: ClassVar[bool] = False
     bias: Parameter | None
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Size, stride: Size,
-                 padding: Any, dilation: Size, output_padding: Size, groups: int, bias: bool,
-                 padding_mode: str, dtype: DType | None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size,
+        padding: Any,
+        dilation: Size,
+        output_padding: Size,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        dtype: DType | None,
+    ) -> None:
         super().__init__()
         n = self._axes
         self.in_channels = in_channels
@@ -47,8 +57,9 @@ class _ConvNd(Module):
         self.groups = groups
         self.padding_mode = padding_mode
         self._check()
-        first, second = (in_channels, out_channels) if self._transposed else (
-            out_channels, in_channels)  # fmt: skip
+        first, second = (
+            (in_channels, out_channels) if self._transposed else (out_channels, in_channels)
+        )
         shape = (first, second // groups, *self.kernel_size)
         self.weight = Parameter(empty(shape, dtype=dtype))
         if bias:
@@ -65,13 +76,16 @@ class _ConvNd(Module):
         if self.out_channels % self.groups:
             raise ValueError("out_channels must be divisible by groups")
         if isinstance(self.padding, str) and self.padding not in ("same", "valid"):
-            raise ValueError(f"Invalid padding string {self.padding!r}, should be one of "
-                             "{'same', 'valid'}")  # fmt: skip
+            raise ValueError(
+                f"Invalid padding string {self.padding!r}, should be one of {{'same', 'valid'}}"
+            )
         if self.padding == "same" and any(s != 1 for s in self.stride):
             raise ValueError("padding='same' is not supported for strided convolutions")
         if self.padding_mode not in _MODES:
-            raise ValueError(f"padding_mode must be one of {set(_MODES)}, but got "
-                             f"padding_mode='{self.padding_mode}'")  # fmt: skip
+            raise ValueError(
+                f"padding_mode must be one of {set(_MODES)}, but got "
+                f"padding_mode='{self.padding_mode}'"
+            )
 
     def reset_parameters(self) -> None:
         """Draws initial values anew."""
@@ -83,8 +97,11 @@ class _ConvNd(Module):
 
     def extra_repr(self) -> str:
         n = self._axes
-        parts = [f"{self.in_channels}, {self.out_channels}", f"kernel_size={self.kernel_size}",
-                 f"stride={self.stride}"]  # fmt: skip
+        parts = [
+            f"{self.in_channels}, {self.out_channels}",
+            f"kernel_size={self.kernel_size}",
+            f"stride={self.stride}",
+        ]
         if self.padding != (0,) * n:
             parts.append(f"padding={self.padding}")
         if self.dilation != (1,) * n:
@@ -103,12 +120,33 @@ class _ConvNd(Module):
 class _Conv(_ConvNd):
     _run: ClassVar[Callable[..., Tensor]]
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Size, stride: Size = 1,
-                 padding: Any = 0, dilation: Size = 1, groups: int = 1, bias: bool = True,
-                 padding_mode: str = "zeros", device: object = None,
-                 dtype: DType | None = None) -> None:  # fmt: skip
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, 0,
-                         groups, bias, padding_mode, dtype)  # fmt: skip
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Any = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: object = None,
+        dtype: DType | None = None,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            0,
+            groups,
+            bias,
+            padding_mode,
+            dtype,
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         padding: Any = self.padding
@@ -155,20 +193,50 @@ class _ConvTranspose(_ConvNd):
     _transposed = True
     _run: ClassVar[Callable[..., Tensor]]
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Size, stride: Size = 1,
-                 padding: Size = 0, output_padding: Size = 0, groups: int = 1, bias: bool = True,
-                 dilation: Size = 1, padding_mode: str = "zeros", device: object = None,
-                 dtype: DType | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        padding_mode: str = "zeros",
+        device: object = None,
+        dtype: DType | None = None,
+    ) -> None:
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation,
-                         output_padding, groups, bias, padding_mode, dtype)  # fmt: skip
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            output_padding,
+            groups,
+            bias,
+            padding_mode,
+            dtype,
+        )
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         extra = self._output_padding(input, output_size)
         run = type(self)._run
-        return run(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
-                   self.dilation)  # fmt: skip
+        return run(
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            extra,
+            self.groups,
+            self.dilation,
+        )
 
     def _output_padding(self, input: Tensor, wanted: Sequence[int] | None) -> tuple[int, ...]:
         """What is left between the smallest possible output and the wanted one."""
@@ -177,20 +245,29 @@ class _ConvTranspose(_ConvNd):
         n = self._axes
         sizes = list(wanted)[-n:]
         if len(wanted) not in (n, input.ndim):
-            raise ValueError(f"ConvTranspose{n}D: for {input.ndim}D input, output_size must have "
-                             f"{n} or {input.ndim} elements (got {len(wanted)})")  # fmt: skip
+            raise ValueError(
+                f"ConvTranspose{n}D: for {input.ndim}D input, output_size must have "
+                f"{n} or {input.ndim} elements (got {len(wanted)})"
+            )
         pads = cast("tuple[int, ...]", self.padding)
         smallest: list[Any] = [
             (d - 1) * s - 2 * p + dil * (k - 1) + 1
-            for d, s, p, dil, k in zip(input.type.shape[-n:], self.stride, pads,
-                                       self.dilation, self.kernel_size, strict=True)
-        ]  # fmt: skip
+            for d, s, p, dil, k in zip(
+                input.type.shape[-n:],
+                self.stride,
+                pads,
+                self.dilation,
+                self.kernel_size,
+                strict=True,
+            )
+        ]
         largest = [low + s - 1 for low, s in zip(smallest, self.stride, strict=True)]
         bounds = zip(smallest, sizes, largest, strict=True)
         if any(not low <= size <= high for low, size, high in bounds):
-            raise ValueError(f"requested an output size of {sizes}, but valid sizes range from "
-                             f"{smallest} to {largest} (for an input of {input.shape[-n:]})"
-                             )  # fmt: skip
+            raise ValueError(
+                f"requested an output size of {sizes}, but valid sizes range from "
+                f"{smallest} to {largest} (for an input of {input.shape[-n:]})"
+            )
         return tuple(size - low for size, low in zip(sizes, smallest, strict=True))
 
 

@@ -36,8 +36,9 @@ class Unflatten(Module):
         super().__init__()
         sizes = unflattened_size
         if not isinstance(sizes, tuple | list) or not all(isinstance(s, int) for s in sizes):
-            raise TypeError("unflattened_size must be tuple of ints, but found "
-                            f"{type(sizes).__name__}")  # fmt: skip
+            raise TypeError(
+                f"unflattened_size must be tuple of ints, but found {type(sizes).__name__}"
+            )
         if not isinstance(dim, int):
             raise TypeError("invalid argument type for dim parameter")
         self.dim = dim

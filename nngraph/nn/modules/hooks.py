@@ -50,8 +50,9 @@ class HookMethods:
     _load_state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]]
     _load_state_dict_post_hooks: OrderedDict[int, Callable[..., Any]]
 
-    def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False,
-                                  with_kwargs: bool = False) -> RemovableHandle:  # fmt: skip
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
         """Calls ``hook(module, args)`` before forward; what it returns replaces the arguments.
 
         With ``with_kwargs`` it is ``hook(module, args, kwargs)`` and returns both or None.
@@ -63,9 +64,14 @@ class HookMethods:
             flags[handle.id] = True
         return handle
 
-    def register_forward_hook(self, hook: Callable[..., Any], *, prepend: bool = False,
-                              with_kwargs: bool = False,
-                              always_call: bool = False) -> RemovableHandle:  # fmt: skip
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> RemovableHandle:
         """Calls ``hook(module, args, output)`` after forward; what it returns replaces the output.
 
         With ``with_kwargs`` it is ``hook(module, args, kwargs, output)``; with ``always_call`` it
@@ -97,9 +103,9 @@ class HookMethods:
         """
         return _added(self._load_state_dict_pre_hooks, _Bound(hook, self))
 
-    def _register_load_state_dict_pre_hook(self, hook: Callable[..., Any],
-                                           with_module: bool = False
-                                           ) -> RemovableHandle:  # fmt: skip
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], with_module: bool = False
+    ) -> RemovableHandle:
         bound = _Bound(hook, self) if with_module else hook
         return _added(self._load_state_dict_pre_hooks, bound)
 

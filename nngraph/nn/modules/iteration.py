@@ -18,8 +18,9 @@ __all__ = ["IterationMethods"]
 class IterationMethods(StateMethods):
     """All of ``Module``'s iterators; names are paths such as ``layer1.0.weight``."""
 
-    def named_modules(self, memo: set[Any] | None = None, prefix: str = "",
-                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:  # fmt: skip
+    def named_modules(
+        self, memo: set[Any] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
         """This module and all inside it, each before its submodules."""
         seen = set() if memo is None else memo
         if self in seen:
@@ -48,9 +49,13 @@ class IterationMethods(StateMethods):
         for _, module in self.named_children():
             yield module
 
-    def _named_members(self, members: Callable[[Module], Iterable[tuple[str, Any]]], prefix: str,
-                       recurse: bool, remove_duplicate: bool
-                       ) -> Iterator[tuple[str, Any]]:  # fmt: skip
+    def _named_members(
+        self,
+        members: Callable[[Module], Iterable[tuple[str, Any]]],
+        prefix: str,
+        recurse: bool,
+        remove_duplicate: bool,
+    ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
         modules: Iterable[tuple[str, Module]] = [(prefix, cast("Module", self))]
         if recurse:
@@ -63,20 +68,21 @@ class IterationMethods(StateMethods):
                     seen.add(id(value))
                 yield (f"{path}.{name}" if path else name), value
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True,
-                         remove_duplicate: bool = True
-                         ) -> Iterator[tuple[str, Parameter]]:  # fmt: skip
-        return self._named_members(lambda m: m._parameters.items(), prefix, recurse,
-                                   remove_duplicate)  # fmt: skip
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        return self._named_members(
+            lambda m: m._parameters.items(), prefix, recurse, remove_duplicate
+        )
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         for _, parameter in self.named_parameters(recurse=recurse):
             yield parameter
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True,
-                      remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:  # fmt: skip
-        return self._named_members(lambda m: m._buffers.items(), prefix, recurse,
-                                   remove_duplicate)  # fmt: skip
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        return self._named_members(lambda m: m._buffers.items(), prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         for _, buffer in self.named_buffers(recurse=recurse):

@@ -33,18 +33,27 @@ class Module(IterationMethods):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args or kwargs:
-            raise TypeError(f"{type(self).__name__}.__init__() takes no arguments for its base "
-                            f"class Module; got {args} {kwargs}")  # fmt: skip
+            raise TypeError(
+                f"{type(self).__name__}.__init__() takes no arguments for its base "
+                f"class Module; got {args} {kwargs}"
+            )
         own = self.__dict__
         own["_changes"] = {}
         own["training"] = True
         for name in ("_parameters", "_buffers", "_modules"):
             own[name] = {}
         own["_non_persistent_buffers_set"] = set()
-        for name in ("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called",
-                     "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs", "_state_dict_hooks",
-                     "_state_dict_pre_hooks", "_load_state_dict_pre_hooks",
-                     "_load_state_dict_post_hooks"):  # fmt: skip
+        for name in (
+            "_forward_hooks",
+            "_forward_hooks_with_kwargs",
+            "_forward_hooks_always_called",
+            "_forward_pre_hooks",
+            "_forward_pre_hooks_with_kwargs",
+            "_state_dict_hooks",
+            "_state_dict_pre_hooks",
+            "_load_state_dict_pre_hooks",
+            "_load_state_dict_post_hooks",
+        ):
             own[name] = OrderedDict()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -83,14 +92,17 @@ class Module(IterationMethods):
                     self._run_hook(key, self._forward_hooks[key], args, kwargs, None)
             raise
 
-    def _run_pre_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]
-                       ) -> tuple[tuple[Any, ...], dict[str, Any]]:  # fmt: skip
+    def _run_pre_hooks(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         for key, hook in list(self._forward_pre_hooks.items()):
             if key in self._forward_pre_hooks_with_kwargs:
                 found = hook(self, args, kwargs)
                 if found is not None and not (isinstance(found, tuple) and len(found) == 2):
-                    raise RuntimeError("forward pre-hook must return None or a tuple of "
-                                       f"(new_args, new_kwargs), but got {found}.")  # fmt: skip
+                    raise RuntimeError(
+                        "forward pre-hook must return None or a tuple of "
+                        f"(new_args, new_kwargs), but got {found}."
+                    )
                 args, kwargs = (args, kwargs) if found is None else found
             else:
                 found = hook(self, args)
@@ -98,8 +110,14 @@ class Module(IterationMethods):
                     args = found if isinstance(found, tuple) else (found,)
         return args, kwargs
 
-    def _run_hook(self, key: int, hook: Callable[..., Any], args: tuple[Any, ...],
-                  kwargs: dict[str, Any], result: Any) -> Any:  # fmt: skip
+    def _run_hook(
+        self,
+        key: int,
+        hook: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        result: Any,
+    ) -> Any:
         if key in self._forward_hooks_with_kwargs:
             found = hook(self, args, kwargs, result)
         else:
@@ -147,8 +165,10 @@ class Module(IterationMethods):
 
     def _set_buffer(self, name: str, value: Any) -> None:
         if value is not None and not isinstance(value, TensorBase):
-            raise TypeError(f"cannot assign '{_type_name(value)}' as buffer '{name}' "
-                            "(nngraph.nn.Buffer, nngraph.Tensor or None expected)")  # fmt: skip
+            raise TypeError(
+                f"cannot assign '{_type_name(value)}' as buffer '{name}' "
+                "(nngraph.nn.Buffer, nngraph.Tensor or None expected)"
+            )
         persistent = name not in self.__dict__.get("_non_persistent_buffers_set", ())
         if isinstance(value, Buffer):
             persistent = value.persistent
@@ -210,11 +230,15 @@ class Module(IterationMethods):
         self._need_init("parameter")
         self._check_name(name, "parameter", "_parameters")
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"cannot assign '{_type_name(param)}' object to parameter '{name}' "
-                            "(nngraph.nn.Parameter or None required)")  # fmt: skip
+            raise TypeError(
+                f"cannot assign '{_type_name(param)}' object to parameter '{name}' "
+                "(nngraph.nn.Parameter or None required)"
+            )
         if param is not None and not param.is_leaf:
-            raise ValueError(f"Cannot assign non-leaf Tensor to parameter '{name}'. Compute it in "
-                             "forward() instead.")  # fmt: skip
+            raise ValueError(
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Compute it in "
+                "forward() instead."
+            )
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -227,8 +251,10 @@ class Module(IterationMethods):
         self._need_init("buffer")
         self._check_name(name, "buffer", "_buffers")
         if tensor is not None and not isinstance(tensor, TensorBase):
-            raise TypeError(f"cannot assign '{_type_name(tensor)}' object to buffer '{name}' "
-                            "(nngraph Tensor or None required)")  # fmt: skip
+            raise TypeError(
+                f"cannot assign '{_type_name(tensor)}' object to buffer '{name}' "
+                "(nngraph Tensor or None required)"
+            )
         self._buffers[name] = tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -318,8 +344,10 @@ class Module(IterationMethods):
         if not found:
             return self
         if not found[0].is_floating_point:
-            raise TypeError("nn.Module.to only accepts floating point or complex dtypes, but got "
-                            f"desired dtype={found[0].name}")  # fmt: skip
+            raise TypeError(
+                "nn.Module.to only accepts floating point or complex dtypes, but got "
+                f"desired dtype={found[0].name}"
+            )
         return self._to_dtype(found[0])
 
     def _to_dtype(self, dtype: DType) -> Self:

@@ -30,8 +30,10 @@ class IncompatibleKeys(NamedTuple):
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
-        return (f"_IncompatibleKeys(missing_keys={self.missing_keys}, "
-                f"unexpected_keys={self.unexpected_keys})")  # fmt: skip
+        return (
+            f"_IncompatibleKeys(missing_keys={self.missing_keys}, "
+            f"unexpected_keys={self.unexpected_keys})"
+        )
 
     def __str__(self) -> str:
         return repr(self)
@@ -64,8 +66,9 @@ class StateMethods(HookMethods):
         return getattr(type(self), method) is not getattr(StateMethods, method)
 
     # -- writing ---------------------------------------------------------------------------
-    def state_dict(self, *, destination: Any = None, prefix: str = "",
-                   keep_vars: bool = False) -> Any:  # fmt: skip
+    def state_dict(
+        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> Any:
         """Parameters and persistent buffers by name, in PyTorch's order; memory is shared.
 
         Args:
@@ -84,8 +87,9 @@ class StateMethods(HookMethods):
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, module in self._modules.items():
             if module is not None:
-                module.state_dict(destination=destination, prefix=f"{prefix}{name}.",
-                                  keep_vars=keep_vars)  # fmt: skip
+                module.state_dict(
+                    destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
+                )
         for hook in self._state_dict_hooks.values():
             replaced = hook(self, destination, prefix, metadata)
             destination = destination if replaced is None else replaced
@@ -106,8 +110,9 @@ class StateMethods(HookMethods):
         return {name: value for name, value in own.items() if value is not None}
 
     # -- reading ---------------------------------------------------------------------------
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True,
-                        assign: bool = False) -> IncompatibleKeys:  # fmt: skip
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
         """Copies tensors or NumPy arrays into the parameters and buffers of the same names.
 
         Args:
@@ -137,16 +142,30 @@ class StateMethods(HookMethods):
             change()
         return loader.incompatible
 
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: dict[str, Any],
-                              strict: bool, missing_keys: list[str], unexpected_keys: list[str],
-                              error_msgs: list[str]) -> None:  # fmt: skip
+    def _load_from_state_dict(
+        self,
+        state_dict: Any,
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
         """Reads this module's own entries, without its submodules'.
 
         Changes are put in ``local_metadata["changes"]``, to be made once all is known to fit.
         """
         for hook in self._load_state_dict_pre_hooks.values():
-            hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
-                 error_msgs)  # fmt: skip
+            hook(
+                state_dict,
+                prefix,
+                local_metadata,
+                strict,
+                missing_keys,
+                unexpected_keys,
+                error_msgs,
+            )
         own = self._own_state()
         for name, value in own.items():
             key = prefix + name
@@ -163,8 +182,15 @@ class StateMethods(HookMethods):
         if strict:
             unexpected_keys += _unexpected(self, state_dict, prefix, own)
 
-    def _load_one(self, name: str, value: Tensor, given: Any, key: str,
-                  local_metadata: dict[str, Any], error_msgs: list[str]) -> None:  # fmt: skip
+    def _load_one(
+        self,
+        name: str,
+        value: Tensor,
+        given: Any,
+        key: str,
+        local_metadata: dict[str, Any],
+        error_msgs: list[str],
+    ) -> None:
         if not isinstance(given, TensorBase) and not hasattr(given, "__array__"):
             error_msgs.append(
                 f'While copying the parameter named "{key}", expected nngraph.Tensor or numpy '
@@ -228,8 +254,7 @@ class _Loader:
         if self.assign:
             local["assign_to_params_buffers"] = True
         missing, unexpected = self.incompatible
-        module._load_from_state_dict(entries, prefix, local, True, missing, unexpected,
-                                     self.errors)  # fmt: skip
+        module._load_from_state_dict(entries, prefix, local, True, missing, unexpected, self.errors)
         for name, child in module._modules.items():
             if child is not None:
                 path = f"{prefix}{name}."

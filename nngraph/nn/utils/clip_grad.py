@@ -19,8 +19,12 @@ def _listed(tensors: Tensors) -> list[Tensor]:
     return [tensors] if isinstance(tensors, TensorBase) else list(tensors)
 
 
-def get_total_norm(tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite: bool = False,
-                   foreach: bool | None = None) -> Tensor:  # fmt: skip
+def get_total_norm(
+    tensors: Tensors,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
     """The norm of all elements of all tensors as one vector.
 
     Args:
@@ -49,8 +53,9 @@ def get_total_norm(tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite:
     return total
 
 
-def clip_grads_with_norm_(parameters: Tensors, max_norm: float, total_norm: Tensor,
-                          foreach: bool | None = None) -> None:  # fmt: skip
+def clip_grads_with_norm_(
+    parameters: Tensors, max_norm: float, total_norm: Tensor, foreach: bool | None = None
+) -> None:
     """Scales gradients by ``max_norm / (total_norm + 1e-6)`` where that is below 1."""
     with no_grad():
         factor = (max_norm / (total_norm + 1e-6)).clamp(max=1.0)
@@ -59,9 +64,13 @@ def clip_grads_with_norm_(parameters: Tensors, max_norm: float, total_norm: Tens
                 parameter.grad.mul_(factor.to(parameter.grad.dtype))
 
 
-def clip_grad_norm_(parameters: Tensors, max_norm: float, norm_type: float = 2.0,
-                    error_if_nonfinite: bool = False,
-                    foreach: bool | None = None) -> Tensor:  # fmt: skip
+def clip_grad_norm_(
+    parameters: Tensors,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
     """Scales gradients so that their norm together is at most ``max_norm``.
 
     Returns:
@@ -71,8 +80,9 @@ def clip_grad_norm_(parameters: Tensors, max_norm: float, norm_type: float = 2.0
         RuntimeError: for a norm that is not finite, if asked.
     """
     listed = [p for p in _listed(parameters) if p.grad is not None]
-    total = get_total_norm([p.grad for p in listed if p.grad is not None], norm_type,
-                           error_if_nonfinite)  # fmt: skip
+    total = get_total_norm(
+        [p.grad for p in listed if p.grad is not None], norm_type, error_if_nonfinite
+    )
     clip_grads_with_norm_(listed, float(max_norm), total)
     return total
 

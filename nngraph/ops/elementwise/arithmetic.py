@@ -12,10 +12,44 @@ from nngraph.ops.elementwise.comparison import eq, gt, le, lt
 from nngraph.ops.elementwise.rows import Rule, binary, unary
 from nngraph.ops.elementwise.select import where
 
-__all__ = ["Abs", "Add", "Ceil", "Copy", "Div", "Floor", "FloorDivide", "Fmod", "Maximum",
-           "Minimum", "Mul", "Neg", "Relu", "Remainder", "Round", "Sign", "Sub", "Trunc", "abs",
-           "add", "ceil", "copy", "div", "floor", "floor_divide", "fmod", "maximum", "minimum",
-           "mul", "neg", "relu", "remainder", "round", "sign", "sub", "trunc"]  # fmt: skip
+__all__ = [
+    "Abs",
+    "Add",
+    "Ceil",
+    "Copy",
+    "Div",
+    "Floor",
+    "FloorDivide",
+    "Fmod",
+    "Maximum",
+    "Minimum",
+    "Mul",
+    "Neg",
+    "Relu",
+    "Remainder",
+    "Round",
+    "Sign",
+    "Sub",
+    "Trunc",
+    "abs",
+    "add",
+    "ceil",
+    "copy",
+    "div",
+    "floor",
+    "floor_divide",
+    "fmod",
+    "maximum",
+    "minimum",
+    "mul",
+    "neg",
+    "relu",
+    "remainder",
+    "round",
+    "sign",
+    "sub",
+    "trunc",
+]
 
 
 # Rules that use the very function they differentiate stand here, the others in their row.
@@ -71,14 +105,16 @@ Ceil, ceil = unary("ceil", _floats(np.ceil), _zero)
 Round, round = unary("round", _floats(np.rint), _zero)
 Trunc, trunc = unary("trunc", _floats(np.trunc), _zero)
 # Written with <= so that a NaN keeps its gradient, as in PyTorch.
-Relu, relu = unary("relu", lambda x: np.maximum(x, x.dtype.type(0)),
-                   lambda x, y, g: where(le(y, 0.0), 0.0, g))  # fmt: skip
+Relu, relu = unary(
+    "relu", lambda x: np.maximum(x, x.dtype.type(0)), lambda x, y, g: where(le(y, 0.0), 0.0, g)
+)
 
 Add, add = binary("add", np.add, lambda x, y, z, g: g, lambda x, y, z, g: g, commutative=True)
 Sub, sub = binary("sub", np.subtract, lambda x, y, z, g: g, lambda x, y, z, g: neg(g))
 Mul, mul = binary("mul", np.multiply, _mul_left, _mul_right, commutative=True)
-Div, div = binary("div", np.divide, _div_left, _div_right, takes="float",
-                  spans=((-2.3, 2.4), (0.4, 2.7)))  # fmt: skip
+Div, div = binary(
+    "div", np.divide, _div_left, _div_right, takes="float", spans=((-2.3, 2.4), (0.4, 2.7))
+)
 
 
 def _whole(name: str, function: Any) -> Any:
@@ -98,17 +134,26 @@ def _zero_gradient(x: Any, y: Any, z: Any, g: Any) -> Any:
 
 # The samples' quotients lie between the jumps.
 FloorDivide, floor_divide = binary(
-    "floor_divide", _whole("floor_divide", np.floor_divide), _zero_gradient, _zero_gradient,
+    "floor_divide",
+    _whole("floor_divide", np.floor_divide),
+    _zero_gradient,
+    _zero_gradient,
     spans=((0.3, 2.4), (3.1, 3.9)),
-)  # fmt: skip
+)
 Remainder, remainder = binary(
-    "remainder", _whole("remainder", np.remainder), lambda x, y, z, g: g,
-    lambda x, y, z, g: neg(mul(g, floor_divide(x, y))), spans=((4.3, 5.4), (3.1, 3.9)),
-)  # fmt: skip
+    "remainder",
+    _whole("remainder", np.remainder),
+    lambda x, y, z, g: g,
+    lambda x, y, z, g: neg(mul(g, floor_divide(x, y))),
+    spans=((4.3, 5.4), (3.1, 3.9)),
+)
 Fmod, fmod = binary(
-    "fmod", _whole("fmod", np.fmod), lambda x, y, z, g: g,
-    lambda x, y, z, g: neg(mul(g, trunc(div(x, y)))), spans=((-5.4, -4.3), (3.1, 3.9)),
-)  # fmt: skip
+    "fmod",
+    _whole("fmod", np.fmod),
+    lambda x, y, z, g: g,
+    lambda x, y, z, g: neg(mul(g, trunc(div(x, y)))),
+    spans=((-5.4, -4.3), (3.1, 3.9)),
+)
 
 
 def _wins(loses: Any) -> Rule:
@@ -121,10 +166,16 @@ def _wins(loses: Any) -> Rule:
 
 
 Maximum, maximum = binary(
-    "maximum", np.maximum, lambda x, y, z, g: _wins(lt)(x, y, g),
-    lambda x, y, z, g: _wins(lt)(y, x, g), commutative=True,
-)  # fmt: skip
+    "maximum",
+    np.maximum,
+    lambda x, y, z, g: _wins(lt)(x, y, g),
+    lambda x, y, z, g: _wins(lt)(y, x, g),
+    commutative=True,
+)
 Minimum, minimum = binary(
-    "minimum", np.minimum, lambda x, y, z, g: _wins(gt)(x, y, g),
-    lambda x, y, z, g: _wins(gt)(y, x, g), commutative=True,
-)  # fmt: skip
+    "minimum",
+    np.minimum,
+    lambda x, y, z, g: _wins(gt)(x, y, g),
+    lambda x, y, z, g: _wins(gt)(y, x, g),
+    commutative=True,
+)

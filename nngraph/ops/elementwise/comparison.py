@@ -6,12 +6,46 @@ import numpy as np
 
 from nngraph.ops.elementwise.rows import binary, unary
 
-__all__ = ["BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Eq", "Ge", "Gt", "Isfinite",
-           "Isinf", "Isnan", "Le", "LogicalAnd", "LogicalNot", "LogicalOr", "LogicalXor", "Lt",
-           "Ne", "ShiftLeft", "ShiftRight", "bitwise_and", "bitwise_not", "bitwise_or",
-           "bitwise_xor", "eq", "ge", "gt", "isfinite", "isinf", "isnan", "le", "logical_and",
-           "logical_not", "logical_or", "logical_xor", "lt", "ne", "shift_left",
-           "shift_right"]  # fmt: skip
+__all__ = [
+    "BitwiseAnd",
+    "BitwiseNot",
+    "BitwiseOr",
+    "BitwiseXor",
+    "Eq",
+    "Ge",
+    "Gt",
+    "Isfinite",
+    "Isinf",
+    "Isnan",
+    "Le",
+    "LogicalAnd",
+    "LogicalNot",
+    "LogicalOr",
+    "LogicalXor",
+    "Lt",
+    "Ne",
+    "ShiftLeft",
+    "ShiftRight",
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
+    "eq",
+    "ge",
+    "gt",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "le",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "lt",
+    "ne",
+    "shift_left",
+    "shift_right",
+]
 
 _SHIFTS = ((-7, 7, 100, 1), (0, 1, 5))
 

@@ -88,8 +88,9 @@ class Unary(_Elementwise):
         (x,) = types
         return (x.with_dtype(self._check(types)),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         rule = type(self).rule
         if rule is None:
             return (None,)
@@ -128,8 +129,9 @@ class Binary(_Elementwise):
         shape = x.shape if same else broadcast_shapes(self.name, (x.shape, y.shape))
         return (TensorType(dtype, shape),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         def thunk(rule: Rule | None, operand: Any) -> Thunk | None:
             if rule is None:
                 return None
@@ -158,9 +160,14 @@ class Binary(_Elementwise):
 
 
 PAIRS: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
-    ((2, 3), (2, 3)), ((2, 3), ()), ((), (2,)), ((1, 3), (2, 1)), ((3,), (2, 3)),
-    ((0, 3), (1, 3)), ((), ()),
-)  # fmt: skip
+    ((2, 3), (2, 3)),
+    ((2, 3), ()),
+    ((), (2,)),
+    ((1, 3), (2, 1)),
+    ((3,), (2, 3)),
+    ((0, 3), (1, 3)),
+    ((), ()),
+)
 
 
 def _spread(span: Range, shape: tuple[int, ...]) -> Array:
@@ -205,9 +212,15 @@ def _make(base: type[E], name: str, module: str, namespace: dict[str, Any]) -> t
 
 
 def unary(
-    name: str, function: Callable[[Any], Any], rule: Rule | None = None, *, takes: str = "number",
-    to_bool: bool = False, span: Range = (-2.3, 2.4), smooth: bool = True,
-) -> tuple[type[Unary], UnaryFunction]:  # fmt: skip
+    name: str,
+    function: Callable[[Any], Any],
+    rule: Rule | None = None,
+    *,
+    takes: str = "number",
+    to_bool: bool = False,
+    span: Range = (-2.3, 2.4),
+    smooth: bool = True,
+) -> tuple[type[Unary], UnaryFunction]:
     """One unary operator: its class and its function.
 
     Args:
@@ -220,11 +233,20 @@ def unary(
         smooth: False where finite differences apply nowhere.
     """
     module = _caller()
-    row = _make(Unary, name, module, {
-        "function": staticmethod(function), "rule": rule and staticmethod(rule), "takes": takes,
-        "to_bool": to_bool, "ranges": (span,), "smooth": smooth and rule is not None,
-        "differentiable": rule is not None,
-    })  # fmt: skip
+    row = _make(
+        Unary,
+        name,
+        module,
+        {
+            "function": staticmethod(function),
+            "rule": rule and staticmethod(rule),
+            "takes": takes,
+            "to_bool": to_bool,
+            "ranges": (span,),
+            "smooth": smooth and rule is not None,
+            "differentiable": rule is not None,
+        },
+    )
     op = row()
 
     def call(x: O, /) -> O:
@@ -236,11 +258,17 @@ def unary(
 
 
 def binary(
-    name: str, function: Callable[[Any, Any], Any], rule_x: Rule | None = None,
-    rule_y: Rule | None = None, *, takes: str = "number", to_bool: bool = False,
-    commutative: bool = False, spans: tuple[Range, Range] = ((-2.3, 2.4), (-1.9, 2.7)),
+    name: str,
+    function: Callable[[Any, Any], Any],
+    rule_x: Rule | None = None,
+    rule_y: Rule | None = None,
+    *,
+    takes: str = "number",
+    to_bool: bool = False,
+    commutative: bool = False,
+    spans: tuple[Range, Range] = ((-2.3, 2.4), (-1.9, 2.7)),
     ints: tuple[tuple[int, ...], tuple[int, ...]] = ((-7, 7, 3, 0), (2, -3)),
-) -> tuple[type[Binary], BinaryFunction]:  # fmt: skip
+) -> tuple[type[Binary], BinaryFunction]:
     """One binary operator: its class and its function.
 
     ``rule_x`` and ``rule_y`` are ``(x, y, z, g) -> gradient`` of the broadcast shape; the driver
@@ -249,12 +277,22 @@ def binary(
     traits = {Trait.ELEMENTWISE} | ({Trait.COMMUTATIVE} if commutative else set())
     differentiable = rule_x is not None or rule_y is not None
     module = _caller()
-    row = _make(Binary, name, module, {
-        "function": staticmethod(function), "rules": (rule_x, rule_y), "takes": takes,
-        "to_bool": to_bool,
-        "ranges": spans, "ints": ints, "smooth": differentiable, "traits": frozenset(traits),
-        "differentiable": differentiable,
-    })  # fmt: skip
+    row = _make(
+        Binary,
+        name,
+        module,
+        {
+            "function": staticmethod(function),
+            "rules": (rule_x, rule_y),
+            "takes": takes,
+            "to_bool": to_bool,
+            "ranges": spans,
+            "ints": ints,
+            "smooth": differentiable,
+            "traits": frozenset(traits),
+            "differentiable": differentiable,
+        },
+    )
     op = row()
 
     def call(x: Any, y: Any, /) -> Any:

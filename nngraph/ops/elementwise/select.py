@@ -37,8 +37,9 @@ class Where(Op):
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         return (np.where(*inputs),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         (condition, a, b), (g,) = inputs, grads
         return (
             None,
@@ -95,8 +96,9 @@ class Clip(Op):
             return np.asarray(int(np.clip(value, info.min, info.max)), x.dtype)
         return widen(np.asarray(value, x.dtype))
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         (x,), (g,) = inputs, grads
 
         def gradient() -> Any:
@@ -140,8 +142,9 @@ class Cast(Op):
         source = widen(x) if self.dtype.is_integer else x
         return (source.astype(self.dtype.numpy, copy=False),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         source = inputs[0].type.dtype
         return ((lambda: cast(grads[0], source)) if source.is_floating_point else None,)
 

@@ -14,11 +14,56 @@ from nngraph.ops.elementwise.rows import binary, unary
 from nngraph.ops.elementwise.select import where
 from nngraph.ops.elementwise.special import erf as _erf
 
-__all__ = ["Acos", "Acosh", "Asin", "Asinh", "Atan", "Atan2", "Atanh", "Cos", "Cosh", "Erf",
-           "Exp", "Expm1", "Log", "Log1p", "Log2", "Pow", "Reciprocal", "Rsqrt", "Sigmoid", "Sin",
-           "Sinh", "Sqrt", "Tan", "Tanh", "acos", "acosh", "asin", "asinh", "atan", "atan2",
-           "atanh", "cos", "cosh", "erf", "exp", "expm1", "log", "log1p", "log2", "pow",
-           "reciprocal", "rsqrt", "sigmoid", "sin", "sinh", "sqrt", "tan", "tanh"]  # fmt: skip
+__all__ = [
+    "Acos",
+    "Acosh",
+    "Asin",
+    "Asinh",
+    "Atan",
+    "Atan2",
+    "Atanh",
+    "Cos",
+    "Cosh",
+    "Erf",
+    "Exp",
+    "Expm1",
+    "Log",
+    "Log1p",
+    "Log2",
+    "Pow",
+    "Reciprocal",
+    "Rsqrt",
+    "Sigmoid",
+    "Sin",
+    "Sinh",
+    "Sqrt",
+    "Tan",
+    "Tanh",
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "cos",
+    "cosh",
+    "erf",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "pow",
+    "reciprocal",
+    "rsqrt",
+    "sigmoid",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+]
 
 _POSITIVE = (0.2, 4.0)
 _INSIDE = (-0.9, 0.9)
@@ -48,42 +93,79 @@ def _pow(x: Array, y: Array) -> Array:
 Exp, exp = unary("exp", np.exp, lambda x, y, g: mul(g, y), takes="float")
 Expm1, expm1 = unary("expm1", np.expm1, lambda x, y, g: mul(g, add(y, 1.0)), takes="float")
 Log, log = unary("log", np.log, lambda x, y, g: div(g, x), takes="float", span=_POSITIVE)
-Log1p, log1p = unary("log1p", np.log1p, lambda x, y, g: div(g, add(x, 1.0)), takes="float",
-                     span=(-0.8, 4.0))  # fmt: skip
-Log2, log2 = unary("log2", np.log2, lambda x, y, g: div(g, mul(x, math.log(2.0))), takes="float",
-                   span=_POSITIVE)  # fmt: skip
-Sqrt, sqrt = unary("sqrt", np.sqrt, lambda x, y, g: div(g, mul(y, 2.0)), takes="float",
-                   span=_POSITIVE)  # fmt: skip
-Rsqrt, rsqrt = unary("rsqrt", lambda x: 1 / np.sqrt(x),
-                     lambda x, y, g: mul(mul(g, -0.5), mul(y, _square(y))), takes="float",
-                     span=_POSITIVE)  # fmt: skip
-Reciprocal, reciprocal = unary("reciprocal", lambda x: 1 / x,
-                               lambda x, y, g: neg(mul(g, _square(y))), takes="float",
-                               span=(0.4, 2.4))  # fmt: skip
+Log1p, log1p = unary(
+    "log1p", np.log1p, lambda x, y, g: div(g, add(x, 1.0)), takes="float", span=(-0.8, 4.0)
+)
+Log2, log2 = unary(
+    "log2", np.log2, lambda x, y, g: div(g, mul(x, math.log(2.0))), takes="float", span=_POSITIVE
+)
+Sqrt, sqrt = unary(
+    "sqrt", np.sqrt, lambda x, y, g: div(g, mul(y, 2.0)), takes="float", span=_POSITIVE
+)
+Rsqrt, rsqrt = unary(
+    "rsqrt",
+    lambda x: 1 / np.sqrt(x),
+    lambda x, y, g: mul(mul(g, -0.5), mul(y, _square(y))),
+    takes="float",
+    span=_POSITIVE,
+)
+Reciprocal, reciprocal = unary(
+    "reciprocal",
+    lambda x: 1 / x,
+    lambda x, y, g: neg(mul(g, _square(y))),
+    takes="float",
+    span=(0.4, 2.4),
+)
 
 Sin, sin = unary("sin", np.sin, _sin, takes="float")
 Cos, cos = unary("cos", np.cos, lambda x, y, g: neg(mul(g, sin(x))), takes="float")
-Tan, tan = unary("tan", np.tan, lambda x, y, g: mul(g, add(_square(y), 1.0)), takes="float",
-                 span=(-1.2, 1.2))  # fmt: skip
-Asin, asin = unary("asin", np.arcsin, lambda x, y, g: mul(g, rsqrt(sub(1.0, _square(x)))),
-                   takes="float", span=_INSIDE)  # fmt: skip
-Acos, acos = unary("acos", np.arccos, lambda x, y, g: neg(mul(g, rsqrt(sub(1.0, _square(x))))),
-                   takes="float", span=_INSIDE)  # fmt: skip
+Tan, tan = unary(
+    "tan", np.tan, lambda x, y, g: mul(g, add(_square(y), 1.0)), takes="float", span=(-1.2, 1.2)
+)
+Asin, asin = unary(
+    "asin",
+    np.arcsin,
+    lambda x, y, g: mul(g, rsqrt(sub(1.0, _square(x)))),
+    takes="float",
+    span=_INSIDE,
+)
+Acos, acos = unary(
+    "acos",
+    np.arccos,
+    lambda x, y, g: neg(mul(g, rsqrt(sub(1.0, _square(x))))),
+    takes="float",
+    span=_INSIDE,
+)
 Atan, atan = unary("atan", np.arctan, lambda x, y, g: div(g, add(_square(x), 1.0)), takes="float")
 Sinh, sinh = unary("sinh", np.sinh, _sinh, takes="float")
 Cosh, cosh = unary("cosh", np.cosh, lambda x, y, g: mul(g, sinh(x)), takes="float")
 Tanh, tanh = unary("tanh", np.tanh, lambda x, y, g: mul(g, sub(1.0, _square(y))), takes="float")
-Asinh, asinh = unary("asinh", np.arcsinh, lambda x, y, g: mul(g, rsqrt(add(_square(x), 1.0))),
-                     takes="float")  # fmt: skip
-Acosh, acosh = unary("acosh", np.arccosh, lambda x, y, g: mul(g, rsqrt(sub(_square(x), 1.0))),
-                     takes="float", span=(1.2, 4.0))  # fmt: skip
-Atanh, atanh = unary("atanh", np.arctanh, lambda x, y, g: div(g, sub(1.0, _square(x))),
-                     takes="float", span=_INSIDE)  # fmt: skip
+Asinh, asinh = unary(
+    "asinh", np.arcsinh, lambda x, y, g: mul(g, rsqrt(add(_square(x), 1.0))), takes="float"
+)
+Acosh, acosh = unary(
+    "acosh",
+    np.arccosh,
+    lambda x, y, g: mul(g, rsqrt(sub(_square(x), 1.0))),
+    takes="float",
+    span=(1.2, 4.0),
+)
+Atanh, atanh = unary(
+    "atanh", np.arctanh, lambda x, y, g: div(g, sub(1.0, _square(x))), takes="float", span=_INSIDE
+)
 
-Erf, erf = unary("erf", _erf, lambda x, y, g: mul(
-    mul(g, 2.0 / math.sqrt(math.pi)), exp(neg(_square(x)))), takes="float")  # fmt: skip
-Sigmoid, sigmoid = unary("sigmoid", lambda x: 1 / (1 + np.exp(-x)),
-                         lambda x, y, g: mul(g, mul(y, sub(1.0, y))), takes="float")  # fmt: skip
+Erf, erf = unary(
+    "erf",
+    _erf,
+    lambda x, y, g: mul(mul(g, 2.0 / math.sqrt(math.pi)), exp(neg(_square(x)))),
+    takes="float",
+)
+Sigmoid, sigmoid = unary(
+    "sigmoid",
+    lambda x: 1 / (1 + np.exp(-x)),
+    lambda x, y, g: mul(g, mul(y, sub(1.0, y))),
+    takes="float",
+)
 
 
 def _pow_base(x: Any, y: Any, z: Any, g: Any) -> Any:
@@ -95,8 +177,14 @@ def _pow_exponent(x: Any, y: Any, z: Any, g: Any) -> Any:
     return mul(g, where(flat, 0.0, mul(z, log(x))))
 
 
-Pow, pow = binary("pow", _pow, _pow_base, _pow_exponent, spans=(_POSITIVE, (-1.9, 2.7)),
-                  ints=((-3, 1, 2, -1), (0, 2, 3)))  # fmt: skip
+Pow, pow = binary(
+    "pow",
+    _pow,
+    _pow_base,
+    _pow_exponent,
+    spans=(_POSITIVE, (-1.9, 2.7)),
+    ints=((-3, 1, 2, -1), (0, 2, 3)),
+)
 
 
 def _atan2_part(x: Any, y: Any, other: Any, g: Any) -> Any:
@@ -104,6 +192,11 @@ def _atan2_part(x: Any, y: Any, other: Any, g: Any) -> Any:
 
 
 # atan2(y, x): the first operand is the ordinate.
-Atan2, atan2 = binary("atan2", np.arctan2, lambda y, x, z, g: _atan2_part(x, y, x, g),
-                      lambda y, x, z, g: neg(_atan2_part(x, y, y, g)), takes="float",
-                      spans=((-2.3, 2.4), (0.4, 2.7)))  # fmt: skip
+Atan2, atan2 = binary(
+    "atan2",
+    np.arctan2,
+    lambda y, x, z, g: _atan2_part(x, y, x, g),
+    lambda y, x, z, g: neg(_atan2_part(x, y, y, g)),
+    takes="float",
+    spans=((-2.3, 2.4), (0.4, 2.7)),
+)

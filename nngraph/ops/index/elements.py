@@ -41,19 +41,26 @@ class GatherElements(Op):
         need(indices.rank == x.rank, self.name, "the index operand", indices, f"of rank {x.rank}")
         for a, (have, want) in enumerate(zip(x.shape, indices.shape, strict=True)):
             fits = have == want or (isinstance(have, int) and isinstance(want, int) and want < have)
-            need(a == self.axis or fits, self.name, "the index operand", indices,
-                 f"at most {have} long in axis {a}")  # fmt: skip
+            need(
+                a == self.axis or fits,
+                self.name,
+                "the index operand",
+                indices,
+                f"at most {have} long in axis {a}",
+            )
         return (x.with_shape(indices.shape),)
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x, indices = inputs
         places = in_range(self.name, indices, self.axis, x.shape[self.axis])
-        part = x[tuple(slice(None) if a == self.axis else slice(n)
-                       for a, n in enumerate(indices.shape))]  # fmt: skip
+        part = x[
+            tuple(slice(None) if a == self.axis else slice(n) for a, n in enumerate(indices.shape))
+        ]
         return (np.take_along_axis(part, places, self.axis),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         x, indices = inputs
         return (lambda: scatter_elements(zeros_like(x), indices, grads[0], self.axis, "add"), None)
 

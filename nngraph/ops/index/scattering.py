@@ -15,8 +15,15 @@ from nngraph.ops.core import need, need_same_dtype, widen
 from nngraph.ops.creation import ones_like, zeros_like
 from nngraph.ops.elementwise import cast, div, eq, ge, gt, mul, where
 
-__all__ = ["REDUCTIONS", "Scattering", "in_range", "need_axis", "need_indices",
-           "none_from_the_end", "scatter_flat"]  # fmt: skip
+__all__ = [
+    "REDUCTIONS",
+    "Scattering",
+    "in_range",
+    "need_axis",
+    "need_indices",
+    "none_from_the_end",
+    "scatter_flat",
+]
 
 REDUCTIONS = ("none", "add", "max", "min", "mul")
 _UFUNC = {"add": np.add, "max": np.maximum, "min": np.minimum, "mul": np.multiply}
@@ -68,9 +75,14 @@ def scatter_flat(target: Array, places: Array, updates: Array, reduction: str) -
 
 
 def scatter_vjp(
-    reduction: str, x: O, updates: O, y: O, g: O,
-    read: Callable[[O], O], write: Callable[[O, O, str], O],
-) -> tuple[Thunk, Thunk]:  # fmt: skip
+    reduction: str,
+    x: O,
+    updates: O,
+    y: O,
+    g: O,
+    read: Callable[[O], O],
+    write: Callable[[O, O, str], O],
+) -> tuple[Thunk, Thunk]:
     """Gradients of x and updates of ``y = write(x, updates, reduction)``, as PyTorch shares them.
 
     ``read`` gathers what ``write`` addresses.
@@ -80,8 +92,10 @@ def scatter_vjp(
     if reduction == "add":
         return lambda: g, lambda: read(g)
     if reduction == "mul":
-        return (lambda: _product_grad_target(updates, g, write),
-                lambda: _product_grad_updates(x, updates, y, g, read, write))  # fmt: skip
+        return (
+            lambda: _product_grad_target(updates, g, write),
+            lambda: _product_grad_updates(x, updates, y, g, read, write),
+        )
 
     def share(hit: O, gradient: O) -> O:
         return where(hit, gradient, zeros_like(gradient))
@@ -108,8 +122,9 @@ def _product_grad_target(updates: O, g: O, write: Callable[[O, O, str], O]) -> O
     return mul(g, write(ones_like(g), updates, "mul"))
 
 
-def _product_grad_updates(x: O, updates: O, y: O, g: O, read: Callable[[O], O],
-                          write: Callable[[O, O, str], O]) -> O:  # fmt: skip
+def _product_grad_updates(
+    x: O, updates: O, y: O, g: O, read: Callable[[O], O], write: Callable[[O, O, str], O]
+) -> O:
     """G * product / update; where an update is the only zero, the product without it."""
     dtype = x.type.dtype
     zero = eq(updates, zeros_like(updates))
@@ -149,12 +164,17 @@ class Scattering(Op):
         need(updates == wanted, self.name, "the updates operand", updates, str(wanted))
         return (x,)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         x, indices, updates = inputs
         to_x, to_updates = scatter_vjp(
-            self.reduction, x, updates, outputs[0], grads[0],
+            self.reduction,
+            x,
+            updates,
+            outputs[0],
+            grads[0],
             lambda v: apply1(self.reader, v, indices),
             lambda v, u, r: apply1(replace(self, reduction=r), v, indices, u),
-        )  # fmt: skip
+        )
         return (to_x, None, to_updates)

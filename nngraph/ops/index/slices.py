@@ -51,8 +51,9 @@ class Take(Op):
         places = in_range(self.name, indices, self.axis, x.shape[self.axis])
         return (np.asarray(np.take(x, places, self.axis)),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         x, indices = inputs
         return (lambda: scatter_slices(zeros_like(x), indices, grads[0], self.axis, "add"), None)
 

@@ -17,8 +17,14 @@ from nngraph.ops.elementwise import add, cast, div, mul, rsqrt, sub
 from nngraph.ops.reduce import count_of, mean, sum
 from nngraph.ops.shape.moving import reshape
 
-__all__ = ["BatchNormGrad", "BatchNormInference", "BatchNormTraining", "batch_norm_grad",
-           "batch_norm_inference", "batch_norm_training"]  # fmt: skip
+__all__ = [
+    "BatchNormGrad",
+    "BatchNormInference",
+    "BatchNormTraining",
+    "batch_norm_grad",
+    "batch_norm_inference",
+    "batch_norm_training",
+]
 
 Values = Sequence[Any]
 
@@ -145,9 +151,12 @@ def _over(v: Any, count: Any) -> Any:
 def _cases() -> Iterable[tuple[Array, Array, Array, str]]:
     rng = np.random.default_rng(13)
     for shape, note in (
-        ((4, 3), "no spatial axis"), ((2, 3, 4), "one"), ((2, 3, 2, 4), "two"),
-        ((1, 2, 2, 1, 3), "three"), ((1, 2, 1, 2), "few elements"),
-    ):  # fmt: skip
+        ((4, 3), "no spatial axis"),
+        ((2, 3, 4), "one"),
+        ((2, 3, 2, 4), "two"),
+        ((1, 2, 2, 1, 3), "three"),
+        ((1, 2, 1, 2), "few elements"),
+    ):
         weight, bias = rng.standard_normal((2, shape[1])).astype(np.float32)
         yield rng.standard_normal(shape).astype(np.float32), weight, bias, note
 
@@ -175,8 +184,11 @@ class BatchNormGrad(_BatchNormal):
         inner, outer = _spread(_average(product), x), _spread(_average(dy), x)
         dx: Array = (dy - outer - normal * inner) * _spread(weight * rstd, x)
         dtype = inputs[4].dtype
-        return (dx.astype(inputs[1].dtype, copy=False), _as(product.sum(axes), dtype),
-                _as(dy.sum(axes), dtype))  # fmt: skip
+        return (
+            dx.astype(inputs[1].dtype, copy=False),
+            _as(product.sum(axes), dtype),
+            _as(dy.sum(axes), dtype),
+        )
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         dy, x, average, variance, weight = (wide(v) for v in inputs)

@@ -38,8 +38,13 @@ class _LayerNormal(Op):
     def _check(self, x: TensorType, weight: TensorType) -> TensorType:
         """The type of the statistics."""
         need_float(self.name, "the input", x)
-        need(1 <= self.rank <= x.rank, self.name, "the input", x,
-             f"of {self.rank} axes at least (rank={self.rank} must be 1 or more)")  # fmt: skip
+        need(
+            1 <= self.rank <= x.rank,
+            self.name,
+            "the input",
+            x,
+            f"of {self.rank} axes at least (rank={self.rank} must be 1 or more)",
+        )
         need_parameter(self.name, "the weight", weight, x, x.shape[x.rank - self.rank :])
         shape = (*x.shape[: x.rank - self.rank], *(1,) * self.rank)
         return TensorType(wide_dtype(x.dtype), shape)
@@ -121,9 +126,12 @@ class LayerNorm(_LayerNormal):
 def _cases() -> Iterable[tuple[int, Array, Array, Array, str]]:
     rng = np.random.default_rng(11)
     for rank, shape, note in (
-        (1, (2, 3, 4), ""), (2, (2, 3, 4), "two axes"), (1, (5,), "no leading axis"),
-        (1, (0, 3), "no row"), (1, (3, 1), "one element"),
-    ):  # fmt: skip
+        (1, (2, 3, 4), ""),
+        (2, (2, 3, 4), "two axes"),
+        (1, (5,), "no leading axis"),
+        (1, (0, 3), "no row"),
+        (1, (3, 1), "one element"),
+    ):
         x = rng.standard_normal(shape).astype(np.float32)
         weight, bias = rng.standard_normal((2, *shape[len(shape) - rank :])).astype(np.float32)
         yield rank, x, weight, bias, note
@@ -150,9 +158,11 @@ class LayerNormGrad(_LayerNormal):
         inner = (g * normal).mean(axes, keepdims=True)
         dx: Array = (g - g.mean(axes, keepdims=True) - normal * inner) * rstd
         dtype = inputs[4].dtype
-        return (dx.astype(inputs[1].dtype, copy=False),
-                np.asarray((dy * normal).sum(lead)).astype(dtype, copy=False),
-                np.asarray(dy.sum(lead)).astype(dtype, copy=False))  # fmt: skip
+        return (
+            dx.astype(inputs[1].dtype, copy=False),
+            np.asarray((dy * normal).sum(lead)).astype(dtype, copy=False),
+            np.asarray(dy.sum(lead)).astype(dtype, copy=False),
+        )
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         dy, x, average, rstd, weight = (wide(v) for v in inputs)
@@ -161,8 +171,11 @@ class LayerNormGrad(_LayerNormal):
         inner = mean(mul(g, normal), axes, True)
         dx = mul(sub(sub(g, mean(g, axes, True)), mul(normal, inner)), rstd)
         dtype = inputs[4].type.dtype
-        return (cast(dx, inputs[1].type.dtype), cast(_fold(mul(dy, normal), lead), dtype),
-                cast(_fold(dy, lead), dtype))  # fmt: skip
+        return (
+            cast(dx, inputs[1].type.dtype),
+            cast(_fold(mul(dy, normal), lead), dtype),
+            cast(_fold(dy, lead), dtype),
+        )
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

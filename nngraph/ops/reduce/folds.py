@@ -22,8 +22,21 @@ from nngraph.ops.shape.joining import concat
 from nngraph.ops.shape.moving import transpose
 from nngraph.ops.shape.slicing import slice_axis
 
-__all__ = ["All", "Any", "Max", "Mean", "Min", "Prod", "all", "any", "count_of", "max", "mean",
-           "min", "prod"]  # fmt: skip
+__all__ = [
+    "All",
+    "Any",
+    "Max",
+    "Mean",
+    "Min",
+    "Prod",
+    "all",
+    "any",
+    "count_of",
+    "max",
+    "mean",
+    "min",
+    "prod",
+]
 
 Values = Sequence[typing.Any]
 

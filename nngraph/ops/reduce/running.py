@@ -41,8 +41,13 @@ class _Position(Op):
         (x,) = types
         _need_axis(self.name, self.axis, x)
         _need_number(self.name, x)
-        need(x.shape[self.axis] != 0, self.name, "the operand", x,
-             f"not empty along axis {self.axis}")  # fmt: skip
+        need(
+            x.shape[self.axis] != 0,
+            self.name,
+            "the operand",
+            x,
+            f"not empty along axis {self.axis}",
+        )
         shape = reduced_shape(x.shape, (self.axis,), self.keepdims)
         return (TensorType(int64, shape),)
 
@@ -110,8 +115,9 @@ class CumSum(Op):
         total = np.flip(total, self.axis) if self.reverse else total
         return (total.astype(inputs[0].dtype, copy=False),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         return (lambda: apply1(CumSum(self.axis, self.exclusive, not self.reverse), grads[0]),)
 
     @classmethod

@@ -140,7 +140,8 @@ def logsumexp(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = Fa
     return apply1(LogSumExp(normalize_axes(axes, x.type.rank, "logsumexp"), keepdims), x)
 
 
-def var(x: O, axes: Sequence[int] | int | None = None, correction: int = 1,
-        keepdims: bool = False) -> O:  # fmt: skip
+def var(
+    x: O, axes: Sequence[int] | int | None = None, correction: int = 1, keepdims: bool = False
+) -> O:
     """Variance over ``axes``; ``correction=1`` is the unbiased estimate, PyTorch's default."""
     return apply1(Var(normalize_axes(axes, x.type.rank, "var"), correction, keepdims), x)

@@ -37,8 +37,13 @@ class Concat(Op):
         total: Dim = 0
         for position, kind in enumerate(types):
             fits = _without(kind.shape, self.axis) == _without(first.shape, self.axis)
-            need(fits and kind.rank == first.rank, "concat", f"operand {position}", kind,
-                 f"like the first, {first}, in all axes but {self.axis}")  # fmt: skip
+            need(
+                fits and kind.rank == first.rank,
+                "concat",
+                f"operand {position}",
+                kind,
+                f"like the first, {first}, in all axes but {self.axis}",
+            )
             total = total + kind.shape[self.axis]
         shape = list(first.shape)
         shape[self.axis] = total
@@ -47,8 +52,9 @@ class Concat(Op):
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         return (np.concatenate(inputs, axis=self.axis),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         thunks: list[Thunk] = []
         start: Dim = 0
         for v in inputs:
@@ -91,8 +97,13 @@ class Split(Op):
         total: Dim = 0
         for size in self.sizes:
             total = total + size
-        need(total == x.shape[self.axis], "split", "the sizes", self.sizes,
-             f"{x.shape[self.axis]} together, as axis {self.axis} of {x} is")  # fmt: skip
+        need(
+            total == x.shape[self.axis],
+            "split",
+            "the sizes",
+            self.sizes,
+            f"{x.shape[self.axis]} together, as axis {self.axis} of {x} is",
+        )
         before, after = x.shape[: self.axis], x.shape[self.axis + 1 :]
         return tuple(x.with_shape((*before, size, *after)) for size in self.sizes)
 
@@ -101,8 +112,9 @@ class Split(Op):
         sizes = [int(s) for s in self.sizes if not isinstance(s, SymDim)]
         return tuple(np.split(x, np.cumsum(sizes)[:-1], axis=self.axis))
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         def gradient() -> Any:
             pairs = zip(grads, outputs, strict=True)
             return concat([zeros_like(o) if g is None else g for g, o in pairs], self.axis)
@@ -129,10 +141,17 @@ def stack(operands: Sequence[O], axis: int = 0) -> O:
     """Joins operands of one shape along a new axis."""
     need(bool(operands), "stack", "the list of operands", "empty", "of one operand or more")
     for position, v in enumerate(operands):
-        need(v.type.shape == operands[0].type.shape, "stack", f"operand {position}", v.type,
-             f"of the first operand's shape, {operands[0].type}")  # fmt: skip
-    return concat([unsqueeze(v, axis) for v in operands],
-                  normalize_axis(axis, operands[0].type.rank + 1, "stack"))  # fmt: skip
+        need(
+            v.type.shape == operands[0].type.shape,
+            "stack",
+            f"operand {position}",
+            v.type,
+            f"of the first operand's shape, {operands[0].type}",
+        )
+    return concat(
+        [unsqueeze(v, axis) for v in operands],
+        normalize_axis(axis, operands[0].type.rank + 1, "stack"),
+    )
 
 
 def split(x: O, sizes: Sequence[Dim], axis: int = 0) -> tuple[O, ...]:

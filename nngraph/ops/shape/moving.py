@@ -32,10 +32,37 @@ from nngraph.ops.shape.joining import Concat, Split, concat, split, stack
 from nngraph.ops.shape.padding import Pad, pad
 from nngraph.ops.shape.slicing import Slice, SliceUpdate, slice, slice_axis, slice_update
 
-__all__ = ["BroadcastTo", "Concat", "Flip", "Pad", "Reshape", "Slice", "SliceUpdate", "Split",
-           "Tile", "Transpose", "broadcast_to", "concat", "expand_reduced", "flip", "pad",
-           "reshape", "roll", "slice", "slice_axis", "slice_update", "split", "squeeze", "stack",
-           "sum_to", "tile", "transpose", "tril", "triu", "unsqueeze"]  # fmt: skip
+__all__ = [
+    "BroadcastTo",
+    "Concat",
+    "Flip",
+    "Pad",
+    "Reshape",
+    "Slice",
+    "SliceUpdate",
+    "Split",
+    "Tile",
+    "Transpose",
+    "broadcast_to",
+    "concat",
+    "expand_reduced",
+    "flip",
+    "pad",
+    "reshape",
+    "roll",
+    "slice",
+    "slice_axis",
+    "slice_update",
+    "split",
+    "squeeze",
+    "stack",
+    "sum_to",
+    "tile",
+    "transpose",
+    "tril",
+    "triu",
+    "unsqueeze",
+]
 
 _SHAPE = frozenset({Trait.SHAPE})
 
@@ -57,8 +84,9 @@ class Transpose(Op):
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         return (inputs[0].transpose(self.perm),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         back = tuple(self.perm.index(a) for a in range(len(self.perm)))
         return (lambda: transpose(grads[0], back),)
 
@@ -87,8 +115,9 @@ class Flip(Op):
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         return (np.flip(inputs[0], self.axes),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         return (lambda: apply1(self, grads[0]),)
 
     @classmethod
@@ -117,8 +146,9 @@ class Tile(Op):
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         return (np.tile(inputs[0], self.repeats),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         def gradient() -> Any:
             pairs = zip(self.repeats, inputs[0].type.shape, strict=True)
             apart = reshape(grads[0], [d for pair in pairs for d in pair])

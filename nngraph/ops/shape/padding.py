@@ -44,8 +44,13 @@ class Pad(Op):
         for axis, (pair, size) in enumerate(zip(self.pads, x.shape, strict=True)):
             need(min(pair) >= 0, "pad", f"the pair of axis {axis}", pair, "not negative")
             most = self._most(size)
-            need(most is None or max(pair) <= most, "pad", f"the pair of axis {axis}", pair,
-                 f"at most {most} for mode {self.mode} of {x}")  # fmt: skip
+            need(
+                most is None or max(pair) <= most,
+                "pad",
+                f"the pair of axis {axis}",
+                pair,
+                f"at most {most} for mode {self.mode} of {x}",
+            )
         return (x.with_shape(d + a + b for d, (a, b) in zip(x.shape, self.pads, strict=True)),)
 
     def _most(self, size: Dim) -> int | None:

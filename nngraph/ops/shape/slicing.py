@@ -18,9 +18,13 @@ from nngraph.ops.creation import zeros_like
 __all__ = ["Slice", "SliceUpdate", "slice", "slice_axis", "slice_update"]
 
 _CASES: tuple[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]], ...] = (
-    ((0, 0), (4, 5), (1, 1)), ((1, 0), (2, 5), (1, 1)), ((0, 1), (2, 2), (3, 2)),
-    ((3, 4), (4, 3), (-1, -2)), ((0, 4), (1, 2), (1, -4)), ((2, 0), (0, 5), (1, 1)),
-)  # fmt: skip
+    ((0, 0), (4, 5), (1, 1)),
+    ((1, 0), (2, 5), (1, 1)),
+    ((0, 1), (2, 2), (3, 2)),
+    ((3, 4), (4, 3), (-1, -2)),
+    ((0, 4), (1, 2), (1, -4)),
+    ((2, 0), (0, 5), (1, 1)),
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,13 @@ class _Sliced(Op):
                 continue
             last = start + (size - 1) * step
             inside = size >= 0 and (size == 0 or (0 <= start < extent and 0 <= last < extent))
-            need(inside, self.name, f"the slice of axis {axis}",
-                 f"start {start}, size {size}, step {step}", f"inside {x}")  # fmt: skip
+            need(
+                inside,
+                self.name,
+                f"the slice of axis {axis}",
+                f"start {start}, size {size}, step {step}",
+                f"inside {x}",
+            )
 
     def index(self) -> tuple[builtins.slice, ...]:
         """The slice for NumPy.
@@ -76,8 +85,9 @@ class Slice(_Sliced):
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         return (np.asarray(inputs[0][self.index()]),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         update = SliceUpdate(self.starts, self.sizes, self.steps)
         return (lambda: apply1(update, zeros_like(inputs[0]), grads[0]),)
 
@@ -100,8 +110,13 @@ class SliceUpdate(_Sliced):
         x, update = types
         self._check(x)
         need_same_dtype("slice_update", types)
-        need(update.shape == self.sizes, "slice_update", "the update", update,
-             f"of the slice's shape {self.sizes}")  # fmt: skip
+        need(
+            update.shape == self.sizes,
+            "slice_update",
+            "the update",
+            update,
+            f"of the slice's shape {self.sizes}",
+        )
         return (x,)
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
@@ -109,8 +124,9 @@ class SliceUpdate(_Sliced):
         out[self.index()] = inputs[1]
         return (out,)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         part = Slice(self.starts, self.sizes, self.steps)
         return (
             lambda: apply1(self, grads[0], zeros_like(inputs[1])),
@@ -130,8 +146,9 @@ def _steps(shape: Shape, steps: Sequence[int] | None) -> tuple[int, ...]:
     return (1,) * len(shape) if steps is None else tuple(steps)
 
 
-def slice(x: O, starts: Sequence[Dim], sizes: Sequence[Dim],
-          steps: Sequence[int] | None = None) -> O:  # fmt: skip
+def slice(
+    x: O, starts: Sequence[Dim], sizes: Sequence[Dim], steps: Sequence[int] | None = None
+) -> O:
     """``sizes`` elements from ``starts``; the operand itself if that is all of it."""
     op = Slice(tuple(starts), tuple(sizes), _steps(x.type.shape, steps))
     whole = op.sizes == x.type.shape and builtins.all(s == 0 for s in op.starts)
@@ -147,8 +164,13 @@ def slice_axis(x: O, axis: int, start: Dim, size: Dim, step: int = 1) -> O:
     return slice(x, starts, sizes, [step if a == at else 1 for a in range(rank)])
 
 
-def slice_update(x: O, update: O, starts: Sequence[Dim], sizes: Sequence[Dim] | None = None,
-                 steps: Sequence[int] | None = None) -> O:  # fmt: skip
+def slice_update(
+    x: O,
+    update: O,
+    starts: Sequence[Dim],
+    sizes: Sequence[Dim] | None = None,
+    steps: Sequence[int] | None = None,
+) -> O:
     """``x`` with the slice from ``starts`` replaced by ``update``."""
     shape = update.type.shape if sizes is None else tuple(sizes)
     return apply1(SliceUpdate(tuple(starts), shape, _steps(x.type.shape, steps)), x, update)

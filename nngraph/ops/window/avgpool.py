@@ -69,8 +69,14 @@ class _AvgPooling(Op):
         return covered
 
     def _attributes(self) -> _Attributes:
-        return (self.kernel, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
-                self.divisor)  # fmt: skip
+        return (
+            self.kernel,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor,
+        )
 
 
 _CASES: tuple[tuple[Sizes, Sizes, Sizes, Pairs, bool, bool, int | None, str], ...] = (
@@ -110,8 +116,9 @@ class AvgPool(_AvgPooling):
             total += padded[reads]
         return ((total / self.divisors(sizes).astype(wide.dtype)).astype(x.dtype, copy=False),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         size = inputs[0].type.shape[2:]
         return (lambda: avg_pool_grad(grads[0], *self._attributes(), size=size),)
 
@@ -145,8 +152,9 @@ class AvgPoolGrad(_AvgPooling):
             dx[reads] += share
         return (np.ascontiguousarray(dx[self.windows.inside(sizes)], dy.dtype),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         return (lambda: avg_pool(grads[0], *self._attributes()),)
 
     @classmethod
@@ -156,16 +164,30 @@ class AvgPoolGrad(_AvgPooling):
             yield Sample(cls(*op._attributes(), x.shape[2:]), (y,), note=note)
 
 
-def avg_pool(x: O, kernel: Sizes, stride: Sizes, padding: Pairs, ceil_mode: bool = False,
-             count_include_pad: bool = True, divisor: int | None = None) -> O:  # fmt: skip
+def avg_pool(
+    x: O,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Pairs,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor: int | None = None,
+) -> O:
     """The mean of each window of ``x[N, C, *S]``."""
     return apply1(AvgPool(kernel, stride, padding, ceil_mode, count_include_pad, divisor), x)
 
 
 def avg_pool_grad(
-    dy: O, kernel: Sizes, stride: Sizes, padding: Pairs, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor: int | None = None, *, size: Shape,
-) -> O:  # fmt: skip
+    dy: O,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Pairs,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor: int | None = None,
+    *,
+    size: Shape,
+) -> O:
     """Gradient of an average pooling's input of spatial ``size``."""
     return apply1(
         AvgPoolGrad(kernel, stride, padding, ceil_mode, count_include_pad, divisor, tuple(size)), dy

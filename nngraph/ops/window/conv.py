@@ -15,8 +15,7 @@ from nngraph.ops.core import need, need_float, need_same_dtype
 from nngraph.ops.window.convolve import convolve, input_gradient, weight_gradient
 from nngraph.ops.window.sliding import Pairs, Sizes, Windows, need_windows
 
-__all__ = ["Conv", "ConvInputGrad", "ConvWeightGrad", "conv", "conv_input_grad",
-           "conv_weight_grad"]  # fmt: skip
+__all__ = ["Conv", "ConvInputGrad", "ConvWeightGrad", "conv", "conv_input_grad", "conv_weight_grad"]
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,21 @@ class _Convolution(Op):
         need(w.rank == x.rank, self.name, "the weight", w, f"of rank {x.rank} as the input {x} is")
         counts = need_windows(self.name, self.windows(self._kernel(w)), x)
         channels = w.shape[1] * self.groups
-        need(self.groups >= 1 and x.shape[1] == channels, self.name, "the input", x,
-             f"of {channels} channels: weight {w} times {self.groups} groups")  # fmt: skip
+        need(
+            self.groups >= 1 and x.shape[1] == channels,
+            self.name,
+            "the input",
+            x,
+            f"of {channels} channels: weight {w} times {self.groups} groups",
+        )
         filters = w.shape[0]
-        need(not isinstance(filters, int) or filters % self.groups == 0, self.name, "the weight",
-             w, f"of a number of filters that {self.groups} groups divide")  # fmt: skip
+        need(
+            not isinstance(filters, int) or filters % self.groups == 0,
+            self.name,
+            "the weight",
+            w,
+            f"of a number of filters that {self.groups} groups divide",
+        )
         return x.with_shape((x.shape[0], filters, *counts))
 
 
@@ -68,12 +77,15 @@ class Conv(_Convolution):
         x, w = inputs
         return (convolve(x, w, self.windows(w.shape[2:]), self.groups),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         x, w = inputs
         (g,) = grads
-        return (lambda: conv_input_grad(g, w, x.type.shape[2:], *_attributes(self)),
-                lambda: conv_weight_grad(x, g, w.type.shape[2:], *_attributes(self)))  # fmt: skip
+        return (
+            lambda: conv_input_grad(g, w, x.type.shape[2:], *_attributes(self)),
+            lambda: conv_weight_grad(x, g, w.type.shape[2:], *_attributes(self)),
+        )
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -101,12 +113,15 @@ class ConvInputGrad(_Convolution):
         size = TensorType(float32, self.size).static_shape
         return (input_gradient(dy, w, self.windows(w.shape[2:]), self.groups, size),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         dy, w = inputs
         (g,) = grads
-        return (lambda: conv(g, w, *_attributes(self)),
-                lambda: conv_weight_grad(g, dy, w.type.shape[2:], *_attributes(self)))  # fmt: skip
+        return (
+            lambda: conv(g, w, *_attributes(self)),
+            lambda: conv_weight_grad(g, dy, w.type.shape[2:], *_attributes(self)),
+        )
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -123,8 +138,13 @@ class ConvWeightGrad(_Convolution):
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         x, dy = types
-        need(x.rank >= 3 and dy.rank == x.rank, self.name, "the operands", f"{x} and {dy}",
-             "of one rank from 3 to 5")  # fmt: skip
+        need(
+            x.rank >= 3 and dy.rank == x.rank,
+            self.name,
+            "the operands",
+            f"{x} and {dy}",
+            "of one rank from 3 to 5",
+        )
         channels = x.shape[1] // self.groups
         w = TensorType(x.dtype, (dy.shape[1], channels, *self.kernel))
         wanted = self._output(x, w)
@@ -135,12 +155,15 @@ class ConvWeightGrad(_Convolution):
         x, dy = inputs
         return (weight_gradient(x, dy, self.windows(self.kernel), self.groups),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         x, dy = inputs
         (g,) = grads
-        return (lambda: conv_input_grad(dy, g, x.type.shape[2:], *_attributes(self)),
-                lambda: conv(x, g, *_attributes(self)))  # fmt: skip
+        return (
+            lambda: conv_input_grad(dy, g, x.type.shape[2:], *_attributes(self)),
+            lambda: conv(x, g, *_attributes(self)),
+        )
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -183,13 +206,15 @@ def conv(x: O, w: O, stride: Sizes, padding: Pairs, dilation: Sizes, groups: int
     return apply1(Conv(stride, padding, dilation, groups), x, w)
 
 
-def conv_input_grad(dy: O, w: O, size: Shape, stride: Sizes, padding: Pairs, dilation: Sizes,
-                    groups: int = 1) -> O:  # fmt: skip
+def conv_input_grad(
+    dy: O, w: O, size: Shape, stride: Sizes, padding: Pairs, dilation: Sizes, groups: int = 1
+) -> O:
     """Gradient of a convolution's input of spatial ``size``: a transposed convolution of ``dy``."""
     return apply1(ConvInputGrad(stride, padding, dilation, groups, tuple(size)), dy, w)
 
 
-def conv_weight_grad(x: O, dy: O, kernel: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes,
-                     groups: int = 1) -> O:  # fmt: skip
+def conv_weight_grad(
+    x: O, dy: O, kernel: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes, groups: int = 1
+) -> O:
     """Gradient of a convolution's weight of spatial size ``kernel``."""
     return apply1(ConvWeightGrad(stride, padding, dilation, groups, kernel), x, dy)

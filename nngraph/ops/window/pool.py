@@ -19,8 +19,14 @@ from nngraph.ops.index.elements import gather_elements, scatter_elements
 from nngraph.ops.index.scattering import scatter_flat
 from nngraph.ops.window.sliding import Pairs, Sizes, Windows, need_windows
 
-__all__ = ["MaxPool", "MaxPoolGrad", "MaxPoolIndices", "max_pool", "max_pool_grad",
-           "max_pool_indices"]  # fmt: skip
+__all__ = [
+    "MaxPool",
+    "MaxPoolGrad",
+    "MaxPoolIndices",
+    "max_pool",
+    "max_pool_grad",
+    "max_pool_indices",
+]
 
 
 @dataclass(frozen=True)
@@ -173,8 +179,9 @@ class MaxPool(_MaxPooling):
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         return (_maximum(inputs[0], self.windows),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         return (lambda: max_pool_grad(inputs[0], grads[0], *self._attributes()),)
 
     @classmethod
@@ -202,8 +209,9 @@ class MaxPoolIndices(_MaxPooling):
         (x,) = inputs
         return _maximum(x, self.windows), _places(x, self.windows)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         if grads[0] is None:
             return (None,)
         return (lambda: _write_planes(inputs[0], outputs[1], grads[0]),)
@@ -235,8 +243,9 @@ class MaxPoolGrad(_MaxPooling):
         _, places = max_pool_indices(x, *self._attributes())
         return (_write_planes(x, places, dy),)
 
-    def vjp(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
-            ) -> Sequence[Thunk | None]:  # fmt: skip
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
         x, dy = inputs
 
         def to_dy() -> Any:
@@ -271,20 +280,29 @@ def _write_planes(x: Any, places: Any, dy: Any) -> Any:
     return reshape(dx, x.type.shape)
 
 
-def max_pool(x: O, kernel: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes,
-             ceil_mode: bool = False) -> O:  # fmt: skip
+def max_pool(
+    x: O, kernel: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes, ceil_mode: bool = False
+) -> O:
     """The maximum of each window of ``x[N, C, *S]``."""
     return apply1(MaxPool(kernel, stride, padding, dilation, ceil_mode), x)
 
 
-def max_pool_indices(x: O, kernel: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes,
-                     ceil_mode: bool = False) -> tuple[O, O]:  # fmt: skip
+def max_pool_indices(
+    x: O, kernel: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes, ceil_mode: bool = False
+) -> tuple[O, O]:
     """Maxima and the flat spatial places of the first ones."""
     values, places = apply(MaxPoolIndices(kernel, stride, padding, dilation, ceil_mode), x)
     return values, places
 
 
-def max_pool_grad(x: O, dy: O, kernel: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes,
-                  ceil_mode: bool = False) -> O:  # fmt: skip
+def max_pool_grad(
+    x: O,
+    dy: O,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Pairs,
+    dilation: Sizes,
+    ceil_mode: bool = False,
+) -> O:
     """Gradient of a max pooling's input."""
     return apply1(MaxPoolGrad(kernel, stride, padding, dilation, ceil_mode), x, dy)

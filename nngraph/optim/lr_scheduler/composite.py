@@ -22,17 +22,22 @@ class _Composite(LRScheduler):
             raise ValueError(f"{name} expects at least one scheduler, but got no scheduler.")
         for position, scheduler in enumerate(schedulers):
             if not hasattr(scheduler, "optimizer"):
-                raise TypeError(f"{name} at index {position} should have `optimizer` as its "
-                                "attribute.")  # fmt: skip
+                raise TypeError(
+                    f"{name} at index {position} should have `optimizer` as its attribute."
+                )
             if isinstance(scheduler, ReduceLROnPlateau):
-                raise ValueError(f"{name} does not support `ReduceLROnPlateau` scheduler as it "
-                                 "requires additional kwargs to be specified when calling `step`, "
-                                 f"but got one at index {position}")  # fmt: skip
+                raise ValueError(
+                    f"{name} does not support `ReduceLROnPlateau` scheduler as it "
+                    "requires additional kwargs to be specified when calling `step`, "
+                    f"but got one at index {position}"
+                )
             optimizer = optimizer or scheduler.optimizer
             if optimizer is not scheduler.optimizer:
-                raise ValueError(f"{name} expects all schedulers to belong to the same optimizer, "
-                                 f"but got {type(scheduler).__name__} at index {position} of "
-                                 "another one")  # fmt: skip
+                raise ValueError(
+                    f"{name} expects all schedulers to belong to the same optimizer, "
+                    f"but got {type(scheduler).__name__} at index {position} of "
+                    "another one"
+                )
         assert optimizer is not None
         return optimizer
 
@@ -55,14 +60,21 @@ class SequentialLR(_Composite):
         ValueError: unless there is one milestone less than schedules, all of one optimizer.
     """
 
-    def __init__(self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int],
-                 last_epoch: int = -1) -> None:  # fmt: skip
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        schedulers: list[LRScheduler],
+        milestones: list[int],
+        last_epoch: int = -1,
+    ) -> None:
         self.optimizer = self._check(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
-            raise ValueError("Sequential Schedulers expects number of schedulers provided to be "
-                             "one more than the number of milestone points, but got number of "
-                             f"schedulers {len(schedulers)} and the number of milestones to be "
-                             f"equal to {len(milestones)}")  # fmt: skip
+            raise ValueError(
+                "Sequential Schedulers expects number of schedulers provided to be "
+                "one more than the number of milestone points, but got number of "
+                f"schedulers {len(schedulers)} and the number of milestones to be "
+                f"equal to {len(milestones)}"
+            )
         self._schedulers = schedulers
         self._milestones = milestones
         self.last_epoch = last_epoch + 1
@@ -97,8 +109,9 @@ def _undo(scheduler: LRScheduler) -> None:
 class ChainedScheduler(_Composite):
     """Several chainable schedules in every step."""
 
-    def __init__(self, schedulers: Sequence[LRScheduler],
-                 optimizer: Optimizer | None = None) -> None:  # fmt: skip
+    def __init__(
+        self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
+    ) -> None:
         self.optimizer = self._check(schedulers, optimizer)
         self._schedulers = list(schedulers)
         self._last_lr = self._current()

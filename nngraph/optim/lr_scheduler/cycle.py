@@ -20,14 +20,16 @@ class _MomentumLR(LRScheduler):
     def _init_momentum(self, base: Any, largest: Any, last_epoch: int) -> None:
         optimizer = self.optimizer
         if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-            raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` "
-                             "option enabled")  # fmt: skip
+            raise ValueError(
+                "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
+            )
         self.use_beta1 = "betas" in optimizer.defaults
         self.base_momentums = per_group("base_momentum", optimizer, base)
         self.max_momentums = per_group("max_momentum", optimizer, largest)
         if last_epoch == -1:
-            triples = zip(optimizer.param_groups, self.base_momentums, self.max_momentums,
-                          strict=True)  # fmt: skip
+            triples = zip(
+                optimizer.param_groups, self.base_momentums, self.max_momentums, strict=True
+            )
             for group, low, high in triples:
                 self._set_momentum(group, high)
                 group["max_momentum"] = high
@@ -46,11 +48,22 @@ class CyclicLR(_MomentumLR):
     Source: Smith, "Cyclical Learning Rates for Training Neural Networks", 2015.
     """
 
-    def __init__(self, optimizer: Optimizer, base_lr: Any, max_lr: Any, step_size_up: int = 2000,
-                 step_size_down: int | None = None, mode: str = "triangular", gamma: float = 1.0,
-                 scale_fn: Callable[[float], float] | None = None, scale_mode: str = "cycle",
-                 cycle_momentum: bool = True, base_momentum: float = 0.8,
-                 max_momentum: float = 0.9, last_epoch: int = -1) -> None:  # fmt: skip
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        base_lr: Any,
+        max_lr: Any,
+        step_size_up: int = 2000,
+        step_size_down: int | None = None,
+        mode: str = "triangular",
+        gamma: float = 1.0,
+        scale_fn: Callable[[float], float] | None = None,
+        scale_mode: str = "cycle",
+        cycle_momentum: bool = True,
+        base_momentum: float = 0.8,
+        max_momentum: float = 0.9,
+        last_epoch: int = -1,
+    ) -> None:
         self.optimizer = need_optimizer(optimizer)
         base_lrs = per_group("base_lr", optimizer, base_lr)
         if last_epoch == -1:
@@ -119,15 +132,22 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     Source: Loshchilov and Hutter, "SGDR", 2016.
     """
 
-    def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0,
-                 last_epoch: int = -1) -> None:  # fmt: skip
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        T_0: int,
+        T_mult: int = 1,
+        eta_min: float = 0.0,
+        last_epoch: int = -1,
+    ) -> None:
         if T_0 <= 0 or not isinstance(T_0, int):
             raise ValueError(f"Expected positive integer T_0, but got {T_0}")
         if T_mult < 1 or not isinstance(T_mult, int):
             raise ValueError(f"Expected integer T_mult >= 1, but got {T_mult}")
         if not isinstance(eta_min, float | int):
-            raise ValueError(f"Expected float or int eta_min, but got {eta_min} of type "
-                             f"{type(eta_min)}")  # fmt: skip
+            raise ValueError(
+                f"Expected float or int eta_min, but got {eta_min} of type {type(eta_min)}"
+            )
         self.T_0 = T_0
         self.T_i: float = T_0
         self.T_mult = T_mult
@@ -179,19 +199,31 @@ class OneCycleLR(_MomentumLR):
     Source: Smith and Topin, "Super-Convergence", 2017.
     """
 
-    def __init__(self, optimizer: Optimizer, max_lr: Any, total_steps: int | None = None,
-                 epochs: int | None = None, steps_per_epoch: int | None = None,
-                 pct_start: float = 0.3, anneal_strategy: str = "cos",
-                 cycle_momentum: bool = True, base_momentum: Any = 0.85, max_momentum: Any = 0.95,
-                 div_factor: float = 25.0, final_div_factor: float = 1e4,
-                 three_phase: bool = False, last_epoch: int = -1) -> None:  # fmt: skip
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        max_lr: Any,
+        total_steps: int | None = None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        pct_start: float = 0.3,
+        anneal_strategy: str = "cos",
+        cycle_momentum: bool = True,
+        base_momentum: Any = 0.85,
+        max_momentum: Any = 0.95,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        three_phase: bool = False,
+        last_epoch: int = -1,
+    ) -> None:
         self.optimizer = need_optimizer(optimizer)
         self.total_steps = _total(total_steps, epochs, steps_per_epoch)
         if not isinstance(pct_start, float) or not 0 <= pct_start <= 1:
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
-            raise ValueError("anneal_strategy must be one of 'cos' or 'linear', instead got "
-                             f"{anneal_strategy}")  # fmt: skip
+            raise ValueError(
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
+            )
         self._schedule_phases = _phases(self.total_steps, pct_start, three_phase)
         self._anneal_func_type = anneal_strategy
         if last_epoch == -1:
@@ -214,8 +246,10 @@ class OneCycleLR(_MomentumLR):
     def get_lr(self) -> list[float]:
         self._warn_if_called_by_user()
         if self.last_epoch > self.total_steps:
-            raise ValueError(f"Tried to step {self.last_epoch} times. The specified number of "
-                             f"total steps is {self.total_steps}")  # fmt: skip
+            raise ValueError(
+                f"Tried to step {self.last_epoch} times. The specified number of "
+                f"total steps is {self.total_steps}"
+            )
         phase, part = self._phase()
         rates: list[float] = []
         for group in self.optimizer.param_groups:
@@ -237,8 +271,11 @@ class OneCycleLR(_MomentumLR):
 
 
 def _total(total: int | None, epochs: int | None, steps: int | None) -> int:
-    given = {"total_steps": total} if total is not None else (
-        {"epochs": epochs, "steps_per_epoch": steps})  # fmt: skip
+    given = (
+        {"total_steps": total}
+        if total is not None
+        else ({"epochs": epochs, "steps_per_epoch": steps})
+    )
     if any(value is None for value in given.values()):
         raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
     for name, value in given.items():
@@ -248,12 +285,21 @@ def _total(total: int | None, epochs: int | None, steps: int | None) -> int:
 
 
 def _phases(total: int, start: float, three: bool) -> list[dict[str, Any]]:
-    up = {"end_step": float(start * total) - 1, "start_lr": "initial_lr", "end_lr": "max_lr",
-          "start_momentum": "max_momentum", "end_momentum": "base_momentum"}  # fmt: skip
-    down = {"start_lr": "max_lr", "start_momentum": "base_momentum",
-            "end_momentum": "max_momentum"}  # fmt: skip
+    up = {
+        "end_step": float(start * total) - 1,
+        "start_lr": "initial_lr",
+        "end_lr": "max_lr",
+        "start_momentum": "max_momentum",
+        "end_momentum": "base_momentum",
+    }
+    down = {"start_lr": "max_lr", "start_momentum": "base_momentum", "end_momentum": "max_momentum"}
     if not three:
         return [up, down | {"end_step": total - 1, "end_lr": "min_lr"}]
-    last = {"end_step": total - 1, "start_lr": "initial_lr", "end_lr": "min_lr",
-            "start_momentum": "max_momentum", "end_momentum": "max_momentum"}  # fmt: skip
+    last = {
+        "end_step": total - 1,
+        "start_lr": "initial_lr",
+        "end_lr": "min_lr",
+        "start_momentum": "max_momentum",
+        "end_momentum": "max_momentum",
+    }
     return [up, down | {"end_step": float(2 * start * total) - 2, "end_lr": "initial_lr"}, last]

@@ -29,10 +29,18 @@ class ReduceLROnPlateau(LRScheduler):
         ValueError: for options out of range.
     """
 
-    def __init__(self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1,
-                 patience: int = 10, threshold: float = 1e-4, threshold_mode: str = "rel",
-                 cooldown: int = 0, min_lr: list[float] | float = 0,
-                 eps: float = 1e-8) -> None:  # fmt: skip
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: str = "rel",
+        cooldown: int = 0,
+        min_lr: list[float] | float = 0,
+        eps: float = 1e-8,
+    ) -> None:
         if factor >= 1.0:
             raise ValueError("Factor should be < 1.0.")
         self.factor = factor
@@ -42,8 +50,9 @@ class ReduceLROnPlateau(LRScheduler):
         if isinstance(min_lr, list | tuple) and len(min_lr) != groups:
             raise ValueError(f"expected {groups} min_lrs, got {len(min_lr)}")
         self.default_min_lr = None if several else min_lr
-        self.min_lrs: list[Any] = list(min_lr) if isinstance(min_lr, list | tuple) else (
-            [min_lr] * groups)  # fmt: skip
+        self.min_lrs: list[Any] = (
+            list(min_lr) if isinstance(min_lr, list | tuple) else ([min_lr] * groups)
+        )
         self.patience = patience
         self.cooldown = cooldown
         self.eps = eps
@@ -104,9 +113,11 @@ class ReduceLROnPlateau(LRScheduler):
         groups = self.optimizer.param_groups
         if len(groups) != len(self.min_lrs):
             if self.default_min_lr is None:
-                raise RuntimeError(f"The number of param groups in the `optimizer` ({len(groups)}) "
-                                   "differs from when `ReduceLROnPlateau` was initialized "
-                                   f"({len(self.min_lrs)}): set `min_lrs` to match")  # fmt: skip
+                raise RuntimeError(
+                    f"The number of param groups in the `optimizer` ({len(groups)}) "
+                    "differs from when `ReduceLROnPlateau` was initialized "
+                    f"({len(self.min_lrs)}): set `min_lrs` to match"
+                )
             self.min_lrs = [self.default_min_lr] * len(groups)
         for group, lowest in zip(groups, self.min_lrs, strict=True):
             old = float(group["lr"])

@@ -66,8 +66,9 @@ def test_names_are_unique_and_readable() -> None:
 
 
 def test_only_used_constants_are_kept_and_equal_ones_are_one() -> None:
-    graph = graph_of(lambda x: [ops.reshape(x, (3, 2)), ops.reshape(ops.exp(x), (3, 2))],
-                     ("f32", (2, 3)))  # fmt: skip
+    graph = graph_of(
+        lambda x: [ops.reshape(x, (3, 2)), ops.reshape(ops.exp(x), (3, 2))], ("f32", (2, 3))
+    )
     model = built(graph).artifact.model
     assert len(model.graph.initializer) == 1
 
@@ -90,35 +91,62 @@ def test_a_device_that_is_not_there_is_a_gap() -> None:
 
 # -- golden forms --------------------------------------------------------------------------
 CASES: list[tuple[str, Callable[..., Any], list[Any], list[str]]] = [
-    ("a linear layer is one Gemm",
-     lambda x, w, b: ops.relu(ops.add(ops.matmul(x, w, False, True), b)),
-     [("f32", (4, 3)), ("f32", (5, 3)), ("f32", (5,))], ["Gemm", "Relu"]),
-    ("a linear layer on rank 3 is one Gemm between reshapes",
-     lambda x, w, b: ops.add(ops.matmul(x, w), b),
-     [("f32", (2, 4, 3)), ("f32", (3, 5)), ("f32", (5,))], ["Reshape", "Gemm", "Reshape"]),
-    ("a batched product keeps its transpose beside it",
-     lambda a, b: ops.matmul(a, b, False, True),
-     [("f32", (2, 4, 3)), ("f32", (2, 5, 3))], ["Transpose", "MatMul"]),
-    ("a convolution takes its bias",
-     lambda x, w, b: ops.add(ops.conv(x, w, (1, 1), ((1, 1), (1, 1)), (1, 1), 1),
-                             ops.reshape(b, (1, 4, 1, 1))),
-     [("f32", (2, 3, 5, 5)), ("f32", (4, 3, 3, 3)), ("f32", (4,))], ["Reshape", "Reshape", "Conv"]),
-    ("a row gather reads, a scatter of elements adds",
-     lambda x, i, u: ops.scatter_slices(x, i, u, 0, "add"),
-     [("f32", (5, 3)), ("i64", (4,)), ("f32", (4, 3))],
-     ["Reshape", "Expand", "Reshape", "ScatterElements"]),
-    ("layer normalization is one operator",
-     lambda x, w, b: apply(ops.LayerNorm(1, 1e-5), x, w, b),
-     [("f32", (4, 8)), ("f32", (8,)), ("f32", (8,))], ["LayerNormalization"]),
-    ("a sum over images and positions goes in two steps",
-     lambda x: ops.sum(x, (0, 2, 3)), [("f32", (2, 3, 4, 5))], ["ReduceSum", "ReduceSum"]),
-    ("a symbolic flatten needs no arithmetic",
-     lambda x: ops.reshape(x, (x.type.shape[0], 12)), [("f32", ("n", 3, 4))], ["Reshape"]),
-]  # fmt: skip
+    (
+        "a linear layer is one Gemm",
+        lambda x, w, b: ops.relu(ops.add(ops.matmul(x, w, False, True), b)),
+        [("f32", (4, 3)), ("f32", (5, 3)), ("f32", (5,))],
+        ["Gemm", "Relu"],
+    ),
+    (
+        "a linear layer on rank 3 is one Gemm between reshapes",
+        lambda x, w, b: ops.add(ops.matmul(x, w), b),
+        [("f32", (2, 4, 3)), ("f32", (3, 5)), ("f32", (5,))],
+        ["Reshape", "Gemm", "Reshape"],
+    ),
+    (
+        "a batched product keeps its transpose beside it",
+        lambda a, b: ops.matmul(a, b, False, True),
+        [("f32", (2, 4, 3)), ("f32", (2, 5, 3))],
+        ["Transpose", "MatMul"],
+    ),
+    (
+        "a convolution takes its bias",
+        lambda x, w, b: ops.add(
+            ops.conv(x, w, (1, 1), ((1, 1), (1, 1)), (1, 1), 1), ops.reshape(b, (1, 4, 1, 1))
+        ),
+        [("f32", (2, 3, 5, 5)), ("f32", (4, 3, 3, 3)), ("f32", (4,))],
+        ["Reshape", "Reshape", "Conv"],
+    ),
+    (
+        "a row gather reads, a scatter of elements adds",
+        lambda x, i, u: ops.scatter_slices(x, i, u, 0, "add"),
+        [("f32", (5, 3)), ("i64", (4,)), ("f32", (4, 3))],
+        ["Reshape", "Expand", "Reshape", "ScatterElements"],
+    ),
+    (
+        "layer normalization is one operator",
+        lambda x, w, b: apply(ops.LayerNorm(1, 1e-5), x, w, b),
+        [("f32", (4, 8)), ("f32", (8,)), ("f32", (8,))],
+        ["LayerNormalization"],
+    ),
+    (
+        "a sum over images and positions goes in two steps",
+        lambda x: ops.sum(x, (0, 2, 3)),
+        [("f32", (2, 3, 4, 5))],
+        ["ReduceSum", "ReduceSum"],
+    ),
+    (
+        "a symbolic flatten needs no arithmetic",
+        lambda x: ops.reshape(x, (x.type.shape[0], 12)),
+        [("f32", ("n", 3, 4))],
+        ["Reshape"],
+    ),
+]
 
 
-@pytest.mark.parametrize(("build", "types", "wanted"), [c[1:] for c in CASES],
-                         ids=[c[0] for c in CASES])  # fmt: skip
+@pytest.mark.parametrize(
+    ("build", "types", "wanted"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
 def test_form(build: Callable[..., Any], types: list[Any], wanted: list[str]) -> None:
     found = kinds(built(graph_of(build, *types)))
     assert [k for k in found if k != "Reshape"] == [k for k in wanted if k != "Reshape"]
@@ -135,8 +163,12 @@ def test_biases_stay_outside_where_they_do_not_fit() -> None:
     def column(x: Value, w: Value, b: Value) -> Value:
         return ops.add(ops.matmul(x, w), b)
 
-    shared = graph_of(lambda x, w, b: [p := ops.matmul(x, w), ops.add(p, b)],
-                      ("f32", (4, 3)), ("f32", (3, 5)), ("f32", (5,)))  # fmt: skip
+    shared = graph_of(
+        lambda x, w, b: [p := ops.matmul(x, w), ops.add(p, b)],
+        ("f32", (4, 3)),
+        ("f32", (3, 5)),
+        ("f32", (5,)),
+    )
     tall = graph_of(column, ("f32", (4, 3)), ("f32", (3, 5)), ("f32", (4, 1)))
     half = graph_of(column, ("f16", (4, 3)), ("f16", (3, 5)), ("f16", (5,)))
     wide = graph_of(column, ("f32", (1, 3)), ("f32", (3, 5)), ("f32", (4, 5)))
@@ -147,8 +179,9 @@ def test_biases_stay_outside_where_they_do_not_fit() -> None:
 
 # -- numbers that need care ----------------------------------------------------------------
 def test_masked_gradients_keep_zero_where_a_gradient_is_not_finite() -> None:
-    graph = graph_of(lambda y, g: ops.where(ops.le(y, 0.0), 0.0, g),
-                     ("f32", (300, 200)), ("f32", (300, 200)))  # fmt: skip
+    graph = graph_of(
+        lambda y, g: ops.where(ops.le(y, 0.0), 0.0, g), ("f32", (300, 200)), ("f32", (300, 200))
+    )
     assert "If" in kinds(built(graph))
     y, g = (RNG.standard_normal((300, 200)).astype(F32) for _ in range(2))
     compare(graph, y, g)
@@ -202,8 +235,9 @@ def test_statistics_of_a_batch_with_nan_do_not_stay() -> None:
     first, _ = run.run([good], [], [])
     run.run([np.full_like(good, np.nan)], [], [])
     again, _ = run.run([good], [], [])
-    assert all(np.array_equal(a, b) and np.isfinite(a).all()
-               for a, b in zip(first, again, strict=True))  # fmt: skip
+    assert all(
+        np.array_equal(a, b) and np.isfinite(a).all() for a, b in zip(first, again, strict=True)
+    )
 
 
 def test_random_bits_are_philox() -> None:
@@ -251,24 +285,41 @@ def test_targets_out_of_range_are_an_index_error() -> None:
 @pytest.mark.parametrize(
     ("channels", "filters", "size", "kernel", "stride", "pad", "groups"),
     [
-        (3, 8, 9, 3, 1, 1, 1), (32, 16, 12, 3, 1, 1, 1), (64, 8, 7, 3, 1, 1, 1),
-        (32, 16, 9, 3, 2, 1, 1), (20, 24, 10, 1, 1, 0, 1), (20, 24, 9, 1, 2, 0, 1),
-        (16, 16, 9, 3, 1, 1, 16), (32, 32, 9, 3, 2, 1, 4), (24, 32, 8, 2, 1, 0, 2),
+        (3, 8, 9, 3, 1, 1, 1),
+        (32, 16, 12, 3, 1, 1, 1),
+        (64, 8, 7, 3, 1, 1, 1),
+        (32, 16, 9, 3, 2, 1, 1),
+        (20, 24, 10, 1, 1, 0, 1),
+        (20, 24, 9, 1, 2, 0, 1),
+        (16, 16, 9, 3, 1, 1, 16),
+        (32, 32, 9, 3, 2, 1, 4),
+        (24, 32, 8, 2, 1, 0, 2),
     ],
-)  # fmt: skip
+)
 def test_every_form_of_a_convolution(
-    channels: int, filters: int, size: int, kernel: int, stride: int, pad: int, groups: int,
+    channels: int,
+    filters: int,
+    size: int,
+    kernel: int,
+    stride: int,
+    pad: int,
+    groups: int,
     threads: int,
-) -> None:  # fmt: skip
+) -> None:
     attributes = ((stride,) * 2, ((pad, pad),) * 2, (1, 1), groups)
 
     def build(x: Value, w: Value, dy: Value) -> list[Value]:
-        return [ops.conv_input_grad(dy, w, (size, size), *attributes),
-                ops.conv_weight_grad(x, dy, (kernel, kernel), *attributes)]  # fmt: skip
+        return [
+            ops.conv_input_grad(dy, w, (size, size), *attributes),
+            ops.conv_weight_grad(x, dy, (kernel, kernel), *attributes),
+        ]
 
     out = (size + 2 * pad - kernel) // stride + 1
-    shapes = [(2, channels, size, size), (filters, channels // groups, kernel, kernel),
-              (2, filters, out, out)]  # fmt: skip
+    shapes = [
+        (2, channels, size, size),
+        (filters, channels // groups, kernel, kernel),
+        (2, filters, out, out),
+    ]
     graph = graph_of(build, *(("f32", s) for s in shapes))
     inputs = [RNG.standard_normal(s).astype(F32) for s in shapes]
     backend, target = get_backend("onnx"), Target("onnx", threads=threads)
@@ -289,8 +340,9 @@ def test_a_network_with_any_batch() -> None:
         found = gradients(loss.graph, [loss], [w, v, x])
         return [loss, ops.mean(logits, (0,)), *(g for g in found if g is not None)]
 
-    graph = graph_of(build, ("f32", ("n", 3, 6, 6)), ("f32", (4, 3, 3, 3)), ("f32", (36, 5)),
-                     ("i64", ("n",)))  # fmt: skip
+    graph = graph_of(
+        build, ("f32", ("n", 3, 6, 6)), ("f32", (4, 3, 3, 3)), ("f32", (36, 5)), ("i64", ("n",))
+    )
     onnx.checker.check_model(built(graph).artifact.model, full_check=True)
     w, v = (RNG.standard_normal(s).astype(F32) for s in ((4, 3, 3, 3), (36, 5)))
     for n in (1, 5, 2):
@@ -304,8 +356,11 @@ def test_arithmetic_on_sizes() -> None:
         flat = ops.reshape(x, (n * m,))
         half = (n * m - 3) // 2 + 1
         parts = [ops.slice(flat, (1,), (half,)), ops.iota(flat.type.dtype, (n, half), 1, x)]
-        return [*parts, ops.broadcast_to(ops.sum(x, (0,)), (3, n, m)),
-                ops.concat([x, ops.full(2.0, x.type.dtype, (1, m), x)], 0)]  # fmt: skip
+        return [
+            *parts,
+            ops.broadcast_to(ops.sum(x, (0,)), (3, n, m)),
+            ops.concat([x, ops.full(2.0, x.type.dtype, (1, m), x)], 0),
+        ]
 
     graph = graph_of(build, ("f32", ("n", "m")))
     for n, m in ((2, 3), (5, 4), (1, 7)):

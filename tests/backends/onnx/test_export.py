@@ -56,8 +56,9 @@ def continued(path: Path, steps: int) -> list[float]:
 
 def test_a_step_trains_on_in_plain_onnxruntime(tmp_path: Path) -> None:
     graph, arrays = regression(), start(regression())
-    path = write_model(graph, tmp_path / "step.onnx", states=named(graph, arrays),
-                       scalars={"lr": 0.1})  # fmt: skip
+    path = write_model(
+        graph, tmp_path / "step.onnx", states=named(graph, arrays), scalars={"lr": 0.1}
+    )
     run, wanted = reference(graph).executable, []
     for _ in range(5):
         (loss,), arrays = run.run([X, Y], [0.1], arrays)
@@ -67,8 +68,9 @@ def test_a_step_trains_on_in_plain_onnxruntime(tmp_path: Path) -> None:
 
 def test_metadata_says_what_feeds_what(tmp_path: Path) -> None:
     graph = regression()
-    path = write_model(graph, tmp_path / "step.onnx", states=named(graph, start(graph)),
-                       scalars={"lr": 0.125})  # fmt: skip
+    path = write_model(
+        graph, tmp_path / "step.onnx", states=named(graph, start(graph)), scalars={"lr": 0.125}
+    )
     assert metadata(path) == {
         "batch": ["x", "y"],
         "scalars": {"lr": 0.125},
@@ -97,8 +99,9 @@ def test_only_standard_operators_and_a_full_check(tmp_path: Path) -> None:
 
 def test_initial_state_as_default_values(tmp_path: Path) -> None:
     graph, arrays = regression(), start(regression())
-    path = write_model(graph, tmp_path / "step.onnx", states=named(graph, arrays),
-                       state="initializers")  # fmt: skip
+    path = write_model(
+        graph, tmp_path / "step.onnx", states=named(graph, arrays), state="initializers"
+    )
     options = ort.SessionOptions()
     options.log_severity_level = 3
     session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -137,9 +140,10 @@ def test_files_load_without_a_warning(tmp_path: Path, capfd: pytest.CaptureFixtu
     step, model = regression(), inference()
     paths = [
         write_model(step, tmp_path / "s.onnx", states=named(step, start(step))),
-        write_model(model, tmp_path / "m.onnx", states=named(model, start(model)),
-                    state="constants"),
-    ]  # fmt: skip
+        write_model(
+            model, tmp_path / "m.onnx", states=named(model, start(model)), state="constants"
+        ),
+    ]
     for path in paths:
         ort.InferenceSession(path, providers=["CPUExecutionProvider"])
     assert capfd.readouterr().err == ""
@@ -148,8 +152,9 @@ def test_files_load_without_a_warning(tmp_path: Path, capfd: pytest.CaptureFixtu
 def test_a_state_that_changes_is_no_constant(tmp_path: Path) -> None:
     graph = regression()
     with pytest.raises(ValueError, match="changes state 'weight'"):
-        write_model(graph, tmp_path / "s.onnx", states=named(graph, start(graph)),
-                    state="constants")  # fmt: skip
+        write_model(
+            graph, tmp_path / "s.onnx", states=named(graph, start(graph)), state="constants"
+        )
     assert not list(tmp_path.iterdir())
 
 

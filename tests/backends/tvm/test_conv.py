@@ -40,9 +40,18 @@ def conv(
 
     high = full(pad if pad_high is None else pad_high)
     return ConvSpec(
-        batch, channels, out, size, full(kernel), full(stride), full(pad), high, full(dilation),
-        groups, dtype,
-    )  # fmt: skip
+        batch,
+        channels,
+        out,
+        size,
+        full(kernel),
+        full(stride),
+        full(pad),
+        high,
+        full(dilation),
+        groups,
+        dtype,
+    )
 
 
 SPECS = {

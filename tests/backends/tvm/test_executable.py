@@ -117,10 +117,15 @@ def plain() -> Graph:
 
 
 GRAPHS: dict[str, tuple[Callable[[], Graph], bool]] = {
-    "momentum": (momentum, True), "apart": (momentum, False), "swap": (swap, True),
-    "products": (products, True), "lookup": (lookup, True), "plain": (plain, True),
-    "divide": (divide, True), "walk": (walk, True),
-}  # fmt: skip
+    "momentum": (momentum, True),
+    "apart": (momentum, False),
+    "swap": (swap, True),
+    "products": (products, True),
+    "lookup": (lookup, True),
+    "plain": (plain, True),
+    "divide": (divide, True),
+    "walk": (walk, True),
+}
 
 
 @pytest.fixture(scope="module")

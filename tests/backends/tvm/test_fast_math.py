@@ -14,13 +14,26 @@ from nngraph.backends.tvm.strategies.common import kernel
 from tests.backends.tvm.kernel_case import Array, KernelCase, poisoned, tensor
 
 # Largest error in units in the last place, as the module states it.
-ULPS = {
-    "exp": 1.0, "expm1": 2.0, "log": 1.0, "log1p": 2.5, "tanh": 4.6, "erf": 6.1, "sigmoid": 2.4,
-}  # fmt: skip
+ULPS = {"exp": 1.0, "expm1": 2.0, "log": 1.0, "log1p": 2.5, "tanh": 4.6, "erf": 6.1, "sigmoid": 2.4}
 SPECIAL = (
-    0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, -0.5, 88.7, 89.0, 104.0, -104.0, -87.3, 1e-38,
-    1e-42, 3e38, -3e38,
-)  # fmt: skip
+    0.0,
+    -0.0,
+    np.inf,
+    -np.inf,
+    np.nan,
+    1.0,
+    -1.0,
+    -0.5,
+    88.7,
+    89.0,
+    104.0,
+    -104.0,
+    -87.3,
+    1e-38,
+    1e-42,
+    3e38,
+    -3e38,
+)
 
 
 def arguments(dtype: str) -> Array:

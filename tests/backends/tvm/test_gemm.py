@@ -45,9 +45,16 @@ def case(
 ) -> KernelCase:
     m, n, k = shape
     spec = GemmSpec.contiguous(
-        m, n, k, transpose_a=ta, transpose_b=tb, batch=batch, batch_a=batch_a, batch_b=batch_b,
+        m,
+        n,
+        k,
+        transpose_a=ta,
+        transpose_b=tb,
+        batch=batch,
+        batch_a=batch_a,
+        batch_b=batch_b,
         dtype=dtype,
-    )  # fmt: skip
+    )
     own_a = batch if batch_a is None else batch_a
     own_b = batch if batch_b is None else batch_b
     a, b = operands(shape, ta, tb, own_a, own_b, dtype)
@@ -87,9 +94,11 @@ def epilogue_case(name: str, inner: int, batch_b: Batch) -> KernelCase:
     plain = product(a, b, False, False)
     want = np.maximum(plain + bias + residual, 0)
     return KernelCase(
-        name, lambda: gemm(spec, epilogue), (a, b, bias, residual),
+        name,
+        lambda: gemm(spec, epilogue),
+        (a, b, bias, residual),
         (want.astype("f4"), plain.astype("f4")),
-    )  # fmt: skip
+    )
 
 
 def passes_case() -> KernelCase:
@@ -107,9 +116,14 @@ def heads_case() -> KernelCase:
     q, k = random((n, t, h, d)), random((n, t, h, d), seed=1)
     layout = (t * h * d, d)
     spec = GemmSpec(
-        t, t, d, (n, h), MatrixLayout(h * d, 1, layout), MatrixLayout(1, h * d, layout),
+        t,
+        t,
+        d,
+        (n, h),
+        MatrixLayout(h * d, 1, layout),
+        MatrixLayout(1, h * d, layout),
         MatrixLayout(t, 1, (h * t * t, t * t)),
-    )  # fmt: skip
+    )
     want = np.einsum("nihd,njhd->nhij", q.astype("f8"), k.astype("f8")).astype("f4")
     return KernelCase("heads", lambda: gemm(spec), (q, k), (want,))
 

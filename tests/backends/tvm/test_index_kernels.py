@@ -50,9 +50,11 @@ def row_cases() -> Iterator[KernelCase]:
                 yield KernelCase(
                     f"take {label}", lambda s=spec: take_rows(s), (data, index), (taken,)
                 )
-            at = tuple(np.broadcast_arrays(
-                np.arange(o)[:, None, None], index[None, :, None] % r, np.arange(i)
-            ))  # fmt: skip
+            at = tuple(
+                np.broadcast_arrays(
+                    np.arange(o)[:, None, None], index[None, :, None] % r, np.arange(i)
+                )
+            )
             for reduction in REDUCTIONS:
                 want = combined(data, at, updates, reduction)
                 yield KernelCase(
@@ -71,8 +73,12 @@ def row_cases() -> Iterator[KernelCase]:
 
 
 def element_cases() -> Iterator[KernelCase]:
-    shapes = (((5, 6, 7), (5, 9, 7), 1), ((5, 6, 7), (3, 6, 4), 2), ((5, 6, 7), (4, 6, 7), 0),
-              ((8,), (20,), 0))  # fmt: skip
+    shapes = (
+        ((5, 6, 7), (5, 9, 7), 1),
+        ((5, 6, 7), (3, 6, 4), 2),
+        ((5, 6, 7), (4, 6, 7), 0),
+        ((8,), (20,), 0),
+    )
     for dtype in ("float32", "int32"):
         for shape, index_shape, axis in shapes:
             data, updates = random(shape, dtype), random(index_shape, dtype, 1)
@@ -83,10 +89,7 @@ def element_cases() -> Iterator[KernelCase]:
             spec = ElementsSpec(shape, index_shape, axis, "none", dtype)
             gathered = np.ascontiguousarray(data[tuple(at)])
             yield KernelCase(
-                f"gather {label}",
-                lambda s=spec: gather_elements(s),
-                (data, index),
-                (gathered,),
+                f"gather {label}", lambda s=spec: gather_elements(s), (data, index), (gathered,)
             )
             for reduction in REDUCTIONS:
                 want = combined(data, tuple(at), updates, reduction)
@@ -115,8 +118,11 @@ def outside_cases() -> Iterator[KernelCase]:
 def sort_cases() -> Iterator[KernelCase]:
     for dtype in ("float32", "float64", "float16", "int32", "uint8"):
         for rows, columns, keep, descending in (
-            (3, 1, 1, False), (5, 17, 17, False), (5, 100, 100, True), (4, 300, 5, True),
-        ):  # fmt: skip
+            (3, 1, 1, False),
+            (5, 17, 17, False),
+            (5, 100, 100, True),
+            (4, 300, 5, True),
+        ):
             x = random((rows, columns), dtype)
             if x.dtype.kind == "f":
                 x[...] = np.round(x * 2) / 2  # ties, and both zeros

@@ -47,8 +47,12 @@ def result(function: library.Kernel) -> float:
 
 def test_equal_keys_and_equal_functions_are_compiled_once() -> None:
     builds = Builds()
-    requests = [builds.request("a", 2), builds.request("b", 3), builds.request("a", 2),
-                builds.request("c", 2)]  # fmt: skip
+    requests = [
+        builds.request("a", 2),
+        builds.request("b", 3),
+        builds.request("a", 2),
+        builds.request("c", 2),
+    ]
     compiled = compile_library(requests)
     assert [result(f) for f in compiled.functions] == [2, 3, 2, 2]
     assert builds.count == 3

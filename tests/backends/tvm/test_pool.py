@@ -109,10 +109,7 @@ def average_cases() -> Iterator[KernelCase]:
             label = f"{name} {'with' if include else 'without'} padding"
             yield KernelCase(f"average {label}", lambda s=spec: average_pool(s), (x,), (want,))
             yield KernelCase(
-                f"average dx {label}",
-                lambda s=spec: average_pool_gradient(s),
-                (dy,),
-                (dx,),
+                f"average dx {label}", lambda s=spec: average_pool_gradient(s), (dy,), (dx,)
             )
 
 

@@ -35,16 +35,20 @@ def _scan(s: Site) -> Sequence[str]:
     graph = _body(s, inner, body, moving, names)
     direction = int(op.reverse)
     return s.writer.ops(
-        "Scan", (*s.inputs[:first], *sequences), len(s.results), [t.dtype for t in s.results],
-        body=graph, num_scan_inputs=len(sequences),
+        "Scan",
+        (*s.inputs[:first], *sequences),
+        len(s.results),
+        [t.dtype for t in s.results],
+        body=graph,
+        num_scan_inputs=len(sequences),
         scan_input_directions=[direction] * len(sequences),
         scan_output_directions=[direction] * (len(s.results) - first) or None,
-    )  # fmt: skip
+    )
 
 
 def _body(
     s: Site, writer: Writer, body: Graph, moving: Sequence[Value], names: dict[Value, str]
-) -> onnx.GraphProto:  # fmt: skip
+) -> onnx.GraphProto:
     gaps = write_nodes(body, writer, names, s.choices, s.rules)
     if gaps:
         raise Missing("in the loop's body: " + "; ".join(map(str, gaps)))

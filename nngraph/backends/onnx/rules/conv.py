@@ -127,9 +127,7 @@ def _transposed(s: Site, dy: str, w: str, plan: Plan, groups: int) -> str:
     return s("ConvTranspose", dy, w, **attributes, output_padding=grow if any(grow) else None)
 
 
-def _input_gradient64(
-    s: Site, dy: str, w: str, plan: Plan, groups: int, channels: Dim
-) -> str:  # fmt: skip
+def _input_gradient64(s: Site, dy: str, w: str, plan: Plan, groups: int, channels: Dim) -> str:
     (n, filters, *_) = s.types[0].shape
     inner = channels // groups
     d, _ = _grouped(s, dy, s.types[0].shape, groups)
@@ -158,9 +156,11 @@ def _weight_grad(s: Site) -> str:
     if groups == 1 and s.dtype is not float64:
         positions = product(plan.counts)
         form = s.choices.weight_gradient(
-            c if isinstance(c, int) else 1, taps, positions if isinstance(positions, int) else 65,
+            c if isinstance(c, int) else 1,
+            taps,
+            positions if isinstance(positions, int) else 65,
             max(plan.stride),
-        )  # fmt: skip
+        )
     if form == "sum":
         return _weight_by_sum(s, x, dy, plan, taps)
     return _weight_by_products(s, x, dy, plan, form)

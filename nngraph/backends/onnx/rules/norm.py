@@ -67,8 +67,9 @@ def _reciprocal(s: Site, count: Dim) -> str:
 def _batch_norm(s: Site) -> Sequence[str]:
     """Momentum 0 makes the runtime return the batch's mean and biased variance."""
     olds = _scratch(s)
-    return s.writer.ops("BatchNormalization", (*s.inputs, *olds), 3, training_mode=1,
-                        momentum=0.0, epsilon=s.op.eps)  # fmt: skip
+    return s.writer.ops(
+        "BatchNormalization", (*s.inputs, *olds), 3, training_mode=1, momentum=0.0, epsilon=s.op.eps
+    )
 
 
 def _scratch(s: Site) -> list[str]:

@@ -40,9 +40,15 @@ def _static(sizes: Shape) -> tuple[int, ...]:
 def _native(s: Site, x: str, plan: Plan, indices: bool = False) -> list[str]:
     dtypes = [None, int64] if indices else [None]
     return s.writer.ops(
-        "MaxPool", (x,), len(dtypes), dtypes, kernel_shape=list(plan.kernel),
-        strides=list(plan.stride), pads=plan.pads, dilations=list(plan.dilation),
-    )  # fmt: skip
+        "MaxPool",
+        (x,),
+        len(dtypes),
+        dtypes,
+        kernel_shape=list(plan.kernel),
+        strides=list(plan.stride),
+        pads=plan.pads,
+        dilations=list(plan.dilation),
+    )
 
 
 def _lowest(s: Site) -> float:
@@ -149,8 +155,15 @@ def _is_tiled(plan: Plan) -> bool:
 def _enlarged(s: Site, x: str, factors: Sequence[int]) -> str:
     """Each element repeated along the spatial axes."""
     scales = s.writer.constant(np.array([1, 1, *factors], np.float32))
-    return s("Resize", x, "", scales, mode="nearest", nearest_mode="floor",
-             coordinate_transformation_mode="asymmetric")  # fmt: skip
+    return s(
+        "Resize",
+        x,
+        "",
+        scales,
+        mode="nearest",
+        nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    )
 
 
 def _first_of_ties(s: Site, x: str, dy: str, y: str, plan: Plan) -> str:
@@ -172,9 +185,11 @@ def _first_of_ties(s: Site, x: str, dy: str, y: str, plan: Plan) -> str:
     unique = s("Equal", _count(s, every, most), _count(s, dy, most))
     kind = s.types[0].with_shape((*s.types[0].shape[:2], *covered))
     (dx,) = branches(
-        replace(s, results=(kind,)), unique, lambda _: [every],
+        replace(s, results=(kind,)),
+        unique,
+        lambda _: [every],
         lambda b: [_ranked(b, equal, given, covered, plan)],
-    )  # fmt: skip
+    )
     if whole:
         return dx
     rest = [int(d) - c for d, c in zip(plan.sizes, covered, strict=True)]  # type: ignore[arg-type]
@@ -250,8 +265,14 @@ def _avg_pool(s: Site) -> str:
         for view in plan.views(s, plan.pad(s, x)):
             total = s("Add", total, view) if total else view
         return _times(s, total, share)
-    mean = s("AveragePool", x, kernel_shape=list(plan.kernel), strides=list(plan.stride),
-             pads=plan.pads, count_include_pad=1)  # fmt: skip
+    mean = s(
+        "AveragePool",
+        x,
+        kernel_shape=list(plan.kernel),
+        strides=list(plan.stride),
+        pads=plan.pads,
+        count_include_pad=1,
+    )
     if isinstance(share, float):
         return _times(s, mean, share * taps)
     return s("Mul", s("Mul", mean, s.number(taps)), share)

@@ -126,8 +126,9 @@ class Plan:
         full = tuple(c * st for c, st in zip(self.counts, self.stride, strict=True))
         wide = s.reshape(wide, (*lead, *full))
         ends = tuple((c - 1) * st + 1 for c, st in zip(self.counts, self.stride, strict=True))
-        return s("Slice", wide, s.ints(*zeros), s.writer.dims(ends),
-                 s.ints(*range(2, 2 + len(ends))))  # fmt: skip
+        return s(
+            "Slice", wide, s.ints(*zeros), s.writer.dims(ends), s.ints(*range(2, 2 + len(ends)))
+        )
 
     def _place(self, s: Site, part: str, tap: tuple[int, ...]) -> str:
         """The part at its tap in a padded plane."""

@@ -7,14 +7,7 @@ from typing import Any
 from tvm import tirx
 
 from nngraph.backends.tvm.codegen.scalar import elementwise
-from nngraph.backends.tvm.codegen.types import (
-    Expr,
-    compute_type,
-    const,
-    load,
-    storage_type,
-    store,
-)
+from nngraph.backends.tvm.codegen.types import Expr, compute_type, const, load, storage_type, store
 from nngraph.backends.tvm.fuse.kernels import PRODUCTS
 from nngraph.backends.tvm.strategies.common import Epilogue
 from nngraph.ir.dtypes import DType, bool_
@@ -57,8 +50,9 @@ def body_epilogue(body: Graph) -> Epilogue:
     return Epilogue(apply, shapes, tuple(memory_type(v.type.dtype) for v in more))
 
 
-def _at(value: Value, index: list[Expr], product: Node, made: Expr,
-        table: dict[Value, Any]) -> Expr:  # fmt: skip
+def _at(
+    value: Value, index: list[Expr], product: Node, made: Expr, table: dict[Value, Any]
+) -> Expr:
     """The element of ``value`` at ``index``, one expression for each of its dimensions."""
     if value is product.output:
         return tirx.Cast(compute_type(value.type.dtype), made)

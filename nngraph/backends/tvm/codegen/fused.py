@@ -136,8 +136,9 @@ class _Fused:
         self._row_values(plan.sweeps, row, lanes, known)
         self._store_rows(row, lanes, known)
 
-    def _place(self, at: Callable[[Expr], Index], width: int, known: Registers, sweep: int,
-               lanes: int) -> Place:  # fmt: skip
+    def _place(
+        self, at: Callable[[Expr], Index], width: int, known: Registers, sweep: int, lanes: int
+    ) -> Place:
         """``lanes`` tells how many rows are computed at once."""
         plan = self.plan
         memory = {v: memory_reader(plan, self.buffers[v]) for v in plan.graph.parameters}
@@ -170,10 +171,13 @@ class _Fused:
         readers.update(dict.fromkeys(plan.results))
         constants = ("full", "constant", "iota")
         return [
-            n.output for n in plan.graph.nodes
-            if n.output in readers and not plan.is_inner(n.output)
-            and not plan.folds(n) and n.op.name not in constants
-        ]  # fmt: skip
+            n.output
+            for n in plan.graph.nodes
+            if n.output in readers
+            and not plan.is_inner(n.output)
+            and not plan.folds(n)
+            and n.op.name not in constants
+        ]
 
     def _store_rows(self, row: Index, lanes: int, known: Registers) -> None:
         plan = self.plan
@@ -185,14 +189,21 @@ class _Fused:
                 T.buffer_store(self.buffers[value], expr, [place.index(value, lane)])
 
     # -- sweeps ----------------------------------------------------------------------------
-    def _sweep(self, sweep: int, row: Index, lanes: int, part: tuple[Expr, Expr, bool] | None,
-               known: Registers) -> None:  # fmt: skip
+    def _sweep(
+        self,
+        sweep: int,
+        row: Index,
+        lanes: int,
+        part: tuple[Expr, Expr, bool] | None,
+        known: Registers,
+    ) -> None:
         plan = self.plan
         width = lanes if plan.lanes_are_rows else self.width
         folds = [
-            Accumulator(n, width, plan.inner_size, self.parts) for n in plan.graph.nodes
+            Accumulator(n, width, plan.inner_size, self.parts)
+            for n in plan.graph.nodes
             if plan.folds(n) and plan.level[n.inputs[0]] == sweep
-        ]  # fmt: skip
+        ]
         for fold in folds:
             fold.clear()
         if plan.lanes_are_rows:
@@ -205,8 +216,14 @@ class _Fused:
         for fold in folds:
             self._finish(fold, lanes, known)
 
-    def _along_last(self, sweep: int, index: Index, part: tuple[Expr, Expr, bool] | None,
-                    folds: list[Accumulator], known: Registers) -> None:  # fmt: skip
+    def _along_last(
+        self,
+        sweep: int,
+        index: Index,
+        part: tuple[Expr, Expr, bool] | None,
+        folds: list[Accumulator],
+        known: Registers,
+    ) -> None:
         plan, width = self.plan, self.width
         if not plan.sizes:
             self._chunk(sweep, lambda _lane: {}, 1, 1, folds, known)
@@ -231,8 +248,16 @@ class _Fused:
         with ExitStack() as stack:
             yield {a: stack.enter_context(T.serial(0, self.plan.sizes[a])) for a in axes}
 
-    def _chunk(self, sweep: int, at: Callable[[Expr], Index], width: int, lanes: int,
-               folds: list[Accumulator], known: Registers, number: int = 0) -> None:  # fmt: skip
+    def _chunk(
+        self,
+        sweep: int,
+        at: Callable[[Expr], Index],
+        width: int,
+        lanes: int,
+        folds: list[Accumulator],
+        known: Registers,
+        number: int = 0,
+    ) -> None:
         """Computes one vector of a sweep: results, staged values, and what reductions take in."""
         plan = self.plan
         place = self._place(at, width, known, sweep, lanes)
@@ -261,8 +286,9 @@ class _Fused:
             flat = flat * self.plan.sizes[axis] + at[axis]
         return flat * lanes + lane if self.plan.lanes_are_rows else flat
 
-    def _scratch_reader(self, buffer: Buffer, lanes: int, at: Callable[[Expr], Index]
-                        ) -> Callable[[Value, Index], Expr]:  # fmt: skip
+    def _scratch_reader(
+        self, buffer: Buffer, lanes: int, at: Callable[[Expr], Index]
+    ) -> Callable[[Value, Index], Expr]:
         from nngraph.backends.tvm.codegen.types import load
 
         last = len(self.plan.sizes) - 1

@@ -56,9 +56,13 @@ def _raw(spec: KernelSpec) -> str:
 def _take_spec(x: TensorType, index: TensorType, axis: int, dtype: str) -> TakeSpec:
     shape = x.static_shape
     return TakeSpec(
-        math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :]),
-        math.prod(index.static_shape), dtype, index.dtype.name,
-    )  # fmt: skip
+        math.prod(shape[:axis]),
+        shape[axis],
+        math.prod(shape[axis + 1 :]),
+        math.prod(index.static_shape),
+        dtype,
+        index.dtype.name,
+    )
 
 
 def _outside(index: Expr, kind: str, size: int) -> Expr:

@@ -59,9 +59,13 @@ def build_fill(spec: KernelSpec, value: float) -> Any:
     return k.finish()
 
 
-def paint(out: Buffer, shape: Sequence[int], element: Element,
-          starts: Sequence[int] | None = None, steps: Sequence[int] | None = None,
-          ) -> None:  # fmt: skip
+def paint(
+    out: Buffer,
+    shape: Sequence[int],
+    element: Element,
+    starts: Sequence[int] | None = None,
+    steps: Sequence[int] | None = None,
+) -> None:
     """``out[starts + steps * i] = element(i)`` for all ``i`` below ``shape``."""
     if not shape:
         T.buffer_store(out, element([]), [0])
@@ -242,7 +246,15 @@ def _iota(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> Non
 
 
 _ROWS: dict[str, Callable[[KernelSpec, list[Buffer], list[Buffer]], None]] = {
-    "transpose": _transpose, "slice": _slice, "slice_update": _slice_update, "pad": _pad,
-    "concat": _concat, "split": _split, "flip": _flip, "tile": _tile, "broadcast_to": _broadcast,
-    "full": _full, "iota": _iota,
-}  # fmt: skip
+    "transpose": _transpose,
+    "slice": _slice,
+    "slice_update": _slice_update,
+    "pad": _pad,
+    "concat": _concat,
+    "split": _split,
+    "flip": _flip,
+    "tile": _tile,
+    "broadcast_to": _broadcast,
+    "full": _full,
+    "iota": _iota,
+}

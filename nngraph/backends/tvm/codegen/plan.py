@@ -15,11 +15,34 @@ from nngraph.ir.graph import Graph, Node, Value
 
 __all__ = ["HEAVY", "BodyPlan", "plan_body"]
 
-HEAVY = frozenset({
-    "exp", "expm1", "log", "log1p", "log2", "tanh", "erf", "sigmoid", "pow", "sin", "cos", "tan",
-    "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "atan2", "fmod", "remainder",
-    "floor_divide",
-})  # fmt: skip
+HEAVY = frozenset(
+    {
+        "exp",
+        "expm1",
+        "log",
+        "log1p",
+        "log2",
+        "tanh",
+        "erf",
+        "sigmoid",
+        "pow",
+        "sin",
+        "cos",
+        "tan",
+        "asin",
+        "acos",
+        "atan",
+        "sinh",
+        "cosh",
+        "asinh",
+        "acosh",
+        "atanh",
+        "atan2",
+        "fmod",
+        "remainder",
+        "floor_divide",
+    }
+)
 MAX_SCRATCH = 1 << 18  # bytes of a staged value of one row: more does not stay in the cache
 
 

@@ -36,7 +36,15 @@ def _pool_spec(op: Any, x: TensorType) -> PoolSpec:
     n, channels, *size = x.static_shape
     windows = op.windows
     return PoolSpec(
-        math.prod((n, channels)), tuple(size), windows.places(size), op.kernel, op.stride,
-        tuple(lo for lo, _ in op.padding), tuple(hi for _, hi in op.padding), windows.dilation,
-        getattr(op, "count_include_pad", True), x.dtype.name, getattr(op, "divisor", None),
-    )  # fmt: skip
+        math.prod((n, channels)),
+        tuple(size),
+        windows.places(size),
+        op.kernel,
+        op.stride,
+        tuple(lo for lo, _ in op.padding),
+        tuple(hi for _, hi in op.padding),
+        windows.dilation,
+        getattr(op, "count_include_pad", True),
+        x.dtype.name,
+        getattr(op, "divisor", None),
+    )

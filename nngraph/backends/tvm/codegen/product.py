@@ -39,8 +39,9 @@ def build_product_group(spec: KernelSpec) -> Any:
     return _build(product.op, types, out, body_epilogue(body))
 
 
-def _build(op: Any, inputs: tuple[TensorType, ...], out: TensorType,
-           epilogue: Epilogue | None) -> Any:  # fmt: skip
+def _build(
+    op: Any, inputs: tuple[TensorType, ...], out: TensorType, epilogue: Epilogue | None
+) -> Any:
     if op.name == "matmul":
         a, b = inputs
         return gemm(_gemm_spec(op, a, b, out), epilogue)
@@ -65,16 +66,31 @@ def _gemm_spec(op: Any, a: TensorType, b: TensorType, out: TensorType) -> GemmSp
         return (1,) * (len(batch) - len(own)) + own
 
     return GemmSpec.contiguous(
-        rows, columns, inner, transpose_a=op.transpose_a, transpose_b=op.transpose_b,
-        batch=tuple(batch), batch_a=batch_of(a), batch_b=batch_of(b), dtype=a.dtype.name,
+        rows,
+        columns,
+        inner,
+        transpose_a=op.transpose_a,
+        transpose_b=op.transpose_b,
+        batch=tuple(batch),
+        batch_a=batch_of(a),
+        batch_b=batch_of(b),
+        dtype=a.dtype.name,
         out_dtype=memory_type(out.dtype),
-    )  # fmt: skip
+    )
 
 
 def _conv_spec(op: Any, x: TensorType, weight: tuple[int, ...]) -> ConvSpec:
     n, channels, *size = x.static_shape
     return ConvSpec(
-        n, channels, weight[0], tuple(size), weight[2:], op.stride,
-        tuple(lo for lo, _ in op.padding), tuple(hi for _, hi in op.padding), op.dilation,
-        op.groups, x.dtype.name,
-    )  # fmt: skip
+        n,
+        channels,
+        weight[0],
+        tuple(size),
+        weight[2:],
+        op.stride,
+        tuple(lo for lo, _ in op.padding),
+        tuple(hi for _, hi in op.padding),
+        op.dilation,
+        op.groups,
+        x.dtype.name,
+    )

@@ -52,9 +52,15 @@ def _sort_spec(op: Any, x: TensorType) -> SortSpec:
 def _scan_spec(op: Any, x: TensorType) -> ScanSpec:
     outer, length, inner = _around(x, op.axis)
     return ScanSpec(
-        outer, length, inner, x.dtype.name, x.dtype.name, getattr(op, "exclusive", False),
-        getattr(op, "reverse", False), product=op.name == "cum_prod",
-    )  # fmt: skip
+        outer,
+        length,
+        inner,
+        x.dtype.name,
+        x.dtype.name,
+        getattr(op, "exclusive", False),
+        getattr(op, "reverse", False),
+        product=op.name == "cum_prod",
+    )
 
 
 def _position(x: TensorType, axis: int, largest: bool) -> Any:

@@ -24,11 +24,38 @@ from nngraph.passes.base import Context
 __all__ = ["FuseKernels", "Limits", "may_divide_by_zero", "source_of"]
 
 PRODUCTS = frozenset({"matmul", "conv", "conv_input_grad"})
-COSTLY = frozenset({
-    "exp", "expm1", "log", "log1p", "log2", "tanh", "erf", "sigmoid", "pow", "sin", "cos", "tan",
-    "div", "sqrt", "rsqrt", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh",
-    "atan2", "fmod", "remainder", "floor_divide", "reciprocal",
-})  # fmt: skip
+COSTLY = frozenset(
+    {
+        "exp",
+        "expm1",
+        "log",
+        "log1p",
+        "log2",
+        "tanh",
+        "erf",
+        "sigmoid",
+        "pow",
+        "sin",
+        "cos",
+        "tan",
+        "div",
+        "sqrt",
+        "rsqrt",
+        "asin",
+        "acos",
+        "atan",
+        "sinh",
+        "cosh",
+        "asinh",
+        "acosh",
+        "atanh",
+        "atan2",
+        "fmod",
+        "remainder",
+        "floor_divide",
+        "reciprocal",
+    }
+)
 
 
 DIVISIONS = frozenset({"floor_divide", "remainder", "fmod"})
@@ -184,10 +211,11 @@ def _makes_divisor(partition: Partition, nodes: Sequence[Node]) -> bool:
 
 def _repeats(nodes: Sequence[Node], space: Space) -> bool:
     """True if much would be computed again in each row that could be computed once."""
-    smaller = [
-        n for n in nodes
-        if not space.can_store(n.output) and not space.of(n.output) <= space.rows
-    ] if space.reduced else [n for n in nodes if space.of(n.output) != space.every]  # fmt: skip
+    smaller = (
+        [n for n in nodes if not space.can_store(n.output) and not space.of(n.output) <= space.rows]
+        if space.reduced
+        else [n for n in nodes if space.of(n.output) != space.every]
+    )
     return len(smaller) > 4 or any(n.op.name in COSTLY for n in smaller)
 
 

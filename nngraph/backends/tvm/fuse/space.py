@@ -16,8 +16,15 @@ from nngraph.ir.graph import Node, Value
 from nngraph.ir.op import Trait
 from nngraph.ir.types import TensorType
 
-__all__ = ["REDUCTIONS", "Space", "align", "folded_axes", "is_point", "is_reduction",
-           "is_unit_reshape"]  # fmt: skip
+__all__ = [
+    "REDUCTIONS",
+    "Space",
+    "align",
+    "folded_axes",
+    "is_point",
+    "is_reduction",
+    "is_unit_reshape",
+]
 
 REDUCTIONS = frozenset({"sum", "mean", "max", "min", "prod", "any", "all"})
 

@@ -93,8 +93,10 @@ class _Emitter:
         self._checked: set[tuple[int, IndexCheck | ZeroCheck]] = set()
         states = [s.input for s in graph.states]
         for kind, values in (
-            ("input", graph.inputs), ("scalar", tuple(graph.scalars.values())), ("state", states),
-        ):  # fmt: skip
+            ("input", graph.inputs),
+            ("scalar", tuple(graph.scalars.values())),
+            ("state", states),
+        ):
             for index, value in enumerate(values):
                 self.home[value] = self.storage(kind, index, value.type)
 
@@ -230,12 +232,19 @@ class _Layout:
         overwriting = [p for p, i in enumerate(order) if self.work[i].overwrites]
         graph = self.graph
         return Program(
-            tuple(specs), tuple(self.storages), tuple(calls),
-            min(overwriting, default=len(calls)), tuple(outputs), tuple(new_states),
-            tuple(self.emitter.constants), tuple(self.emitter.checks), self.arena,
-            tuple(v.type for v in graph.inputs), tuple(v.type for v in graph.scalars.values()),
+            tuple(specs),
+            tuple(self.storages),
+            tuple(calls),
+            min(overwriting, default=len(calls)),
+            tuple(outputs),
+            tuple(new_states),
+            tuple(self.emitter.constants),
+            tuple(self.emitter.checks),
+            self.arena,
+            tuple(v.type for v in graph.inputs),
+            tuple(v.type for v in graph.scalars.values()),
             tuple(s.input.type for s in graph.states),
-        )  # fmt: skip
+        )
 
     # -- results ---------------------------------------------------------------------------
     def _output(self, index: int, value: Value) -> int:
@@ -291,9 +300,10 @@ class _Layout:
         self.taken.add(home)
         self.moved[home] = old
         self.work[position] = replace(
-            work, spec=replace(work.spec, aliases=tuple(sorted(aliases))),
+            work,
+            spec=replace(work.spec, aliases=tuple(sorted(aliases))),
             overwrites=(*work.overwrites, old),
-        )  # fmt: skip
+        )
 
     def _add(self, storage: Storage) -> int:
         self.storages.append(storage)

@@ -13,8 +13,7 @@ from nngraph.ir.types import TensorType
 from nngraph.ops.core import Literal
 from nngraph.ops.scan import Fused
 
-__all__ = ["Call", "Check", "IndexCheck", "KernelSpec", "Loop", "Program",
-           "Storage", "ZeroCheck"]  # fmt: skip
+__all__ = ["Call", "Check", "IndexCheck", "KernelSpec", "Loop", "Program", "Storage", "ZeroCheck"]
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,16 @@ def conv_forward(spec: ConvSpec, epilogue: Epilogue | None = None) -> PrimFunc:
         return ((group * per_out + out) * channels + channel) * taps + tap
 
     conv = TapConv(
-        "conv_forward", plan, spec.batch, spec.groups, channels, per_out,
-        math.prod(spec.weight_shape), index, spec.dtype,
-    )  # fmt: skip
+        "conv_forward",
+        plan,
+        spec.batch,
+        spec.groups,
+        channels,
+        per_out,
+        math.prod(spec.weight_shape),
+        index,
+        spec.dtype,
+    )
     return build_tap_conv(conv, epilogue)
 
 
@@ -54,9 +61,16 @@ def conv_input_gradient(spec: ConvSpec, epilogue: Epilogue | None = None) -> Pri
         return ((group * per_out + out) * channels + channel) * taps + tap
 
     conv = TapConv(
-        "conv_input_gradient", plan, spec.batch, spec.groups, per_out, channels,
-        math.prod(spec.weight_shape), index, spec.dtype,
-    )  # fmt: skip
+        "conv_input_gradient",
+        plan,
+        spec.batch,
+        spec.groups,
+        per_out,
+        channels,
+        math.prod(spec.weight_shape),
+        index,
+        spec.dtype,
+    )
     return build_tap_conv(conv, epilogue)
 
 

@@ -424,11 +424,7 @@ class _Builder:
         return (tile.channels, tile.positions, tile.lanes)
 
     def _store(
-        self,
-        sums: Buffer,
-        where: tuple[Expr, Expr],
-        places: list[tuple[Expr, Expr]],
-        width: int,
+        self, sums: Buffer, where: tuple[Expr, Expr], places: list[tuple[Expr, Expr]], width: int
     ) -> None:
         conv, tile = self.conv, self.tile
         group, block = where

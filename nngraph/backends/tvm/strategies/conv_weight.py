@@ -310,11 +310,7 @@ class _PositionLanes:
                     T.buffer_store(partial, partial[row, v] + value, [row, v])
 
     def _write(self, partial: Buffer, group: Expr, part: Expr) -> None:
-        with (
-            T.serial(0, self.outs) as out,
-            T.serial(0, self.per) as c,
-            T.serial(0, self.taps) as t,
-        ):
+        with T.serial(0, self.outs) as out, T.serial(0, self.per) as c, T.serial(0, self.taps) as t:
             channel = part * self.per + c
 
             def write() -> None:

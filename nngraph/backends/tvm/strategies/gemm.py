@@ -87,10 +87,7 @@ class _PanelGemm:
     """One product; the attributes are its plan, `build` writes the kernel."""
 
     def __init__(
-        self,
-        spec: GemmSpec,
-        epilogue: Epilogue | None,
-        restore: Callable[[list[Expr]], list[Expr]],
+        self, spec: GemmSpec, epilogue: Epilogue | None, restore: Callable[[list[Expr]], list[Expr]]
     ) -> None:
         self.spec, self.epilogue, self.restore = spec, epilogue, restore
         self.acc = accumulator(spec.dtype)

@@ -139,10 +139,7 @@ def scatter_elements(spec: ElementsSpec) -> PrimFunc:
         out = k.argument("out", (size,), spec.dtype)
         with parallel(cdiv(size, 4096), size) as task, T.serial(0, 4096) as part:
             i = task * 4096 + part
-            when(
-                True if size % 4096 == 0 else i < size,
-                lambda: T.buffer_store(out, data[i], [i]),
-            )
+            when(True if size % 4096 == 0 else i < size, lambda: T.buffer_store(out, data[i], [i]))
         with (
             parallel(tasks, math.prod(spec.index_shape) * 4) as task,
             T.serial(0, spec.index_shape[spec.axis]) as m,

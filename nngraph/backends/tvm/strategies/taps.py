@@ -105,9 +105,16 @@ def forward_plan(spec: ConvSpec) -> TapPlan:
     whole = Phase((0,) * len(plane), spec.out_size, 0, taps)
     ones = (1,) * len(plane)
     return TapPlan(
-        spec.size, spec.out_size, ones, plane, parts, (whole,), tuple(offsets), tuple(range(taps)),
+        spec.size,
+        spec.out_size,
+        ones,
+        plane,
+        parts,
+        (whole,),
+        tuple(offsets),
+        tuple(range(taps)),
         tuple(inside_ranges),
-    )  # fmt: skip
+    )
 
 
 def _axes(spec: ConvSpec) -> list[tuple[int, int, int]]:
@@ -150,9 +157,16 @@ def input_gradient_plan(spec: ConvSpec) -> TapPlan:
         extent = tuple(e for _, e, _ in combination)
         phases.append(Phase(start, extent, first, len(offsets) - first))
     return TapPlan(
-        spec.out_size, spec.size, spec.stride, plane, (parts,), tuple(phases), tuple(offsets),
-        tuple(kernel_index), tuple(inside),
-    )  # fmt: skip
+        spec.out_size,
+        spec.size,
+        spec.stride,
+        plane,
+        (parts,),
+        tuple(phases),
+        tuple(offsets),
+        tuple(kernel_index),
+        tuple(inside),
+    )
 
 
 AxisPhase = tuple[int, int, list[tuple[int, int]]]

@@ -89,7 +89,7 @@ CASES: dict[str, tuple[Callable[..., Any], Arrays]] = {
     "half": (lambda x: ops.mean(ops.exp(x), (1,), True), [f(4, 300).astype(np.float16)]),
     "double": (lambda x: ops.tanh(ops.mul(x, 1e-3)), [f(40).astype(np.float64)]),
     "integers": (lambda x: ops.sum(ops.mul(x, x), (0,), False), [np.arange(100).reshape(4, 25)]),
-}  # fmt: skip
+}
 
 
 def _graph(build: Callable[..., Any], arrays: Arrays) -> Graph:

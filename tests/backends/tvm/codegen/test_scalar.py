@@ -36,10 +36,18 @@ def _graph() -> Graph:
     y = graph.add_input(type_of_array(SPECIAL[None]))
     with Builder(graph):
         for value in (
-            ops.mul(x, 0.0), ops.div(x, 0.0), ops.div(0.0, x), ops.ne(x, y), ops.maximum(x, y),
-            ops.minimum(x, y), ops.relu(x), ops.sign(x), ops.round(x), ops.floor_divide(x, y),
+            ops.mul(x, 0.0),
+            ops.div(x, 0.0),
+            ops.div(0.0, x),
+            ops.ne(x, y),
+            ops.maximum(x, y),
+            ops.minimum(x, y),
+            ops.relu(x),
+            ops.sign(x),
+            ops.round(x),
+            ops.floor_divide(x, y),
             ops.remainder(x, y),
-        ):  # fmt: skip
+        ):
             graph.add_output(value)
     return graph
 

@@ -21,8 +21,10 @@ def fuse(body: str, limits: Limits | None = None) -> Graph:
     FuseKernels(limits or Limits()).run(graph, Context())
     verify(graph)
     rng = np.random.default_rng(0)
-    arrays = [rng.standard_normal(v.type.static_shape).astype(v.type.dtype.numpy)
-              for v in graph.parameters]  # fmt: skip
+    arrays = [
+        rng.standard_normal(v.type.static_shape).astype(v.type.dtype.numpy)
+        for v in graph.parameters
+    ]
     for got, want in zip(evaluate(graph, arrays), evaluate(before, arrays), strict=True):
         np.testing.assert_array_equal(got, want)
     return graph
@@ -41,13 +43,17 @@ def groups(graph: Graph) -> list[str]:
 
 
 CASES: dict[str, tuple[str, list[str]]] = {
-    "a chain with several readers is one kernel": ("""
+    "a chain with several readers is one kernel": (
+        """
       input %x: f32[8]
       %a: f32[8] = exp(%x)
       %b: f32[8] = mul(%a, %x)
       %c: f32[8] = add(%a, %b)
-      output %c""", ["loop: exp mul add"]),
-    "fills, counters and broadcasts are copied into each group": ("""
+      output %c""",
+        ["loop: exp mul add"],
+    ),
+    "fills, counters and broadcasts are copied into each group": (
+        """
       input %x: f32[4,5]
       %k: f32[] = full() {value=2.0, dtype=f32, shape=()}
       %i: f32[4,5] = iota() {dtype=f32, shape=(4, 5), axis=1}
@@ -56,31 +62,43 @@ CASES: dict[str, tuple[str, list[str]]] = {
       %b: f32[5,4] = mul(%t, %k)
       %c: f32[4,5] = add(%a, %i)
       output %b
-      output %c""", ["loop: full iota mul add", "transpose", "loop: full mul"]),
-    "softmax is one row kernel": ("""
+      output %c""",
+        ["loop: full iota mul add", "transpose", "loop: full mul"],
+    ),
+    "softmax is one row kernel": (
+        """
       input %x: f32[4,5]
       %m: f32[4,1] = max(%x) {axes=(1,), keepdims=true}
       %d: f32[4,5] = sub(%x, %m)
       %e: f32[4,5] = exp(%d)
       %s: f32[4,1] = sum(%e) {axes=(1,), keepdims=true}
       %y: f32[4,5] = div(%e, %s)
-      output %y""", ["row: max sub exp sum div"]),
-    "reductions over different axes are different kernels": ("""
+      output %y""",
+        ["row: max sub exp sum div"],
+    ),
+    "reductions over different axes are different kernels": (
+        """
       input %x: f32[4,5]
       %e: f32[4,5] = exp(%x)
       %a: f32[4] = sum(%e) {axes=(1,), keepdims=false}
       %b: f32[5] = sum(%e) {axes=(0,), keepdims=false}
       output %a
-      output %b""", ["row: exp sum", "row: sum"]),
-    "neighbours over the same space that read one tensor are one kernel": ("""
+      output %b""",
+        ["row: exp sum", "row: sum"],
+    ),
+    "neighbours over the same space that read one tensor are one kernel": (
+        """
       input %x: f32[4,5]
       input %y: f32[4,5]
       %p: f32[4,5] = mul(%x, %y)
       %a: f32[5] = sum(%x) {axes=(0,), keepdims=false}
       %b: f32[5] = sum(%p) {axes=(0,), keepdims=false}
       output %a
-      output %b""", ["row: mul sum sum"]),
-    "bias, activation and residual follow a product": ("""
+      output %b""",
+        ["row: mul sum sum"],
+    ),
+    "bias, activation and residual follow a product": (
+        """
       input %x: f32[4,6]
       input %w: f32[6,5]
       input %b: f32[5]
@@ -89,33 +107,48 @@ CASES: dict[str, tuple[str, list[str]]] = {
       %a: f32[4,5] = add(%m, %b)
       %y: f32[4,5] = relu(%a)
       %z: f32[4,5] = add(%y, %r)
-      output %z""", ["product: matmul add relu add"]),
-    "what feeds a product stays outside": ("""
+      output %z""",
+        ["product: matmul add relu add"],
+    ),
+    "what feeds a product stays outside": (
+        """
       input %x: f32[4,6]
       input %w: f32[6,5]
       %a: f32[4,6] = relu(%x)
       %m: f32[4,5] = matmul(%a, %w) {transpose_a=false, transpose_b=false}
-      output %m""", ["loop: relu", "matmul"]),
-    "a reduction of a product is no epilogue": ("""
+      output %m""",
+        ["loop: relu", "matmul"],
+    ),
+    "a reduction of a product is no epilogue": (
+        """
       input %x: f32[4,6]
       input %w: f32[6,5]
       %m: f32[4,5] = matmul(%x, %w) {transpose_a=false, transpose_b=false}
       %s: f32[4] = sum(%m) {axes=(1,), keepdims=false}
-      output %s""", ["matmul", "row: sum"]),
-    "a path through another kernel keeps its ends apart": ("""
+      output %s""",
+        ["matmul", "row: sum"],
+    ),
+    "a path through another kernel keeps its ends apart": (
+        """
       input %x: f32[4,4]
       %a: f32[4,4] = exp(%x)
       %m: f32[4,4] = matmul(%a, %a) {transpose_a=false, transpose_b=false}
       %t: f32[4,4] = transpose(%m) {perm=(1, 0)}
       %y: f32[4,4] = mul(%a, %t)
-      output %y""", ["loop: exp", "matmul", "transpose", "loop: mul"]),
-    "costly functions of a smaller tensor are not repeated for each row": ("""
+      output %y""",
+        ["loop: exp", "matmul", "transpose", "loop: mul"],
+    ),
+    "costly functions of a smaller tensor are not repeated for each row": (
+        """
       input %x: f32[4,5]
       input %w: f32[5]
       %e: f32[5] = exp(%w)
       %y: f32[4,5] = mul(%x, %e)
-      output %y""", ["loop: exp", "loop: mul"]),
-    "an update of two states is one kernel": ("""
+      output %y""",
+        ["loop: exp", "loop: mul"],
+    ),
+    "an update of two states is one kernel": (
+        """
       scalar %lr: f32[]
       state %p: f32[8] -> %q
       state %m: f32[8] -> %n
@@ -123,8 +156,10 @@ CASES: dict[str, tuple[str, list[str]]] = {
       %n: f32[8] = add(%m, %g)
       %s: f32[8] = mul(%n, %lr)
       %q: f32[8] = sub(%p, %s)
-      output %g""", ["loop: add mul sub"]),
-}  # fmt: skip
+      output %g""",
+        ["loop: add mul sub"],
+    ),
+}
 
 
 @pytest.mark.parametrize("name", CASES)

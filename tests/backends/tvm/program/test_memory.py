@@ -5,13 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nngraph.backends.arrays import ALIGNMENT
-from nngraph.backends.tvm.program.memory import (
-    Cycle,
-    Step,
-    lifetimes,
-    order_steps,
-    plan_arena,
-)
+from nngraph.backends.tvm.program.memory import Cycle, Step, lifetimes, order_steps, plan_arena
 
 
 def test_an_overwriting_comes_after_every_reader_of_the_old_value() -> None:
