@@ -39,10 +39,14 @@ def environment(case: Case, contender: str) -> dict[str, str]:
 class RemoteWorker:
     """One contender in its own process. Use as a context manager: leaving ends the process."""
 
-    def __init__(self, contender: str, case: Case, timeout: float) -> None:
+    def __init__(
+        self, contender: str, case: Case, timeout: float, checkout: Path = ROOT, label: str = ""
+    ) -> None:
+        """Start the process on the code in ``checkout``; ``label`` tells two checkouts apart."""
+        name = f"{contender}{label}"
         self.contender = contender
         self.timeout = timeout
-        self.log = case.path(f"{contender}-{case.mode}.log")
+        self.log = case.path(f"{name}-{case.mode}.log")
         self._stderr = self.log.open("w")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", contender, case.to_json()],
@@ -50,8 +54,8 @@ class RemoteWorker:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
-            cwd=ROOT,
-            env=environment(case, contender),
+            cwd=checkout,
+            env=environment(case, name),
         )
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from benchmarks.agreement import disagreement
 from benchmarks.case import CHECKED_STEPS, Case
 from benchmarks.contenders import CONTENDERS, Step
 from benchmarks.floors import count_flops
-from benchmarks.pool import ContenderFailed, RemoteWorker
+from benchmarks.pool import ROOT, ContenderFailed, RemoteWorker
 from benchmarks.report import format_result, format_table, ratio, summary
-from benchmarks.rounds import Measurement, Result
+from benchmarks.rounds import Measurement, Result, write_reference
+from benchmarks.versus import Comparison, compare
 from benchmarks.worker import Worker, serve
 from benchmarks.workloads import WORKLOADS
 
@@ -139,3 +140,19 @@ def test_flops_of_grouped_convolutions_count_one_group_each() -> None:
     workload = WORKLOADS["mobilenet"]
     forward = count_flops(workload, training=False, small=True)
     assert 2 * forward < count_flops(workload, training=True, small=True) <= 3 * forward
+
+
+def test_two_checkouts_take_turns_on_one_case(tmp_path: Path) -> None:
+    write_reference(case(tmp_path))
+    found = compare(case(tmp_path), "reference", ROOT, rounds=2, timeout=120)
+    assert len(found.old.rounds_ms) == len(found.new.rounds_ms) == len(found.ratios) == 2
+    assert found.old.peak_mb and found.new.peak_mb
+
+
+def test_ratios_are_of_the_times_of_one_turn(tmp_path: Path) -> None:
+    old = Measurement("tvm", rounds_ms=[1.0, 10.0], peak_mb=100)
+    new = Measurement("tvm", rounds_ms=[2.0, 10.0], peak_mb=90)
+    found = Comparison(case(tmp_path), "tvm", old, new)
+    assert found.ratios == [1.0, 2.0]
+    assert "x1.500 (1.000 to 2.000)" in str(found)
+    assert "100 ->     90 MB" in str(found)
