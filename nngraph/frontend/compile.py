@@ -102,7 +102,7 @@ class CompiledFunction(Generic[_R]):
         """What was traced and why, and what the passes of the latest trace did."""
         parts = [f"{self.target.backend} on {self.target.device}", *self._history]
         if self._latest is not None:
-            parts += ["passes of the latest trace:", *self._latest.program.built.log]
+            parts += ["passes of the latest trace:", *self._latest.step.built.log]
         return "\n".join(parts)
 
 

@@ -14,7 +14,7 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.tracing import Traced
 from nngraph.frontend.variable import Storage, Variable
 from nngraph.ir.op import Array
-from nngraph.runtime.program import Program
+from nngraph.runtime.step import CompiledStep
 
 __all__ = ["Specialization"]
 
@@ -28,14 +28,14 @@ class Specialization:
         pairs = zip(storages, traced.graph.states, strict=True)
         # States that arguments must not be: the graph would not see that both are one tensor.
         self._own = {c: s.name for c, s in pairs if s.is_changed or traced.written}
-        self.program = Program(traced.graph, built, storages, traced.readers, finite)
+        self.step = CompiledStep(traced.graph, built, storages, traced.readers, finite)
 
     def broken_guard(self) -> str | None:
         """Why the trace is no longer valid; None if it is."""
         for guard in self.traced.guards:
             if not guard.check():
                 return guard.reason
-        return self.program.mismatch()
+        return self.step.mismatch()
 
     def run(self, passed: Sequence[Any]) -> Any:
         """Runs on tensor arguments in order; state is changed only if all went well.
@@ -49,7 +49,7 @@ class Specialization:
             self._need_writable(position, passed, arrays)
         if self._own:
             self._need_apart(passed)
-        return self._results(self.program.run(arrays), passed)
+        return self._results(self.step.run(arrays), passed)
 
     def _need_writable(self, position: int, passed: Sequence[Any], arrays: list[Array]) -> None:
         name, array = self.traced.graph.inputs[position].hint, arrays[position]

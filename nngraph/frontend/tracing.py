@@ -17,6 +17,7 @@ from nngraph.frontend.trace import Guard, StateCell, Trace, TraceError
 from nngraph.frontend.variable import Storage, Variable
 from nngraph.ir.dtypes import as_dtype, float64
 from nngraph.ir.graph import Graph
+from nngraph.ir.roles import Role
 from nngraph.ir.types import TensorType
 
 __all__ = ["Argument", "Spec", "Traced", "argument_of", "spec", "trace_arguments", "trace_call"]
@@ -237,7 +238,8 @@ def _write_arguments(trace: Trace, symbols: Sequence[Tensor | None]) -> list[int
     ):
         final = trace.read(symbol._variable.storage)
         if final is not value:
-            trace.graph.add_output(final, f"{value.hint}_after")
+            name = f"{value.hint}_after"
+            trace.graph.add_output(final, name, Role.ARGUMENT, value.hint)
             written.append(position)
     return written
 
@@ -251,7 +253,10 @@ def _write_gradients(
         if id(tensor) in own:
             continue
         if gradient is not None:
-            trace.graph.add_output(trace.read(gradient._variable.storage), f"grad_{len(out)}")
+            value = trace.read(gradient._variable.storage)
+            cell = trace.cells.get(id(tensor._variable.storage))
+            owner = cell.name if cell is not None else ""
+            trace.graph.add_output(value, f"grad_{len(out)}", Role.GRADIENT, owner)
         out.append((tensor, gradient is not None))
     return out
 
@@ -261,6 +266,7 @@ def _write_argument_gradients(trace: Trace, symbols: Sequence[Tensor | None]) ->
     for position, symbol in enumerate([s for s in symbols if s is not None]):
         if symbol._grad is not None:
             value = trace.read(symbol._grad._variable.storage)
-            trace.graph.add_output(value, f"{trace.graph.inputs[position].hint}_grad")
+            owner = trace.graph.inputs[position].hint
+            trace.graph.add_output(value, f"{owner}_grad", Role.ARGUMENT_GRADIENT, owner)
             out.append(position)
     return out

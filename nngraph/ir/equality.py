@@ -7,15 +7,18 @@ from itertools import zip_longest
 
 from nngraph.ir.attributes import op_key
 from nngraph.ir.graph import Graph, Node, Value
+from nngraph.ir.roles import Label, Role
 
 __all__ = ["difference", "structurally_equal"]
+
+_Row = tuple[str, str, object]  # what it is, its name, its type
 
 
 def structurally_equal(a: Graph, b: Graph) -> bool:
     """True if both graphs have the same interface and the same nodes in the same order.
 
-    Names of inputs, scalars, states and outputs count; hints of other values, origins and the
-    graphs' own names don't.
+    Names of inputs, scalars, states and outputs count, and roles of outputs; hints of other values,
+    origins and the graphs' own names don't.
     """
     return difference(a, b) is None
 
@@ -25,13 +28,19 @@ def difference(a: Graph, b: Graph) -> str | None:
     return next(_differences(a, b), None)
 
 
-def _interface(graph: Graph) -> list[tuple[str, str, object]]:
-    rows: list[tuple[str, str, object]] = [("input", v.hint, v.type) for v in graph.inputs]
+def _interface(graph: Graph) -> list[_Row]:
+    rows: list[_Row] = [("input", v.hint, v.type) for v in graph.inputs]
     rows += [("scalar", n, v.type) for n, v in graph.scalars.items()]
     rows += [("state", s.name, s.input.type) for s in graph.states]
     return rows + [
-        ("output", n, v.type) for n, v in zip(graph.output_names, graph.outputs, strict=True)
+        (_kind(label), label.name, v.type)
+        for label, v in zip(graph.labels, graph.outputs, strict=True)
     ]
+
+
+def _kind(label: Label) -> str:
+    plain = label.role is Role.RESULT and not label.of
+    return "output" if plain else f"output ({label.role.value} {label.of})"
 
 
 def _differences(a: Graph, b: Graph) -> Iterator[str]:
@@ -63,5 +72,5 @@ def _same(a: Sequence[Value], b: Sequence[Value], table: dict[Value, Value]) -> 
     return len(a) == len(b) and all(table.get(x) is y for x, y in zip(a, b, strict=True))
 
 
-def _row(row: tuple[str, str, object] | None) -> str:
+def _row(row: _Row | None) -> str:
     return "nothing" if row is None else f"{row[0]} {row[1] or '(unnamed)'}: {row[2]}"

@@ -9,6 +9,7 @@ from typing import Any
 from nngraph.ir.analysis import to_networkx
 from nngraph.ir.op import Op
 from nngraph.ir.origin import NOWHERE, Origin
+from nngraph.ir.roles import Label, Role
 from nngraph.ir.text import print_graph
 from nngraph.ir.types import TensorType, TypeMismatch
 
@@ -185,7 +186,7 @@ class Graph:
         self._size = 0
         self._outputs = _Results(self, ())
         self._next_states = _Results(self, ())
-        self._output_names: list[str] = []
+        self._labels: list[Label] = []  # of the outputs
         self._appliers: list[Applier] = []  # of the builders in force, innermost last
 
     # -- what it holds ---------------------------------------------------------------------
@@ -211,7 +212,12 @@ class Graph:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        return tuple(self._output_names)
+        return tuple(label.name for label in self._labels)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """Name and role of each output."""
+        return tuple(self._labels)
 
     @property
     def parameters(self) -> tuple[Value, ...]:
@@ -298,9 +304,12 @@ class Graph:
             raise TypeMismatch(f"state {name!r} is {current.type}; it cannot become {value.type}")
         self._next_states.replace_input(current.index, value)
 
-    def add_output(self, value: Value, name: str = "") -> None:
+    def add_output(
+        self, value: Value, name: str = "", role: Role = Role.RESULT, of: str = ""
+    ) -> None:
+        """Each call gives ``value`` back; ``of`` names the argument or tensor it belongs to."""
         self._outputs.grow(value)
-        self._output_names.append(name)
+        self._labels.append(Label(name, role, of))
 
     def drop_state(self, name: str) -> None:
         """Removes an unread state that no call changes.
@@ -405,9 +414,9 @@ class Graph:
         arguments += [twin.add_scalar(n, v.type) for n, v in self._scalars.items()]
         arguments += [twin.add_state(n, v.type) for n, v in self._states.items()]
         results = self.copy_into(twin._add_copy, arguments)
-        count = len(self._output_names)
-        for value, name in zip(results[:count], self._output_names, strict=True):
-            twin.add_output(value, name)
+        count = len(self._labels)
+        for value, label in zip(results[:count], self._labels, strict=True):
+            twin.add_output(value, label.name, label.role, label.of)
         for name, value in zip(self._states, results[count:], strict=True):
             twin.set_state(name, value)
         return twin

@@ -19,8 +19,9 @@ from nngraph.ir.graph import Graph, Value
 from nngraph.ir.literal import Literal
 from nngraph.ir.op import Op
 from nngraph.ir.origin import NOWHERE, Origin
+from nngraph.ir.roles import Role
 from nngraph.ir.subgraph import Subgraph
-from nngraph.ir.types import TensorType
+from nngraph.ir.types import TensorType, parse_type
 
 __all__ = ["TextError", "parse_graph"]
 
@@ -174,12 +175,8 @@ class _Parser:
         return self.as_type(self.expect("type", "a type such as f32[8,10]"))
 
     def as_type(self, token: _Token) -> TensorType:
-        short, _, rest = token.text.partition("[")
-        dims = rest[:-1].split(",") if rest != "]" else []
         try:
-            return TensorType(
-                _DTYPES[short], tuple(int(d) if d.isdecimal() else as_dim(d.strip()) for d in dims)
-            )
+            return parse_type(token.text)
         except ValueError as error:
             self.fail(str(error), token)
 
@@ -203,11 +200,24 @@ class _Parser:
             self.node(scope)
         elif self.taken("output", "word"):
             value = self.used(scope)
-            scope.graph.add_output(value, self.name() if self.taken("as", "word") else "")
+            name = self.name() if self.taken("as", "word") else ""
+            scope.graph.add_output(value, name, *self.role())
         elif self.token.text in ("input", "scalar", "state") and self.token.kind == "word":
             self.parameter(scope, self.advance())
         else:
             self.expected("a node (`%1: f32[] = ...`), input, scalar, state, output or `}`")
+
+    def role(self) -> tuple[Role, str]:
+        """What an output is for, and whose it is: ``(gradient fc.weight)``."""
+        if not self.taken("("):
+            return Role.RESULT, ""
+        known = {role.value: role for role in Role}
+        if self.token.text not in known:
+            self.expected(f"one of {', '.join(known)}")
+        role = known[self.advance().text]
+        of = "" if self.token.text == ")" else self.name()
+        self.mark(")")
+        return role, of
 
     def parameter(self, scope: _Scope, kind: _Token) -> None:
         label = self.expect("value", "a new value such as %x")

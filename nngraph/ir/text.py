@@ -9,10 +9,11 @@
       output %1 as logits
     }
 
-A value is called by its hint, made unique, or by a number. ``as`` gives the name of an input,
-scalar or state that is called otherwise. Attributes: ``1``, ``1.0``, ``inf``, ``nan``, ``true``,
-``none``, ``"text"``, ``f32``, ``<batch*64>``, tuples, arrays (``f32[2][1.0,2.0]``, or base64 of the
-bytes where they are many), and nested graphs.
+A value is called by its hint, made unique, or by a number. ``as`` gives the name of an output, and
+of an input, scalar or state that is called otherwise. An output that is no result says what it is
+for and whose it is: ``output %7 as grad_0 (gradient weight)``. Attributes: ``1``, ``1.0``, ``inf``,
+``nan``, ``true``, ``none``, ``"text"``, ``f32``, ``<batch*64>``, tuples, arrays
+(``f32[2][1.0,2.0]``, or base64 of the bytes where they are many), and nested graphs.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from nngraph.ir.dims import SymDim
 from nngraph.ir.dtypes import DType
 from nngraph.ir.literal import Literal
 from nngraph.ir.op import Array
+from nngraph.ir.roles import Label, Role
 from nngraph.ir.subgraph import Subgraph
 
 if TYPE_CHECKING:  # str(graph) is its text
@@ -93,9 +95,8 @@ class _Printer:
             yield f"  state {self.parameter(state.input, state.name)}{after}"
         for node in graph.nodes:
             yield f"  {self.node(node)}"
-        for value, name in zip(graph.outputs, graph.output_names, strict=True):
-            shown = f" as {_word(name)}" if name and self.names else ""
-            yield f"  output {self.labels[value]}{shown}"
+        for value, label in zip(graph.outputs, graph.labels, strict=True):
+            yield f"  output {self.labels[value]}{_described(label) if self.names else ''}"
         yield "}"
 
     def parameter(self, value: Value, name: str) -> str:
@@ -113,6 +114,15 @@ class _Printer:
         line = f"{outputs} = {node.op.name}({inputs})" + (f" {{{pairs}}}" if pairs else "")
         origin = " ".join(str(node.origin).split()) if self.origins else ""
         return f"{line}  # {origin}" if origin else line
+
+
+def _described(label: Label) -> str:
+    """An output's name and, where it is no result, its role and whose it is."""
+    shown = f" as {_word(label.name)}" if label.name else ""
+    if label.role is Role.RESULT and not label.of:
+        return shown
+    of = f" {_word(label.of)}" if label.of else ""
+    return f"{shown} ({label.role.value}{of})"
 
 
 def _labels(graph: Graph, names: bool) -> dict[Value, str]:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from nngraph.ir.dims import Dim, SymDim, as_dim
-from nngraph.ir.dtypes import DType, as_dtype
+from nngraph.ir.dtypes import DTYPES, DType, as_dtype
 
-__all__ = ["Shape", "TensorType", "TypeMismatch", "tensor_type", "type_of_array"]
+__all__ = ["Shape", "TensorType", "TypeMismatch", "parse_type", "tensor_type", "type_of_array"]
 
 Shape = tuple[Dim, ...]
+_SHORT = {d.short: d for d in DTYPES}
 
 
 class TypeMismatch(TypeError):
@@ -81,6 +82,21 @@ class TensorType:
 def tensor_type(dtype: object, shape: Iterable[int | str | SymDim] = ()) -> TensorType:
     """Builds a type; a string dimension is parsed, as in ``tensor_type("f32", ("batch", 64))``."""
     return TensorType(as_dtype(dtype), tuple(as_dim(d) for d in shape))
+
+
+def parse_type(text: str) -> TensorType:
+    """The type that ``str(type)`` wrote, as ``f32[batch,64]``.
+
+    Raises:
+        ValueError: if the text is no type.
+    """
+    short, _, rest = text.partition("[")
+    if short not in _SHORT or not rest.endswith("]"):
+        raise ValueError(f"{text!r} is no type; one is written as f32[batch,64]")
+    dims = rest[:-1].split(",") if rest != "]" else []
+    return TensorType(
+        _SHORT[short], tuple(int(d) if d.isdecimal() else as_dim(d.strip()) for d in dims)
+    )
 
 
 def type_of_array(array: np.ndarray[Any, Any]) -> TensorType:

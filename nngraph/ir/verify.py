@@ -103,10 +103,10 @@ def _interface(graph: Graph) -> None:
         if state.output.type != state.input.type:
             wrong = f"state {state.name!r} is {state.input.type} and becomes {state.output.type}"
             raise InvalidGraph(graph, 7, wrong)
-    if len(graph._output_names) != len(graph._outputs._inputs):
-        wrong = f"{len(graph._outputs._inputs)} outputs, {len(graph._output_names)} names"
+    if len(graph._labels) != len(graph._outputs._inputs):
+        wrong = f"{len(graph._outputs._inputs)} outputs, {len(graph._labels)} names"
         raise InvalidGraph(graph, 10, wrong)
-    for twice in (_twice([v.hint for v in graph._inputs]), _twice(graph._output_names)):
+    for twice in (_twice([v.hint for v in graph._inputs]), _twice(graph.output_names)):
         if twice:
             raise InvalidGraph(graph, 9, f"{twice!r} names two")
 

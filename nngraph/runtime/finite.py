@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
 
-__all__ = ["NonFiniteError", "check_finite"]
+__all__ = ["NonFiniteError", "are_finite", "nonfinite"]
 
 
 class NonFiniteError(FloatingPointError):
     """A call met NaN or infinity; its state was not changed."""
 
 
-def _is_finite(array: Array) -> bool:
-    return array.dtype.kind in "iub" or bool(np.isfinite(array).all())
+def are_finite(arrays: Iterable[Array]) -> bool:
+    """True if no array holds NaN or infinity."""
+    return all(a.dtype.kind in "iub" or bool(np.isfinite(a).all()) for a in arrays)
 
 
-def check_finite(
-    graph: Graph,
-    inputs: Sequence[Array],
-    scalars: Sequence[float],
-    states: Sequence[Array],
-    outputs: Sequence[Array],
-    after: Sequence[Array],
-) -> None:
-    """Passes if all arguments and results are finite.
+def nonfinite(graph: Graph, arguments: Sequence[Array]) -> NonFiniteError:
+    """The error of a call that met NaN or infinity.
 
-    Raises:
-        NonFiniteError: naming the argument, or the first operator that made a value that is not
-            finite, with its module and the user's line. The graph is evaluated again for that.
+    It names the argument, or the first operator that made a value that is not finite, with its
+    module and the user's line. The graph is evaluated again for that.
+
+    Args:
+        graph: the traced graph.
+        arguments: of the call, one for each parameter of the graph.
     """
-    if all(map(_is_finite, (*inputs, *outputs, *after))):
-        return
     from nngraph.interpreter import first_nonfinite
 
-    numbers = [
-        np.asarray(s, v.type.dtype.numpy)
-        for s, v in zip(scalars, graph.scalars.values(), strict=True)
-    ]
-    found = first_nonfinite(graph, (*inputs, *numbers, *states))
+    found = first_nonfinite(graph, arguments)
     what = str(found) if found is not None else "a result (not reproduced by the reference)"
-    raise NonFiniteError(
+    return NonFiniteError(
         f"NaN or infinity in {what}. The call was given up and all state is as it was before it."
     )

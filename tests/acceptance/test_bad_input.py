@@ -140,7 +140,7 @@ def test_an_interrupt_while_the_graph_runs_leaves_the_state(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(specialization.program.built.executable, "run", interrupted)
+        patch.setattr(specialization.step.built.executable, "run", interrupted)
         before = setup.state()
         with pytest.raises(KeyboardInterrupt):
             setup.run(X, Y)

@@ -153,7 +153,7 @@ def outputs_of_one_name(graph: Graph) -> None:
 
 
 def output_without_name(graph: Graph) -> None:
-    graph._output_names.clear()
+    graph._labels.clear()
 
 
 def output_of_nowhere(graph: Graph) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from nngraph.backends.base import Backend, Gap, Target
-from nngraph.backends.reference.sizes import sizes_of, with_sizes
+from nngraph.backends.reference.sizes import with_sizes
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
+from nngraph.ir.signature import signature_of
 from nngraph.passes.base import Pipeline
 
 __all__ = ["ReferenceBackend", "ReferenceExecutable", "backend"]
@@ -25,10 +26,11 @@ class ReferenceExecutable:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self.signature = signature_of(graph)
         self._sized: dict[frozenset[tuple[str, int]], Graph] = {}
 
     def _graph(self, inputs: Sequence[Array]) -> Graph:
-        sizes = sizes_of([v.type for v in self.graph.inputs], inputs)
+        sizes = self.signature.sizes(inputs)
         if not sizes:
             return self.graph
         key = frozenset(sizes.items())
@@ -39,14 +41,12 @@ class ReferenceExecutable:
     def run(
         self, inputs: Sequence[Array], scalars: Sequence[float], states: Sequence[Array]
     ) -> tuple[list[Array], list[Array]]:
-        numbers = [
-            np.asarray(number, value.type.dtype.numpy)
-            for number, value in zip(scalars, self.graph.scalars.values(), strict=True)
-        ]
-        results = evaluate(self._graph(inputs), (*inputs, *numbers, *states))
-        count = len(self.graph.outputs)
+        signature = self.signature
+        arguments = signature.arguments(inputs, scalars, states)
+        results = evaluate(self._graph(inputs), arguments)
+        count = len(signature.outputs)
         outputs = [np.array(a, order="C") for a in results[:count]]
-        pairs = zip(self.graph.states, results[count:], states, strict=True)
+        pairs = zip(signature.states, results[count:], states, strict=True)
         new = [np.array(a, order="C") if s.is_changed else old for s, a, old in pairs]
         return outputs, new
 

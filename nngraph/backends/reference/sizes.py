@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from nngraph.ir.attributes import attributes
 from nngraph.ir.dims import SymDim
 from nngraph.ir.graph import Graph, Value
-from nngraph.ir.op import Array, Op
+from nngraph.ir.op import Op
 from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.types import TensorType
 
-__all__ = ["sizes_of", "with_sizes"]
-
-
-def sizes_of(types: Sequence[TensorType], arrays: Sequence[Array]) -> dict[str, int]:
-    """The size that each plain symbol among the types' dimensions has in ``arrays``."""
-    return {
-        str(dim): size
-        for kind, array in zip(types, arrays, strict=True)
-        for dim, size in zip(kind.shape, array.shape, strict=True)
-        if isinstance(dim, SymDim)
-    }
+__all__ = ["with_sizes"]
 
 
 def with_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
@@ -44,8 +34,8 @@ def with_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
         op = _numbered(node.op, sizes)
         new = twin.add_node(op, [table[v] for v in node.inputs], node.origin)
         table.update(zip(node.outputs, new.outputs, strict=True))
-    for value, name in zip(graph.outputs, graph.output_names, strict=True):
-        twin.add_output(table[value], name)
+    for value, label in zip(graph.outputs, graph.labels, strict=True):
+        twin.add_output(table[value], label.name, label.role, label.of)
     for state in graph.states:
         twin.set_state(state.name, table[state.output])
     return twin

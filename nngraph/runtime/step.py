@@ -9,14 +9,15 @@ from nngraph.backends.arrays import aligned_copy, is_aligned
 from nngraph.backends.base import Built
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
+from nngraph.ir.signature import signature_of
 from nngraph.ir.types import TensorType
 from nngraph.runtime.blame import located
-from nngraph.runtime.finite import check_finite
+from nngraph.runtime.finite import are_finite, nonfinite
 
-__all__ = ["Program", "StateCell"]
+__all__ = ["CompiledStep", "StateSlot"]
 
 
-class StateCell(Protocol):
+class StateSlot(Protocol):
     """Where one state lives between calls: the frontend's storage of a tensor."""
 
     array: Array | None
@@ -35,10 +36,10 @@ class StateCell(Protocol):
     def version(self, value: int) -> None: ...
 
 
-class Program:
-    """Runs an executable on cells of state, in place or by exchanging their arrays.
+class CompiledStep:
+    """Runs an executable on slots of state, in place or by exchanging their arrays.
 
-    Nothing is copied from call to call: a cell holds the array that the backend wrote last, and an
+    Nothing is copied from call to call: a slot holds the array that the backend wrote last, and an
     array that somebody else put there is passed on as it is, once it is aligned.
 
     Attributes:
@@ -49,25 +50,24 @@ class Program:
         self,
         graph: Graph,
         built: Built,
-        cells: Sequence[StateCell],
+        slots: Sequence[StateSlot],
         readers: Sequence[Callable[[], float]],
         finite: bool = False,
     ) -> None:
         self.built = built
         self._graph = graph
-        self._cells = list(cells)
-        self._types = [c.type for c in cells]
+        self._signature = signature_of(graph)
+        self._slots = list(slots)
         self._readers = list(readers)
         self._finite = finite
-        self._changed = [i for i, s in enumerate(graph.states) if s.is_changed]
-        self._arrays: list[Array | None] = [None] * len(self._cells)
+        self._arrays: list[Array | None] = [None] * len(self._slots)
 
     def mismatch(self) -> str | None:
         """Which state has another type than the graph; None if all fit."""
-        for i, cell in enumerate(self._cells):
-            kind = self._types[i]
-            if cell.type is not kind and cell.type != kind:
-                return f"{self._graph.states[i].name} is {cell.type} now; it was {kind}"
+        for slot, port in zip(self._slots, self._signature.states, strict=True):
+            kind = slot.type
+            if kind is not port.type and kind != port.type:
+                return f"{port.name} is {kind} now; it was {port.type}"
         return None
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
@@ -82,23 +82,24 @@ class Program:
         try:
             outputs, after = self.built.executable.run(inputs, scalars, states)
         except IndexError as error:
-            raise located(error, self._graph, inputs, scalars, states) from None
-        if self._finite:
-            check_finite(self._graph, inputs, scalars, states, outputs, after)
-        for i in self._changed:
-            cell, array = self._cells[i], after[i]
-            cell.array = self._arrays[i] = array
-            cell.version += 1
+            arguments = self._signature.arguments(inputs, scalars, states)
+            raise located(error, self._graph, arguments) from None
+        if self._finite and not are_finite((*inputs, *outputs, *after)):
+            raise nonfinite(self._graph, self._signature.arguments(inputs, scalars, states))
+        for i in self._signature.changed:
+            slot, array = self._slots[i], after[i]
+            slot.array = self._arrays[i] = array
+            slot.version += 1
         return outputs
 
     def _current(self) -> list[Array]:
         arrays: list[Array] = []
-        for i, cell in enumerate(self._cells):
-            array = cell.array
+        for i, slot in enumerate(self._slots):
+            array = slot.array
             assert array is not None, "a state outlives its trace only with an array"
             if array is not self._arrays[i]:
                 if not (is_aligned(array) and array.flags.writeable):
-                    cell.array = array = aligned_copy(array)
+                    slot.array = array = aligned_copy(array)
                 self._arrays[i] = array
             arrays.append(array)
         return arrays

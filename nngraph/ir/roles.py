@@ -1,0 +1,26 @@
+"""What the outputs of a graph are for."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+__all__ = ["Label", "Role"]
+
+
+class Role(enum.Enum):
+    """What a caller does with an output."""
+
+    RESULT = "result"  # returns it
+    ARGUMENT = "argument"  # writes it into the argument that the code changed in place
+    GRADIENT = "gradient"  # sets the ``grad`` of a tensor that is no argument
+    ARGUMENT_GRADIENT = "argument_gradient"  # adds it to the ``grad`` of an argument
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """An output's name, its role, and the name of the argument or tensor that it belongs to."""
+
+    name: str = ""
+    role: Role = Role.RESULT
+    of: str = ""
