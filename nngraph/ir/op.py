@@ -11,7 +11,7 @@ import numpy as np
 
 from nngraph.ir.types import TensorType, type_of_array
 
-__all__ = ["Array", "Op", "Operand", "Sample", "Thunk", "Trait", "apply", "apply1"]
+__all__ = ["Array", "Cost", "Op", "Operand", "Sample", "Thunk", "Trait", "apply", "apply1"]
 
 Array = np.ndarray[Any, Any]
 
@@ -21,13 +21,20 @@ class Trait(enum.Enum):
 
     ELEMENTWISE = "each output element depends on the broadcast-aligned input elements only"
     COMMUTATIVE = "the two inputs may be exchanged"
-    REDUCTION = "folds axes with an associative function"
+    DIVIDES = "an integer divided by a zero in the second input is an error"
     SHAPE = "moves or repeats elements without computing on them"
     CREATION = "has no inputs"
-    COMPOSITE = "defined by its decomposition; a backend may run it whole"
     CONTROL = "holds nested graphs"
 
     __hash__ = object.__hash__  # members are single; Enum hashes their names, in Python
+
+
+class Cost(enum.IntEnum):
+    """What an element of an operator costs, in steps that a planner tells apart."""
+
+    CHEAP = 0  # one or two instructions
+    SLOW = 1  # a division or a root: better not repeated for every row
+    HEAVY = 2  # a function of some ten instructions: better kept than computed again
 
 
 @runtime_checkable
@@ -80,6 +87,7 @@ class Op:
 
     name: ClassVar[str] = ""
     traits: ClassVar[frozenset[Trait]] = frozenset()
+    cost: ClassVar[Cost] = Cost.CHEAP
     differentiable: ClassVar[bool] = True
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:

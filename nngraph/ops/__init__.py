@@ -192,7 +192,7 @@ from nngraph.ops.reduce.running import (
     cumsum,
 )
 from nngraph.ops.reduce.statistics import LogSumExp, Var, logsumexp, var
-from nngraph.ops.scan import Fused, Scan, fused, inline, scan
+from nngraph.ops.scan import Fused, Scan, inline, scan
 from nngraph.ops.shape.joining import Concat, Split, concat, split, stack
 from nngraph.ops.shape.moving import Flip, Tile, Transpose, flip, roll, tile, transpose, tril, triu
 from nngraph.ops.shape.padding import Pad, pad
@@ -277,7 +277,7 @@ __all__ = [
     "bitwise_xor", "broadcast_to", "cast", "ceil", "clip", "concat", "constant", "conv",
     "conv_input_grad", "conv_weight_grad", "copy", "cos", "cosh", "cross_entropy", "cumprod",
     "cumsum", "div", "embedding", "eq", "erf", "exp", "expand_reduced", "expm1", "flip", "floor",
-    "floor_divide", "fmod", "full", "full_like", "fused", "gather_elements", "ge", "gelu", "gt",
+    "floor_divide", "fmod", "full", "full_like", "gather_elements", "ge", "gelu", "gt",
     "inline", "iota", "isfinite", "isinf", "isnan", "layer_norm", "layer_norm_grad", "le", "log",
     "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor",
     "logsumexp", "lt", "matmul", "max", "max_pool", "max_pool_grad", "max_pool_indices", "maximum",

@@ -19,7 +19,6 @@ from nngraph.ops.reduce import max, sum
 
 __all__ = ["Gelu", "LogSoftmax", "Silu", "Softmax", "gelu", "log_softmax", "silu", "softmax"]
 
-_COMPOSITE = frozenset({Trait.COMPOSITE})
 _SPECIAL = np.asarray([np.nan, np.inf, -np.inf, 0.0, -0.0, 30.0, -30.0, 1e4, -1e4], np.float32)
 Values = Sequence[Any]
 
@@ -29,7 +28,6 @@ class _Normalized(Op):
     """Softmax and its logarithm along ``axis``."""
 
     axis: int
-    traits: ClassVar[frozenset[Trait]] = _COMPOSITE
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         (x,) = types
@@ -117,7 +115,7 @@ class LogSoftmax(_Normalized):
 class _Activation(Op):
     """A function of each element that is defined by others."""
 
-    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.COMPOSITE, Trait.ELEMENTWISE})
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.ELEMENTWISE})
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         need_float(self.name, "the operand", types[0])

@@ -11,7 +11,7 @@ import numpy as np
 
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import bool_, int32
-from nngraph.ir.op import Array, O, Op, Sample, Trait, apply1
+from nngraph.ir.op import Array, O, Op, Sample, apply1
 from nngraph.ir.types import TensorType, TypeMismatch
 from nngraph.ops.activation import Softmax, softmax
 from nngraph.ops.composite import wide
@@ -50,7 +50,6 @@ class ScaledDotProductAttention(Op):
     causal: bool = False
     scale: float | None = None
     name: ClassVar[str] = "scaled_dot_product_attention"
-    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.COMPOSITE})
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         q, k, v, *masks = types

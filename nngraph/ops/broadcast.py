@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from nngraph.ops.core import need, need_axes, normalize_axes, widen
 
 __all__ = [
     "BroadcastTo",
+    "Fold",
     "Reduction",
     "Reshape",
     "Sum",
@@ -40,15 +42,30 @@ def reduced_shape(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
     return tuple(d for a, d in enumerate(shape) if a not in axes)
 
 
+class Fold(enum.Enum):
+    """How a reduction combines two elements."""
+
+    ADD = "their sum"
+    MULTIPLY = "their product"
+    MAX = "the larger one; of bools, whether one is True"
+    MIN = "the smaller one; of bools, whether both are"
+
+
 @dataclass(frozen=True)
 class Reduction(Op):
-    """Folds ``axes``; ``keepdims`` leaves them as size 1."""
+    """Folds ``axes``; ``keepdims`` leaves them as size 1.
+
+    Attributes:
+        fold: how two elements combine; None where more than one combination makes the result.
+        kinds: the kinds of element types accepted.
+        nonempty: a fold over no elements has no value.
+    """
 
     axes: tuple[int, ...]
     keepdims: bool
-    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.REDUCTION})
     kinds: ClassVar[tuple[str, ...]] = ("float", "int", "uint")
-    nonempty: ClassVar[bool] = False  # an empty fold has no value
+    nonempty: ClassVar[bool] = False
+    fold: ClassVar[Fold | None] = None
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         (x,) = types
@@ -75,6 +92,7 @@ class Sum(Reduction):
     """Sum of numbers, in their own type (float16 and bfloat16 add up in float32)."""
 
     name: ClassVar[str] = "sum"
+    fold: ClassVar[Fold | None] = Fold.ADD
 
     @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:

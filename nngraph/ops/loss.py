@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
+from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.activation import LogSoftmax, log_softmax
 from nngraph.ops.broadcast import broadcast_to, reshape, squeeze, unsqueeze
@@ -24,7 +24,6 @@ from nngraph.ops.reduce import sum
 __all__ = ["CrossEntropy", "Embedding", "cross_entropy", "embedding"]
 
 Values = Sequence[Any]
-_COMPOSITE = frozenset({Trait.COMPOSITE})
 _REDUCTIONS = ("none", "mean", "sum")
 
 
@@ -43,7 +42,6 @@ class CrossEntropy(Op):
     label_smoothing: float = 0.0
     reduction: str = "mean"
     name: ClassVar[str] = "cross_entropy"
-    traits: ClassVar[frozenset[Trait]] = _COMPOSITE
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         logits, target, *weight = types
@@ -221,7 +219,6 @@ class Embedding(Op):
 
     padding_idx: int | None = None
     name: ClassVar[str] = "embedding"
-    traits: ClassVar[frozenset[Trait]] = _COMPOSITE
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         weight, ids = types

@@ -15,7 +15,7 @@ import numpy as np
 
 from nngraph.ir.dims import Dim, SymDim, floordiv
 from nngraph.ir.dtypes import DType, bfloat16, float16, float32, float64, uint32, uint64
-from nngraph.ir.op import Array, O, Op, Sample, Trait, apply1
+from nngraph.ir.op import Array, O, Op, Sample, apply1
 from nngraph.ir.types import Shape, TensorType
 from nngraph.ops.broadcast import reshape
 from nngraph.ops.core import need
@@ -75,7 +75,6 @@ class RandomBits(Op):
 
     shape: Shape
     name: ClassVar[str] = "random_bits"
-    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.COMPOSITE})
     differentiable: ClassVar[bool] = False
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
@@ -159,7 +158,6 @@ def _unit_array(state: Array, shape: tuple[int, ...], dtype: DType) -> Array:
 
 @dataclass(frozen=True)
 class _Random(Op):
-    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.COMPOSITE})
     differentiable: ClassVar[bool] = False
     shape: Shape
     dtype: DType

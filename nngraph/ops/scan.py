@@ -25,7 +25,7 @@ from nngraph.ops.elementwise.transcendental import tanh
 from nngraph.ops.shape.joining import concat
 from nngraph.ops.shape.slicing import slice_axis
 
-__all__ = ["Fused", "Scan", "fused", "inline", "scan"]
+__all__ = ["Fused", "Scan", "inline", "scan"]
 
 
 def inline(graph: Graph, operands: Sequence[Any]) -> tuple[Any, ...]:
@@ -236,12 +236,11 @@ def _shifted(op: Scan, first: Any, after: Any) -> Any:
 # -- groups --------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Fused(Op):
-    """Operators that a backend runs as one kernel; ``kind`` says which sort of kernel."""
+    """Operators that a backend runs as one kernel."""
 
     body: Subgraph
-    kind: str
     name: ClassVar[str] = "fused"
-    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.CONTROL, Trait.COMPOSITE})
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.CONTROL})
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         graph = self.body.graph
@@ -272,7 +271,7 @@ class Fused(Op):
                 for value in (add(y, 1.0), mul(y, x)):
                     graph.add_output(value)
             a = np.linspace(-1, 1, 6).reshape(2, 3).astype(dtype.numpy)
-            yield Sample(cls(Subgraph(graph), "elementwise"), (a, a * 2 + 1), dtype is float64)
+            yield Sample(cls(Subgraph(graph)), (a, a * 2 + 1), dtype is float64)
 
 
 def scan(
@@ -286,8 +285,3 @@ def scan(
     """Final carries, then stacked results, of ``length`` steps of ``body``."""
     op = Scan(body, len(carries), len(consts), length, reverse)
     return apply(op, *carries, *consts, *xs)
-
-
-def fused(body: Subgraph, kind: str, operands: Sequence[Any]) -> tuple[Any, ...]:
-    """The results of ``body`` as one group."""
-    return apply(Fused(body, kind), *operands)

@@ -142,9 +142,7 @@ def test_misuse_is_named(build: Any, carries: int, text: str) -> None:
 
 
 def test_group_is_its_body() -> None:
-    group = Fused(
-        body(lambda x, y: (ops.mul(ops.exp(x), y), ops.sin(y)), (3,), (3,)), "elementwise"
-    )
+    group = Fused(body(lambda x, y: (ops.mul(ops.exp(x), y), ops.sin(y)), (3,), (3,)))
     x = RNG.standard_normal((2, 3))
     compare(group, list(x), lambda a, b: (a.exp() * b, b.sin()))
     with pytest.raises(TypeMismatch, match="as the body takes"):

@@ -13,6 +13,7 @@ from nngraph.backends.tvm.library import KernelRequest, compile_library, default
 from nngraph.backends.tvm.program.emit import KERNEL_PASSES, emit_program
 from nngraph.backends.tvm.program.program import KernelSpec, Program
 from nngraph.ir.graph import Graph, Node, Value
+from nngraph.ops.scan import Fused, Scan
 from nngraph.passes.base import Pipeline
 from nngraph.passes.pipelines import standard
 
@@ -23,7 +24,7 @@ MAX_ELEMENTS = 1 << 31
 
 def keep_lowered(node: Node) -> bool:
     """Keeps what has a kernel, and loops, which run as programs of their own."""
-    return is_lowered(node.op.name) or node.op.name == "scan"
+    return is_lowered(node.op) or isinstance(node.op, Scan)
 
 
 class TvmBackend:
@@ -65,10 +66,10 @@ def _graph_gaps(graph: Graph) -> list[Gap]:
     for value in graph.parameters:
         gaps += _type_gaps(value, f"parameter {value.hint!r}")
     for node in graph.nodes:
-        if node.op.name not in ("fused", "scan") and not is_lowered(node.op.name):
+        if not (isinstance(node.op, Fused | Scan) or is_lowered(node.op)):
             gaps.append(Gap(f"the operator {node.op.name!r}", str(node.origin)))
-        if node.op.name == "scan":
-            gaps += _graph_gaps(node.op.body.graph)  # type: ignore[attr-defined]
+        if isinstance(node.op, Scan):
+            gaps += _graph_gaps(node.op.body.graph)
         for value in node.outputs:
             gaps += _type_gaps(value, str(node.origin))
     return gaps

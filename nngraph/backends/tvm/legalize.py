@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import apply
 from nngraph.ir.rewriter import Rewriter
 from nngraph.ops.linalg import MatMul
-from nngraph.ops.shape.moving import transpose
+from nngraph.ops.shape.moving import Transpose, transpose
+from nngraph.ops.sort import Sort, TopK
 from nngraph.passes.base import Context
 
 __all__ = ["Legalize"]
@@ -25,14 +25,15 @@ class Legalize:
     def run(self, graph: Graph, context: Context) -> int:
         rewriter = Rewriter(graph, self.name)
         for node in graph.nodes:
-            rule = _RULES.get(node.op.name)
-            if rule is not None:
-                rule(rewriter, node)
+            match node.op:
+                case Sort() | TopK() as op:
+                    _sort_last(rewriter, node, op)
+                case MatMul() as op:
+                    _absorb_transposes(rewriter, node, op)
         return rewriter.changes
 
 
-def _sort_last(rewriter: Rewriter, node: Node) -> None:
-    op: Any = node.op
+def _sort_last(rewriter: Rewriter, node: Node, op: Sort | TopK) -> None:
     last = node.inputs[0].type.rank - 1
     if op.axis == last:
         return
@@ -44,8 +45,7 @@ def _sort_last(rewriter: Rewriter, node: Node) -> None:
     rewriter.replace(node, build)
 
 
-def _absorb_transposes(rewriter: Rewriter, node: Node) -> None:
-    op: Any = node.op
+def _absorb_transposes(rewriter: Rewriter, node: Node, op: MatMul) -> None:
     sources = [_untransposed(v) for v in node.inputs]
     if not any(s is not None for s in sources):
         return
@@ -63,16 +63,8 @@ def _absorb_transposes(rewriter: Rewriter, node: Node) -> None:
 def _untransposed(value: Value) -> Value | None:
     """The operand of a transpose of the last two axes."""
     node = value.producer
-    if node is None or node.op.name != "transpose":
+    if node is None or not isinstance(node.op, Transpose):
         return None
     rank = value.type.rank
     swapped = (*range(rank - 2), rank - 1, rank - 2)
-    op: Any = node.op
-    return node.inputs[0] if rank >= 2 and op.perm == swapped else None
-
-
-_RULES: dict[str, Callable[[Rewriter, Node], None]] = {
-    "sort": _sort_last,
-    "topk": _sort_last,
-    "matmul": _absorb_transposes,
-}
+    return node.inputs[0] if rank >= 2 and node.op.perm == swapped else None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nngraph.ir.op import Array
+from nngraph.ir.op import Array, Cost
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.elementwise.comparison import eq, gt, le, lt
 from nngraph.ops.elementwise.rows import Rule, binary, unary
@@ -113,7 +113,13 @@ Add, add = binary("add", np.add, lambda x, y, z, g: g, lambda x, y, z, g: g, com
 Sub, sub = binary("sub", np.subtract, lambda x, y, z, g: g, lambda x, y, z, g: neg(g))
 Mul, mul = binary("mul", np.multiply, _mul_left, _mul_right, commutative=True)
 Div, div = binary(
-    "div", np.divide, _div_left, _div_right, takes="float", spans=((-2.3, 2.4), (0.4, 2.7))
+    "div",
+    np.divide,
+    _div_left,
+    _div_right,
+    takes="float",
+    spans=((-2.3, 2.4), (0.4, 2.7)),
+    cost=Cost.SLOW,
 )
 
 
@@ -139,6 +145,8 @@ FloorDivide, floor_divide = binary(
     _zero_gradient,
     _zero_gradient,
     spans=((0.3, 2.4), (3.1, 3.9)),
+    cost=Cost.HEAVY,
+    divides=True,
 )
 Remainder, remainder = binary(
     "remainder",
@@ -146,6 +154,8 @@ Remainder, remainder = binary(
     lambda x, y, z, g: g,
     lambda x, y, z, g: neg(mul(g, floor_divide(x, y))),
     spans=((4.3, 5.4), (3.1, 3.9)),
+    cost=Cost.HEAVY,
+    divides=True,
 )
 Fmod, fmod = binary(
     "fmod",
@@ -153,6 +163,8 @@ Fmod, fmod = binary(
     lambda x, y, z, g: g,
     lambda x, y, z, g: neg(mul(g, trunc(div(x, y)))),
     spans=((-5.4, -4.3), (3.1, 3.9)),
+    cost=Cost.HEAVY,
+    divides=True,
 )
 
 

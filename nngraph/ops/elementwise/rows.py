@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, overload
 import numpy as np
 
 from nngraph.ir.dtypes import DType, bool_
-from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
+from nngraph.ir.op import Array, Cost, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import sum_to
 from nngraph.ops.core import broadcast_shapes, need, need_same_dtype, widen
@@ -220,6 +220,7 @@ def unary(
     to_bool: bool = False,
     span: Range = (-2.3, 2.4),
     smooth: bool = True,
+    cost: Cost = Cost.CHEAP,
 ) -> tuple[type[Unary], UnaryFunction]:
     """One unary operator: its class and its function.
 
@@ -231,6 +232,7 @@ def unary(
         to_bool: the result is bool.
         span: where it is smooth, for samples.
         smooth: False where finite differences apply nowhere.
+        cost: of one element.
     """
     module = _caller()
     row = _make(
@@ -244,6 +246,7 @@ def unary(
             "to_bool": to_bool,
             "ranges": (span,),
             "smooth": smooth and rule is not None,
+            "cost": cost,
             "differentiable": rule is not None,
         },
     )
@@ -268,13 +271,18 @@ def binary(
     commutative: bool = False,
     spans: tuple[Range, Range] = ((-2.3, 2.4), (-1.9, 2.7)),
     ints: tuple[tuple[int, ...], tuple[int, ...]] = ((-7, 7, 3, 0), (2, -3)),
+    cost: Cost = Cost.CHEAP,
+    divides: bool = False,
 ) -> tuple[type[Binary], BinaryFunction]:
     """One binary operator: its class and its function.
 
     ``rule_x`` and ``rule_y`` are ``(x, y, z, g) -> gradient`` of the broadcast shape; the driver
     sums it back to the operand's shape. ``spans`` and ``ints`` are where the samples lie.
+    ``divides``: an integer divided by zero is an error.
     """
-    traits = {Trait.ELEMENTWISE} | ({Trait.COMMUTATIVE} if commutative else set())
+    traits = {Trait.ELEMENTWISE}
+    traits |= {Trait.COMMUTATIVE} if commutative else set()
+    traits |= {Trait.DIVIDES} if divides else set()
     differentiable = rule_x is not None or rule_y is not None
     module = _caller()
     row = _make(
@@ -289,6 +297,7 @@ def binary(
             "ranges": spans,
             "ints": ints,
             "smooth": differentiable,
+            "cost": cost,
             "traits": frozenset(traits),
             "differentiable": differentiable,
         },

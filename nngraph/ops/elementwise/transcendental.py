@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from nngraph.ir.op import Array
+from nngraph.ir.op import Array, Cost
 from nngraph.ops.elementwise.arithmetic import add, div, mul, neg, sub
 from nngraph.ops.elementwise.comparison import eq, ge, logical_and
 from nngraph.ops.elementwise.rows import binary, unary
@@ -68,6 +69,9 @@ __all__ = [
 _POSITIVE = (0.2, 4.0)
 _INSIDE = (-0.9, 0.9)
 
+_heavy = partial(unary, takes="float", cost=Cost.HEAVY)
+_slow = partial(unary, takes="float", cost=Cost.SLOW)
+
 
 def _square(x: Any) -> Any:
     return mul(x, x)
@@ -90,81 +94,48 @@ def _pow(x: Array, y: Array) -> Array:
     return np.where(y < 0, inverse, whole)
 
 
-Exp, exp = unary("exp", np.exp, lambda x, y, g: mul(g, y), takes="float")
-Expm1, expm1 = unary("expm1", np.expm1, lambda x, y, g: mul(g, add(y, 1.0)), takes="float")
-Log, log = unary("log", np.log, lambda x, y, g: div(g, x), takes="float", span=_POSITIVE)
-Log1p, log1p = unary(
-    "log1p", np.log1p, lambda x, y, g: div(g, add(x, 1.0)), takes="float", span=(-0.8, 4.0)
-)
-Log2, log2 = unary(
-    "log2", np.log2, lambda x, y, g: div(g, mul(x, math.log(2.0))), takes="float", span=_POSITIVE
-)
-Sqrt, sqrt = unary(
-    "sqrt", np.sqrt, lambda x, y, g: div(g, mul(y, 2.0)), takes="float", span=_POSITIVE
-)
-Rsqrt, rsqrt = unary(
+Exp, exp = _heavy("exp", np.exp, lambda x, y, g: mul(g, y))
+Expm1, expm1 = _heavy("expm1", np.expm1, lambda x, y, g: mul(g, add(y, 1.0)))
+Log, log = _heavy("log", np.log, lambda x, y, g: div(g, x), span=_POSITIVE)
+Log1p, log1p = _heavy("log1p", np.log1p, lambda x, y, g: div(g, add(x, 1.0)), span=(-0.8, 4.0))
+Log2, log2 = _heavy("log2", np.log2, lambda x, y, g: div(g, mul(x, math.log(2.0))), span=_POSITIVE)
+Sqrt, sqrt = _slow("sqrt", np.sqrt, lambda x, y, g: div(g, mul(y, 2.0)), span=_POSITIVE)
+Rsqrt, rsqrt = _slow(
     "rsqrt",
     lambda x: 1 / np.sqrt(x),
     lambda x, y, g: mul(mul(g, -0.5), mul(y, _square(y))),
-    takes="float",
     span=_POSITIVE,
 )
-Reciprocal, reciprocal = unary(
-    "reciprocal",
-    lambda x: 1 / x,
-    lambda x, y, g: neg(mul(g, _square(y))),
-    takes="float",
-    span=(0.4, 2.4),
+Reciprocal, reciprocal = _slow(
+    "reciprocal", lambda x: 1 / x, lambda x, y, g: neg(mul(g, _square(y))), span=(0.4, 2.4)
 )
 
-Sin, sin = unary("sin", np.sin, _sin, takes="float")
-Cos, cos = unary("cos", np.cos, lambda x, y, g: neg(mul(g, sin(x))), takes="float")
-Tan, tan = unary(
-    "tan", np.tan, lambda x, y, g: mul(g, add(_square(y), 1.0)), takes="float", span=(-1.2, 1.2)
+Sin, sin = _heavy("sin", np.sin, _sin)
+Cos, cos = _heavy("cos", np.cos, lambda x, y, g: neg(mul(g, sin(x))))
+Tan, tan = _heavy("tan", np.tan, lambda x, y, g: mul(g, add(_square(y), 1.0)), span=(-1.2, 1.2))
+Asin, asin = _heavy(
+    "asin", np.arcsin, lambda x, y, g: mul(g, rsqrt(sub(1.0, _square(x)))), span=_INSIDE
 )
-Asin, asin = unary(
-    "asin",
-    np.arcsin,
-    lambda x, y, g: mul(g, rsqrt(sub(1.0, _square(x)))),
-    takes="float",
-    span=_INSIDE,
+Acos, acos = _heavy(
+    "acos", np.arccos, lambda x, y, g: neg(mul(g, rsqrt(sub(1.0, _square(x))))), span=_INSIDE
 )
-Acos, acos = unary(
-    "acos",
-    np.arccos,
-    lambda x, y, g: neg(mul(g, rsqrt(sub(1.0, _square(x))))),
-    takes="float",
-    span=_INSIDE,
+Atan, atan = _heavy("atan", np.arctan, lambda x, y, g: div(g, add(_square(x), 1.0)))
+Sinh, sinh = _heavy("sinh", np.sinh, _sinh)
+Cosh, cosh = _heavy("cosh", np.cosh, lambda x, y, g: mul(g, sinh(x)))
+Tanh, tanh = _heavy("tanh", np.tanh, lambda x, y, g: mul(g, sub(1.0, _square(y))))
+Asinh, asinh = _heavy("asinh", np.arcsinh, lambda x, y, g: mul(g, rsqrt(add(_square(x), 1.0))))
+Acosh, acosh = _heavy(
+    "acosh", np.arccosh, lambda x, y, g: mul(g, rsqrt(sub(_square(x), 1.0))), span=(1.2, 4.0)
 )
-Atan, atan = unary("atan", np.arctan, lambda x, y, g: div(g, add(_square(x), 1.0)), takes="float")
-Sinh, sinh = unary("sinh", np.sinh, _sinh, takes="float")
-Cosh, cosh = unary("cosh", np.cosh, lambda x, y, g: mul(g, sinh(x)), takes="float")
-Tanh, tanh = unary("tanh", np.tanh, lambda x, y, g: mul(g, sub(1.0, _square(y))), takes="float")
-Asinh, asinh = unary(
-    "asinh", np.arcsinh, lambda x, y, g: mul(g, rsqrt(add(_square(x), 1.0))), takes="float"
-)
-Acosh, acosh = unary(
-    "acosh",
-    np.arccosh,
-    lambda x, y, g: mul(g, rsqrt(sub(_square(x), 1.0))),
-    takes="float",
-    span=(1.2, 4.0),
-)
-Atanh, atanh = unary(
-    "atanh", np.arctanh, lambda x, y, g: div(g, sub(1.0, _square(x))), takes="float", span=_INSIDE
+Atanh, atanh = _heavy(
+    "atanh", np.arctanh, lambda x, y, g: div(g, sub(1.0, _square(x))), span=_INSIDE
 )
 
-Erf, erf = unary(
-    "erf",
-    _erf,
-    lambda x, y, g: mul(mul(g, 2.0 / math.sqrt(math.pi)), exp(neg(_square(x)))),
-    takes="float",
+Erf, erf = _heavy(
+    "erf", _erf, lambda x, y, g: mul(mul(g, 2.0 / math.sqrt(math.pi)), exp(neg(_square(x))))
 )
-Sigmoid, sigmoid = unary(
-    "sigmoid",
-    lambda x: 1 / (1 + np.exp(-x)),
-    lambda x, y, g: mul(g, mul(y, sub(1.0, y))),
-    takes="float",
+Sigmoid, sigmoid = _heavy(
+    "sigmoid", lambda x: 1 / (1 + np.exp(-x)), lambda x, y, g: mul(g, mul(y, sub(1.0, y)))
 )
 
 
@@ -184,6 +155,7 @@ Pow, pow = binary(
     _pow_exponent,
     spans=(_POSITIVE, (-1.9, 2.7)),
     ints=((-3, 1, 2, -1), (0, 2, 3)),
+    cost=Cost.HEAVY,
 )
 
 
@@ -199,4 +171,5 @@ Atan2, atan2 = binary(
     lambda y, x, z, g: neg(_atan2_part(x, y, y, g)),
     takes="float",
     spans=((-2.3, 2.4), (0.4, 2.7)),
+    cost=Cost.HEAVY,
 )

@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
+from nngraph.ir.op import Array, O, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.core import need
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.index.scattering import (
-    REDUCTIONS,
+    COMBINATIONS,
+    Indexed,
     Scattering,
     in_range,
     need_axis,
@@ -25,13 +26,12 @@ __all__ = ["GatherElements", "ScatterElements", "gather_elements", "scatter_elem
 
 
 @dataclass(frozen=True)
-class GatherElements(Op):
+class GatherElements(Indexed):
     """``torch.gather``: out[i][j] = x[indices[i][j]][j] for axis 0, and so on.
 
     The result has the indices' shape, which off ``axis`` may be smaller than x's.
     """
 
-    axis: int
     name: ClassVar[str] = "gather_elements"
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
@@ -100,7 +100,7 @@ class ScatterElements(Scattering):
     def samples(cls) -> Iterable[Sample]:
         rng = np.random.default_rng(3)
         x = rng.standard_normal((3, 4)).astype(np.float32)
-        for reduction in REDUCTIONS:
+        for reduction in COMBINATIONS:
             u = rng.standard_normal((2, 4)).astype(np.float32)
             i = np.array([[0, 1, 2, -1], [1, 0, 0, 0]])
             yield Sample(cls(0, reduction), (x, i, u), note="each place once")

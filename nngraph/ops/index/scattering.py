@@ -16,7 +16,8 @@ from nngraph.ops.creation import ones_like, zeros_like
 from nngraph.ops.elementwise import cast, div, eq, ge, gt, mul, where
 
 __all__ = [
-    "REDUCTIONS",
+    "COMBINATIONS",
+    "Indexed",
     "Scattering",
     "in_range",
     "need_axis",
@@ -25,7 +26,7 @@ __all__ = [
     "scatter_flat",
 ]
 
-REDUCTIONS = ("none", "add", "max", "min", "mul")
+COMBINATIONS = ("none", "add", "max", "min", "mul")
 _UFUNC = {"add": np.add, "max": np.maximum, "min": np.minimum, "mul": np.multiply}
 
 
@@ -138,17 +139,23 @@ def _product_grad_updates(
 
 def need_reduction(op: str, reduction: str) -> None:
     """Refuses an unknown reduction."""
-    need(reduction in REDUCTIONS, op, "reduction", repr(reduction), f"one of {REDUCTIONS}")
+    need(reduction in COMBINATIONS, op, "reduction", repr(reduction), f"one of {COMBINATIONS}")
 
 
 @dataclass(frozen=True)
-class Scattering(Op):
+class Indexed(Op):
+    """Reads or writes the first operand along ``axis`` at the indices in the second."""
+
+    axis: int
+
+
+@dataclass(frozen=True)
+class Scattering(Indexed):
     """x with elements combined with ``updates``: what one operator reads, this one writes.
 
     ``updates`` has the type of what ``reader`` returns for x and the indices.
     """
 
-    axis: int
     reduction: str = "none"
 
     @property

@@ -10,14 +10,15 @@ import numpy as np
 
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, bool_, float32, int64
-from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
+from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import unsqueeze
 from nngraph.ops.core import need
 from nngraph.ops.creation import iota, zeros_like
 from nngraph.ops.elementwise import cast, eq
 from nngraph.ops.index.scattering import (
-    REDUCTIONS,
+    COMBINATIONS,
+    Indexed,
     Scattering,
     in_range,
     need_axis,
@@ -29,14 +30,13 @@ __all__ = ["OneHot", "ScatterSlices", "Take", "one_hot", "scatter_slices", "take
 
 
 @dataclass(frozen=True)
-class Take(Op):
+class Take(Indexed):
     """Slices of x along ``axis`` at integer indices of any shape (``torch.index_select``).
 
     The result's shape is ``x.shape[:axis] + indices.shape + x.shape[axis + 1:]``. Negative indices
     count from the end; one outside ``[-n, n)`` raises ``IndexError``.
     """
 
-    axis: int
     name: ClassVar[str] = "take"
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
@@ -96,12 +96,12 @@ class ScatterSlices(Scattering):
     def samples(cls) -> Iterable[Sample]:
         rng = np.random.default_rng(1)
         x = rng.standard_normal((3, 4, 2)).astype(np.float32)
-        for reduction in REDUCTIONS:
+        for reduction in COMBINATIONS:
             u = rng.standard_normal((3, 2, 2, 2)).astype(np.float32)
             i = np.array([[0, 2], [3, -3]])
             yield Sample(cls(1, reduction), (x, i, u), note="every row once")
         u = rng.standard_normal((3, 4, 2)).astype(np.float32)
-        for reduction in REDUCTIONS:
+        for reduction in COMBINATIONS:
             i = np.array([1, 1, 0], np.int32)
             yield Sample(cls(0, reduction), (x, i, u), smooth=reduction != "none", note="repeated")
         ties = np.ones((3, 2), np.float32)
@@ -122,7 +122,6 @@ class OneHot(Op):
     depth: int
     dtype: DType
     name: ClassVar[str] = "one_hot"
-    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.COMPOSITE})
     differentiable: ClassVar[bool] = False
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply, apply1
+from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import broadcast_to
 from nngraph.ops.composite import need_parameter, once, wide, wide_dtype
@@ -34,7 +34,6 @@ class _BatchNormal(Op):
     """x[N, C, ...] is normalized over all axes but C; ``eps`` is added to the variance."""
 
     eps: float
-    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.COMPOSITE})
 
     def _check(self, x: TensorType, *parameters: TensorType) -> TensorType:
         """The type of the statistics."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply
+from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import broadcast_to
 from nngraph.ops.composite import need_parameter, once, wide, wide_dtype
@@ -26,7 +26,6 @@ class _LayerNormal(Op):
     """``rank`` trailing axes are normalized together."""
 
     rank: int
-    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.COMPOSITE})
 
     def _axes(self, x: Any) -> tuple[int, ...]:
         rank = x.ndim if isinstance(x, np.ndarray) else x.rank

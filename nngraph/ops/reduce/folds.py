@@ -12,7 +12,7 @@ import numpy as np
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import float32
 from nngraph.ir.op import Array, O, Sample, Thunk, apply1
-from nngraph.ops.broadcast import Reduction, reduced_samples, reduced_shape, reshape, sum
+from nngraph.ops.broadcast import Fold, Reduction, reduced_samples, reduced_shape, reshape, sum
 from nngraph.ops.core import need, normalize_axes, widen
 from nngraph.ops.creation import full
 from nngraph.ops.elementwise.arithmetic import div, mul
@@ -57,6 +57,7 @@ class Mean(Reduction):
     """Mean of floats (float16 and bfloat16 add up in float32)."""
 
     name: ClassVar[str] = "mean"
+    fold: ClassVar[Fold | None] = Fold.ADD
     kinds: ClassVar[tuple[str, ...]] = ("float",)
 
     @np.errstate(all="ignore")
@@ -114,6 +115,7 @@ class Max(_Extreme):
     """Largest element; NaN propagates; ties share the gradient evenly (``torch.amax``)."""
 
     name: ClassVar[str] = "max"
+    fold: ClassVar[Fold | None] = Fold.MAX
     function: ClassVar[Callable[..., typing.Any]] = staticmethod(np.max)
 
 
@@ -122,6 +124,7 @@ class Min(_Extreme):
     """Smallest element; NaN propagates; ties share the gradient evenly (``torch.amin``)."""
 
     name: ClassVar[str] = "min"
+    fold: ClassVar[Fold | None] = Fold.MIN
     function: ClassVar[Callable[..., typing.Any]] = staticmethod(np.min)
 
 
@@ -133,6 +136,7 @@ class Prod(Reduction):
     """
 
     name: ClassVar[str] = "prod"
+    fold: ClassVar[Fold | None] = Fold.MULTIPLY
 
     @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
@@ -193,6 +197,7 @@ class Any(_Logical):
     """True where one element is True."""
 
     name: ClassVar[str] = "any"
+    fold: ClassVar[Fold | None] = Fold.MAX
     function: ClassVar[Callable[..., typing.Any]] = staticmethod(np.any)
 
 
@@ -201,6 +206,7 @@ class All(_Logical):
     """True where all elements are True."""
 
     name: ClassVar[str] = "all"
+    fold: ClassVar[Fold | None] = Fold.MIN
     function: ClassVar[Callable[..., typing.Any]] = staticmethod(np.all)
 
 

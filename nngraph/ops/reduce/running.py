@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nngraph.ir.dtypes import int64
-from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
+from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import reduced_shape
 from nngraph.ops.core import need, normalize_axis, widen
@@ -33,7 +33,6 @@ def _need_number(op: str, x: TensorType) -> None:
 class _Position(Op):
     axis: int
     keepdims: bool
-    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.REDUCTION})
     differentiable: ClassVar[bool] = False
     function: ClassVar[Callable[..., Any]]
 

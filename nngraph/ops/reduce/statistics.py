@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nngraph.ir.dtypes import float32
-from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
+from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType, type_of_array
 from nngraph.ops.broadcast import (
     Reduction,
@@ -31,7 +31,6 @@ from nngraph.ops.reduce.folds import count_of, max, mean
 __all__ = ["LogSumExp", "Var", "logsumexp", "var"]
 
 Values = Sequence[Any]
-_COMPOSITE = frozenset({Trait.REDUCTION, Trait.COMPOSITE})
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,6 @@ class LogSumExp(Reduction):
     """log(sum(exp(x))), computed without overflow."""
 
     name: ClassVar[str] = "log_sum_exp"
-    traits: ClassVar[frozenset[Trait]] = _COMPOSITE
     kinds: ClassVar[tuple[str, ...]] = ("float",)
     nonempty: ClassVar[bool] = True
 
@@ -89,7 +87,6 @@ class Var(Op):
     correction: int
     keepdims: bool
     name: ClassVar[str] = "var"
-    traits: ClassVar[frozenset[Trait]] = _COMPOSITE
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         need_float("var", "the operand", types[0])

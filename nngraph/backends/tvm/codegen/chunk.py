@@ -18,8 +18,10 @@ from tvm.script.ir_builder import tirx as T
 from nngraph.backends.tvm.codegen.plan import BodyPlan
 from nngraph.backends.tvm.codegen.scalar import elementwise
 from nngraph.backends.tvm.codegen.types import Expr, compute_type, const, load
+from nngraph.backends.tvm.fuse.kinds import is_reduction
 from nngraph.ir.dtypes import bool_
 from nngraph.ir.graph import Node, Value
+from nngraph.ops.creation import Constant, Full, Iota
 
 __all__ = ["Place", "Registers", "lanes_loop", "local", "read_local", "write_local"]
 
@@ -103,16 +105,16 @@ class Place:
         return self._apply(node, lane)
 
     def _apply(self, node: Node, lane: Expr) -> Expr:
-        op: Any = node.op
         dtype = node.output.type.dtype
-        if op.name == "full":
-            return const(op.value, dtype)
-        if op.name == "constant":
-            return const(op.literal.array.reshape(()).item(), dtype)
-        if op.name == "iota":
-            return _counter(self.plan, node, self.at(lane))
+        match node.op:
+            case Full(value=number):
+                return const(number, dtype)
+            case Constant(literal=literal):
+                return const(literal.array.reshape(()).item(), dtype)
+            case Iota():
+                return _counter(self.plan, node, self.at(lane))
         operands = [self.expr(v, lane) for v in node.inputs]
-        if op.name in _UNIT_FOLDS:
+        if is_reduction(node):
             return operands[0]  # a reduction over axes of size 1
         return elementwise(node, operands)
 
@@ -158,9 +160,6 @@ class Place:
         for target in targets:
             visit(target)
         return order, uses
-
-
-_UNIT_FOLDS = frozenset({"sum", "mean", "max", "min", "prod", "any", "all"})
 
 
 def flat_index(plan: BodyPlan, value: Value, at: dict[int, Expr]) -> Expr:

@@ -8,12 +8,14 @@ from tvm import tirx
 
 from nngraph.backends.tvm.codegen.scalar import elementwise
 from nngraph.backends.tvm.codegen.types import Expr, compute_type, const, load, storage_type, store
-from nngraph.backends.tvm.fuse.kernels import PRODUCTS
+from nngraph.backends.tvm.fuse.kinds import product_of
 from nngraph.backends.tvm.strategies.common import Epilogue
 from nngraph.ir.dtypes import DType, bool_
 from nngraph.ir.graph import Graph, Node, Value
+from nngraph.ops.broadcast import Reshape
+from nngraph.ops.creation import Constant, Full, Iota
 
-__all__ = ["body_epilogue", "extras_of", "memory_type", "product_of"]
+__all__ = ["body_epilogue", "extras_of", "memory_type"]
 
 
 def memory_type(dtype: DType) -> str:
@@ -23,18 +25,14 @@ def memory_type(dtype: DType) -> str:
 
 def extras_of(body: Graph) -> list[Value]:
     """The inputs that operators after the product read."""
-    product = product_of(body)
+    product = product_of(body.nodes)
     return [v for v in body.inputs if any(u is not product for u in v.users)]
-
-
-def product_of(body: Graph) -> Node:
-    """The matrix product or convolution of a fused body."""
-    return next(n for n in body.nodes if n.op.name in PRODUCTS)
 
 
 def body_epilogue(body: Graph) -> Epilogue:
     """The epilogue of a body: its extras are what operators after the product read."""
-    product = product_of(body)
+    product = product_of(body.nodes)
+    assert product is not None, f"there is no product in this body:\n{body}"
     extras = extras_of(body)
     more = body.outputs[1:]
 
@@ -60,13 +58,13 @@ def _at(
         return load(table[value][tuple(index)], value.type.dtype)
     node = value.producer
     assert node is not None
-    op: Any = node.op
-    if op.name == "full":
-        return const(op.value, value.type.dtype)
-    if op.name == "constant":
-        return const(op.literal.array.reshape(()).item(), value.type.dtype)
-    if op.name == "iota":
-        return tirx.Cast(compute_type(value.type.dtype), index[op.axis])
+    match node.op:
+        case Full(value=number):
+            return const(number, value.type.dtype)
+        case Constant(literal=literal):
+            return const(literal.array.reshape(()).item(), value.type.dtype)
+        case Iota(axis=axis):
+            return tirx.Cast(compute_type(value.type.dtype), index[axis])
     operands = [_at(v, _operand_index(node, v, index), product, made, table) for v in node.inputs]
     return elementwise(node, operands)
 
@@ -74,7 +72,7 @@ def _at(
 def _operand_index(node: Node, operand: Value, index: list[Expr]) -> list[Expr]:
     """Where an operand is read for the result's ``index``."""
     shape = operand.type.static_shape
-    if node.op.name == "reshape":
+    if isinstance(node.op, Reshape):
         own = iter(i for i, n in zip(index, node.output.type.shape, strict=True) if n != 1)
         return [0 if n == 1 else next(own) for n in shape]
     aligned = index[len(index) - len(shape) :]

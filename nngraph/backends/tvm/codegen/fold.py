@@ -11,6 +11,8 @@ from nngraph.backends.tvm.codegen.scalar import maximum, minimum
 from nngraph.backends.tvm.codegen.types import Expr, compute_type
 from nngraph.ir.dtypes import DType, bool_
 from nngraph.ir.graph import Node
+from nngraph.ops.broadcast import Fold, Reduction
+from nngraph.ops.reduce.folds import Mean
 
 __all__ = ["Accumulator"]
 
@@ -25,7 +27,9 @@ class Accumulator:
     """
 
     def __init__(self, node: Node, width: int, count: int, parts: int = 1) -> None:
+        assert isinstance(node.op, Reduction), f"{node} is no reduction"
         self.node = node
+        self.how = node.op.fold
         self.width = width
         self.count = count
         self.dtype: DType = node.inputs[0].type.dtype
@@ -43,24 +47,24 @@ class Accumulator:
                 T.buffer_store(buffer, self.initial(), [lane])
 
     def initial(self) -> Expr:
-        name = self.node.op.name
-        if name in ("sum", "mean"):
-            return tirx.const(0, self.kind)
+        match self.how:
+            case Fold.ADD:
+                return tirx.const(0, self.kind)
+            case Fold.MULTIPLY:
+                return tirx.const(1, self.kind)
         if self.dtype is bool_:
-            return tirx.const(int(name in ("all", "min")), "int8")
-        if name == "prod":
-            return tirx.const(1, self.kind)
-        return _extreme(self.dtype, self.kind, lowest=name == "max")
+            return tirx.const(int(self.how is Fold.MIN), "int8")
+        return _extreme(self.dtype, self.kind, lowest=self.how is Fold.MAX)
 
     def combine(self, a: Expr, b: Expr) -> Expr:
-        name = self.node.op.name
-        if name in ("sum", "mean"):
-            return a + b
-        if name == "prod":
-            return a * b
+        match self.how:
+            case Fold.ADD:
+                return a + b
+            case Fold.MULTIPLY:
+                return a * b
         if self.dtype is bool_:
-            return tirx.max(a, b) if name in ("any", "max") else tirx.min(a, b)
-        return (maximum if name == "max" else minimum)(self.dtype, b, a)
+            return tirx.max(a, b) if self.how is Fold.MAX else tirx.min(a, b)
+        return (maximum if self.how is Fold.MAX else minimum)(self.dtype, b, a)
 
     def add(self, value: Expr, lane: Expr, part: int = 0) -> None:
         """Takes one element into a lane."""
@@ -93,7 +97,7 @@ class Accumulator:
 
     @property
     def _is_mean(self) -> bool:
-        return self.node.op.name == "mean"
+        return isinstance(self.node.op, Mean)
 
 
 def _lanes(width: int) -> Any:

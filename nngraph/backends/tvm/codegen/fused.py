@@ -28,6 +28,7 @@ from nngraph.backends.tvm.codegen.plan import BodyPlan, plan_body
 from nngraph.backends.tvm.codegen.types import Expr, storage_type, store
 from nngraph.backends.tvm.strategies.common import cdiv, kernel, parallel
 from nngraph.ir.graph import Graph, Value
+from nngraph.ir.op import Trait
 
 __all__ = ["build_fused"]
 
@@ -169,14 +170,13 @@ class _Fused:
             for value in node.inputs if inner else ():
                 readers[value] = None
         readers.update(dict.fromkeys(plan.results))
-        constants = ("full", "constant", "iota")
         return [
             n.output
             for n in plan.graph.nodes
             if n.output in readers
             and not plan.is_inner(n.output)
             and not plan.folds(n)
-            and n.op.name not in constants
+            and Trait.CREATION not in n.op.traits
         ]
 
     def _store_rows(self, row: Index, lanes: int, known: Registers) -> None:

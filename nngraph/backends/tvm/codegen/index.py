@@ -11,7 +11,7 @@ from tvm.script.ir_builder import tirx as T
 
 from nngraph.backends.tvm.codegen.move import build_copy
 from nngraph.backends.tvm.codegen.types import Expr, storage_type
-from nngraph.backends.tvm.program.program import KernelSpec
+from nngraph.backends.tvm.program.program import IndexCheck, KernelSpec, ZeroCheck
 from nngraph.backends.tvm.specs import ElementsSpec, TakeSpec
 from nngraph.backends.tvm.strategies.common import kernel
 from nngraph.backends.tvm.strategies.scatter import (
@@ -20,47 +20,62 @@ from nngraph.backends.tvm.strategies.scatter import (
     scatter_rows,
     take_rows,
 )
+from nngraph.ir.dtypes import DType
 from nngraph.ir.types import TensorType
+from nngraph.ops.index.elements import GatherElements, ScatterElements
+from nngraph.ops.index.scattering import Indexed
+from nngraph.ops.index.slices import ScatterSlices, Take
 
 __all__ = ["build_index"]
 
 
 def build_index(spec: KernelSpec) -> Any:
     """The kernel of an indexed operator."""
-    op: Any = spec.op
     x = spec.inputs[0]
-    if op.name == "index_check":
-        return _check(x, lambda i: _outside(i, x.dtype.name, op.size))
-    if op.name == "zero_check":
-        return _check(x, lambda i: i == tirx.const(0, x.dtype.name))
-    index = spec.inputs[1]
-    if index.size == 0:
-        return build_copy(spec)
-    if op.name in ("take", "scatter_slices"):
-        rows = _take_spec(x, index, op.axis, _raw(spec))
-        return take_rows(rows) if op.name == "take" else scatter_rows(rows, op.reduction)
-    reduction = getattr(op, "reduction", "none")
-    elements = ElementsSpec(
-        x.static_shape, index.static_shape, op.axis, reduction, _raw(spec), index.dtype.name
-    )
-    return gather_elements(elements) if op.name == "gather_elements" else scatter_elements(elements)
+    match spec.op:
+        case IndexCheck(size=size):
+            return _check(x, lambda i: _outside(i, x.dtype.name, size))
+        case ZeroCheck():
+            return _check(x, lambda i: i == tirx.const(0, x.dtype.name))
+        case Indexed() if spec.inputs[1].size == 0:
+            return build_copy(spec)
+        case Take() as op:
+            return take_rows(_take_spec(op, spec, "none"))
+        case ScatterSlices() as op:
+            return scatter_rows(_take_spec(op, spec, op.reduction), op.reduction)
+        case GatherElements() as op:
+            return gather_elements(_elements_spec(op, spec, "none"))
+        case ScatterElements() as op:
+            return scatter_elements(_elements_spec(op, spec, op.reduction))
+    raise NotImplementedError(f"{spec.op.name} has no kernel by index")
 
 
-def _raw(spec: KernelSpec) -> str:
+def _raw(dtype: DType, reduction: str) -> str:
     """The element type: as stored where nothing is computed."""
-    dtype = spec.inputs[0].dtype
-    computes = getattr(spec.op, "reduction", "none") != "none"
-    return dtype.name if computes else storage_type(dtype)
+    return storage_type(dtype) if reduction == "none" else dtype.name
 
 
-def _take_spec(x: TensorType, index: TensorType, axis: int, dtype: str) -> TakeSpec:
-    shape = x.static_shape
+def _elements_spec(op: Indexed, spec: KernelSpec, reduction: str) -> ElementsSpec:
+    x, index = spec.inputs[:2]
+    return ElementsSpec(
+        x.static_shape,
+        index.static_shape,
+        op.axis,
+        reduction,
+        _raw(x.dtype, reduction),
+        index.dtype.name,
+    )
+
+
+def _take_spec(op: Indexed, spec: KernelSpec, reduction: str) -> TakeSpec:
+    x, index = spec.inputs[:2]
+    shape, axis = x.static_shape, op.axis
     return TakeSpec(
         math.prod(shape[:axis]),
         shape[axis],
         math.prod(shape[axis + 1 :]),
         math.prod(index.static_shape),
-        dtype,
+        _raw(x.dtype, reduction),
         index.dtype.name,
     )
 

@@ -10,10 +10,17 @@ from typing import Any
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from nngraph.backends.tvm.codegen.types import Expr, const, storage_type, store
+from nngraph.backends.tvm.codegen.types import Expr, compute_type, const, storage_type, store
 from nngraph.backends.tvm.program.program import KernelSpec
 from nngraph.backends.tvm.strategies.common import kernel, parallel, unflatten
+from nngraph.ir.op import Op
 from nngraph.ir.types import TensorType
+from nngraph.ops.broadcast import BroadcastTo
+from nngraph.ops.creation import Full, Iota
+from nngraph.ops.shape.joining import Concat, Split
+from nngraph.ops.shape.moving import Flip, Tile, Transpose
+from nngraph.ops.shape.padding import Pad
+from nngraph.ops.shape.slicing import Slice, SliceUpdate
 
 __all__ = ["build_copy", "build_fill", "build_move", "declare", "paint"]
 
@@ -27,7 +34,7 @@ def build_move(spec: KernelSpec) -> Any:
     """The kernel of a data-moving operator: inputs, then outputs."""
     with kernel(spec.op.name) as k:
         sources, targets = declare(k, spec)
-        _ROWS[spec.op.name](spec, sources, targets)
+        _ROWS[type(spec.op)](spec.op, spec, sources, targets)
     return k.finish()
 
 
@@ -63,7 +70,7 @@ def paint(
     out: Buffer,
     shape: Sequence[int],
     element: Element,
-    starts: Sequence[int] | None = None,
+    starts: Sequence[Expr] | None = None,
     steps: Sequence[int] | None = None,
 ) -> None:
     """``out[starts + steps * i] = element(i)`` for all ``i`` below ``shape``."""
@@ -98,8 +105,9 @@ def _at(buffer: Buffer, index: Sequence[Expr]) -> Expr:
     return buffer[tuple(index) if index else 0]
 
 
-def _transpose(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
-    op: Any = spec.op
+def _transpose(
+    op: Transpose, spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]
+) -> None:
     shape = spec.outputs[0].static_shape
     (x,), (out,) = sources, targets
 
@@ -130,9 +138,7 @@ def _tiles(shape: tuple[int, ...], walked: int, source: Element, out: Buffer) ->
             T.buffer_store(out, source(index), index)
 
 
-def _slice(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
-    op: Any = spec.op
-
+def _slice(op: Slice, spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
     def source(index: list[Expr]) -> Expr:
         rows = zip(op.starts, op.steps, index, strict=True)
         return _at(sources[0], [start + step * i for start, step, i in rows])
@@ -140,15 +146,15 @@ def _slice(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> No
     paint(targets[0], spec.outputs[0].static_shape, source)
 
 
-def _slice_update(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
-    op: Any = spec.op
+def _slice_update(
+    op: SliceUpdate, spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]
+) -> None:
     paint(targets[0], spec.outputs[0].static_shape, lambda i: _at(sources[0], i))
     update = spec.inputs[1].static_shape
     paint(targets[0], update, lambda i: _at(sources[1], i), op.starts, op.steps)
 
 
-def _pad(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
-    op: Any = spec.op
+def _pad(op: Pad, spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
     kind, shape = spec.outputs[0], spec.inputs[0].static_shape
     if op.mode == "constant":
         filling = store(const(op.value, kind.dtype), kind.dtype)
@@ -173,8 +179,7 @@ def _folded(mode: str, i: Expr, size: int) -> Expr:
     return tirx.Select(mirrored >= size, 2 * (size - 1) - mirrored, mirrored)
 
 
-def _concat(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
-    op: Any = spec.op
+def _concat(op: Concat, spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
     start = 0
     for x, kind in zip(sources, spec.inputs, strict=True):
         starts = [start if a == op.axis else 0 for a in range(kind.rank)]
@@ -186,8 +191,7 @@ def _reader(x: Buffer) -> Element:
     return lambda index: _at(x, index)
 
 
-def _split(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
-    op: Any = spec.op
+def _split(op: Split, spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
     start = 0
     for out, kind in zip(targets, spec.outputs, strict=True):
         paint(out, kind.static_shape, _shifted(sources[0], op.axis, start))
@@ -198,8 +202,7 @@ def _shifted(x: Buffer, axis: int, start: int) -> Element:
     return lambda index: _at(x, [i + start if a == axis else i for a, i in enumerate(index)])
 
 
-def _flip(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
-    op: Any = spec.op
+def _flip(op: Flip, spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
     shape = spec.outputs[0].static_shape
 
     def source(index: list[Expr]) -> Expr:
@@ -209,7 +212,7 @@ def _flip(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> Non
     paint(targets[0], shape, source)
 
 
-def _tile(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
+def _tile(op: Tile, spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
     own = spec.inputs[0].static_shape
 
     def source(index: list[Expr]) -> Expr:
@@ -219,7 +222,9 @@ def _tile(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> Non
     paint(targets[0], spec.outputs[0].static_shape, source)
 
 
-def _broadcast(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
+def _broadcast(
+    op: BroadcastTo, spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]
+) -> None:
     own = spec.inputs[0].static_shape
 
     def source(index: list[Expr]) -> Expr:
@@ -229,32 +234,28 @@ def _broadcast(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -
     paint(targets[0], spec.outputs[0].static_shape, source)
 
 
-def _full(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
-    op: Any = spec.op
+def _full(op: Full, spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
     value = store(const(op.value, op.dtype), op.dtype)
     paint(targets[0], spec.outputs[0].static_shape, lambda _: value)
 
 
-def _iota(spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
-    op: Any = spec.op
-    from nngraph.backends.tvm.codegen.types import compute_type
-
+def _iota(op: Iota, spec: KernelSpec, sources: list[Buffer], targets: list[Buffer]) -> None:
     def count(index: list[Expr]) -> Expr:
         return store(tirx.Cast(compute_type(op.dtype), index[op.axis]), op.dtype)
 
     paint(targets[0], spec.outputs[0].static_shape, count)
 
 
-_ROWS: dict[str, Callable[[KernelSpec, list[Buffer], list[Buffer]], None]] = {
-    "transpose": _transpose,
-    "slice": _slice,
-    "slice_update": _slice_update,
-    "pad": _pad,
-    "concat": _concat,
-    "split": _split,
-    "flip": _flip,
-    "tile": _tile,
-    "broadcast_to": _broadcast,
-    "full": _full,
-    "iota": _iota,
+_ROWS: dict[type[Op], Callable[..., None]] = {
+    Transpose: _transpose,
+    Slice: _slice,
+    SliceUpdate: _slice_update,
+    Pad: _pad,
+    Concat: _concat,
+    Split: _split,
+    Flip: _flip,
+    Tile: _tile,
+    BroadcastTo: _broadcast,
+    Full: _full,
+    Iota: _iota,
 }

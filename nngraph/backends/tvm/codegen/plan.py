@@ -10,39 +10,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from nngraph.backends.tvm.fuse.space import Space, align, folded_axes, is_reduction
+from nngraph.backends.tvm.fuse.kinds import is_reduction
+from nngraph.backends.tvm.fuse.space import Space, align, folded_axes
 from nngraph.ir.graph import Graph, Node, Value
+from nngraph.ir.op import Cost
+from nngraph.ops.creation import Iota
 
-__all__ = ["HEAVY", "BodyPlan", "plan_body"]
+__all__ = ["BodyPlan", "plan_body"]
 
-HEAVY = frozenset(
-    {
-        "exp",
-        "expm1",
-        "log",
-        "log1p",
-        "log2",
-        "tanh",
-        "erf",
-        "sigmoid",
-        "pow",
-        "sin",
-        "cos",
-        "tan",
-        "asin",
-        "acos",
-        "atan",
-        "sinh",
-        "cosh",
-        "asinh",
-        "acosh",
-        "atanh",
-        "atan2",
-        "fmod",
-        "remainder",
-        "floor_divide",
-    }
-)
 MAX_SCRATCH = 1 << 18  # bytes of a staged value of one row: more does not stay in the cache
 
 
@@ -113,7 +88,7 @@ class BodyPlan:
 
     def work(self) -> int:
         """Scalar operations, transcendental ones counted as eight."""
-        ops = sum(8 if n.op.name in HEAVY else 1 for n in self.graph.nodes)
+        ops = sum(8 if n.op.cost is Cost.HEAVY else 1 for n in self.graph.nodes)
         return math.prod(self.sizes) * max(ops, 1)
 
 
@@ -167,8 +142,7 @@ def _collapse(graph: Graph, space: Space) -> BodyPlan:
 
 def _counted(graph: Graph, space: Space) -> list[tuple[Node, int | None]]:
     """Each ``iota`` with the axis that it counts along."""
-    found = [n for n in graph.nodes if n.op.name == "iota"]
-    return [(n, space.axes[n.output][n.op.axis]) for n in found]  # type: ignore[attr-defined]
+    return [(n, space.axes[n.output][n.op.axis]) for n in graph.nodes if isinstance(n.op, Iota)]
 
 
 def _merges(graph: Graph, space: Space, a: int, b: int) -> bool:
@@ -208,7 +182,7 @@ def _costly(plan: BodyPlan) -> set[Value]:
     """Values within a row that take a transcendental function to recompute."""
     found: set[Value] = set()
     for node in plan.graph.nodes:
-        costly = node.op.name in HEAVY or any(v in found for v in node.inputs)
+        costly = node.op.cost is Cost.HEAVY or any(v in found for v in node.inputs)
         if costly and plan.is_inner(node.output) and not plan.folds(node):
             found.add(node.output)
     return found

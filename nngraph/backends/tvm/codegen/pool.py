@@ -14,25 +14,30 @@ from nngraph.backends.tvm.strategies.pool import (
     max_pool_input_gradient,
 )
 from nngraph.ir.types import TensorType
+from nngraph.ops.window.avgpool import AvgPool, AvgPoolGrad
+from nngraph.ops.window.pool import MaxPool, MaxPoolGrad, MaxPoolIndices
 
 __all__ = ["build_pool"]
+
+AnyPool = MaxPool | MaxPoolIndices | MaxPoolGrad | AvgPool | AvgPoolGrad
 
 
 def build_pool(spec: KernelSpec) -> Any:
     """The kernel of a spec."""
-    op: Any = spec.op
     x = spec.inputs[0]
-    match op.name:
-        case "max_pool" | "max_pool_indices":
-            return max_pool(_pool_spec(op, x), with_indices=op.name == "max_pool_indices")
-        case "max_pool_grad":
+    match spec.op:
+        case MaxPool() | MaxPoolIndices() as op:
+            return max_pool(_pool_spec(op, x), with_indices=isinstance(op, MaxPoolIndices))
+        case MaxPoolGrad() as op:
             return max_pool_input_gradient(_pool_spec(op, x))
-        case "avg_pool":
+        case AvgPool() as op:
             return average_pool(_pool_spec(op, x))
-    return average_pool_gradient(_pool_spec(op, spec.outputs[0]))
+        case AvgPoolGrad() as op:
+            return average_pool_gradient(_pool_spec(op, spec.outputs[0]))
+    raise NotImplementedError(f"{spec.op.name} has no kernel over windows")
 
 
-def _pool_spec(op: Any, x: TensorType) -> PoolSpec:
+def _pool_spec(op: AnyPool, x: TensorType) -> PoolSpec:
     n, channels, *size = x.static_shape
     windows = op.windows
     return PoolSpec(
@@ -44,7 +49,7 @@ def _pool_spec(op: Any, x: TensorType) -> PoolSpec:
         tuple(lo for lo, _ in op.padding),
         tuple(hi for _, hi in op.padding),
         windows.dilation,
-        getattr(op, "count_include_pad", True),
+        op.count_include_pad if isinstance(op, AvgPool | AvgPoolGrad) else True,
         x.dtype.name,
-        getattr(op, "divisor", None),
+        op.divisor if isinstance(op, AvgPool | AvgPoolGrad) else None,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nngraph.backends.tvm.codegen.epilogue import body_epilogue, memory_type, product_of
+from nngraph.backends.tvm.codegen.epilogue import body_epilogue, memory_type
 from nngraph.backends.tvm.codegen.move import build_fill
+from nngraph.backends.tvm.fuse.kinds import product_of
 from nngraph.backends.tvm.program.program import KernelSpec
 from nngraph.backends.tvm.specs import ConvSpec, GemmSpec
 from nngraph.backends.tvm.strategies.common import Epilogue
@@ -15,7 +16,11 @@ from nngraph.backends.tvm.strategies.conv import (
     conv_weight_gradient,
 )
 from nngraph.backends.tvm.strategies.gemm import gemm
+from nngraph.ir.op import Op
 from nngraph.ir.types import TensorType
+from nngraph.ops.linalg import MatMul
+from nngraph.ops.scan import Fused
+from nngraph.ops.window.conv import Conv, ConvInputGrad, ConvWeightGrad
 
 __all__ = ["build_product", "build_product_group"]
 
@@ -32,32 +37,34 @@ def build_product_group(spec: KernelSpec) -> Any:
 
     Parameters: what the product reads, what the operators after it read, the body's outputs.
     """
-    body = spec.op.body.graph  # type: ignore[attr-defined]
-    product = product_of(body)
+    assert isinstance(spec.op, Fused)
+    body = spec.op.body.graph
+    product = product_of(body.nodes)
+    assert product is not None
     types = tuple(v.type for v in product.inputs)
     out = body.outputs[0].type.with_shape(product.output.type.shape)
     return _build(product.op, types, out, body_epilogue(body))
 
 
 def _build(
-    op: Any, inputs: tuple[TensorType, ...], out: TensorType, epilogue: Epilogue | None
+    op: Op, inputs: tuple[TensorType, ...], out: TensorType, epilogue: Epilogue | None
 ) -> Any:
-    if op.name == "matmul":
-        a, b = inputs
-        return gemm(_gemm_spec(op, a, b, out), epilogue)
-    if op.name == "conv":
-        return conv_forward(_conv_spec(op, inputs[0], inputs[1].static_shape), epilogue)
-    if op.name == "conv_input_grad":
-        x = inputs[0].with_shape((inputs[0].shape[0], *_channels(op, inputs[1]), *op.size))
-        return conv_input_gradient(_conv_spec(op, x, inputs[1].static_shape), epilogue)
-    return conv_weight_gradient(_conv_spec(op, inputs[0], out.static_shape))
+    x, w = inputs
+    match op:
+        case MatMul():
+            return gemm(_gemm_spec(op, x, w, out), epilogue)
+        case Conv():
+            return conv_forward(_conv_spec(op, x, w.static_shape), epilogue)
+        case ConvInputGrad():
+            channels = w.static_shape[1] * op.groups
+            made = x.with_shape((x.shape[0], channels, *op.size))
+            return conv_input_gradient(_conv_spec(op, made, w.static_shape), epilogue)
+        case ConvWeightGrad():
+            return conv_weight_gradient(_conv_spec(op, x, out.static_shape))
+    raise NotImplementedError(f"{op.name} has no kernel among the products")
 
 
-def _channels(op: Any, weight: TensorType) -> tuple[int]:
-    return (weight.static_shape[1] * op.groups,)
-
-
-def _gemm_spec(op: Any, a: TensorType, b: TensorType, out: TensorType) -> GemmSpec:
+def _gemm_spec(op: MatMul, a: TensorType, b: TensorType, out: TensorType) -> GemmSpec:
     *batch, rows, columns = out.static_shape
     inner = a.static_shape[-2 if op.transpose_a else -1]
 
@@ -79,7 +86,9 @@ def _gemm_spec(op: Any, a: TensorType, b: TensorType, out: TensorType) -> GemmSp
     )
 
 
-def _conv_spec(op: Any, x: TensorType, weight: tuple[int, ...]) -> ConvSpec:
+def _conv_spec(
+    op: Conv | ConvInputGrad | ConvWeightGrad, x: TensorType, weight: tuple[int, ...]
+) -> ConvSpec:
     n, channels, *size = x.static_shape
     return ConvSpec(
         n,

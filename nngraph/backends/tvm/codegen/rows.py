@@ -17,22 +17,26 @@ from nngraph.backends.tvm.strategies.scan import cumulative
 from nngraph.backends.tvm.strategies.sort import sort_rows
 from nngraph.ir.dtypes import DType
 from nngraph.ir.types import TensorType
+from nngraph.ops.random import RandomBits
+from nngraph.ops.reduce.running import ArgMax, ArgMin, CumProd, CumSum
+from nngraph.ops.sort import Sort, TopK
 
 __all__ = ["build_rows"]
 
 
 def build_rows(spec: KernelSpec) -> Any:
     """The kernel of a spec."""
-    op: Any = spec.op
     x = spec.inputs[0]
-    match op.name:
-        case "random_bits":
-            return philox_bits(math.prod(op.shape))
-        case "sort" | "topk":
+    match spec.op:
+        case RandomBits():
+            return philox_bits(math.prod(spec.outputs[0].static_shape))
+        case Sort() | TopK() as op:
             return sort_rows(_sort_spec(op, x))
-        case "cum_sum" | "cum_prod":
+        case CumSum() | CumProd() as op:
             return cumulative(_scan_spec(op, x))
-    return _position(x, op.axis, largest=op.name == "arg_max")
+        case ArgMax() | ArgMin() as op:
+            return _position(x, op.axis, largest=isinstance(op, ArgMax))
+    raise NotImplementedError(f"{spec.op.name} has no kernel over rows")
 
 
 def _around(x: TensorType, axis: int) -> tuple[int, int, int]:
@@ -41,15 +45,15 @@ def _around(x: TensorType, axis: int) -> tuple[int, int, int]:
     return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
 
 
-def _sort_spec(op: Any, x: TensorType) -> SortSpec:
+def _sort_spec(op: Sort | TopK, x: TensorType) -> SortSpec:
     """Along the last axis (legalisation has moved it there)."""
     rows, columns, _ = _around(x, op.axis)
-    if op.name == "topk":
+    if isinstance(op, TopK):
         return SortSpec(rows, columns, op.k, op.largest, x.dtype.name)
     return SortSpec(rows, columns, columns, op.descending, x.dtype.name)
 
 
-def _scan_spec(op: Any, x: TensorType) -> ScanSpec:
+def _scan_spec(op: CumSum | CumProd, x: TensorType) -> ScanSpec:
     outer, length, inner = _around(x, op.axis)
     return ScanSpec(
         outer,
@@ -57,9 +61,9 @@ def _scan_spec(op: Any, x: TensorType) -> ScanSpec:
         inner,
         x.dtype.name,
         x.dtype.name,
-        getattr(op, "exclusive", False),
-        getattr(op, "reverse", False),
-        product=op.name == "cum_prod",
+        isinstance(op, CumSum) and op.exclusive,
+        isinstance(op, CumSum) and op.reverse,
+        product=isinstance(op, CumProd),
     )
 
 

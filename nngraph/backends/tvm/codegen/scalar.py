@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from tvm import tirx
 
+from nngraph import ops
 from nngraph.backends.tvm import fast_math
 from nngraph.backends.tvm.codegen.types import Expr, compute_type, const, load, store, unless_nan
 from nngraph.ir.dtypes import DType, bfloat16, bool_, float16, int32, int64
-from nngraph.ir.graph import Node
+from nngraph.ir.graph import Node, Value
+from nngraph.ir.op import Op
 
 __all__ = ["convert", "elementwise", "knows", "maximum", "minimum"]
 
@@ -29,16 +30,17 @@ def elementwise(node: Node, operands: Sequence[Expr]) -> Expr:
         KeyError: if the operator is not elementwise.
     """
     source = node.inputs[0].type.dtype if node.inputs else node.output.type.dtype
-    if node.op.name in _ATTRIBUTED:
-        return _ATTRIBUTED[node.op.name](node, *operands)
-    if node.op.name in _NUMERIC:
-        return _NUMERIC[node.op.name](source, *operands)
-    return _FLOAT[node.op.name](*operands)
+    kind = type(node.op)
+    if kind in _ATTRIBUTED:
+        return _ATTRIBUTED[kind](node, *operands)
+    if kind in _NUMERIC:
+        return _NUMERIC[kind](source, *operands)
+    return _FLOAT[kind](*operands)
 
 
-def knows(name: str) -> bool:
+def knows(kind: type[Op]) -> bool:
     """True if the operator has a row here."""
-    return name in _ATTRIBUTED or name in _NUMERIC or name in _FLOAT
+    return kind in _ATTRIBUTED or kind in _NUMERIC or kind in _FLOAT
 
 
 def _libm(name: str) -> Row:
@@ -248,17 +250,18 @@ def _power(node: Node, x: Expr, y: Expr) -> Expr:
     return _pow(dtype, x, y)
 
 
-def _known(value: Any) -> float | None:
+def _known(value: Value) -> float | None:
     """The number that a value is everywhere, if a ``full`` makes it."""
     producer = value.producer
-    while producer is not None and producer.op.name in ("broadcast_to", "reshape"):
+    while producer is not None and isinstance(producer.op, ops.BroadcastTo | ops.Reshape):
         producer = producer.inputs[0].producer
-    return float(producer.op.value) if producer is not None and producer.op.name == "full" else None
+    return float(producer.op.value) if producer and isinstance(producer.op, ops.Full) else None
 
 
 def _clip(node: Node, x: Expr) -> Expr:
     dtype = node.output.type.dtype
-    op: Any = node.op
+    op = node.op
+    assert isinstance(op, ops.Clip)
     for limit, low in ((op.min, True), (op.max, False)):
         if limit is None:
             continue
@@ -337,84 +340,6 @@ def _isfinite(x: Expr) -> Expr:
     return tirx.abs(x) < _like(x, float("inf"))
 
 
-_FLOAT: dict[str, Row] = {
-    "exp": _exp,
-    "log": _log,
-    "log1p": _log1p,
-    "expm1": fast_math.expm1,
-    "log2": _libm("log2"),
-    "sqrt": tirx.sqrt,
-    "rsqrt": lambda x: _like(x, 1) / tirx.sqrt(x),
-    "reciprocal": lambda x: _like(x, 1) / x,
-    "erf": _erf,
-    "sigmoid": _sigmoid,
-    "tanh": tirx.tanh,
-    **{
-        n: _libm(n)
-        for n in (
-            "sin",
-            "cos",
-            "tan",
-            "asin",
-            "acos",
-            "atan",
-            "sinh",
-            "cosh",
-            "asinh",
-            "acosh",
-            "atanh",
-            "atan2",
-        )
-    },
-    "logical_not": tirx.Not,
-    "logical_and": lambda x, y: tirx.all(x, y),
-    "logical_or": lambda x, y: tirx.any(x, y),
-    "logical_xor": _xor,
-    "where": tirx.Select,
-    "copy": lambda x: x,
-    "broadcast_to": lambda x: x,
-    "reshape": lambda x: x,
-    "stop_gradient": lambda x: x,
-}
-
-_NUMERIC: dict[str, Row] = {
-    "add": lambda _, x, y: x + y,
-    "sub": lambda _, x, y: x - y,
-    "mul": _multiply,
-    "div": _divide,
-    "neg": lambda d, x: _negative(d, x),
-    "abs": _abs,
-    "sign": _sign,
-    "floor": _rounding(tirx.floor),
-    "ceil": _rounding(tirx.ceil),
-    "trunc": _rounding(tirx.trunc),
-    "round": _rounding(tirx.nearbyint),
-    "relu": lambda d, x: _relu(d, x),
-    "floor_divide": _floor_divide,
-    "remainder": _remainder,
-    "fmod": _fmod,
-    "maximum": maximum,
-    "minimum": minimum,
-    "eq": _compare(lambda x, y: x == y),
-    "ne": _differ,
-    "lt": _compare(lambda x, y: x < y),
-    "le": _compare(lambda x, y: x <= y),
-    "gt": _compare(lambda x, y: x > y),
-    "ge": _compare(lambda x, y: x >= y),
-    "bitwise_and": lambda d, x, y: tirx.all(x, y) if d is bool_ else x & y,
-    "bitwise_or": lambda d, x, y: tirx.any(x, y) if d is bool_ else x | y,
-    "bitwise_xor": lambda d, x, y: _xor(x, y) if d is bool_ else x ^ y,
-    "bitwise_not": lambda d, x: tirx.Not(x) if d is bool_ else ~x,
-    "shift_left": _shift(lambda x, y: x << y, False),
-    "shift_right": _shift(lambda x, y: x >> y, True),
-    "isnan": _floats_only(tirx.isnan, False),
-    "isinf": _floats_only(_isinf, False),
-    "isfinite": _floats_only(_isfinite, True),
-}
-
-_ATTRIBUTED: dict[str, Row] = {"pow": _power, "clip": _clip, "cast": _cast}
-
-
 def _relu(dtype: DType, x: Expr) -> Expr:
     return tirx.Select(x <= const(0, dtype), const(0, dtype), x)
 
@@ -424,3 +349,75 @@ def _negative(dtype: DType, x: Expr) -> Expr:
     if dtype.kind == "uint":
         return ~x + const(1, dtype)  # 0 - x would be folded to 0
     return x * const(-1, dtype) if dtype.is_floating_point else const(0, dtype) - x
+
+
+_FLOAT: dict[type[Op], Row] = {
+    ops.Exp: _exp,
+    ops.Log: _log,
+    ops.Log1p: _log1p,
+    ops.Expm1: fast_math.expm1,
+    ops.Log2: _libm("log2"),
+    ops.Sqrt: tirx.sqrt,
+    ops.Rsqrt: lambda x: _like(x, 1) / tirx.sqrt(x),
+    ops.Reciprocal: lambda x: _like(x, 1) / x,
+    ops.Erf: _erf,
+    ops.Sigmoid: _sigmoid,
+    ops.Tanh: tirx.tanh,
+    ops.Sin: _libm("sin"),
+    ops.Cos: _libm("cos"),
+    ops.Tan: _libm("tan"),
+    ops.Asin: _libm("asin"),
+    ops.Acos: _libm("acos"),
+    ops.Atan: _libm("atan"),
+    ops.Sinh: _libm("sinh"),
+    ops.Cosh: _libm("cosh"),
+    ops.Asinh: _libm("asinh"),
+    ops.Acosh: _libm("acosh"),
+    ops.Atanh: _libm("atanh"),
+    ops.Atan2: _libm("atan2"),
+    ops.LogicalNot: tirx.Not,
+    ops.LogicalAnd: lambda x, y: tirx.all(x, y),
+    ops.LogicalOr: lambda x, y: tirx.any(x, y),
+    ops.LogicalXor: _xor,
+    ops.Where: tirx.Select,
+    ops.Copy: lambda x: x,
+    ops.BroadcastTo: lambda x: x,
+    ops.Reshape: lambda x: x,
+}
+
+_NUMERIC: dict[type[Op], Row] = {
+    ops.Add: lambda _, x, y: x + y,
+    ops.Sub: lambda _, x, y: x - y,
+    ops.Mul: _multiply,
+    ops.Div: _divide,
+    ops.Neg: _negative,
+    ops.Abs: _abs,
+    ops.Sign: _sign,
+    ops.Floor: _rounding(tirx.floor),
+    ops.Ceil: _rounding(tirx.ceil),
+    ops.Trunc: _rounding(tirx.trunc),
+    ops.Round: _rounding(tirx.nearbyint),
+    ops.Relu: _relu,
+    ops.FloorDivide: _floor_divide,
+    ops.Remainder: _remainder,
+    ops.Fmod: _fmod,
+    ops.Maximum: maximum,
+    ops.Minimum: minimum,
+    ops.Eq: _compare(lambda x, y: x == y),
+    ops.Ne: _differ,
+    ops.Lt: _compare(lambda x, y: x < y),
+    ops.Le: _compare(lambda x, y: x <= y),
+    ops.Gt: _compare(lambda x, y: x > y),
+    ops.Ge: _compare(lambda x, y: x >= y),
+    ops.BitwiseAnd: lambda d, x, y: tirx.all(x, y) if d is bool_ else x & y,
+    ops.BitwiseOr: lambda d, x, y: tirx.any(x, y) if d is bool_ else x | y,
+    ops.BitwiseXor: lambda d, x, y: _xor(x, y) if d is bool_ else x ^ y,
+    ops.BitwiseNot: lambda d, x: tirx.Not(x) if d is bool_ else ~x,
+    ops.ShiftLeft: _shift(lambda x, y: x << y, False),
+    ops.ShiftRight: _shift(lambda x, y: x >> y, True),
+    ops.Isnan: _floats_only(tirx.isnan, False),
+    ops.Isinf: _floats_only(_isinf, False),
+    ops.Isfinite: _floats_only(_isfinite, True),
+}
+
+_ATTRIBUTED: dict[type[Op], Row] = {ops.Pow: _power, ops.Clip: _clip, ops.Cast: _cast}

@@ -5,126 +5,55 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from nngraph.backends.tvm.program.program import KernelSpec
+from nngraph import ops
+from nngraph.backends.tvm.fuse.kinds import GroupKind, kind_of
+from nngraph.backends.tvm.program.program import IndexCheck, KernelSpec, ZeroCheck
+from nngraph.ir.op import Op, Trait
 
 __all__ = ["SCALAR", "build_kernel", "is_lowered"]
 
-_MODULES = {
-    "product": {"matmul", "conv", "conv_input_grad", "conv_weight_grad"},
-    "move": {
-        "transpose",
-        "slice",
-        "slice_update",
-        "pad",
-        "concat",
-        "split",
-        "flip",
-        "tile",
-        "broadcast_to",
-        "full",
-        "iota",
-        "reshape",
-    },
-    "index": {
-        "take",
-        "scatter_slices",
-        "gather_elements",
-        "scatter_elements",
-        "index_check",
-        "zero_check",
-    },
-    "rows": {"sort", "topk", "cum_sum", "cum_prod", "arg_max", "arg_min", "random_bits"},
-    "pool": {"max_pool", "max_pool_indices", "max_pool_grad", "avg_pool", "avg_pool_grad"},
-    "empty": {"sum", "mean", "max", "min", "prod", "any", "all"},
+# fmt: off
+_MODULES: dict[str, tuple[type[Op], ...]] = {
+    "product": (ops.MatMul, ops.Conv, ops.ConvInputGrad, ops.ConvWeightGrad),
+    "move": (
+        ops.Transpose, ops.Slice, ops.SliceUpdate, ops.Pad, ops.Concat, ops.Split, ops.Flip,
+        ops.Tile, ops.BroadcastTo, ops.Full, ops.Iota, ops.Reshape,
+    ),
+    "index": (
+        ops.Take, ops.ScatterSlices, ops.GatherElements, ops.ScatterElements,
+        IndexCheck, ZeroCheck,
+    ),
+    "rows": (
+        ops.Sort, ops.TopK, ops.CumSum, ops.CumProd, ops.ArgMax, ops.ArgMin, ops.RandomBits,
+    ),
+    "pool": (ops.MaxPool, ops.MaxPoolIndices, ops.MaxPoolGrad, ops.AvgPool, ops.AvgPoolGrad),
+    "empty": (ops.Sum, ops.Mean, ops.Max, ops.Min, ops.Prod, ops.Any, ops.All),
 }
+# fmt: on
+_HOME = {kind: module for module, kinds in _MODULES.items() for kind in kinds}
+
 SCALAR = frozenset(
-    {
-        "abs",
-        "acos",
-        "acosh",
-        "add",
-        "asin",
-        "asinh",
-        "atan",
-        "atan2",
-        "atanh",
-        "bitwise_and",
-        "bitwise_not",
-        "bitwise_or",
-        "bitwise_xor",
-        "broadcast_to",
-        "cast",
-        "ceil",
-        "clip",
-        "copy",
-        "cos",
-        "cosh",
-        "div",
-        "eq",
-        "erf",
-        "exp",
-        "expm1",
-        "floor",
-        "floor_divide",
-        "fmod",
-        "ge",
-        "gt",
-        "isfinite",
-        "isinf",
-        "isnan",
-        "le",
-        "log",
-        "log1p",
-        "log2",
-        "logical_and",
-        "logical_not",
-        "logical_or",
-        "logical_xor",
-        "lt",
-        "maximum",
-        "minimum",
-        "mul",
-        "ne",
-        "neg",
-        "pow",
-        "reciprocal",
-        "relu",
-        "remainder",
-        "reshape",
-        "round",
-        "rsqrt",
-        "shift_left",
-        "shift_right",
-        "sigmoid",
-        "sign",
-        "sin",
-        "sinh",
-        "sqrt",
-        "sub",
-        "tan",
-        "tanh",
-        "trunc",
-        "where",
-    }
+    kind
+    for kind in ops.REGISTRY.values()
+    if Trait.ELEMENTWISE in kind.traits and not kind.defines("decompose")
 )
-"""Operators that ``scalar`` computes element by element."""
-
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
+"""Operators that ``scalar`` computes element by element: all that are made of no others."""
 
 
-def is_lowered(name: str) -> bool:
+def is_lowered(op: Op) -> bool:
     """True if there is a kernel for the operator, of its own or in a fused group."""
-    return name in _HOME or name in SCALAR or name == "constant"
+    return type(op) in _HOME or type(op) in SCALAR or isinstance(op, ops.Constant)
 
 
 def build_kernel(spec: KernelSpec) -> Any:
     """The PrimFunc of a spec."""
-    op: Any = spec.op
-    if op.name == "fused":
-        if op.kind == "product":
+    if isinstance(spec.op, ops.Fused):
+        body = spec.op.body.graph
+        if kind_of(body.nodes) is GroupKind.PRODUCT:
             return _module("product").build_product_group(spec)
-        return _module("fused").build_fused(op.body.graph, spec.aliases)
-    return getattr(_module(_HOME[op.name]), f"build_{_HOME[op.name]}")(spec)
+        return _module("fused").build_fused(body, spec.aliases)
+    home = _HOME[type(spec.op)]
+    return getattr(_module(home), f"build_{home}")(spec)
 
 
 def _module(name: str) -> Any:

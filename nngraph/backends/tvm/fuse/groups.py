@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nngraph.backends.tvm.fuse.space import is_unit_reshape
+from nngraph.backends.tvm.fuse.kinds import is_unit_reshape
 from nngraph.ir.graph import Graph, Node, Value
+from nngraph.ops.broadcast import BroadcastTo
+from nngraph.ops.creation import Constant, Full, Iota
 
 __all__ = ["Group", "Partition", "is_free"]
 
@@ -19,9 +21,9 @@ MAX_FREE_CONSTANT = 1  # elements of a literal that is folded into kernels
 
 def is_free(node: Node) -> bool:
     """True for nodes that cost nothing inside a kernel: each group has its own copy of them."""
-    if node.op.name == "constant":
+    if isinstance(node.op, Constant):
         return node.output.type.size == MAX_FREE_CONSTANT
-    return node.op.name in ("full", "iota", "broadcast_to") or is_unit_reshape(node)
+    return isinstance(node.op, Full | Iota | BroadcastTo) or is_unit_reshape(node)
 
 
 class Group:

@@ -1,9 +1,9 @@
 """Fusion: groups of operators that run as one kernel become one ``Fused`` node each.
 
-Three sorts of groups: ``"loop"``, elementwise operators over one space; ``"row"``, those with
-reductions over the same axes (softmax, normalisations, losses and their gradients: all stages of a
-row together); ``"product"``, a matrix product or convolution and the elementwise operators that
-follow it. Counters, fills, broadcasts and reshapes by axes of size 1 are copied into each group.
+Three sorts of groups: elementwise operators over one space; those with reductions over the same
+axes (softmax, normalisations, losses and their gradients: all stages of a row together); a matrix
+product or convolution and the elementwise operators that follow it. Counters, fills, broadcasts
+and reshapes by axes of size 1 are copied into each group.
 """
 
 from __future__ import annotations
@@ -11,54 +11,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from nngraph.backends.tvm.fuse.groups import Group, Partition, is_free
-from nngraph.backends.tvm.fuse.space import Space, align, is_point, is_reduction
+from nngraph.backends.tvm.fuse.kinds import is_point, is_product, is_reduction
+from nngraph.backends.tvm.fuse.space import Space, align
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph, Node, Value
+from nngraph.ir.op import Cost, Trait
 from nngraph.ir.subgraph import Subgraph
+from nngraph.ops.creation import Full
 from nngraph.ops.scan import Fused
 from nngraph.passes.base import Context
 
 __all__ = ["FuseKernels", "Limits", "may_divide_by_zero", "source_of"]
-
-PRODUCTS = frozenset({"matmul", "conv", "conv_input_grad"})
-COSTLY = frozenset(
-    {
-        "exp",
-        "expm1",
-        "log",
-        "log1p",
-        "log2",
-        "tanh",
-        "erf",
-        "sigmoid",
-        "pow",
-        "sin",
-        "cos",
-        "tan",
-        "div",
-        "sqrt",
-        "rsqrt",
-        "asin",
-        "acos",
-        "atan",
-        "sinh",
-        "cosh",
-        "asinh",
-        "acosh",
-        "atanh",
-        "atan2",
-        "fmod",
-        "remainder",
-        "floor_divide",
-        "reciprocal",
-    }
-)
-
-
-DIVISIONS = frozenset({"floor_divide", "remainder", "fmod"})
 
 
 @dataclass(frozen=True)
@@ -137,7 +102,7 @@ class FuseKernels:
             return False
         if _makes_divisor(partition, nodes):
             return False
-        products = [n for n in nodes if n.op.name in PRODUCTS]
+        products = [n for n in nodes if is_product(n)]
         if products:
             return self.products and self._is_epilogue(partition, products, nodes)
         if not all(is_point(n) or is_reduction(n) for n in nodes):
@@ -185,11 +150,10 @@ class FuseKernels:
 
 def may_divide_by_zero(node: Node) -> bool:
     """True for a division of integers by what is no number: its divisor has to be checked."""
-    if node.op.name not in DIVISIONS or node.output.type.dtype.is_floating_point:
+    if Trait.DIVIDES not in node.op.traits or node.output.type.dtype.is_floating_point:
         return False
     producer = source_of(node.inputs[1]).producer
-    op: Any = None if producer is None else producer.op
-    return op is None or op.name != "full" or op.value == 0
+    return producer is None or not isinstance(producer.op, Full) or producer.op.value == 0
 
 
 def source_of(value: Value) -> Value:
@@ -216,7 +180,7 @@ def _repeats(nodes: Sequence[Node], space: Space) -> bool:
         if space.reduced
         else [n for n in nodes if space.of(n.output) != space.every]
     )
-    return len(smaller) > 4 or any(n.op.name in COSTLY for n in smaller)
+    return len(smaller) > 4 or any(n.op.cost > Cost.CHEAP for n in smaller)
 
 
 def _after_reductions(nodes: Sequence[Node]) -> set[Value]:
@@ -237,7 +201,7 @@ def _nested(nodes: Sequence[Node]) -> int:
     """Operators of all outputs written out as expressions, shared parts counted each time."""
     size: dict[Value, int] = {}
     for node in nodes:
-        if node.op.name not in PRODUCTS:
+        if not is_product(node):
             size[node.output] = 1 + sum(size.get(v, 0) for v in node.inputs)
     return max(size.values(), default=0)
 
@@ -247,9 +211,8 @@ def _rewrite(graph: Graph, partition: Partition) -> int:
     _sort(graph, partition)
     changes = 0
     for group in partition.groups:
-        kind = _kind(group.nodes, partition.with_free(group.nodes))
-        if kind is not None:
-            _replace(graph, partition, group, kind)
+        if _is_kernel(group.nodes, partition.with_free(group.nodes)):
+            _replace(graph, partition, group)
             changes += 1
     for node in graph.reversed_nodes:
         if is_free(node) and not any(v.is_used for v in node.outputs):
@@ -257,14 +220,13 @@ def _rewrite(graph: Graph, partition: Partition) -> int:
     return changes
 
 
-def _kind(nodes: Sequence[Node], whole: Sequence[Node]) -> str | None:
-    if nodes[0].op.name in PRODUCTS:
-        return "product" if len(nodes) > 1 else None
+def _is_kernel(nodes: Sequence[Node], whole: Sequence[Node]) -> bool:
+    """True for what becomes one fused node; other nodes have kernels of their own."""
+    if is_product(nodes[0]):
+        return len(nodes) > 1
     if not all(is_point(n) or is_reduction(n) for n in nodes):
-        return None
-    if align(whole) is None:
-        return None  # symbolic or empty
-    return "row" if any(is_reduction(n) for n in nodes) else "loop"
+        return False
+    return align(whole) is not None  # None: symbolic or empty
 
 
 def _sort(graph: Graph, partition: Partition) -> None:
@@ -289,7 +251,7 @@ def _sort(graph: Graph, partition: Partition) -> None:
         graph.move_before(node, following)
 
 
-def _replace(graph: Graph, partition: Partition, group: Group, kind: str) -> None:
+def _replace(graph: Graph, partition: Partition, group: Group) -> None:
     nodes = partition.with_free(group.nodes)
     made = {v for n in nodes for v in n.outputs}
     operands = list(dict.fromkeys(v for n in nodes for v in n.inputs if v not in made))
@@ -304,7 +266,7 @@ def _replace(graph: Graph, partition: Partition, group: Group, kind: str) -> Non
         body.add_output(table[value])
     first = group.nodes[0]
     fused = graph.add_node(
-        Fused(Subgraph(body), kind), operands, first.origin.through("fuse"), before=first
+        Fused(Subgraph(body)), operands, first.origin.through("fuse"), before=first
     )
     for old, new in zip(results, fused.outputs, strict=True):
         new.hint = old.hint

@@ -12,21 +12,12 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from nngraph.backends.tvm.fuse.kinds import is_reduction
 from nngraph.ir.graph import Node, Value
-from nngraph.ir.op import Trait
 from nngraph.ir.types import TensorType
+from nngraph.ops.broadcast import Reduction, Reshape
 
-__all__ = [
-    "REDUCTIONS",
-    "Space",
-    "align",
-    "folded_axes",
-    "is_point",
-    "is_reduction",
-    "is_unit_reshape",
-]
-
-REDUCTIONS = frozenset({"sum", "mean", "max", "min", "prod", "any", "all"})
+__all__ = ["Space", "align", "folded_axes"]
 
 
 @dataclass(frozen=True)
@@ -63,28 +54,6 @@ class Space:
         """True if a kernel may write it: at each point, or once for each row."""
         own = self.of(value)
         return own == self.every or (bool(self.reduced) and own == self.rows)
-
-
-def is_unit_reshape(node: Node) -> bool:
-    """True for a reshape that only adds or drops dimensions of size 1."""
-    if node.op.name != "reshape":
-        return False
-    before, after = (_wide(v.type) for v in (node.inputs[0], node.output))
-    return before == after
-
-
-def is_point(node: Node) -> bool:
-    """True for operators that compute each element from the aligned elements of their operands."""
-    return (
-        Trait.ELEMENTWISE in node.op.traits
-        or node.op.name == "broadcast_to"
-        or is_unit_reshape(node)
-    )
-
-
-def is_reduction(node: Node) -> bool:
-    """True for operators that fold axes."""
-    return node.op.name in REDUCTIONS
 
 
 def align(nodes: Sequence[Node]) -> Space | None:
@@ -164,10 +133,10 @@ def _common_order(rows: Iterable[tuple[_Dim | None, ...]]) -> list[_Dim] | None:
 def _relations(node: Node) -> Iterator[tuple[_Dim, _Dim]]:
     """Pairs of dimensions (larger than 1) of operands and results that are one axis."""
     for source in node.inputs:
-        if node.op.name == "reshape":
+        if isinstance(node.op, Reshape):
             pairs = list(zip(_places(source.type), _places(node.output.type), strict=True))
-        elif is_reduction(node):
-            pairs = _kept_pairs(node)
+        elif isinstance(node.op, Reduction):
+            pairs = _kept_pairs(node.op, source.type)
         else:
             shift = node.output.type.rank - source.type.rank
             pairs = [(d, d + shift) for d in _places(source.type)]
@@ -175,24 +144,17 @@ def _relations(node: Node) -> Iterator[tuple[_Dim, _Dim]]:
             yield (source, i), (node.output, j)
 
 
-def _kept_pairs(node: Node) -> list[tuple[int, int]]:
-    op: object = node.op
-    axes: tuple[int, ...] = op.axes  # type: ignore[attr-defined]
-    kept = [d for d in range(node.inputs[0].type.rank) if d not in axes]
-    targets = kept if op.keepdims else range(len(kept))  # type: ignore[attr-defined]
-    shape = node.inputs[0].type.shape
-    return [(d, t) for d, t in zip(kept, targets, strict=True) if shape[d] != 1]
+def _kept_pairs(op: Reduction, source: TensorType) -> list[tuple[int, int]]:
+    kept = [d for d in range(source.rank) if d not in op.axes]
+    targets = kept if op.keepdims else range(len(kept))
+    return [(d, t) for d, t in zip(kept, targets, strict=True) if source.shape[d] != 1]
 
 
 def folded_axes(node: Node) -> list[int]:
-    """The axes larger than 1 of a reduction's operand that it folds."""
-    axes: tuple[int, ...] = node.op.axes  # type: ignore[attr-defined]
+    """The axes larger than 1 of its operand that a node folds; none if it is no reduction."""
+    axes = node.op.axes if isinstance(node.op, Reduction) else ()
     return [d for d in axes if node.inputs[0].type.shape[d] != 1]
 
 
 def _places(kind: TensorType) -> list[int]:
     return [d for d, n in enumerate(kind.shape) if n != 1]
-
-
-def _wide(kind: TensorType) -> list[object]:
-    return [n for n in kind.shape if n != 1]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from nngraph.backends.tvm.codegen.plan import plan_body
-from nngraph.backends.tvm.fuse.kernels import PRODUCTS, FuseKernels, may_divide_by_zero, source_of
+from nngraph.backends.tvm.fuse.kernels import FuseKernels, may_divide_by_zero, source_of
+from nngraph.backends.tvm.fuse.kinds import product_of
 from nngraph.backends.tvm.legalize import Legalize
 from nngraph.backends.tvm.program.memory import Cycle, Step, lifetimes, order_steps, plan_arena
 from nngraph.backends.tvm.program.program import (
@@ -23,9 +23,12 @@ from nngraph.backends.tvm.program.program import (
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.types import TensorType
+from nngraph.ops.broadcast import Reshape
 from nngraph.ops.core import Literal
+from nngraph.ops.creation import Constant
 from nngraph.ops.elementwise.arithmetic import Copy
-from nngraph.ops.scan import Fused
+from nngraph.ops.index.scattering import Indexed
+from nngraph.ops.scan import Fused, Scan
 from nngraph.passes.base import Context, Pass, Pipeline
 from nngraph.passes.dce import DeadCode
 
@@ -33,8 +36,6 @@ __all__ = ["KERNEL_PASSES", "emit_program"]
 
 KERNEL_PASSES: tuple[Pass, ...] = (Legalize(), DeadCode(), FuseKernels(), DeadCode())
 """What follows decomposition; also run on the bodies of loops."""
-
-_INDEXED = {"take": 1, "scatter_slices": 1, "gather_elements": 1, "scatter_elements": 1}
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,13 @@ class _Emitter:
 
     def compute(self) -> None:
         for node in self.graph.nodes:
-            op: Any = node.op
-            if op.name == "reshape":
-                self.home[node.output] = self.home[node.inputs[0]]
-            elif op.name == "constant":
-                self.home[node.output] = self._constant(op.literal, node.output.type)
-            else:
-                self._call(node)
+            match node.op:
+                case Reshape():
+                    self.home[node.output] = self.home[node.inputs[0]]
+                case Constant(literal=literal):
+                    self.home[node.output] = self._constant(literal, node.output.type)
+                case _:
+                    self._call(node)
 
     def _constant(self, literal: Literal, type: TensorType) -> int:
         if literal not in self.constants:
@@ -125,8 +126,8 @@ class _Emitter:
             self.home[value] = self.storage("arena", 0, value.type)
         if all(v.type.size == 0 for v in node.outputs):
             return
-        if node.op.name in _INDEXED:
-            self._check_indices(node)
+        if isinstance(node.op, Indexed):
+            self._check_indices(node, node.op)
         for name, divisor in _divisors(node):
             self._check_zeros(node, name, divisor)
         types = tuple(v.type for v in node.inputs)
@@ -135,10 +136,9 @@ class _Emitter:
         writes = tuple(self.home[v] for v in node.outputs)
         self.work.append(_Work(spec, reads, writes, str(node.origin), loop=_loop(node)))
 
-    def _check_indices(self, node: Node) -> None:
-        op: Any = node.op
-        indices = node.inputs[_INDEXED[op.name]]
-        size = node.inputs[0].type.static_shape[op.axis]
+    def _check_indices(self, node: Node, op: Indexed) -> None:
+        x, indices = node.inputs[:2]
+        size = x.type.static_shape[op.axis]
         self._check(IndexCheck(size), indices, Check(op.name, op.axis, size, str(node.origin)))
 
     def _check_zeros(self, node: Node, name: str, divisor: Value) -> None:
@@ -161,8 +161,8 @@ def _divisors(node: Node) -> list[tuple[str, Value]]:
     Raises:
         ZeroDivisionError: if a divisor is known to hold a zero.
     """
-    op: Any = node.op
-    if op.name != "fused":
+    op = node.op
+    if not isinstance(op, Fused):
         return [(op.name, node.inputs[1])] if may_divide_by_zero(node) else []
     outer = dict(zip(op.body.graph.inputs, node.inputs, strict=True))
     found = []
@@ -180,14 +180,14 @@ def _divisors(node: Node) -> list[tuple[str, Value]]:
 
 def _has_zero(known: Value) -> bool:
     """Of a number, a literal of one element, or a counter, which starts at 0."""
-    op: Any = known.producer and known.producer.op
-    return bool(op.literal.array == 0) if op.name == "constant" else True
+    op = known.producer and known.producer.op
+    return bool(op.literal.array == 0) if isinstance(op, Constant) else True
 
 
 def _loop(node: Node) -> Loop | None:
     """The nested program of a ``scan``."""
-    op: Any = node.op
-    if op.name != "scan":
+    op = node.op
+    if not isinstance(op, Scan):
         return None
     body = op.body.graph.clone()
     Pipeline(KERNEL_PASSES, "scan body").run(body, Context())
@@ -197,12 +197,11 @@ def _loop(node: Node) -> Loop | None:
 
 def _operands(node: Node) -> list[Value]:
     """A node's inputs in the order of its kernel's parameters."""
-    op: Any = node.op
-    if op.name != "fused" or op.kind != "product":
+    product = product_of(node.op.body.graph.nodes) if isinstance(node.op, Fused) else None
+    if product is None:
         return list(node.inputs)
-    body = op.body.graph
+    body = product.graph
     outer = dict(zip(body.inputs, node.inputs, strict=True))
-    product = next(n for n in body.nodes if n.op.name in PRODUCTS)
     extras = [v for v in body.inputs if any(u is not product for u in v.users)]
     return [outer[v] for v in (*product.inputs, *extras)]
 
@@ -357,8 +356,10 @@ class _Layout:
 
 def _alias(work: _Work, home: int, old: int) -> tuple[int, int] | None:
     """(output, input) of a kernel that may compute in place; None if it may not."""
-    op: Any = work.spec.op
-    if op.name != "fused" or op.kind == "product" or work.reads.count(old) != 1:
+    op = work.spec.op
+    if not isinstance(op, Fused) or work.reads.count(old) != 1:
+        return None
+    if product_of(op.body.graph.nodes) is not None:
         return None
     output, source = work.writes.index(home), work.reads.index(old)
     if work.spec.outputs[output] != work.spec.inputs[source]:
@@ -370,4 +371,4 @@ def _copy_spec(type: TensorType) -> KernelSpec:
     body = Graph("copy")
     flat = type.with_shape((type.size,))
     body.add_output(body.add_node(Copy(), [body.add_input(flat)]).output)
-    return KernelSpec(Fused(Subgraph(body), "loop"), (flat,), (flat,))
+    return KernelSpec(Fused(Subgraph(body)), (flat,), (flat,))

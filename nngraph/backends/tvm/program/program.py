@@ -34,7 +34,7 @@ class KernelSpec:
     def key(self) -> str:
         """Text that tells kernels apart: equal keys mean equal code."""
         if isinstance(self.op, Fused):
-            what = f"fused {self.op.kind}\n{self.op.body.text}"
+            what = f"fused\n{self.op.body.text}"
         else:
             fields = ", ".join(f"{n}={print_attribute(v)}" for n, v in attributes(self.op))
             what = f"{self.op.name} {fields}"

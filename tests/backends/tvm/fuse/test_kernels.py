@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from nngraph.backends.tvm.fuse.kernels import FuseKernels, Limits
+from nngraph.backends.tvm.fuse.kinds import kind_of
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph
 from nngraph.ir.parser import parse_graph
 from nngraph.ir.text import print_graph
 from nngraph.ir.verify import verify
-from nngraph.ops import REGISTRY
+from nngraph.ops import REGISTRY, Fused
 from nngraph.passes.base import Context
 
 
@@ -34,9 +35,10 @@ def groups(graph: Graph) -> list[str]:
     """One line a node: the operators of a fused node, or the operator."""
     lines = []
     for node in graph.nodes:
-        if node.op.name == "fused":
-            inside = " ".join(n.op.name for n in node.op.body.graph.nodes)
-            lines.append(f"{node.op.kind}: {inside}")
+        if isinstance(node.op, Fused):
+            nodes = list(node.op.body.graph.nodes)
+            inside = " ".join(n.op.name for n in nodes)
+            lines.append(f"{kind_of(nodes).name.lower()}: {inside}")
         else:
             lines.append(node.op.name)
     return lines
@@ -204,7 +206,7 @@ graph g {
     %1: f32[2,1] = sum(%0) {axes=(1,), keepdims=true}
     %2: f32[2,3] = sub(%0, %1)
     output %2
-  }, kind="row"}
+  }}
   output %y
 }"""
     )

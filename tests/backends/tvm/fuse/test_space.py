@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from nngraph.backends.tvm.fuse.space import Space, align, is_unit_reshape
+from nngraph.backends.tvm.fuse.kinds import is_unit_reshape
+from nngraph.backends.tvm.fuse.space import Space, align
 from nngraph.ir.graph import Graph
 from nngraph.ir.parser import parse_graph
 from nngraph.ops import REGISTRY

@@ -1,0 +1,65 @@
+"""What nodes are to fusion: products, reductions, points - and what a group of them is."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+
+from nngraph.ir.graph import Node
+from nngraph.ir.op import Op, Trait
+from nngraph.ops.broadcast import BroadcastTo, Reduction, Reshape
+from nngraph.ops.linalg import MatMul
+from nngraph.ops.window.conv import Conv, ConvInputGrad
+
+__all__ = ["GroupKind", "is_point", "is_reduction", "is_unit_reshape", "kind_of", "product_of"]
+
+#: Their kernels go on with elementwise operators before they store.
+_WITH_EPILOGUE: tuple[type[Op], ...] = (MatMul, Conv, ConvInputGrad)
+
+
+class GroupKind(enum.Enum):
+    """The sorts of groups that are one kernel each."""
+
+    LOOP = "elementwise operators over one space"
+    ROW = "with reductions, all over the same axes"
+    PRODUCT = "a matrix product or convolution, and elementwise operators on its result"
+
+
+def is_product(node: Node) -> bool:
+    """True for what elementwise operators may follow in its kernel."""
+    return isinstance(node.op, _WITH_EPILOGUE)
+
+
+def is_reduction(node: Node) -> bool:
+    """True for operators that fold axes."""
+    return isinstance(node.op, Reduction) and node.op.fold is not None
+
+
+def is_unit_reshape(node: Node) -> bool:
+    """True for a reshape that only adds or drops dimensions of size 1."""
+    if not isinstance(node.op, Reshape):
+        return False
+    before, after = ([n for n in v.type.shape if n != 1] for v in (node.inputs[0], node.output))
+    return before == after
+
+
+def is_point(node: Node) -> bool:
+    """True for operators that compute each element from the aligned elements of their operands."""
+    return (
+        Trait.ELEMENTWISE in node.op.traits
+        or isinstance(node.op, BroadcastTo)
+        or is_unit_reshape(node)
+    )
+
+
+def product_of(nodes: Iterable[Node]) -> Node | None:
+    """The matrix product or convolution of a group."""
+    return next(filter(is_product, nodes), None)
+
+
+def kind_of(nodes: Iterable[Node]) -> GroupKind:
+    """The sort of a group that is known to be one."""
+    listed = list(nodes)
+    if product_of(listed) is not None:
+        return GroupKind.PRODUCT
+    return GroupKind.ROW if any(map(is_reduction, listed)) else GroupKind.LOOP
