@@ -58,7 +58,9 @@ def conv_bn(fw: Framework, in_channels: int, out_channels: int, **options: Any) 
     ]
 
 
-def residual_block(fw: Framework, in_channels: int, out_channels: int, stride: int) -> Module:
+def residual_block(
+    fw: Framework, in_channels: int, out_channels: int, stride: int, activation: str
+) -> Module:
     """ResNet's basic block: two 3x3 convolutions added to the (projected) input."""
     nn = fw.nn
 
@@ -67,7 +69,7 @@ def residual_block(fw: Framework, in_channels: int, out_channels: int, stride: i
             super().__init__()
             self.body = nn.Sequential(
                 *conv_bn(fw, in_channels, out_channels, kernel_size=3, stride=stride, padding=1),
-                nn.ReLU(),
+                getattr(nn, activation)(),
                 *conv_bn(fw, out_channels, out_channels, kernel_size=3, padding=1),
             )
             same = stride == 1 and in_channels == out_channels
@@ -75,10 +77,10 @@ def residual_block(fw: Framework, in_channels: int, out_channels: int, stride: i
                 [] if same else conv_bn(fw, in_channels, out_channels, kernel_size=1, stride=stride)
             )
             self.shortcut = nn.Sequential(*projection)
-            self.relu = nn.ReLU()
+            self.activation = getattr(nn, activation)()
 
         def forward(self, x: Any) -> Any:
-            return self.relu(self.body(x) + self.shortcut(x))
+            return self.activation(self.body(x) + self.shortcut(x))
 
     return BasicBlock()
 
@@ -89,19 +91,22 @@ def resnet18(
     classes: int = 10,
     blocks: tuple[int, ...] = (2, 2, 2, 2),
     in_channels: int = 3,
+    activation: str = "ReLU",
 ) -> Module:
     """ResNet-18 with a 3x3 stem, for small images: ``[B, in_channels, H, W] -> [B, classes]``.
 
+    ``activation`` is a class name of ``nn``.
     Source: He et al., "Deep Residual Learning for Image Recognition", 2015, section 4.2.
     """
     nn = fw.nn
-    layers = [*conv_bn(fw, in_channels, width, kernel_size=3, padding=1), nn.ReLU()]
+    layers = conv_bn(fw, in_channels, width, kernel_size=3, padding=1)
+    layers.append(getattr(nn, activation)())
     channels = width
     for stage, count in enumerate(blocks):
         out_channels = width * 2**stage
         for index in range(count):
             stride = 2 if stage > 0 and index == 0 else 1
-            layers.append(residual_block(fw, channels, out_channels, stride))
+            layers.append(residual_block(fw, channels, out_channels, stride, activation))
             channels = out_channels
     return nn.Sequential(
         *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)

@@ -18,9 +18,10 @@ from benchmarks.frameworks import (
     torch_framework,
 )
 from benchmarks.workloads import WORKLOADS, Workload, loss_of, make_train_step
+from tests.support.conditioning import Run, Shake, require_insensitive, still
 
 # Both compute in float32 and sum in different orders; losses and weights are of order one.
-TOLERANCE: dict[str, Any] = {"rtol": 2e-4, "atol": 2e-5}
+TOLERANCE = (1e-4, 1e-5)
 STEPS = 2
 
 
@@ -40,12 +41,19 @@ def torch_model(workload: Workload) -> Iterator[Any]:
     torch.set_num_threads(threads)
 
 
-def train(fw: Framework, workload: Workload, model: Any) -> list[float]:
-    """Losses of a few steps; the model's weights change."""
+def train(
+    fw: Framework, workload: Workload, model: Any, dtype: str = "float32", shake: Shake = still
+) -> Run:
+    """Losses of a few steps, and the weights after them."""
+    model = model.double() if dtype == "float64" else model
     optimizer = workload.build_optimizer(fw, model)
     step = make_train_step(optimizer, lambda x, y: loss_of(fw, model, x, y))
-    batches = workload.batches(STEPS, small=True)
-    return [float(to_numpy(step(fw.from_numpy(x), fw.from_numpy(y)))) for x, y in batches]
+    losses = []
+    for x, y in workload.batches(STEPS, small=True):
+        shake(model.parameters())
+        x = x.astype(dtype) if x.dtype == np.float32 else x
+        losses.append(float(to_numpy(step(fw.from_numpy(x), fw.from_numpy(y)))))
+    return Run(losses, read_weights(model))
 
 
 def predict(fw: Framework, workload: Workload, model: Any) -> Array:
@@ -76,18 +84,23 @@ def test_state_dicts_have_equal_names_order_and_shapes(
 def test_predictions_agree(workload: Workload, torch_model: Any) -> None:
     fw, model = nngraph_twin(workload, torch_model)
     expected = predict(torch_framework(), workload, torch_model)
-    np.testing.assert_allclose(predict(fw, workload, model), expected, **TOLERANCE)
+    np.testing.assert_allclose(predict(fw, workload, model), expected, *TOLERANCE)
 
 
 def test_losses_and_updated_weights_agree(workload: Workload, torch_model: Any) -> None:
     fw, model = nngraph_twin(workload, torch_model)
-    initial = read_weights(torch_model)
-    expected = train(torch_framework(), workload, torch_model)
-    np.testing.assert_allclose(train(fw, workload, model), expected, **TOLERANCE)
-    updated = read_weights(model)
-    for name, value in read_weights(torch_model).items():
-        np.testing.assert_allclose(updated[name], value, err_msg=name, **TOLERANCE)
-    assert any(not np.array_equal(updated[name], initial[name]) for name in updated)
+    initial = read_weights(model)
+
+    def run(dtype: str, shake: Shake) -> Run:
+        torch_model.load_state_dict({k: torch_framework().tensor(v) for k, v in initial.items()})
+        return train(torch_framework(), workload, torch_model.float(), dtype, shake)
+
+    expected = require_insensitive(workload.name, run, "float32", TOLERANCE)
+    got = train(fw, workload, model)
+    np.testing.assert_allclose(got.losses, expected.losses, *TOLERANCE)
+    for name, value in expected.arrays.items():
+        np.testing.assert_allclose(got.arrays[name], value, *TOLERANCE, err_msg=name)
+    assert any(not np.array_equal(got.arrays[name], initial[name]) for name in initial)
 
 
 def test_batches_repeat_and_differ(workload: Workload) -> None:
