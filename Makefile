@@ -1,6 +1,7 @@
 # make demo    trains the digits network as one compiled step, exports it, and trains on without nngraph
 # make test    linter, formatter, type checker, tests
 # make lint    the first three of these
+# make stubs   writes what type checkers see of Tensor, from the functions
 # make bench   the benchmarks against PyTorch and others
 # make clean   removes what these made
 #
@@ -11,7 +12,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format stubs bench clean
 
 PYTHON ?=
 BACKEND ?= onnx
@@ -53,6 +54,9 @@ lint: $(VENV)/.installed-test
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+stubs: $(VENV)/.installed-test
+	$(BIN)/python scripts/stubs.py
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from nngraph.frontend.base import TensorBase
-from nngraph.frontend.creation import from_array
+from nngraph.frontend.functional.access import elements
+from nngraph.frontend.functional.creation import from_array
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.op import Array
 from nngraph.runtime.checkpoint import read_arrays, write_arrays
@@ -27,8 +27,8 @@ def save(tensors: Mapping[str, Tensor | Array], path: str | PathLike[str]) -> No
 
 
 def _array(name: str, value: Any) -> Array:
-    if isinstance(value, TensorBase):
-        return value._array("ng.save")
+    if isinstance(value, Tensor):
+        return elements(value, "ng.save")
     if isinstance(value, np.ndarray):
         return value
     raise TypeError(

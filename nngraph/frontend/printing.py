@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from nngraph.frontend.base import TensorBase
 from nngraph.frontend.modes import active_trace
 from nngraph.ir.dtypes import bool_, float32, int64
 from nngraph.ir.op import Array
-
-if TYPE_CHECKING:
-    from nngraph.frontend.base import TensorBase
 
 __all__ = ["tensor_repr"]
 

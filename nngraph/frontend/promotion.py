@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 
-from nngraph.frontend.base import TensorBase
+from nngraph.frontend.tensor import Number, Operand, Tensor
 from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, int16, int32, int64, uint8
 from nngraph.ops.creation import full
-from nngraph.ops.elementwise import cast as cast_op
-
-if TYPE_CHECKING:
-    from nngraph.frontend.tensor import Tensor
+from nngraph.ops.elementwise import cast
 
 __all__ = [
-    "Number",
-    "Operand",
     "as_float",
     "as_number",
     "as_tensor_like",
+    "check_cast",
+    "counted",
     "is_number",
     "is_safe_cast",
     "promote_types",
     "promoted",
     "result_type",
 ]
-
-Number = float | int | bool
-Operand = TensorBase | Number
 
 _RANK = {"bool": 0, "uint": 1, "int": 1, "float": 2}
 
@@ -61,6 +55,19 @@ def is_safe_cast(source: DType, target: DType) -> bool:
     return _RANK[source.kind] <= _RANK[target.kind]
 
 
+def check_cast(source: DType, target: DType) -> None:
+    """Refuses to store a result of a higher kind than what it is written to.
+
+    Raises:
+        RuntimeError: naming both types.
+    """
+    if not is_safe_cast(source, target):
+        raise RuntimeError(
+            f"result type {source.name} can't be cast to the desired output type "
+            f"{target.name}; write x = x.op(...) to get a tensor of the result's type"
+        )
+
+
 def _default(value: Number | np.generic) -> DType:
     if isinstance(value, bool | np.bool_):
         return bool_
@@ -74,7 +81,7 @@ def result_type(*operands: Operand) -> DType:
     """
     levels: list[DType | None] = [None, None, None]  # tensors with axes, 0-d tensors, numbers
     for value in operands:
-        if isinstance(value, TensorBase):
+        if isinstance(value, Tensor):
             level, kind = (0 if value.ndim else 1), value.dtype
         else:
             level, kind = 2, _default(value)
@@ -90,11 +97,11 @@ def result_type(*operands: Operand) -> DType:
     return result
 
 
-def as_tensor_like(value: Operand, dtype: DType, like: TensorBase) -> Tensor:
+def as_tensor_like(value: Operand, dtype: DType, like: Tensor) -> Tensor:
     """``value`` as a tensor of ``dtype``: numbers become 0-d constants."""
-    if isinstance(value, TensorBase):
-        return cast("Tensor", value if value.dtype is dtype else cast_op(value, dtype))
-    return cast("Tensor", full(as_number(value, dtype), dtype, (), like))
+    if isinstance(value, Tensor):
+        return value if value.dtype is dtype else cast(value, dtype)
+    return full(as_number(value, dtype), dtype, (), like)
 
 
 def as_number(value: Any, dtype: DType) -> Any:
@@ -124,7 +131,7 @@ def promoted(*operands: Operand, at_least: DType | None = None) -> list[Tensor]:
         TypeError: if an operand is neither tensor nor number.
     """
     for position, value in enumerate(operands):
-        if not isinstance(value, TensorBase) and not is_number(value):
+        if not isinstance(value, Tensor) and not is_number(value):
             raise TypeError(
                 f"operand {position} is {type(value).__name__}; it must be a Tensor or a number "
                 "(make a tensor with ng.tensor(...); symbolic sizes are no numbers)"
@@ -132,15 +139,17 @@ def promoted(*operands: Operand, at_least: DType | None = None) -> list[Tensor]:
     dtype = result_type(*operands)
     if at_least is not None and not dtype.is_floating_point:
         dtype = at_least
-    like = next(v for v in operands if isinstance(v, TensorBase))
+    like = next(v for v in operands if isinstance(v, Tensor))
     return [as_tensor_like(v, dtype, like) for v in operands]
 
 
-def as_float(tensor: TensorBase) -> Tensor:
+def as_float(tensor: Tensor) -> Tensor:
     """The tensor itself if its dtype is a floating point type, else as float32."""
-    return cast("Tensor", tensor if tensor.dtype.is_floating_point else cast_op(tensor, float32))
+    return tensor if tensor.dtype.is_floating_point else cast(tensor, float32)
 
 
-def to_dtype(value: object) -> DType:
-    """``as_dtype`` under the name that methods use."""
-    return as_dtype(value)
+def counted(tensor: Tensor, dtype: DType | None) -> Tensor:
+    """As ``dtype``; without one, integers and bools as int64, in which they are summed."""
+    if dtype is not None:
+        return tensor.to(as_dtype(dtype))
+    return tensor if tensor.dtype.is_floating_point else tensor.to(int64)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.creation import from_dlpack
+from nngraph.frontend.functional.creation import from_dlpack
 from nngraph.frontend.pytree import Tree, flatten, unflatten
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.trace import Guard, StateCell, Trace, TraceError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.creation import as_tensor, empty
+from nngraph.frontend.functional.creation import as_tensor, empty
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.variable import Variable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nngraph.frontend.creation import full_like, tensor
+from nngraph.frontend.functional.creation import full_like, tensor
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import float32
 from nngraph.optim.optimizer import Group, ParamsT

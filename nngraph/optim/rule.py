@@ -8,7 +8,7 @@ from operator import is_
 from typing import Any, ClassVar
 from weakref import ref
 
-from nngraph.frontend.creation import full_like, tensor
+from nngraph.frontend.functional.creation import full_like, tensor
 from nngraph.frontend.host import guarded, host_number
 from nngraph.frontend.modes import active_trace, enable_grad, no_grad
 from nngraph.frontend.tensor import Tensor

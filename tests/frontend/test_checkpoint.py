@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nngraph.frontend.checkpoint import load, save
-from nngraph.frontend.creation import tensor, zeros
+from nngraph.frontend.functional.creation import tensor, zeros
 from nngraph.ir.dtypes import DTYPES
 from nngraph.runtime.checkpoint import CheckpointError
 

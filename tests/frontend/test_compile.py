@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from nngraph.backends.base import BackendError
-from nngraph.frontend import random
 from nngraph.frontend.compile import CompiledFunction, compile, trace
-from nngraph.frontend.creation import from_numpy, tensor, zeros
-from nngraph.frontend.functions import where
+from nngraph.frontend.functional import random
+from nngraph.frontend.functional.creation import from_numpy, tensor, zeros
+from nngraph.frontend.functional.selection import where
 from nngraph.frontend.host import host_number
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from nngraph import ops
-from nngraph.frontend.functions import where
+from nngraph.frontend.functional.access import write_result
+from nngraph.frontend.functional.selection import where
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
 
@@ -41,7 +42,7 @@ _SELU_SCALE = 1.0507009873554804934193349852946
 
 
 def _placed(x: Tensor, y: Tensor, inplace: bool) -> Tensor:
-    return x._inplace(y) if inplace else y
+    return write_result(x, y) if inplace else y
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:

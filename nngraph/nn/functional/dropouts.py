@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nngraph.frontend import random
-from nngraph.frontend.functions import where
+from nngraph.frontend.functional import random
+from nngraph.frontend.functional.access import write_result
+from nngraph.frontend.functional.selection import where
 from nngraph.frontend.tensor import Tensor
 
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d"]
@@ -28,7 +29,7 @@ def _dropped(x: Tensor, p: float, training: bool, inplace: bool, mask: Any) -> T
         y = x * 0
     else:
         y = x * ((random.rand(mask) >= p).to(x.dtype) * (1.0 / (1.0 - p)))
-    return x._inplace(y) if inplace else y
+    return write_result(x, y) if inplace else y
 
 
 def _check(p: float) -> None:
@@ -78,4 +79,4 @@ def alpha_dropout(
     scale = ((1 - p) * (1 + p * low**2)) ** -0.5
     kept = where(random.rand(input.type.shape) >= p, input, low)
     y = kept * scale + (-scale * p * low)
-    return input._inplace(y) if inplace else y
+    return write_result(input, y) if inplace else y

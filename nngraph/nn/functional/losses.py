@@ -6,7 +6,7 @@ import warnings
 from typing import Any, cast
 
 from nngraph import ops
-from nngraph.frontend.functions import where
+from nngraph.frontend.functional.selection import where
 from nngraph.frontend.tensor import Tensor
 
 __all__ = [

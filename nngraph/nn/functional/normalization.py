@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from nngraph import ops
-from nngraph.frontend.creation import ones, zeros
+from nngraph.frontend.functional.creation import ones, zeros
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType

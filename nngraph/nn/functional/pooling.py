@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from nngraph import ops
-from nngraph.frontend.functions import cat
+from nngraph.frontend.functional.joining import cat
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.sizes import Size, batched, each, symmetric
 

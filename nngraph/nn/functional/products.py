@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from nngraph import ops
-from nngraph.frontend.functions import where
+from nngraph.frontend.functional.selection import where
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_, int64
 from nngraph.ops.core import normalize_axis

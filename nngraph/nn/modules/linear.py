@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from nngraph.frontend.creation import empty
+from nngraph.frontend.functional.creation import empty
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
 from nngraph.nn import functional as F

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from nngraph.frontend.creation import empty
+from nngraph.frontend.functional.creation import empty
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import cast
 
-from nngraph.frontend.functions import cat
+from nngraph.frontend.functional.joining import cat
 from nngraph.frontend.tensor import Tensor
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
 from nngraph import ops
-from nngraph.frontend.base import TensorBase
+from nngraph.frontend.functional.access import elements
+from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import bool_, int64, uint8
-
-if TYPE_CHECKING:
-    from nngraph.frontend.tensor import Tensor
+from nngraph.ops.core import broadcast_shapes
 
 __all__ = ["Plan", "plan_subscript"]
 
@@ -45,8 +44,6 @@ class Plan:
         return (*rest[:place], *gathered, *rest[place:])
 
     def _gather_layout(self) -> tuple[tuple[Dim, ...], list[Dim], int]:
-        from nngraph.ops.core import broadcast_shapes
-
         shapes = [t.type.shape for t in self.indices.values()]
         axes = sorted(self.indices)
         adjacent = axes == list(range(axes[0], axes[0] + len(axes)))
@@ -170,7 +167,7 @@ def _as_part(part: Any, base: Tensor) -> Any:
         raise TypeError(f"a subscript is an integer, a slice, None, ... or a tensor, got {part!r}")
     if isinstance(part, np.integer):
         return int(part)
-    if isinstance(part, TensorBase):
+    if isinstance(part, Tensor):
         if part.dtype.is_floating_point:
             raise IndexError(
                 f"tensors used as indices must be long, int, byte or bool tensors, got {part.type}"
@@ -185,14 +182,14 @@ def _expand_masks(parts: list[Any], base: Tensor) -> list[Any]:
     out: list[Any] = []
     axis = 0
     for part in parts:
-        if isinstance(part, TensorBase) and part.dtype in (bool_, uint8):
+        if isinstance(part, Tensor) and part.dtype in (bool_, uint8):
             shape = base.type.shape[axis : axis + part.ndim]
             if Ellipsis not in out and part.type.shape != shape:
                 raise IndexError(
                     f"The shape of the mask {list(part.type.shape)} does not match "
                     f"the shape {list(shape)} of the indexed axes"
                 )
-            places = np.nonzero(part._array("x[mask] (its shape depends on the mask's values)"))
+            places = np.nonzero(elements(part, "x[mask] (its shape depends on the mask's values)"))
             out += [ops.constant(p.astype(np.int64), part) for p in places]
             axis += part.ndim
         else:
@@ -206,9 +203,9 @@ def _add_axis(plan: Plan, part: Any, axis: int) -> None:
     if isinstance(part, slice):
         start, count, step = _slice_of(part, size)
         plan.view.append(count)
-    elif isinstance(part, TensorBase):
+    elif isinstance(part, Tensor):
         start, count, step = 0, size, 1
-        plan.indices[len(plan.view)] = cast("Tensor", part)
+        plan.indices[len(plan.view)] = part
         plan.view.append(size)
     elif isinstance(part, int) and not isinstance(part, bool):
         if isinstance(size, int) and not -size <= part < size:

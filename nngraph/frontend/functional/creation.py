@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from nngraph.backends.arrays import aligned_copy
-from nngraph.frontend.base import TensorBase
+from nngraph.frontend.functional.access import elements
+from nngraph.frontend.functional.axes import listed
+from nngraph.frontend.functional.joining import stack
+from nngraph.frontend.functional.variants import function
 from nngraph.frontend.modes import active_trace
-from nngraph.frontend.promotion import Operand, as_number, as_tensor_like
+from nngraph.frontend.promotion import as_number, as_tensor_like
 from nngraph.frontend.tape import apply_to_variables
-from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.tensor import Operand, Tensor
 from nngraph.frontend.variable import Storage, Variable
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, float64, int64
@@ -26,7 +29,6 @@ __all__ = [
     "empty",
     "empty_like",
     "eye",
-    "from_array",
     "from_dlpack",
     "from_numpy",
     "full",
@@ -56,6 +58,7 @@ def from_array(array: Array, requires_grad: bool = False) -> Tensor:
     return Tensor(Variable(Storage(array), requires_grad))
 
 
+@function
 def tensor(
     data: Any, dtype: DType | None = None, device: object = None, requires_grad: bool = False
 ) -> Tensor:
@@ -69,7 +72,7 @@ def tensor(
     traced = _traced(data, dtype)
     if traced is not None:
         return traced.requires_grad_() if requires_grad else traced
-    array = data._array("ng.tensor(tensor)") if isinstance(data, TensorBase) else _as_array(data)
+    array = elements(data, "ng.tensor(tensor)") if isinstance(data, Tensor) else _as_array(data)
     kind = as_dtype(dtype) if dtype is not None else as_dtype(array.dtype)
     if kind.is_integer and array.dtype.kind in "iu" and isinstance(data, int):
         _need_fit(data, kind)
@@ -87,20 +90,18 @@ def _traced(data: Any, dtype: DType | None) -> Tensor | None:
     """A copy of traced tensors, also in lists; None where there are only numbers."""
     if active_trace() is None:
         return None
-    if isinstance(data, TensorBase):
+    if isinstance(data, Tensor):
         copy = data.detach().clone()
         return copy if dtype is None else copy.to(dtype)
     if not isinstance(data, list | tuple) or not any(_holds_tensor(x) for x in data):
         return None
-    from nngraph.frontend.functions import stack
-
     return stack([tensor(x, dtype) for x in data])
 
 
 def _holds_tensor(data: Any) -> bool:
     if isinstance(data, list | tuple):
         return any(_holds_tensor(x) for x in data)
-    return isinstance(data, TensorBase)
+    return isinstance(data, Tensor)
 
 
 def _as_array(data: Any) -> Array:
@@ -120,13 +121,14 @@ def _as_array(data: Any) -> Array:
 
 def _to_numbers(data: Any) -> Any:
     """Lists may hold 0-d tensors and NumPy numbers."""
-    if isinstance(data, TensorBase):
+    if isinstance(data, Tensor):
         return data.tolist()
     if isinstance(data, list | tuple):
         return [_to_numbers(x) for x in data]
     return data
 
 
+@function
 def as_tensor(data: Any, dtype: DType | None = None, device: object = None) -> Tensor:
     """Like ``tensor``, but shares memory with tensors and NumPy arrays of the right dtype."""
     if isinstance(data, Tensor):
@@ -141,40 +143,38 @@ def as_tensor(data: Any, dtype: DType | None = None, device: object = None) -> T
     return tensor(data, dtype)
 
 
-def from_numpy(array: Array) -> Tensor:
+@function
+def from_numpy(ndarray: Array) -> Tensor:
     """A tensor that shares the array's memory.
 
     Raises:
         TypeError: if it is no NumPy array, or of a dtype that nngraph lacks.
     """
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
-    as_dtype(array.dtype)
-    return from_array(
-        array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-    )
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    kind = ndarray.dtype
+    as_dtype(kind)
+    return from_array(ndarray if kind.isnative else ndarray.astype(kind.newbyteorder("=")))
 
 
-def from_dlpack(data: Any) -> Tensor:
+@function
+def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor that shares memory with anything that has ``__dlpack__`` (CPU)."""
-    return from_array(np.from_dlpack(data))
+    return from_array(np.from_dlpack(ext_tensor))
 
 
-def _shape(size: Sequence[Any]) -> tuple[Dim, ...]:
-    listed = size[0] if len(size) == 1 and isinstance(size[0], tuple | list) else size
-    return tuple(listed)
-
-
+@function
 def full(
     size: Sequence[Dim],
     fill_value: Operand,
     *,
+    out: Tensor | None = None,
     dtype: DType | None = None,
     device: object = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Every element is ``fill_value``; its Python type gives the default dtype."""
-    if isinstance(fill_value, TensorBase):
+    if isinstance(fill_value, Tensor):
         return (
             as_tensor_like(fill_value, dtype or fill_value.dtype, fill_value).expand(*size).clone()
         )
@@ -188,66 +188,138 @@ def full(
     return _create(Full(number, as_dtype(kind), shape), requires_grad)
 
 
+@overload
 def zeros(
-    *size: Any, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+    size: Sequence[Dim],
+    *,
+    out: Tensor | None = None,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor: ...
+@overload
+def zeros(
+    *size: Dim,
+    out: Tensor | None = None,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor: ...
+@function.overloaded
+def zeros(
+    *size: Any,
+    out: Tensor | None = None,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of zeros."""
-    return full(_shape(size), 0, dtype=dtype or float32, requires_grad=requires_grad)
+    return full(listed(size), 0, dtype=dtype or float32, requires_grad=requires_grad)
 
 
+@overload
 def ones(
-    *size: Any, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+    size: Sequence[Dim],
+    *,
+    out: Tensor | None = None,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor: ...
+@overload
+def ones(
+    *size: Dim,
+    out: Tensor | None = None,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor: ...
+@function.overloaded
+def ones(
+    *size: Any,
+    out: Tensor | None = None,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of ones."""
-    return full(_shape(size), 1, dtype=dtype or float32, requires_grad=requires_grad)
+    return full(listed(size), 1, dtype=dtype or float32, requires_grad=requires_grad)
 
 
+@overload
 def empty(
-    *size: Any, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+    size: Sequence[Dim],
+    *,
+    out: Tensor | None = None,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor: ...
+@overload
+def empty(
+    *size: Dim,
+    out: Tensor | None = None,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor: ...
+@function.overloaded
+def empty(
+    *size: Any,
+    out: Tensor | None = None,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A tensor to be filled; it holds zeros, so that runs repeat."""
     return zeros(*size, dtype=dtype, requires_grad=requires_grad)
 
 
+@function
 def zeros_like(
-    input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False, **_: object
+    input: Tensor, *, dtype: DType | None = None, device: object = None, requires_grad: bool = False
 ) -> Tensor:
     """Zeros of the shape (and dtype) of ``input``."""
     return full(input.type.shape, 0, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
+@function
 def ones_like(
-    input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False, **_: object
+    input: Tensor, *, dtype: DType | None = None, device: object = None, requires_grad: bool = False
 ) -> Tensor:
     """Ones of the shape (and dtype) of ``input``."""
     return full(input.type.shape, 1, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
+@function
 def empty_like(
-    input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False, **_: object
+    input: Tensor, *, dtype: DType | None = None, device: object = None, requires_grad: bool = False
 ) -> Tensor:
     """``empty`` of the shape (and dtype) of ``input``."""
     return zeros_like(input, dtype=dtype, requires_grad=requires_grad)
 
 
+@function
 def full_like(
     input: Tensor,
-    fill_value: float,
+    fill_value: Operand,
     *,
     dtype: DType | None = None,
+    device: object = None,
     requires_grad: bool = False,
-    **_: object,
 ) -> Tensor:
     """``full`` of the shape (and dtype) of ``input``."""
     kind = dtype or input.dtype
     return full(input.type.shape, fill_value, dtype=kind, requires_grad=requires_grad)
 
 
+@function
 def arange(
     start: float = 0,
     end: float | None = None,
     step: float = 1,
     *,
+    out: Tensor | None = None,
     dtype: DType | None = None,
     device: object = None,
     requires_grad: bool = False,
@@ -272,11 +344,13 @@ def arange(
     return from_array(aligned_copy(line.astype(as_dtype(kind).numpy)), requires_grad)
 
 
+@function
 def linspace(
     start: float,
     end: float,
     steps: int,
     *,
+    out: Tensor | None = None,
     dtype: DType | None = None,
     device: object = None,
     requires_grad: bool = False,
@@ -288,10 +362,12 @@ def linspace(
     return from_array(aligned_copy(line.astype(as_dtype(dtype or float32).numpy)), requires_grad)
 
 
+@function
 def eye(
     n: int,
     m: int | None = None,
     *,
+    out: Tensor | None = None,
     dtype: DType | None = None,
     device: object = None,
     requires_grad: bool = False,

@@ -1,25 +1,31 @@
-"""Einsum by matrix products: two operands at a time, from left to right."""
+"""Sums of products, by matrix products: einsum takes two operands at a time, left to right."""
 
 from __future__ import annotations
 
 import string
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
+from nngraph.frontend.functional.creation import eye
+from nngraph.frontend.functional.variants import function
+from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dims import Dim
 
-if TYPE_CHECKING:
-    from nngraph.frontend.tensor import Tensor
-
-__all__ = ["einsum"]
+__all__ = ["einsum", "tensordot"]
 
 
-def einsum(equation: str, *operands: Tensor) -> Tensor:
+@function
+def einsum(equation: str, *operands: Any) -> Tensor:
     """Evaluates ``"bij,bjk->bik"``, ``"...i,ij->...j"`` and the like.
 
     Raises:
         RuntimeError: if the equation does not fit the operands.
     """
+    nested = len(operands) == 1 and isinstance(operands[0], list | tuple)
+    return _evaluated(equation, tuple(operands[0]) if nested else operands)
+
+
+def _evaluated(equation: str, operands: tuple[Tensor, ...]) -> Tensor:
     left, arrow, result = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(operands):
@@ -84,8 +90,6 @@ def _diagonal(term: str, x: Tensor) -> tuple[str, Tensor]:
         first = term.index(letter)
         second = term.index(letter, first + 1)
         size = x.shape[first]
-        from nngraph.frontend.creation import eye
-
         shape = [size if a in (first, second) else 1 for a in range(x.ndim)]
         x = (x * eye(int(size), dtype=x.dtype).reshape(shape)).sum(second)  # type: ignore[arg-type]
         term = term[:second] + term[second + 1 :]
@@ -120,3 +124,18 @@ def _pair(la: str, a: Tensor, lb: str, b: Tensor, later: set[str]) -> tuple[str,
     )
     labels = batch + free_a + free_b
     return "".join(labels), product.reshape([sizes[c] for c in labels])
+
+
+@function
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) -> Tensor:
+    """Sums products over pairs of dimensions: their number, or two lists."""
+    if isinstance(dims, int):
+        dims = (range(a.ndim - dims, a.ndim), range(dims))
+    left, right = ([d % n.ndim for d in ds] for ds, n in zip(dims, (a, b), strict=True))
+    keep_a = [d for d in range(a.ndim) if d not in left]
+    keep_b = [d for d in range(b.ndim) if d not in right]
+    shape = [*(a.shape[d] for d in keep_a), *(b.shape[d] for d in keep_b)]
+    rows = a.permute(*keep_a, *left).flatten(len(keep_a)) if left else a.unsqueeze(-1)
+    count = rows.shape[-1]
+    columns = b.permute(*right, *keep_b)
+    return (rows.reshape(-1, count) @ columns.reshape(count, -1)).reshape(shape)

@@ -1,0 +1,68 @@
+"""Every tensor function, once, by subject; ``Tensor``'s methods and ``ng.*`` are these functions.
+
+See ``variants`` for what a decorator over a function says. Importing this package completes
+``Tensor``: what a module declares as methods is assigned here.
+"""
+
+from __future__ import annotations
+
+from nngraph.frontend.functional import (
+    arithmetic,
+    comparison,
+    contraction,
+    conversion,
+    creation,
+    extremes,
+    facts,
+    indexing,
+    joining,
+    linalg,
+    logic,
+    moving,
+    order,
+    overwriting,
+    parts,
+    pointwise,
+    random,
+    reduction,
+    scan,
+    selection,
+    shaping,
+    special,
+)
+from nngraph.frontend.functional.operators import OPERATORS
+from nngraph.frontend.functional.variants import assign_methods
+from nngraph.frontend.tensor import Tensor
+
+#: The files, each on one subject.
+SUBJECTS = (
+    arithmetic,
+    comparison,
+    contraction,
+    conversion,
+    creation,
+    extremes,
+    facts,
+    indexing,
+    joining,
+    linalg,
+    logic,
+    moving,
+    order,
+    overwriting,
+    parts,
+    pointwise,
+    random,
+    reduction,
+    scan,
+    selection,
+    shaping,
+    special,
+)
+
+__all__ = ["OPERATORS", "SUBJECTS"]
+
+for _subject in SUBJECTS:
+    assign_methods(_subject)
+for _name, _operator in OPERATORS.items():
+    setattr(Tensor, _name, _operator)

@@ -1,0 +1,79 @@
+"""What functions do to tensors beyond computing: read elements, overwrite them, show other memory.
+
+The only file of this folder, beside those that make tensors, that knows how a tensor is built.
+"""
+
+from __future__ import annotations
+
+from nngraph.frontend.modes import active_trace, is_grad_enabled
+from nngraph.frontend.promotion import check_cast
+from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.trace import TraceError
+from nngraph.frontend.userline import user_source
+from nngraph.ir.op import Array
+
+__all__ = ["become", "elements", "is_view", "overwrite", "refuse_tracing", "write_result"]
+
+
+def elements(tensor: Tensor, what: str) -> Array:
+    """The elements as an array, for a function that prints as ``what``.
+
+    Raises:
+        ConcretizationError: while tracing.
+    """
+    return tensor._array(what)
+
+
+def overwrite(tensor: Tensor, new: Tensor) -> Tensor:
+    """Makes ``tensor`` what ``new`` is: of the same shape and dtype. Returns ``tensor``."""
+    return tensor._assign(new._variable)
+
+
+def write_result(tensor: Tensor, result: Tensor) -> Tensor:
+    """Overwrites ``tensor`` with the result of an operation on it, cast to its dtype.
+
+    Raises:
+        RuntimeError: for a result of a higher kind than the tensor's (bool < integer < floating
+            point), or of another shape.
+    """
+    check_cast(result.dtype, tensor.dtype)
+    if result.type.shape != tensor.type.shape:
+        raise RuntimeError(
+            f"output with shape {list(tensor.type.shape)} doesn't match the broadcast shape "
+            f"{list(result.type.shape)}"
+        )
+    return overwrite(tensor, result.to(tensor.dtype))
+
+
+def is_view(tensor: Tensor) -> bool:
+    """True if the tensor shows memory of another one."""
+    return tensor._alias is not None
+
+
+def refuse_tracing(what: str, instead: str) -> None:
+    """Raises ``TraceError`` while a trace is on."""
+    if active_trace() is not None:
+        raise TraceError(f"{what} while tracing:\n    {user_source()}\n{instead}")
+
+
+def become(tensor: Tensor, view: Tensor) -> Tensor:
+    """The handle ``tensor`` shows what ``view``, a view of it, shows.
+
+    Raises:
+        TraceError: while tracing.
+        RuntimeError: for a leaf that requires grad.
+    """
+    refuse_tracing("a shape is changed in place", "Write x = x.t(), x = x.squeeze(), ... instead.")
+    if tensor.requires_grad and tensor.is_leaf and is_grad_enabled():
+        raise RuntimeError(
+            "a leaf Variable that requires grad is being used in an in-place operation."
+        )
+    if view is not tensor:
+        variable, alias = view._own, view._alias
+        base = Tensor(tensor._own)
+        base._alias = tensor._alias
+        tensor._variable = variable
+        if alias is not None:
+            alias.base = base
+            tensor._alias = alias
+    return tensor

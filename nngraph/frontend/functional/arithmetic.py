@@ -1,0 +1,216 @@
+"""Arithmetic of tensors and numbers, and limits."""
+
+from __future__ import annotations
+
+from nngraph import ops
+from nngraph.frontend.functional.variants import both, everywhere
+from nngraph.frontend.promotion import promoted
+from nngraph.frontend.tensor import Operand, Tensor
+from nngraph.ir.dtypes import bool_, float32
+
+# fmt: off
+__all__ = [
+    "add", "addcdiv", "addcmul", "clamp", "clamp_max", "clamp_min", "clip", "div", "divide",
+    "floor_divide", "fmod", "lerp", "maximum", "minimum", "mul", "multiply", "neg", "negative",
+    "positive", "pow", "remainder", "rsub", "sub", "subtract", "true_divide",
+]
+# fmt: on
+
+
+def _scaled(x: Tensor, alpha: float) -> Tensor:
+    if isinstance(alpha, float) and not x.dtype.is_floating_point:
+        raise RuntimeError(
+            "For integral input tensors, argument alpha must not be a floating point number."
+        )
+    return x if alpha == 1 else x.mul(alpha)
+
+
+def _refuse_bool(*operands: Operand) -> None:
+    if any(isinstance(v, Tensor) and v.dtype is bool_ for v in operands):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying "
+            "to invert a mask, use the `~` or `logical_not()` operator instead."
+        )
+
+
+@everywhere
+def add(input: Operand, other: Operand, *, alpha: float = 1, out: Tensor | None = None) -> Tensor:
+    """``input + alpha * other``."""
+    a, b = promoted(input, other)
+    if a.dtype is bool_:
+        return ops.logical_or(a, b)
+    return ops.add(a, _scaled(b, alpha))
+
+
+@everywhere
+def sub(input: Operand, other: Operand, *, alpha: float = 1, out: Tensor | None = None) -> Tensor:
+    """``input - alpha * other``."""
+    _refuse_bool(input, other)
+    a, b = promoted(input, other)
+    return ops.sub(a, _scaled(b, alpha))
+
+
+@everywhere
+def mul(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """``input * other``; of bools, ``and``."""
+    a, b = promoted(input, other)
+    if a.dtype is bool_:
+        return ops.logical_and(a, b)
+    return ops.mul(a, b)
+
+
+@everywhere
+def div(
+    input: Operand, other: Operand, *, rounding_mode: str | None = None, out: Tensor | None = None
+) -> Tensor:
+    """True division; ``rounding_mode`` is None, ``"trunc"`` or ``"floor"``."""
+    if rounding_mode == "floor":
+        return floor_divide(input, other)
+    if rounding_mode == "trunc":
+        a, b = promoted(input, other)
+        if a.dtype.is_floating_point:
+            return ops.trunc(ops.div(a, b))
+        return ops.floor_divide(ops.sub(a, ops.fmod(a, b)), b)
+    if rounding_mode is not None:
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' "
+            f"but found '{rounding_mode}'"
+        )
+    a, b = promoted(input, other, at_least=float32)
+    return ops.div(a, b)
+
+
+@everywhere
+def floor_divide(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """``input // other``, rounded down."""
+    a, b = promoted(input, other)
+    return ops.floor_divide(a, b)
+
+
+@everywhere
+def remainder(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """Python's ``%``: the sign is the divisor's."""
+    a, b = promoted(input, other)
+    return ops.remainder(a, b)
+
+
+@everywhere
+def fmod(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """C's ``fmod``: the sign is the dividend's."""
+    a, b = promoted(input, other)
+    return ops.fmod(a, b)
+
+
+@everywhere
+def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tensor:
+    """``input ** exponent``."""
+    a, b = promoted(input, exponent)
+    if isinstance(exponent, int) and exponent < 0 and a.dtype.is_integer:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    return ops.pow(a, b)
+
+
+@both
+def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
+    """``other - alpha * input``."""
+    _refuse_bool(input, other)
+    b, a = promoted(input, other)
+    return a.sub(b, alpha=alpha)
+
+
+@everywhere
+def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """``-input``."""
+    if input.dtype is bool_:
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported; "
+            "use `~` or logical_not() instead"
+        )
+    return ops.neg(input)
+
+
+@both
+def positive(input: Tensor) -> Tensor:
+    """The tensor itself.
+
+    Raises:
+        RuntimeError: for bools, as in PyTorch.
+    """
+    if input.dtype is bool_:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+@everywhere
+def addcmul(
+    input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1, out: Tensor | None = None
+) -> Tensor:
+    """``input + value * tensor1 * tensor2``."""
+    return input.add(_scaled(tensor1 * tensor2, value))
+
+
+@everywhere
+def addcdiv(
+    input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1, out: Tensor | None = None
+) -> Tensor:
+    """``input + value * tensor1 / tensor2``."""
+    return input.add(_scaled(tensor1 / tensor2, value))
+
+
+@everywhere
+def lerp(input: Tensor, end: Tensor, weight: Operand, *, out: Tensor | None = None) -> Tensor:
+    """``input + weight * (end - input)``."""
+    return input.add((end - input) * weight)
+
+
+@both
+def maximum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """The larger one; NaN where either is."""
+    a, b = promoted(input, other)
+    return ops.maximum(a, b)
+
+
+@both
+def minimum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """The smaller one; NaN where either is."""
+    a, b = promoted(input, other)
+    return ops.minimum(a, b)
+
+
+@everywhere
+def clamp(
+    input: Tensor,
+    min: Operand | None = None,
+    max: Operand | None = None,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Limits elements to ``[min, max]``; bounds are numbers or tensors.
+
+    Raises:
+        RuntimeError: if both bounds are None.
+    """
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        low = input if min is None else input.maximum(min)
+        return low if max is None else low.minimum(max)
+    bounds = [b for b in (min, max) if b is not None]
+    (x, *_) = promoted(input, *bounds)
+    return ops.clip(x, min, max)
+
+
+@everywhere
+def clamp_min(input: Tensor, min: Operand, *, out: Tensor | None = None) -> Tensor:
+    """At least ``min``."""
+    return input.clamp(min)
+
+
+@everywhere
+def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tensor:
+    """At most ``max``."""
+    return input.clamp(None, max)
+
+
+subtract, multiply, divide, true_divide = sub, mul, div, div
+negative, clip = neg, clamp

@@ -1,0 +1,42 @@
+"""What ``dim`` and ``size`` arguments mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nngraph.frontend.tensor import Tensor
+from nngraph.ops.core import normalize_axes, normalize_axis
+
+__all__ = ["Dims", "axes_of", "listed", "one_axis"]
+
+Dims = int | Sequence[int] | None
+
+
+def axes_of(input: Tensor, dim: Dims) -> tuple[int, ...]:
+    """The axes to reduce; None and an empty list mean all.
+
+    Raises:
+        IndexError: if one is out of range.
+        RuntimeError: if one is named twice.
+    """
+    if dim is not None and not isinstance(dim, int) and not len(dim):
+        dim = None
+    if not input.ndim:  # a tensor without axes has an axis 0 to name
+        normalize_axes(dim, 1)
+        return ()
+    try:
+        return normalize_axes(dim, input.ndim)
+    except ValueError:
+        raise RuntimeError(f"a dim appears multiple times in the list of dims {dim}") from None
+
+
+def one_axis(input: Tensor, dim: int) -> tuple[Tensor, int]:
+    """A tensor with at least one axis, and the axis meant."""
+    return (input if input.ndim else input.reshape(1)), normalize_axis(dim, input.ndim)
+
+
+def listed(sizes: Sequence[Any]) -> tuple[Any, ...]:
+    """``f(2, 3)`` and ``f((2, 3))`` mean the same."""
+    nested = len(sizes) == 1 and isinstance(sizes[0], tuple | list)
+    return tuple(sizes[0]) if nested else tuple(sizes)

@@ -1,0 +1,153 @@
+"""Element types: casts, copies, and new tensors of the same kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, overload
+
+from nngraph import ops
+from nngraph.frontend.functional.axes import listed
+from nngraph.frontend.functional.creation import tensor
+from nngraph.frontend.functional.variants import both, function, method
+from nngraph.frontend.promotion import as_tensor_like
+from nngraph.frontend.tensor import Operand, Tensor
+from nngraph.ir.dims import Dim
+from nngraph.ir.dtypes import (
+    DType,
+    as_dtype,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
+
+__all__ = ["clone", "detach"]
+
+_DEVICES = ("cpu", "cuda")
+
+
+@method
+def to(
+    input: Tensor, *args: Any, dtype: DType | None = None, copy: bool = False, **_: Any
+) -> Tensor:
+    """Another dtype (devices are accepted and change nothing: compiled functions choose)."""
+    for value in args:
+        if isinstance(value, Tensor):
+            dtype = value.dtype
+        elif value is not None and not (isinstance(value, str) and value.startswith(_DEVICES)):
+            dtype = as_dtype(value)
+    if dtype is None or dtype is input.dtype:
+        return input.clone() if copy else input
+    return ops.cast(input, as_dtype(dtype))
+
+
+def _cast(name: str, dtype: DType) -> Callable[[Tensor], Tensor]:
+    def cast(input: Tensor) -> Tensor:
+        return input.to(dtype)
+
+    cast.__name__ = cast.__qualname__ = name
+    cast.__doc__ = f"As {dtype.name}."
+    return method.named(name)(cast)
+
+
+to_float = _cast("float", float32)
+to_double = _cast("double", float64)
+to_half = _cast("half", float16)
+to_bfloat16 = _cast("bfloat16", bfloat16)
+to_char = _cast("char", int8)
+to_short = _cast("short", int16)
+to_int = _cast("int", int32)
+to_long = _cast("long", int64)
+to_byte = _cast("byte", uint8)
+to_bool = _cast("bool", bool_)
+
+
+@method
+def type_as(input: Tensor, other: Tensor) -> Tensor:
+    """As the dtype of ``other``."""
+    return input.to(other.dtype)
+
+
+@method
+def cpu(input: Tensor) -> Tensor:
+    """The tensor itself: eager tensors are on the CPU."""
+    return input
+
+
+@both
+def clone(input: Tensor, *, memory_format: object = None) -> Tensor:
+    """A copy with memory of its own; gradients pass through. It is always contiguous."""
+    return ops.copy(input)
+
+
+@function
+def detach(input: Tensor) -> Tensor:
+    """The same elements (memory is shared), outside the recorded history."""
+    return input.detach()
+
+
+# -- new tensors of the same kind --------------------------------------------------------------
+
+
+@overload
+def new_zeros(input: Tensor, size: Sequence[Dim], *, dtype: DType | None = None) -> Tensor: ...
+@overload
+def new_zeros(input: Tensor, *size: Dim, dtype: DType | None = None) -> Tensor: ...
+@method.overloaded
+def new_zeros(input: Tensor, *size: Any, dtype: DType | None = None, **options: Any) -> Tensor:
+    """``zeros`` of the dtype of ``input``."""
+    return input.new_full(listed(size), 0, dtype=dtype, **options)
+
+
+@overload
+def new_ones(input: Tensor, size: Sequence[Dim], *, dtype: DType | None = None) -> Tensor: ...
+@overload
+def new_ones(input: Tensor, *size: Dim, dtype: DType | None = None) -> Tensor: ...
+@method.overloaded
+def new_ones(input: Tensor, *size: Any, dtype: DType | None = None, **options: Any) -> Tensor:
+    """``ones`` of the dtype of ``input``."""
+    return input.new_full(listed(size), 1, dtype=dtype, **options)
+
+
+@overload
+def new_empty(input: Tensor, size: Sequence[Dim], *, dtype: DType | None = None) -> Tensor: ...
+@overload
+def new_empty(input: Tensor, *size: Dim, dtype: DType | None = None) -> Tensor: ...
+@method.overloaded
+def new_empty(input: Tensor, *size: Any, dtype: DType | None = None, **options: Any) -> Tensor:
+    """``empty`` of the dtype of ``input``."""
+    return input.new_full(listed(size), 0, dtype=dtype, **options)
+
+
+@method
+def new_full(
+    input: Tensor,
+    size: Sequence[Dim],
+    fill_value: Operand,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """``full`` of the dtype of ``input``."""
+    filled = as_tensor_like(fill_value, dtype or input.dtype, input).expand(*size).clone()
+    return filled.requires_grad_() if requires_grad else filled
+
+
+@method
+def new_tensor(
+    input: Tensor,
+    data: Any,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """``tensor`` of the dtype of ``input``."""
+    return tensor(data, dtype=dtype or input.dtype, requires_grad=requires_grad)

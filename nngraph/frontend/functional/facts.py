@@ -1,0 +1,94 @@
+"""Questions about a tensor: how many elements, which type, where in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nngraph.frontend.functional.variants import attribute, both, function, method
+from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.views import is_row_major, strides_of
+from nngraph.ops.core import normalize_axis
+
+__all__ = ["is_floating_point", "is_nonzero", "is_tensor", "numel"]
+
+
+@both
+def numel(input: Tensor) -> Any:
+    """The number of elements."""
+    return input.type.size
+
+
+@method
+def dim(input: Tensor) -> int:
+    """The number of dimensions."""
+    return input.ndim
+
+
+@method
+def size(input: Tensor, dim: int | None = None) -> Any:
+    """The shape, or one of its sizes."""
+    return input.shape if dim is None else input.shape[normalize_axis(dim, input.ndim, "size")]
+
+
+nelement, ndimension = numel, dim
+
+
+@both
+def is_floating_point(input: Tensor) -> bool:
+    """True for a floating point dtype."""
+    return input.dtype.is_floating_point
+
+
+@method
+def is_complex(input: Tensor) -> bool:
+    """False: nngraph has no complex numbers."""
+    return False
+
+
+@function
+def is_tensor(obj: object) -> bool:
+    """True for tensors."""
+    return isinstance(obj, Tensor)
+
+
+@function
+def is_nonzero(input: Tensor) -> bool:
+    """Whether the only element is not zero; needs its value."""
+    return bool(input)
+
+
+@method
+def element_size(input: Tensor) -> int:
+    """Bytes of one element."""
+    return input.dtype.itemsize
+
+
+@attribute
+def itemsize(input: Tensor) -> int:
+    """Bytes of one element."""
+    return input.dtype.itemsize
+
+
+@attribute
+def nbytes(input: Tensor) -> Any:
+    """Bytes of all elements."""
+    return input.type.size * input.dtype.itemsize
+
+
+@method
+def stride(input: Tensor, dim: int | None = None) -> Any:
+    """Distances of neighbours in memory, in elements."""
+    strides = strides_of(input)
+    return strides if dim is None else strides[normalize_axis(dim, input.ndim, "stride")]
+
+
+@method
+def is_contiguous(input: Tensor) -> bool:
+    """True if the elements lie in memory in the order of their indices."""
+    return is_row_major(input.type.shape, strides_of(input))
+
+
+@method
+def contiguous(input: Tensor) -> Tensor:
+    """The tensor itself if its elements lie in order, else a copy."""
+    return input if input.is_contiguous() else input.clone()

@@ -1,0 +1,265 @@
+"""Reading and writing parts: subscripts, gather, scatter and friends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nngraph import ops
+from nngraph.frontend.functional.access import overwrite, refuse_tracing
+from nngraph.frontend.functional.subscript import Plan, plan_subscript
+from nngraph.frontend.functional.variants import both, everywhere
+from nngraph.frontend.limits import iinfo
+from nngraph.frontend.promotion import as_tensor_like, is_number
+from nngraph.frontend.tensor import Number, Operand, Tensor
+from nngraph.ir.dtypes import bool_
+from nngraph.ops.core import normalize_axis
+
+# fmt: off
+__all__ = [
+    "gather", "index_add", "index_copy", "index_fill", "index_put", "index_select", "scatter",
+    "scatter_add", "scatter_reduce", "select_scatter", "slice_scatter", "take", "take_along_dim",
+]
+# fmt: on
+
+_REDUCTIONS = {
+    "sum": "add",
+    "add": "add",
+    "prod": "mul",
+    "multiply": "mul",
+    "amax": "max",
+    "amin": "min",
+    "mean": "add",
+}
+
+
+def getitem(input: Tensor, key: Any) -> Tensor:
+    """``input[key]``: a view where ``key`` holds no tensor."""
+    return plan_subscript(key, input).read()
+
+
+def setitem(input: Tensor, key: Any, value: Any) -> None:
+    """``input[key] = value``."""
+    if isinstance(key, Tensor) and key.dtype is bool_ and key.ndim:
+        filler = _filler(input, value)
+        if filler.type.size == 1 and key.type.shape == input.type.shape[: key.ndim]:
+            mask = key.reshape(*key.type.shape, *(1,) * (input.ndim - key.ndim))
+            overwrite(input, ops.where(mask, filler.reshape(()), input))
+            return
+        refuse_tracing(
+            f"x[mask] = values of {filler.type}: the number of places depends on the mask's "
+            "values, which are not there",
+            "Write x = ng.where(mask, full_size_values, x) instead.",
+        )
+    plan = plan_subscript(key, input)
+    overwrite(input, plan.write(_update(plan, value)))
+
+
+@both
+def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Slices of ``dim`` named by a 1-D index tensor."""
+    if not index.dtype.is_integer:
+        raise RuntimeError(
+            f"index_select(): Expected dtype int32 or int64 for index, got {index.type}"
+        )
+    if index.ndim > 1:
+        raise IndexError(f"index_select(): Index is supposed to be a vector, got {index.type}")
+    axis = normalize_axis(dim, input.ndim)
+    return ops.take(input, index if index.ndim else index.reshape(1), axis)
+
+
+@both
+def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Elements of the flattened tensor."""
+    return ops.take(input.reshape(-1), index, 0)
+
+
+@both
+def take_along_dim(
+    input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """``gather``; of the flattened tensor without ``dim``."""
+    if dim is None:
+        return ops.gather_elements(input.reshape(-1), indices.reshape(-1), 0)
+    return ops.gather_elements(input, indices, normalize_axis(dim, input.ndim))
+
+
+@both
+def gather(
+    input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Tensor | None = None
+) -> Tensor:
+    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``."""
+    axis = normalize_axis(dim, input.ndim)
+    return ops.gather_elements(input, index, axis)
+
+
+@everywhere
+def scatter(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Operand | None = None,
+    *,
+    value: Number | None = None,
+    reduce: str | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """``input`` with ``input[index[i][j]][j] = src[i][j]`` (or ``value``) for ``dim=0``."""
+    source = value if src is None else src
+    if source is None:
+        raise TypeError("scatter() missing 1 required positional argument: 'src' or 'value'")
+    if reduce not in (None, "add", "multiply"):
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    return _scatter(input, dim, index, source, "none" if reduce is None else _REDUCTIONS[reduce])
+
+
+@everywhere
+def scatter_add(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None
+) -> Tensor:
+    """``scatter`` that adds; sums of repeated places are in a fixed order."""
+    return _scatter(input, dim, index, src, "add")
+
+
+@everywhere
+def scatter_reduce(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Tensor,
+    reduce: str,
+    *,
+    include_self: bool = True,
+    out: Tensor | None = None,
+) -> Tensor:
+    """``scatter`` with ``"sum"``, ``"mean"``, ``"prod"``, ``"amax"`` or ``"amin"``.
+
+    Args:
+        include_self: whether the elements of ``input`` at the places take part.
+    """
+    if reduce not in ("sum", "mean", "prod", "amax", "amin"):
+        raise RuntimeError(
+            f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce!r}"
+        )
+    base = input
+    if not include_self:
+        base = _scatter(input, dim, index, _neutral(reduce, input), "none")
+    result = _scatter(base, dim, index, src, _REDUCTIONS[reduce])
+    if reduce != "mean":
+        return result
+    ones = ops.full_like(input, 1)
+    start = ones if include_self else _scatter(ones, dim, index, 0, "none")
+    count = _scatter(start, dim, index, ops.full_like(src, 1), "add")
+    whole = not input.dtype.is_floating_point
+    return result.div(count, rounding_mode="floor" if whole else None)
+
+
+def _scatter(input: Tensor, dim: int, index: Tensor, src: Operand, reduction: str) -> Tensor:
+    axis = normalize_axis(dim, input.ndim)
+    if isinstance(src, Tensor):
+        if src.dtype is not input.dtype:
+            raise RuntimeError(
+                "scatter(): Expected self.dtype to be equal to src.dtype, got "
+                f"{input.dtype.name} and {src.dtype.name}"
+            )
+        updates = src
+        if src.type.shape != index.type.shape:
+            updates = updates[tuple(slice(0, n) for n in index.type.shape)]
+    else:
+        updates = as_tensor_like(src, input.dtype, input).expand(*index.type.shape)
+    return ops.scatter_elements(input, index, updates, axis, reduction)
+
+
+@everywhere
+def index_add(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    source: Tensor,
+    *,
+    alpha: float = 1,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Adds slices of ``source`` at the places of ``dim`` named by ``index``."""
+    axis = normalize_axis(dim, input.ndim)
+    updates = source if alpha == 1 else source * alpha
+    return ops.scatter_slices(input, index, updates, axis, "add")
+
+
+@everywhere
+def index_copy(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None
+) -> Tensor:
+    """Replaces slices of ``dim`` named by ``index``."""
+    axis = normalize_axis(dim, input.ndim)
+    return ops.scatter_slices(input, index, source, axis, "none")
+
+
+@everywhere
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
+    """Slices of ``dim`` named by ``index`` become ``value``."""
+    axis = normalize_axis(dim, input.ndim)
+    shape = (*input.type.shape[:axis], *index.type.shape, *input.type.shape[axis + 1 :])
+    updates = as_tensor_like(value, input.dtype, input).expand(*shape)
+    return ops.scatter_slices(input, index, updates, axis, "none")
+
+
+@everywhere
+def index_put(
+    input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False
+) -> Tensor:
+    """``input`` with ``input[indices] = values``, or with the values added there."""
+    plan = plan_subscript(tuple(indices), input)
+    return plan.write(_update(plan, values), "add" if accumulate else "none")
+
+
+@both
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """A copy with the slice ``index`` of ``dim`` replaced by ``src``."""
+    axis = normalize_axis(dim, input.ndim)
+    plan = plan_subscript((slice(None),) * axis + (index,), input)
+    return plan.write(_update(plan, src))
+
+
+@both
+def slice_scatter(
+    input: Tensor,
+    src: Tensor,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """A copy with a slice of ``dim`` replaced by ``src``."""
+    axis = normalize_axis(dim, input.ndim)
+    plan = plan_subscript((slice(None),) * axis + (slice(start, end, step),), input)
+    return plan.write(_update(plan, src))
+
+
+def _filler(base: Tensor, value: Any) -> Tensor:
+    if not isinstance(value, Tensor) and not is_number(value):
+        value = ops.constant(np.asarray(value), base)
+    return as_tensor_like(value, base.dtype, base)
+
+
+def _update(plan: Plan, value: Any) -> Tensor:
+    update = _filler(plan.base, value)
+    shape: Sequence[Any] = plan.shape
+    extra = update.ndim - len(shape)
+    if extra > 0:  # PyTorch drops leading sizes of 1
+        update = update.reshape(update.type.shape[extra:])
+    return update if update.type.shape == tuple(shape) else update.expand(*shape)
+
+
+def _neutral(reduce: str, like: Tensor) -> float:
+    """The number that changes no result of the reduction."""
+    if reduce in ("amax", "amin"):
+        if like.dtype.is_floating_point:
+            return float("-inf") if reduce == "amax" else float("inf")
+        limits = iinfo(like.dtype)
+        return limits.min if reduce == "amax" else limits.max
+    return 1 if reduce == "prod" else 0

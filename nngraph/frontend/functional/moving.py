@@ -1,0 +1,193 @@
+"""Moving and repeating elements: orders of dimensions, flips, rolls, tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, overload
+
+import numpy as np
+
+from nngraph import ops
+from nngraph.frontend.functional.access import elements
+from nngraph.frontend.functional.axes import listed
+from nngraph.frontend.functional.variants import attribute, both, method
+from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dims import Dim
+from nngraph.ops.core import normalize_axis
+
+# fmt: off
+__all__ = [
+    "flip", "fliplr", "flipud", "moveaxis", "movedim", "permute", "repeat_interleave", "roll",
+    "swapaxes", "swapdims", "t", "tile", "transpose",
+]
+# fmt: on
+
+
+@overload
+def permute(input: Tensor, dims: Sequence[int]) -> Tensor: ...
+@overload
+def permute(input: Tensor, *dims: int) -> Tensor: ...
+@both.overloaded
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """The dimensions in the order named: a view."""
+    perm = tuple(normalize_axis(d, input.ndim, "permute") for d in listed(dims))
+    if sorted(perm) != list(range(input.ndim)):
+        raise RuntimeError(
+            f"permute(dims): {list(dims)} does not name every dimension of {input.type} once"
+        )
+    return ops.transpose(input, perm)
+
+
+@both
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Two dimensions exchanged: a view."""
+    perm = list(range(input.ndim))
+    if input.ndim:
+        a, b = (normalize_axis(d, input.ndim, "transpose") for d in (dim0, dim1))
+        perm[a], perm[b] = perm[b], perm[a]
+    return ops.transpose(input, tuple(perm))
+
+
+@both
+def t(input: Tensor) -> Tensor:
+    """A matrix transposed; vectors as they are."""
+    if input.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but input is {input.ndim}D")
+    return input.transpose(0, 1) if input.ndim == 2 else input
+
+
+@attribute
+def T(input: Tensor) -> Tensor:
+    """All dimensions in reverse order."""
+    return input.permute(*reversed(range(input.ndim)))
+
+
+@attribute
+def mT(input: Tensor) -> Tensor:
+    """Matrices transposed."""
+    if input.ndim < 2:
+        raise RuntimeError(
+            "tensor.mT is only supported on matrices or batches of matrices. "
+            f"Got {input.ndim}-D tensor."
+        )
+    return input.transpose(-2, -1)
+
+
+@both
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """``transpose``."""
+    return input.transpose(axis0, axis1)
+
+
+@both
+def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """Moves dimensions to other places; the rest keep their order."""
+    sources, places = ([d] if isinstance(d, int) else list(d) for d in (source, destination))
+    here = [normalize_axis(d, input.ndim, "movedim") for d in sources]
+    there = [normalize_axis(d, input.ndim, "movedim") for d in places]
+    if len(here) != len(there) or len({*here}) != len(here) or len({*there}) != len(there):
+        raise RuntimeError(
+            f"movedim: source {source} and destination {destination} must name "
+            "as many dimensions, each once"
+        )
+    order = [a for a in range(input.ndim) if a not in here]
+    for place, axis in sorted(zip(there, here, strict=True)):
+        order.insert(place, axis)
+    return input.permute(*order)
+
+
+@overload
+def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor: ...
+@overload
+def flip(input: Tensor, *dims: int) -> Tensor: ...
+@both.overloaded
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """Reverses the order along dimensions."""
+    axes = tuple(sorted(normalize_axis(d, input.ndim, "flip") for d in listed(dims)))
+    if len(set(axes)) != len(axes):
+        raise RuntimeError(f"flip: a dim appears multiple times in {list(dims)}")
+    return ops.flip(input, axes)
+
+
+@both
+def fliplr(input: Tensor) -> Tensor:
+    """The second dimension in reverse order."""
+    return input.flip(1)
+
+
+@both
+def flipud(input: Tensor) -> Tensor:
+    """The first dimension in reverse order."""
+    return input.flip(0)
+
+
+@both
+def roll(
+    input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None
+) -> Tensor:
+    """Moves elements round; without ``dims`` the flattened tensor is rolled."""
+    if dims is None:
+        return input.flatten().roll(shifts, 0).reshape(input.type.shape)
+    steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    axes = (dims,) if isinstance(dims, int) else tuple(dims)
+    if len(steps) != len(axes):
+        raise RuntimeError(
+            f"shifts and dimensions must align. shifts: {len(steps)}, dims: {len(axes)}"
+        )
+    named = tuple(normalize_axis(d, input.ndim, "roll") for d in axes)
+    out = input
+    for step, axis in zip(steps, named, strict=True):
+        out = ops.roll(out, step, axis)
+    return out
+
+
+@overload
+def repeat(input: Tensor, repeats: Sequence[Dim]) -> Tensor: ...
+@overload
+def repeat(input: Tensor, *repeats: Dim) -> Tensor: ...
+@method.overloaded
+def repeat(input: Tensor, *repeats: Any) -> Tensor:
+    """Tiles the tensor ``repeats[i]`` times along dimension i."""
+    counts = listed(repeats)
+    if len(counts) < input.ndim:
+        raise RuntimeError(
+            "Number of dimensions of repeat dims can not be smaller than number "
+            "of dimensions of tensor"
+        )
+    full = (1,) * (len(counts) - input.ndim) + tuple(input.type.shape)
+    return ops.tile(input.reshape(full), tuple(counts))
+
+
+@overload
+def tile(input: Tensor, dims: Sequence[int]) -> Tensor: ...
+@overload
+def tile(input: Tensor, *dims: int) -> Tensor: ...
+@both.overloaded
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """``repeat`` that adds ones to ``dims`` on the left where there are too few."""
+    counts = listed(dims)
+    return input.repeat(*(1,) * (input.ndim - len(counts)), *counts)
+
+
+@both
+def repeat_interleave(
+    input: Tensor, repeats: int | Tensor, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Each element ``repeats`` times in a row (a tensor of counts: eager only).
+
+    Args:
+        output_size: what the counts add up to; nngraph needs no such hint.
+    """
+    if dim is None:
+        return input.flatten().repeat_interleave(repeats, 0)
+    axis = normalize_axis(dim, input.ndim)
+    if isinstance(repeats, Tensor):
+        counts = elements(repeats, "repeat_interleave(tensor)")
+        places = np.repeat(np.arange(input.type.static_shape[axis]), counts)
+        return ops.take(input, ops.constant(places.astype(np.int64), input), axis)
+    x, shape = input.unsqueeze(axis + 1), list(input.type.shape)
+    wide = x.expand(*shape[: axis + 1], repeats, *shape[axis + 1 :])
+    return wide.flatten(axis, axis + 1)
+
+
+swapdims, moveaxis = transpose, movedim

@@ -1,0 +1,122 @@
+"""Sorting, ranks and counting."""
+
+from __future__ import annotations
+
+from typing import Any, cast, overload
+
+import numpy as np
+
+from nngraph import ops
+from nngraph.frontend.functional.access import elements
+from nngraph.frontend.functional.axes import one_axis
+from nngraph.frontend.functional.variants import both
+from nngraph.frontend.tensor import Extremes, Tensor
+from nngraph.ops.core import normalize_axis
+
+__all__ = ["argsort", "bincount", "kthvalue", "median", "msort", "sort", "topk", "unique"]
+
+
+@both
+def sort(
+    input: Tensor,
+    dim: int = -1,
+    descending: bool = False,
+    stable: bool | None = None,
+    *,
+    out: tuple[Tensor, Tensor] | None = None,
+) -> Extremes:
+    """Sorted values and where they were; equal elements keep their order."""
+    source, axis = one_axis(input, dim)
+    values, places = ops.sort(source, axis, descending)
+    if not input.ndim:
+        return Extremes(values.reshape(()), places.reshape(()))
+    return Extremes(values, places)
+
+
+@both
+def argsort(
+    input: Tensor,
+    dim: int = -1,
+    descending: bool = False,
+    stable: bool = False,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Where the sorted elements were."""
+    return input.sort(dim, descending).indices
+
+
+@both
+def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Sorted along the first dimension."""
+    return input.sort(0).values
+
+
+@both
+def topk(
+    input: Tensor,
+    k: int,
+    dim: int = -1,
+    largest: bool = True,
+    sorted: bool = True,
+    *,
+    out: tuple[Tensor, Tensor] | None = None,
+) -> Extremes:
+    """The ``k`` largest (or smallest) elements, sorted, and where they were."""
+    axis = normalize_axis(dim, input.ndim)
+    return Extremes(*cast("Any", ops.topk(input, k, axis, largest)))
+
+
+@both
+def kthvalue(
+    input: Tensor,
+    k: int,
+    dim: int = -1,
+    keepdim: bool = False,
+    *,
+    out: tuple[Tensor, Tensor] | None = None,
+) -> Extremes:
+    """The ``k``-th smallest element (from 1) and where it is."""
+    values, places = input.sort(dim)
+    axis = normalize_axis(dim, input.ndim)
+    found = (t.narrow(axis, k - 1, 1) for t in (values, places))
+    return Extremes(*(t if keepdim else t.squeeze(axis) for t in found))
+
+
+@overload
+def median(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+@overload
+def median(
+    input: Tensor, dim: int, keepdim: bool = False, *, out: tuple[Tensor, Tensor] | None = None
+) -> Extremes: ...
+@both
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
+    """The middle element, of two the lower; with a dimension also where it is."""
+    if dim is None:
+        return input.reshape(-1).median(0).values
+    size = cast("int", input.type.shape[normalize_axis(dim, input.ndim)])
+    return input.kthvalue((size - 1) // 2 + 1, dim, keepdim)
+
+
+@both
+def unique(
+    input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False
+) -> Any:
+    """The different elements in order, with where each went and how often it was there."""
+    values, inverse, counts = np.unique(
+        elements(input, "unique()"), return_inverse=True, return_counts=True
+    )
+    inverse = inverse.reshape(input.type.static_shape)
+    wanted = [values, *[inverse] * return_inverse, *[counts] * return_counts]
+    found = [ops.constant(np.ascontiguousarray(a), input) for a in wanted]
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+@both
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """How often each number occurs (with ``weights`` the sum of theirs)."""
+    by = None if weights is None else elements(weights, "bincount()")
+    counts = np.bincount(elements(input, "bincount()"), by, minlength)
+    if by is not None and by.dtype == np.float32:
+        counts = counts.astype(np.float32)
+    return ops.constant(counts, input)

@@ -1,0 +1,77 @@
+"""Methods that write to a tensor, or change what its handle shows, and are not derived ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nngraph.frontend.functional.access import become, overwrite
+from nngraph.frontend.functional.variants import method
+from nngraph.frontend.promotion import as_tensor_like
+from nngraph.frontend.tensor import Operand, Tensor
+
+__all__: list[str] = []
+
+
+@method
+def copy_(input: Tensor, src: Operand, non_blocking: bool = False) -> Tensor:
+    """Overwrites the elements (``src`` is cast and broadcast)."""
+    like = as_tensor_like(src, input.dtype, input)
+    if like.type.shape != input.type.shape:
+        like = like.expand(*input.type.shape)
+    elif like is input:
+        return input
+    return overwrite(input, like)
+
+
+@method
+def fill_(input: Tensor, value: Operand) -> Tensor:
+    """Every element becomes ``value``, a number or a tensor without axes."""
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(
+            f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
+            "dimensions."
+        )
+    return overwrite(input, as_tensor_like(value, input.dtype, input).expand(*input.type.shape))
+
+
+@method
+def zero_(input: Tensor) -> Tensor:
+    """Every element becomes 0."""
+    return input.fill_(0)
+
+
+@method
+def fill_diagonal_(input: Tensor, fill_value: Operand, wrap: bool = False) -> Tensor:
+    """The diagonal of a matrix becomes ``fill_value``.
+
+    Raises:
+        NotImplementedError: for ``wrap``.
+    """
+    if wrap:
+        raise NotImplementedError("fill_diagonal_: wrap=True is not supported")
+    input.diagonal().fill_(fill_value)
+    return input
+
+
+@method
+def t_(input: Tensor) -> Tensor:
+    """The handle shows the transposed matrix."""
+    return become(input, input.t())
+
+
+@method
+def transpose_(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """The handle shows the tensor with two dimensions exchanged."""
+    return become(input, input.transpose(dim0, dim1))
+
+
+@method
+def squeeze_(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+    """The handle shows the tensor without dimensions of size 1."""
+    return become(input, input.squeeze(dim))
+
+
+@method
+def unsqueeze_(input: Tensor, dim: int) -> Tensor:
+    """The handle shows the tensor with another dimension of size 1."""
+    return become(input, input.unsqueeze(dim))

@@ -1,0 +1,149 @@
+"""Parts of a tensor: slices, splits, diagonals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+
+from nngraph import ops
+from nngraph.frontend.functional.variants import both, function, method
+from nngraph.frontend.tensor import Tensor
+from nngraph.ops.core import normalize_axis
+
+# fmt: off
+__all__ = [
+    "chunk", "diag", "diag_embed", "diagonal", "narrow", "select", "split", "tensor_split",
+    "unbind",
+]
+# fmt: on
+
+
+@both
+def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """``length`` elements from ``start`` along ``dim``."""
+    axis = normalize_axis(dim, input.ndim, "narrow")
+    size = input.type.shape[axis]
+    if start < 0 and isinstance(size, int):
+        start += size
+    starts, sizes = [0] * input.ndim, list(input.type.shape)
+    starts[axis], sizes[axis] = start, length
+    return ops.slice(input, tuple(starts), tuple(sizes), (1,) * input.ndim)
+
+
+@both
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """The slice ``index`` of ``dim``, which goes away."""
+    axis = normalize_axis(dim, input.ndim, "select")
+    return input[(slice(None),) * axis + (index,)]
+
+
+@function
+def split(
+    tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
+) -> tuple[Tensor, ...]:
+    """``tensor.split(split_size_or_sections, dim)``."""
+    return tensor.split(split_size_or_sections, dim)
+
+
+@method.named("split")
+def split_method(
+    input: Tensor, split_size: int | Sequence[int], dim: int = 0
+) -> tuple[Tensor, ...]:
+    """Parts of ``split_size`` (the last may be smaller), or of the sizes listed."""
+    axis = normalize_axis(dim, input.ndim, "split")
+    total = int(cast("int", input.type.shape[axis]))
+    if isinstance(split_size, int):
+        if split_size < 0 or (split_size == 0 and total):
+            raise RuntimeError(
+                f"split_size can only be 0 if dimension size is 0, but got "
+                f"{split_size} for a dimension of {total}"
+            )
+        split_size = max(split_size, 1)
+        sizes = [min(split_size, total - i) for i in range(0, total, split_size)] or [0]
+    else:
+        sizes = list(split_size)
+    if sum(sizes) != total:
+        raise RuntimeError(
+            f"split expects sizes that sum to {total} in dimension {dim}, got {sizes}"
+        )
+    return cast("tuple[Tensor, ...]", tuple(ops.split(input, tuple(sizes), axis)))
+
+
+@both
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most ``chunks`` parts of equal size (the last may be smaller)."""
+    axis = normalize_axis(dim, input.ndim, "chunk")
+    total = int(cast("int", input.type.shape[axis]))
+    if chunks < 1:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    return input.split(max(-(-total // chunks), 1), dim)
+
+
+@both
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices along ``dim``."""
+    axis = normalize_axis(dim, input.ndim, "unbind")
+    if not input.ndim:
+        raise IndexError("unbind: dimension specified as 0 but tensor has no dimensions")
+    return tuple(input.select(axis, i) for i in range(int(cast("int", input.type.shape[axis]))))
+
+
+@both
+def tensor_split(
+    input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0
+) -> tuple[Tensor, ...]:
+    """Nearly equal parts, or parts that end at the indices."""
+    total = int(cast("int", input.type.shape[normalize_axis(dim, input.ndim)]))
+    if isinstance(indices_or_sections, int):
+        small, more = divmod(total, indices_or_sections)
+        sizes = [small + (i < more) for i in range(indices_or_sections)]
+    else:
+        ends = [min(i if i >= 0 else total + i, total) for i in indices_or_sections]
+        starts = [0, *ends]
+        sizes = [max(e - s, 0) for s, e in zip(starts, [*ends, total], strict=True)]
+    return input.split(sizes, dim)
+
+
+@both
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The elements ``[i, i + offset]`` of two dimensions, as the last dimension: a view."""
+    a, b = (normalize_axis(d, input.ndim, "diagonal") for d in (dim1, dim2))
+    if a == b:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    rest = [d for d in range(input.ndim) if d not in (a, b)]
+    x = input.permute(*rest, a, b)
+    rows, columns = (int(cast("int", d)) for d in x.type.shape[-2:])
+    start = offset if offset >= 0 else -offset * columns
+    count = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
+    flat = x.reshape(*x.type.shape[:-2], rows * columns)
+    sizes, starts = [*flat.type.shape[:-1], count], [0] * len(rest) + [start if count else 0]
+    return ops.slice(flat, starts, sizes, [1] * len(rest) + [columns + 1 if count > 1 else 1])
+
+
+@both
+def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """The matrix with this vector as diagonal, or a copy of this matrix's diagonal."""
+    if input.ndim == 2:
+        return input.diagonal(diagonal).clone()
+    if input.ndim != 1:
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
+    return input.diag_embed(diagonal)
+
+
+@both
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Matrices (the dimensions ``dim1``, ``dim2``) with the last dimension as diagonal."""
+    rows, columns = (normalize_axis(d, input.ndim + 1, "diag_embed") for d in (dim1, dim2))
+    if rows == columns:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    size = int(cast("int", input.type.shape[-1]))
+    side = size + abs(offset)
+    places = np.arange(size) * (side + 1) + (offset if offset >= 0 else -offset * side)
+    lead = input.type.shape[:-1]
+    empty = ops.full(0, input.dtype, (*lead, side * side), input)
+    index = ops.constant(places.astype(np.int64), input)
+    filled = ops.scatter_slices(empty, index, input, len(lead), "none")
+    square = filled.reshape(*lead, side, side)
+    return square.movedim((-2, -1), (rows, columns))

@@ -1,0 +1,78 @@
+"""Functions along one dimension: running sums, softmax, differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from nngraph import ops
+from nngraph.frontend.functional.axes import one_axis
+from nngraph.frontend.functional.variants import both, everywhere
+from nngraph.frontend.promotion import counted
+from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dtypes import DType
+from nngraph.ops.core import normalize_axis
+
+__all__ = ["cumprod", "cumsum", "diff", "log_softmax", "softmax"]
+
+
+@everywhere
+def cumsum(
+    input: Tensor, dim: int, *, dtype: DType | None = None, out: Tensor | None = None
+) -> Tensor:
+    """Running sums."""
+    return _run(input, ops.cumsum, dim, dtype)
+
+
+@everywhere
+def cumprod(
+    input: Tensor, dim: int, *, dtype: DType | None = None, out: Tensor | None = None
+) -> Tensor:
+    """Running products."""
+    return _run(input, ops.cumprod, dim, dtype)
+
+
+def _run(input: Tensor, op: Callable[..., Any], dim: int, dtype: DType | None) -> Tensor:
+    x, axis = one_axis(counted(input, dtype), dim)
+    result: Tensor = op(x, axis)
+    return result if input.ndim else result.reshape(())
+
+
+@both
+def softmax(
+    input: Tensor, dim: int, dtype: DType | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """``exp(x) / sum(exp(x))`` along a dimension."""
+    x = input if dtype is None else input.to(dtype)
+    source, axis = one_axis(x, dim)
+    return ops.softmax(source, axis).reshape(input.type.shape)
+
+
+@both
+def log_softmax(
+    input: Tensor, dim: int, dtype: DType | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """The logarithm of ``softmax``."""
+    x = input if dtype is None else input.to(dtype)
+    source, axis = one_axis(x, dim)
+    return ops.log_softmax(source, axis).reshape(input.type.shape)
+
+
+@both
+def diff(
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Differences of neighbours, ``n`` times, after joining what is given to either end."""
+    axis = normalize_axis(dim, input.ndim)
+    parts = [t for t in (prepend, input, append) if t is not None]
+    x = input if len(parts) == 1 else ops.concat(parts, axis)
+    for _ in range(n):
+        size = cast("int", x.type.shape[axis])
+        x = x.narrow(axis, 1, size - 1) - x.narrow(axis, 0, size - 1)
+    return x

@@ -1,0 +1,110 @@
+"""Choosing elements by conditions."""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+import numpy as np
+
+from nngraph import ops
+from nngraph.frontend.functional.access import elements
+from nngraph.frontend.functional.variants import both, everywhere, function, method
+from nngraph.frontend.promotion import as_tensor_like, promoted, result_type
+from nngraph.frontend.tensor import Operand, Tensor
+from nngraph.ir.dtypes import bool_, int64
+
+__all__ = ["argwhere", "masked_fill", "masked_scatter", "masked_select", "nonzero", "where"]
+
+
+@overload
+def where(
+    condition: Tensor, input: Operand, other: Operand, *, out: Tensor | None = None
+) -> Tensor: ...
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]: ...
+@function
+def where(
+    condition: Tensor,
+    input: Operand | None = None,
+    other: Operand | None = None,
+    *,
+    out: Tensor | None = None,
+) -> Any:
+    """``input`` where the condition holds, ``other`` elsewhere; alone, where it holds (eager)."""
+    if input is None or other is None:
+        return condition.nonzero(as_tuple=True)
+    if condition.dtype is not bool_:
+        raise RuntimeError(
+            "where expected condition to be a boolean tensor, but got a tensor with "
+            f"dtype {condition.dtype.name}"
+        )
+    if isinstance(input, Tensor) or isinstance(other, Tensor):
+        return ops.where(condition, *promoted(input, other))
+    dtype = result_type(input, other)
+    return ops.where(condition, *(as_tensor_like(v, dtype, condition) for v in (input, other)))
+
+
+@method.named("where")
+def where_method(input: Tensor, condition: Tensor, other: Operand) -> Tensor:
+    """``input`` where ``condition`` holds, ``other`` elsewhere."""
+    if condition.dtype is not bool_:
+        raise RuntimeError(
+            "where expected condition to be a boolean tensor, but got a tensor "
+            f"with dtype {condition.dtype.name}"
+        )
+    a, b = promoted(input, other)
+    return ops.where(condition, a, b)
+
+
+@everywhere
+def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
+    """``value``, a number or a tensor without axes, where ``mask`` holds."""
+    if mask.dtype is not bool_:
+        raise RuntimeError(
+            f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype.name}"
+        )
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(
+            "masked_fill_ only supports a 0-dimensional value tensor, but got "
+            f"tensor with {value.ndim} dimension(s)."
+        )
+    return ops.where(mask, as_tensor_like(value, input.dtype, input), input)
+
+
+@everywhere
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """Elements where ``mask`` holds become those of ``source``, one after the other."""
+    chosen = mask.expand(*input.type.shape).reshape(-1)
+    place = (chosen.to(int64).cumsum(0) - 1).clamp(0, source.numel() - 1)
+    values = source.reshape(-1).take(place)
+    return ops.where(chosen, values, input.reshape(-1)).reshape(input.type.shape)
+
+
+@both
+def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Elements where ``mask`` holds: eager only, the shape depends on values."""
+    places = np.flatnonzero(
+        np.broadcast_to(elements(mask, "masked_select()"), input.type.static_shape)
+    )
+    index = ops.constant(places.astype(np.int64), input)
+    return input.reshape(-1).index_select(0, index)
+
+
+@both
+def nonzero(input: Tensor, *, as_tuple: bool = False, out: Tensor | None = None) -> Any:
+    """Indices of nonzero elements, one row each: eager only, the shape depends on values.
+
+    Args:
+        as_tuple: one index tensor for each axis instead.
+    """
+    rows = np.argwhere(elements(input, "nonzero()")).astype(np.int64)
+    if as_tuple:
+        return tuple(ops.constant(np.ascontiguousarray(c), input) for c in rows.T)
+    return ops.constant(rows, input)
+
+
+@both
+def argwhere(input: Tensor) -> Tensor:
+    """``nonzero()``."""
+    out: Tensor = input.nonzero()
+    return out

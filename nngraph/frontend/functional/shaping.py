@@ -1,0 +1,174 @@
+"""Shapes: other views of the same elements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, overload
+
+from nngraph import ops
+from nngraph.frontend.functional.access import is_view
+from nngraph.frontend.functional.axes import listed
+from nngraph.frontend.functional.variants import both, method
+from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dims import Dim, SymDim, floordiv
+from nngraph.ops.core import normalize_axis
+
+__all__ = ["broadcast_to", "flatten", "ravel", "reshape", "squeeze", "unflatten", "unsqueeze"]
+
+
+def infer_size(shape: Sequence[Dim], total: Dim, kind: object) -> tuple[Dim, ...]:
+    """Replaces one -1 by what is left of ``total`` elements.
+
+    Raises:
+        RuntimeError: if the shape does not hold ``total`` elements.
+    """
+    known: Dim = 1
+    for d in shape:
+        known = known if d == -1 else known * d
+    holes = [i for i, d in enumerate(shape) if isinstance(d, int) and d == -1]
+    if len(holes) > 1:
+        raise RuntimeError("only one dimension can be inferred")
+    wrong = RuntimeError(f"shape '{list(shape)}' is invalid for input {kind}")
+    if not holes:
+        if known != total:
+            raise wrong
+        return tuple(shape)
+    if known == 0 or (isinstance(known, int) and isinstance(total, int) and total % known):
+        raise wrong
+    try:
+        rest = floordiv(total, known)
+    except ValueError:
+        raise wrong from None
+    return tuple(rest if i == holes[0] else d for i, d in enumerate(shape))
+
+
+@overload
+def reshape(input: Tensor, shape: Sequence[Dim]) -> Tensor: ...
+@overload
+def reshape(input: Tensor, *shape: Dim) -> Tensor: ...
+@both.overloaded
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The elements in another shape; -1 is what is left."""
+    sizes = tuple(d if isinstance(d, SymDim) else int(d) for d in listed(shape))
+    target = infer_size(sizes, input.type.size, input.type)
+    return ops.reshape(input, target)
+
+
+@overload
+def view(input: Tensor, size: Sequence[Dim]) -> Tensor: ...
+@overload
+def view(input: Tensor, *size: Dim) -> Tensor: ...
+@method.overloaded
+def view(input: Tensor, *size: Any) -> Tensor:
+    """``reshape`` that never copies; a dtype instead of a shape is not supported.
+
+    Raises:
+        RuntimeError: if the elements do not lie in memory as the shape needs.
+    """
+    out = input.reshape(*size)
+    if not is_view(out) and out is not input:
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one "
+            "dimension spans across two contiguous subspaces). Use .reshape(...) instead."
+        )
+    return out
+
+
+@method
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """``view`` in the shape of ``other``."""
+    return input.view(other.type.shape)
+
+
+@method
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """``reshape`` to the shape of ``other``."""
+    return input.reshape(other.type.shape)
+
+
+@both
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Joins the dimensions from ``start_dim`` to ``end_dim``."""
+    if not input.ndim:
+        return input.reshape(1)
+    start, end = (normalize_axis(d, input.ndim, "flatten") for d in (start_dim, end_dim))
+    if start > end:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    middle: Dim = 1
+    for d in input.type.shape[start : end + 1]:
+        middle = middle * d
+    shape = (*input.type.shape[:start], middle, *input.type.shape[end + 1 :])
+    return ops.reshape(input, shape)
+
+
+@both
+def ravel(input: Tensor) -> Tensor:
+    """One dimension."""
+    return input.reshape(-1)
+
+
+@both
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """One dimension becomes several."""
+    axis = normalize_axis(dim, input.ndim, "unflatten")
+    shape = input.type.shape
+    parts = infer_size(tuple(sizes), shape[axis], input.type)
+    return ops.reshape(input, (*shape[:axis], *parts, *shape[axis + 1 :]))
+
+
+@both
+def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+    """Removes dimensions of size 1 (those named, or all)."""
+    named = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
+    drop = {normalize_axis(d, input.ndim, "squeeze") for d in named}
+    shape = [d for a, d in enumerate(input.type.shape) if not (a in drop and d == 1)]
+    return ops.reshape(input, tuple(shape))
+
+
+@both
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """Another dimension of size 1."""
+    shape = list(input.type.shape)
+    shape.insert(normalize_axis(dim, input.ndim + 1, "unsqueeze"), 1)
+    return ops.reshape(input, tuple(shape))
+
+
+@overload
+def expand(input: Tensor, size: Sequence[Dim]) -> Tensor: ...
+@overload
+def expand(input: Tensor, *size: Dim) -> Tensor: ...
+@method.overloaded
+def expand(input: Tensor, *size: Any) -> Tensor:
+    """Repeats dimensions of size 1 without copying; -1 keeps a size."""
+    wanted = listed(size)
+    lead = len(wanted) - input.ndim
+    if lead < 0:
+        raise RuntimeError(
+            f"expand({list(wanted)}): the number of sizes provided "
+            f"({len(wanted)}) must be greater or equal to the number of "
+            f"dimensions in the tensor ({input.ndim})"
+        )
+    if any(isinstance(d, int) and d == -1 for d in wanted[:lead]):
+        raise RuntimeError(
+            f"The expanded size of the tensor (-1) isn't allowed in a leading, "
+            f"non-existing dimension: {list(wanted)}"
+        )
+    shape = tuple(
+        input.type.shape[a - lead] if isinstance(d, int) and d == -1 else d
+        for a, d in enumerate(wanted)
+    )
+    if shape == input.type.shape:
+        return input
+    return ops.broadcast_to(input, shape)
+
+
+@both
+def broadcast_to(input: Tensor, size: Sequence[Dim]) -> Tensor:
+    """``expand``."""
+    return input.expand(*size)
+
+
+@method
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """``expand`` to the shape of ``other``."""
+    return input.expand(*other.type.shape)

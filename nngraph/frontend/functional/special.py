@@ -1,0 +1,126 @@
+"""Pointwise functions made of several operators."""
+
+from __future__ import annotations
+
+import math
+
+from nngraph import ops
+from nngraph.frontend.functional.variants import both, everywhere
+from nngraph.frontend.limits import finfo
+from nngraph.frontend.promotion import as_float, promoted
+from nngraph.frontend.tensor import Operand, Tensor
+from nngraph.ir.dtypes import float32, float64
+
+# fmt: off
+__all__ = [
+    "arctan2", "atan2", "copysign", "float_power", "fmax", "fmin", "heaviside", "hypot",
+    "logaddexp", "logaddexp2", "logit", "nan_to_num", "signbit", "xlogy",
+]
+# fmt: on
+
+
+@everywhere
+def atan2(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """The angle of the point (other, input)."""
+    a, b = promoted(input, other, at_least=float32)
+    return ops.atan2(a, b)
+
+
+@everywhere
+def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """``sqrt(input² + other²)``."""
+    a, b = promoted(input, other, at_least=float32)
+    return (a.square() + b.square()).sqrt()
+
+
+@both
+def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """``log(exp(input) + exp(other))`` without overflow."""
+    a, b = promoted(input, other, at_least=float32)
+    apart = (a - b).masked_fill(a.eq(b), 0)  # equal infinities have no difference
+    return a.maximum(b) + (-apart.abs()).exp().log1p()
+
+
+@both
+def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """``log2(2**input + 2**other)`` without overflow."""
+    a, b = promoted(input, other, at_least=float32)
+    return (a * math.log(2)).logaddexp(b * math.log(2)) / math.log(2)
+
+
+@both
+def fmax(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The larger one; NaN only where both are."""
+    a, b = promoted(input, other)
+    return b.where(a.isnan(), a.where(b.isnan(), a.maximum(b)))
+
+
+@both
+def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The smaller one; NaN only where both are."""
+    a, b = promoted(input, other)
+    return b.where(a.isnan(), a.where(b.isnan(), a.minimum(b)))
+
+
+@everywhere
+def copysign(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """The size of ``input`` with the sign of ``other``."""
+    a, b = promoted(input, other, at_least=float32)
+    flip = a.signbit() ^ b.signbit()
+    return (-a).where(flip, a)
+
+
+@everywhere
+def xlogy(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """``input * log(other)``; 0 where ``input`` is 0, unless ``other`` is NaN."""
+    a, b = promoted(input, other, at_least=float32)
+    return a * b.masked_fill(a.eq(0) & b.le(0), 1).log()
+
+
+@everywhere
+def float_power(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tensor:
+    """``pow`` in float64."""
+    a, b = promoted(input, exponent)
+    return a.to(float64).pow(b.to(float64))
+
+
+@everywhere
+def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """0 below zero, 1 above, ``values`` at zero."""
+    return values.where(input.eq(0), input.gt(0).to(input.dtype))
+
+
+@everywhere
+def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None) -> Tensor:
+    """``log(p / (1 - p))``; with ``eps``, p is first limited to ``[eps, 1 - eps]``."""
+    p = as_float(input) if eps is None else as_float(input).clamp(eps, 1 - eps)
+    return (p / (1 - p)).log()
+
+
+@both
+def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """True for negative numbers and -0."""
+    if not input.dtype.is_floating_point:
+        return input.lt(0)
+    return input.lt(0) | (input.eq(0) & input.reciprocal().lt(0))
+
+
+@everywhere
+def nan_to_num(
+    input: Tensor,
+    nan: float | None = None,
+    posinf: float | None = None,
+    neginf: float | None = None,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """NaN becomes ``nan`` (0 if None), infinities ``posinf``, ``neginf`` (the extremes if None)."""
+    if not input.dtype.is_floating_point:
+        return input.clone()
+    limits = finfo(input.dtype)
+    known = input.masked_fill(input.isnan(), 0.0 if nan is None else nan)
+    below = known.masked_fill(input.isposinf(), limits.max if posinf is None else posinf)
+    return below.masked_fill(input.isneginf(), limits.min if neginf is None else neginf)
+
+
+arctan2 = atan2

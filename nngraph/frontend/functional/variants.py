@@ -1,0 +1,258 @@
+"""How a function is offered: as ``ng.f``, as a method, in place; aliases of arguments; ``out=``.
+
+Every tensor function is one plain function, ``def exp(input: Tensor) -> Tensor``. A decorator says
+in which forms PyTorch has it (its own word is variants), and this module derives them:
+
+- ``ng.exp(input)``: takes also the names of NumPy's arguments (``axis``, ``keepdims``, ``x``, ...),
+  and ``out=`` where the function declares it, by PyTorch's rules;
+- ``x.exp()``: the function itself, with the same aliases;
+- ``x.exp_()``: what the function gives replaces the elements of ``x``.
+
+``assign_methods`` puts the methods on ``Tensor``. Type checkers read them in ``tensor.pyi``, which
+``scripts/stubs.py`` writes from the functions' signatures; a test holds it to them. A stub and not
+functions over a type variable, since a ``Parameter`` is a ``Tensor`` too: what is computed from one
+is a ``Tensor``, where a type variable would say ``Parameter``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import wraps
+from types import ModuleType
+from typing import Any, TypeVar
+
+from nngraph.frontend.functional.access import write_result
+from nngraph.frontend.modes import is_grad_enabled
+from nngraph.frontend.promotion import check_cast
+from nngraph.frontend.tensor import Tensor
+
+__all__ = [
+    "ALIASES",
+    "Variants",
+    "assign_methods",
+    "attribute",
+    "both",
+    "declared",
+    "everywhere",
+    "function",
+    "in_place",
+    "method",
+    "methods_of",
+    "plain_of",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Names of NumPy's that PyTorch takes for its own.
+ALIASES = {"dim": ("axis",), "keepdim": ("keepdims",), "input": ("x", "a", "x1"), "other": ("x2",)}
+
+
+@dataclass(frozen=True)
+class Variants:
+    """A decorator: the forms in which a function is offered.
+
+    Attributes:
+        function: as ``ng.f``.
+        method: as ``x.f()``.
+        inplace: as ``x.f_()``.
+        attribute: as ``x.f``.
+        name: of the method, if it is not the function's.
+    """
+
+    function: bool = False
+    method: bool = False
+    inplace: bool = False
+    attribute: bool = False
+    name: str = ""
+
+    def __call__(self, plain: F) -> F:
+        form: Any = _function_form(plain)
+        form.variants, form.plain = self, plain
+        return form  # type: ignore[no-any-return]
+
+    def overloaded(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        """For a function whose overloads say more than its own signature."""
+        return self(plain)
+
+    def named(self, name: str) -> Variants:
+        """The same forms under another name."""
+        return replace(self, name=name)
+
+
+function = Variants(function=True)
+method = Variants(method=True)
+attribute = Variants(attribute=True)
+both = Variants(function=True, method=True)
+in_place = Variants(method=True, inplace=True)
+everywhere = Variants(function=True, method=True, inplace=True)
+
+
+class _Arguments:
+    """What a call may name the arguments of a function."""
+
+    def __init__(self, plain: Callable[..., Any]) -> None:
+        parameters = inspect.signature(plain).parameters
+        self.first = next(iter(parameters.values()), None)
+        self.takes_out = "out" in parameters
+        dtype = parameters.get("dtype")
+        self.dtype_by_name = dtype is not None and dtype.kind is dtype.KEYWORD_ONLY
+        self.rest = next((p.name for p in parameters.values() if p.kind is p.VAR_POSITIONAL), "")
+        self.aliases = {a: name for name in parameters for a in ALIASES.get(name, ())}
+        for name in parameters:
+            self.aliases.pop(name, None)
+
+    def arranged(self, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Any, ...]:
+        """Gives keywords their own names; returns the positional arguments."""
+        for alias in self.aliases.keys() & given.keys():
+            given.setdefault(self.aliases[alias], given.pop(alias))
+        return (*args, given.pop(self.rest)) if self.rest in given else args
+
+
+def _function_form(plain: Callable[..., Any]) -> Callable[..., Any]:
+    arguments, name = _Arguments(plain), plain.__name__
+    first = arguments.first
+    wants_tensor = first is not None and first.annotation == "Tensor" and first.name == "input"
+
+    @wraps(plain)
+    def call(*args: Any, **given: Any) -> Any:
+        if given:
+            args = arguments.arranged(args, given)
+            if arguments.takes_out and (target := given.pop("out", None)) is not None:
+                if arguments.dtype_by_name and given.get("dtype") is None:
+                    given["dtype"] = getattr(target, "dtype", None)  # what is computed in
+                return _into(name, target, plain, args, given)
+        if wants_tensor:
+            operand = args[0] if args else given.get("input", Ellipsis)
+            if not isinstance(operand, Tensor) and operand is not Ellipsis:
+                raise TypeError(
+                    f"{name}(): argument 'input' must be Tensor, not {type(operand).__name__}"
+                )
+        return plain(*args, **given)
+
+    return call
+
+
+def _method_form(plain: Callable[..., Any]) -> Callable[..., Any]:
+    arguments = _Arguments(plain)
+    first = arguments.first
+    aliases = {a: n for a, n in arguments.aliases.items() if first is None or n != first.name}
+    if not (aliases or arguments.rest or arguments.takes_out):
+        return plain
+    arguments.aliases = aliases
+
+    @wraps(plain)
+    def call(*args: Any, **given: Any) -> Any:
+        if given:
+            args = arguments.arranged(args, given)
+            if "out" in given:
+                raise TypeError(
+                    f"Tensor.{plain.__name__}() takes no out=; write ng.{plain.__name__}(x, out=y)"
+                )
+        return plain(*args, **given)
+
+    return call
+
+
+def _in_place_form(plain: Callable[..., Any]) -> Callable[..., Any]:
+    compute, name = _method_form(plain), plain.__name__
+
+    def call(input: Any, *args: Any, **given: Any) -> Any:
+        return write_result(input, compute(input, *args, **given))
+
+    call.__name__ = call.__qualname__ = f"{name}_"
+    call.__doc__ = f"``{name}`` whose result replaces the elements; returns the tensor itself."
+    return call
+
+
+# -- out= ------------------------------------------------------------------------------------
+
+
+def _into(
+    name: str,
+    target: Any,
+    plain: Callable[..., Any],
+    args: tuple[Any, ...],
+    given: Mapping[str, Any],
+) -> Any:
+    targets = target if isinstance(target, tuple | list) else (target,)
+    for each in targets:
+        if not isinstance(each, Tensor):
+            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(each).__name__}")
+    if is_grad_enabled() and any(t.requires_grad for t in _tensors((targets, args, given))):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, "
+            "but one of the arguments requires grad."
+        )
+    result = plain(*args, **given)
+    if isinstance(result, Tensor):
+        _store(result, targets[0])
+        return targets[0]
+    if len(targets) != len(result):
+        raise TypeError(f"{name}(): out= takes {len(result)} tensors, got {len(targets)}")
+    for part, each in zip(result, targets, strict=True):
+        _store(part, each)
+    return type(result)(*targets)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list | Mapping):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensors(part)
+
+
+def _store(result: Tensor, target: Tensor) -> None:
+    """Writes ``result`` to ``target``, which takes its shape."""
+    check_cast(result.dtype, target.dtype)
+    if result.type.shape == target.type.shape:
+        target.copy_(result)
+        return
+    if target.type.size != 0:
+        warnings.warn(
+            "An output with one or more elements was resized since it had shape "
+            f"{list(target.shape)}, which does not match the required output shape "
+            f"{list(result.shape)}. Give a tensor of that shape, or of no elements.",
+            stacklevel=4,
+        )
+    target.data = result.detach().to(target.dtype, copy=True)
+
+
+def plain_of(form: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that a decorated one was written as."""
+    plain: Callable[..., Any] = form.plain  # type: ignore[attr-defined]
+    return plain
+
+
+# -- methods ---------------------------------------------------------------------------------
+
+
+def declared(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    """The tensor functions that a module defines, aliases included, by name."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if hasattr(value, "variants") and value.__module__ == module.__name__
+    }
+
+
+def methods_of(module: ModuleType) -> Iterator[tuple[str, Any, Callable[..., Any]]]:
+    """Name, value on the class and underlying function of a module's methods."""
+    for name, form in declared(module).items():
+        variants, plain = form.variants, form.plain  # type: ignore[attr-defined]
+        shown = variants.name or name
+        if variants.attribute:
+            yield shown, property(plain), plain
+        if variants.method:
+            yield shown, _method_form(plain), plain
+        if variants.inplace:
+            yield f"{shown}_", _in_place_form(plain), plain
+
+
+def assign_methods(module: ModuleType) -> None:
+    """Puts the methods that a module declares on ``Tensor``."""
+    for name, value, _ in methods_of(module):
+        setattr(Tensor, name, value)

@@ -1,1 +1,0 @@
-"""Families of tensor methods; ``Tensor`` inherits them all."""
