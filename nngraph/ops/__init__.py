@@ -2,291 +2,61 @@
 
 from __future__ import annotations
 
-from nngraph.ir.op import Op
-from nngraph.ops.activation import Gelu, LogSoftmax, Silu, Softmax, gelu, log_softmax, silu, softmax
-from nngraph.ops.attention import ScaledDotProductAttention, scaled_dot_product_attention
-from nngraph.ops.broadcast import (
-    BroadcastTo,
-    Reduction,
-    Reshape,
-    Sum,
-    broadcast_to,
-    expand_reduced,
-    reshape,
-    squeeze,
-    sum,
-    sum_to,
-    unsqueeze,
-)
-from nngraph.ops.creation import (
-    Constant,
-    Full,
-    Iota,
-    as_operand,
-    constant,
-    full,
-    full_like,
-    iota,
-    ones_like,
-    scalar,
-    zeros_like,
-)
-from nngraph.ops.elementwise.arithmetic import (
-    Abs,
-    Add,
-    Ceil,
-    Copy,
-    Div,
-    Floor,
-    FloorDivide,
-    Fmod,
-    Maximum,
-    Minimum,
-    Mul,
-    Neg,
-    Relu,
-    Remainder,
-    Round,
-    Sign,
-    Sub,
-    Trunc,
-    abs,
-    add,
-    ceil,
-    copy,
-    div,
-    floor,
-    floor_divide,
-    fmod,
-    maximum,
-    minimum,
-    mul,
-    neg,
-    relu,
-    remainder,
-    round,
-    sign,
-    sub,
-    trunc,
-)
-from nngraph.ops.elementwise.comparison import (
-    BitwiseAnd,
-    BitwiseNot,
-    BitwiseOr,
-    BitwiseXor,
-    Eq,
-    Ge,
-    Gt,
-    Isfinite,
-    Isinf,
-    Isnan,
-    Le,
-    LogicalAnd,
-    LogicalNot,
-    LogicalOr,
-    LogicalXor,
-    Lt,
-    Ne,
-    ShiftLeft,
-    ShiftRight,
-    bitwise_and,
-    bitwise_not,
-    bitwise_or,
-    bitwise_xor,
-    eq,
-    ge,
-    gt,
-    isfinite,
-    isinf,
-    isnan,
-    le,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    lt,
-    ne,
-    shift_left,
-    shift_right,
-)
-from nngraph.ops.elementwise.rows import Binary, Unary
-from nngraph.ops.elementwise.select import Cast, Clip, Where, cast, clip, where
-from nngraph.ops.elementwise.transcendental import (
-    Acos,
-    Acosh,
-    Asin,
-    Asinh,
-    Atan,
-    Atan2,
-    Atanh,
-    Cos,
-    Cosh,
-    Erf,
-    Exp,
-    Expm1,
-    Log,
-    Log1p,
-    Log2,
-    Pow,
-    Reciprocal,
-    Rsqrt,
-    Sigmoid,
-    Sin,
-    Sinh,
-    Sqrt,
-    Tan,
-    Tanh,
-    acos,
-    acosh,
-    asin,
-    asinh,
-    atan,
-    atan2,
-    atanh,
-    cos,
-    cosh,
-    erf,
-    exp,
-    expm1,
-    log,
-    log1p,
-    log2,
-    pow,
-    reciprocal,
-    rsqrt,
-    sigmoid,
-    sin,
-    sinh,
-    sqrt,
-    tan,
-    tanh,
-)
-from nngraph.ops.index.elements import (
-    GatherElements,
-    ScatterElements,
-    gather_elements,
-    scatter_elements,
-)
-from nngraph.ops.index.slices import OneHot, ScatterSlices, Take, one_hot, scatter_slices, take
-from nngraph.ops.linalg import MatMul, matmul
-from nngraph.ops.loss import CrossEntropy, Embedding, cross_entropy, embedding
-from nngraph.ops.norm.batchnorm import (
-    BatchNormGrad,
-    BatchNormInference,
-    BatchNormTraining,
-    batch_norm_grad,
-    batch_norm_inference,
-    batch_norm_training,
-)
-from nngraph.ops.norm.layernorm import LayerNorm, LayerNormGrad, layer_norm, layer_norm_grad
-from nngraph.ops.random import Normal, RandomBits, Uniform, advance, normal, random_bits, uniform
-from nngraph.ops.reduce.folds import All, Any, Max, Mean, Min, Prod, all, any, max, mean, min, prod
-from nngraph.ops.reduce.running import (
-    ArgMax,
-    ArgMin,
-    CumProd,
-    CumSum,
-    argmax,
-    argmin,
-    cumprod,
-    cumsum,
-)
-from nngraph.ops.reduce.statistics import LogSumExp, Var, logsumexp, var
-from nngraph.ops.scan import Fused, Scan, inline, scan
-from nngraph.ops.shape.joining import Concat, Split, concat, split, stack
-from nngraph.ops.shape.moving import Flip, Tile, Transpose, flip, roll, tile, transpose, tril, triu
-from nngraph.ops.shape.padding import Pad, pad
-from nngraph.ops.shape.slicing import Slice, SliceUpdate, slice, slice_axis, slice_update
-from nngraph.ops.sort import Sort, TopK, sort, topk
-from nngraph.ops.window.avgpool import AvgPool, AvgPoolGrad, avg_pool, avg_pool_grad
-from nngraph.ops.window.conv import (
-    Conv,
-    ConvInputGrad,
-    ConvWeightGrad,
-    conv,
-    conv_input_grad,
-    conv_weight_grad,
-)
-from nngraph.ops.window.pool import (
-    MaxPool,
-    MaxPoolGrad,
-    MaxPoolIndices,
-    max_pool,
-    max_pool_grad,
-    max_pool_indices,
-)
+from nngraph.ir.op import Op as _Op
+from nngraph.ops.activation import *  # noqa: F403
+from nngraph.ops.activation import OPERATORS as _ACTIVATION
+from nngraph.ops.attention import *  # noqa: F403
+from nngraph.ops.attention import OPERATORS as _ATTENTION
+from nngraph.ops.broadcast import *  # noqa: F403
+from nngraph.ops.broadcast import OPERATORS as _BROADCAST
+from nngraph.ops.creation import *  # noqa: F403
+from nngraph.ops.creation import OPERATORS as _CREATION
+from nngraph.ops.elementwise import *  # noqa: F403
+from nngraph.ops.elementwise import OPERATORS as _ELEMENTWISE
+from nngraph.ops.embedding import *  # noqa: F403
+from nngraph.ops.embedding import OPERATORS as _EMBEDDING
+from nngraph.ops.fused import *  # noqa: F403
+from nngraph.ops.fused import OPERATORS as _FUSED
+from nngraph.ops.index import *  # noqa: F403
+from nngraph.ops.index import OPERATORS as _INDEX
+from nngraph.ops.linalg import *  # noqa: F403
+from nngraph.ops.linalg import OPERATORS as _LINALG
+from nngraph.ops.loss import *  # noqa: F403
+from nngraph.ops.loss import OPERATORS as _LOSS
+from nngraph.ops.norm import *  # noqa: F403
+from nngraph.ops.norm import OPERATORS as _NORM
+from nngraph.ops.random import *  # noqa: F403
+from nngraph.ops.random import OPERATORS as _RANDOM
+from nngraph.ops.reduce import *  # noqa: F403
+from nngraph.ops.reduce import OPERATORS as _REDUCE
+from nngraph.ops.scan import *  # noqa: F403
+from nngraph.ops.scan import OPERATORS as _SCAN
+from nngraph.ops.shape import *  # noqa: F403
+from nngraph.ops.shape import OPERATORS as _SHAPE
+from nngraph.ops.sort import *  # noqa: F403
+from nngraph.ops.sort import OPERATORS as _SORT
+from nngraph.ops.window import *  # noqa: F403
+from nngraph.ops.window import OPERATORS as _WINDOW
 
-# fmt: off
-_OPERATORS: tuple[type[Op], ...] = (
-    Abs, Add, Ceil, Copy, Div, Floor, FloorDivide, Fmod, Maximum, Minimum, Mul, Neg, Relu,
-    Remainder, Round, Sign, Sub, Trunc,
-    ScaledDotProductAttention,
-    AvgPool, AvgPoolGrad,
-    BatchNormGrad, BatchNormInference, BatchNormTraining,
-    BroadcastTo, Reshape, Sum,
-    BitwiseAnd, BitwiseNot, BitwiseOr, BitwiseXor, Eq, Ge, Gt, Isfinite, Isinf, Isnan, Le,
-    LogicalAnd, LogicalNot, LogicalOr, LogicalXor, Lt, Ne, ShiftLeft, ShiftRight,
-    Fused, Scan,
-    Conv, ConvInputGrad, ConvWeightGrad,
-    Constant, Full, Iota,
-    GatherElements, ScatterElements,
-    All, Any, Max, Mean, Min, Prod,
-    OneHot, ScatterSlices, Take,
-    Concat, Split,
-    MatMul,
-    CrossEntropy, Embedding,
-    Gelu, LogSoftmax, Silu, Softmax,
-    LayerNorm, LayerNormGrad,
-    Pad,
-    MaxPool, MaxPoolGrad, MaxPoolIndices,
-    Normal, RandomBits, Uniform,
-    ArgMax, ArgMin, CumProd, CumSum,
-    Cast, Clip, Where,
-    Flip, Tile, Transpose,
-    Slice, SliceUpdate,
-    Sort, TopK,
-    LogSumExp, Var,
-    Acos, Acosh, Asin, Asinh, Atan, Atan2, Atanh, Cos, Cosh, Erf, Exp, Expm1, Log, Log1p, Log2, Pow,
-    Reciprocal, Rsqrt, Sigmoid, Sin, Sinh, Sqrt, Tan, Tanh,
+_FAMILIES = (
+    _ACTIVATION,
+    _ATTENTION,
+    _BROADCAST,
+    _CREATION,
+    _ELEMENTWISE,
+    _EMBEDDING,
+    _FUSED,
+    _INDEX,
+    _LINALG,
+    _LOSS,
+    _NORM,
+    _RANDOM,
+    _REDUCE,
+    _SCAN,
+    _SHAPE,
+    _SORT,
+    _WINDOW,
 )
-# fmt: on
 
 #: Every operator class by its name.
-REGISTRY: dict[str, type[Op]] = {op.name: op for op in _OPERATORS}
-
-# fmt: off
-__all__ = [
-    "Abs", "Acos", "Acosh", "Add", "All", "Any", "ArgMax", "ArgMin", "Asin", "Asinh", "Atan",
-    "Atan2", "Atanh", "AvgPool", "AvgPoolGrad", "BatchNormGrad", "BatchNormInference",
-    "BatchNormTraining", "Binary", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor",
-    "BroadcastTo", "Cast", "Ceil", "Clip", "Concat", "Constant", "Conv", "ConvInputGrad",
-    "ConvWeightGrad", "Copy", "Cos", "Cosh", "CrossEntropy", "CumProd", "CumSum", "Div",
-    "Embedding", "Eq", "Erf", "Exp", "Expm1", "Flip", "Floor", "FloorDivide", "Fmod", "Full",
-    "Fused", "GatherElements", "Ge", "Gelu", "Gt", "Iota", "Isfinite", "Isinf", "Isnan",
-    "LayerNorm", "LayerNormGrad", "Le", "Log", "Log1p", "Log2", "LogSoftmax", "LogSumExp",
-    "LogicalAnd", "LogicalNot", "LogicalOr", "LogicalXor", "Lt", "MatMul", "Max", "MaxPool",
-    "MaxPoolGrad", "MaxPoolIndices", "Maximum", "Mean", "Min", "Minimum", "Mul", "Ne", "Neg",
-    "Normal", "OneHot", "Pad", "Pow", "Prod", "REGISTRY", "RandomBits", "Reciprocal", "Reduction",
-    "Relu", "Remainder", "Reshape", "Round", "Rsqrt", "ScaledDotProductAttention", "Scan",
-    "ScatterElements", "ScatterSlices", "ShiftLeft", "ShiftRight", "Sigmoid", "Sign", "Silu", "Sin",
-    "Sinh", "Slice", "SliceUpdate", "Softmax", "Sort", "Split", "Sqrt", "Sub", "Sum", "Take", "Tan",
-    "Tanh", "Tile", "TopK", "Transpose", "Trunc", "Unary", "Uniform", "Var", "Where", "abs", "acos",
-    "acosh", "add", "advance", "all", "any", "argmax", "argmin", "as_operand", "asin", "asinh",
-    "atan", "atan2", "atanh", "avg_pool", "avg_pool_grad", "batch_norm_grad",
-    "batch_norm_inference", "batch_norm_training", "bitwise_and", "bitwise_not", "bitwise_or",
-    "bitwise_xor", "broadcast_to", "cast", "ceil", "clip", "concat", "constant", "conv",
-    "conv_input_grad", "conv_weight_grad", "copy", "cos", "cosh", "cross_entropy", "cumprod",
-    "cumsum", "div", "embedding", "eq", "erf", "exp", "expand_reduced", "expm1", "flip", "floor",
-    "floor_divide", "fmod", "full", "full_like", "gather_elements", "ge", "gelu", "gt",
-    "inline", "iota", "isfinite", "isinf", "isnan", "layer_norm", "layer_norm_grad", "le", "log",
-    "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "logsumexp", "lt", "matmul", "max", "max_pool", "max_pool_grad", "max_pool_indices", "maximum",
-    "mean", "min", "minimum", "mul", "ne", "neg", "normal", "one_hot", "ones_like", "pad", "pow",
-    "prod", "random_bits", "reciprocal", "relu", "remainder", "reshape", "roll", "round", "rsqrt",
-    "scalar", "scaled_dot_product_attention", "scan", "scatter_elements", "scatter_slices",
-    "shift_left", "shift_right", "sigmoid", "sign", "silu", "sin", "sinh", "slice", "slice_axis",
-    "slice_update", "softmax", "sort", "split", "sqrt", "squeeze", "stack", "sub", "sum", "sum_to",
-    "take", "tan", "tanh", "tile", "topk", "transpose", "tril", "triu", "trunc", "uniform",
-    "unsqueeze", "var", "where", "zeros_like",
-]
-# fmt: on
+REGISTRY: dict[str, type[_Op]] = {op.name: op for family in _FAMILIES for op in family}

@@ -12,7 +12,7 @@ import numpy as np
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.composite import wide
-from nngraph.ops.core import need, need_float, widen
+from nngraph.ops.core import need, need_float, operators_of, widen
 from nngraph.ops.elementwise import add, cast, div, erf, exp, log, mul, sigmoid, sub
 from nngraph.ops.elementwise.special import erf as erf_array
 from nngraph.ops.reduce import max, sum
@@ -251,3 +251,6 @@ def gelu(x: O, approximate: str = "none") -> O:
 def silu(x: O) -> O:
     """X * sigmoid(x), also called swish."""
     return apply1(Silu(), x)
+
+
+OPERATORS = operators_of(globals())

@@ -15,7 +15,14 @@ from nngraph.ir.op import Array, O, Op, Sample, apply1
 from nngraph.ir.types import TensorType, TypeMismatch
 from nngraph.ops.activation import Softmax, softmax
 from nngraph.ops.composite import wide
-from nngraph.ops.core import broadcast_shapes, need, need_float, need_same_dtype, widen
+from nngraph.ops.core import (
+    broadcast_shapes,
+    need,
+    need_float,
+    need_same_dtype,
+    operators_of,
+    widen,
+)
 from nngraph.ops.creation import iota
 from nngraph.ops.elementwise import (
     add,
@@ -151,3 +158,6 @@ def scaled_dot_product_attention(
     """softmax(scale * q @ k^T + mask) @ v."""
     op = ScaledDotProductAttention(causal, scale)
     return apply1(op, q, k, v) if mask is None else apply1(op, q, k, v, mask)
+
+
+OPERATORS = operators_of(globals())

@@ -15,7 +15,15 @@ import numpy as np
 from nngraph.ir.dims import Dim, floordiv
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import Shape, TensorType
-from nngraph.ops.core import need, need_axes, normalize_axes, widen
+from nngraph.ops.core import (
+    need,
+    need_axes,
+    normalize_axes,
+    operators_of,
+    reduced_samples,
+    reduced_shape,
+    widen,
+)
 
 __all__ = [
     "BroadcastTo",
@@ -25,21 +33,12 @@ __all__ = [
     "Sum",
     "broadcast_to",
     "expand_reduced",
-    "reduced_samples",
-    "reduced_shape",
     "reshape",
     "squeeze",
     "sum",
     "sum_to",
     "unsqueeze",
 ]
-
-
-def reduced_shape(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
-    """The shape after folding ``axes``."""
-    if keepdims:
-        return tuple(1 if a in axes else d for a, d in enumerate(shape))
-    return tuple(d for a, d in enumerate(shape) if a not in axes)
 
 
 class Fold(enum.Enum):
@@ -111,16 +110,6 @@ class Sum(Reduction):
         yield from reduced_samples(cls)
         yield Sample(cls((1,), False), (np.zeros((2, 0), np.float32),))
         yield Sample(cls((0,), False), (np.arange(6, dtype=np.int32).reshape(2, 3),), False)
-
-
-def reduced_samples(make: Any) -> Iterable[Sample]:
-    """Float samples of every arrangement of axes, for ``make(axes, keepdims)``."""
-    x = np.sin(np.arange(24, dtype=np.float32) * 1.7).reshape(2, 3, 4) + np.float32(0.1)
-    for axes in ((), (0,), (1,), (2,), (0, 2), (0, 1, 2)):
-        yield Sample(make(axes, len(axes) == 2), (x,))
-    yield Sample(make((), False), (x[0, 0, 0],), note="rank 0")
-    yield Sample(make((0,), True), (x[:1],), note="size 1")
-    yield Sample(make((1,), False), (x[:0],), note="empty result")
 
 
 @dataclass(frozen=True)
@@ -276,3 +265,6 @@ def sum_to(x: O, shape: Shape) -> O:
     if len(axes) == lead:
         return apply1(Sum(tuple(axes), False), x)
     return reshape(apply1(Sum(tuple(axes), True), x), shape)
+
+
+OPERATORS = operators_of(globals())

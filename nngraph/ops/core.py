@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, bfloat16, float16
 from nngraph.ir.literal import Literal
-from nngraph.ir.op import Array
+from nngraph.ir.op import Array, Op, Sample
 from nngraph.ir.types import Shape, TensorType, TypeMismatch
 
 __all__ = [
@@ -23,10 +23,42 @@ __all__ = [
     "need_axes",
     "need_float",
     "need_same_dtype",
+    "operators_of",
+    "public_names",
+    "reduced_samples",
+    "reduced_shape",
     "widen",
 ]
 
 _HALVES = (float16.numpy, bfloat16.numpy)
+
+
+def operators_of(family: Mapping[str, object]) -> tuple[type[Op], ...]:
+    """The operators of a family, given its ``globals()``: classes made in it that have a name.
+
+    What families share as a base has none.
+    """
+    home = str(family["__name__"])
+    return tuple(
+        value
+        for value in family.values()
+        if isinstance(value, type) and issubclass(value, Op)
+        if value.name and f"{value.__module__}.".startswith(f"{home}.")
+    )
+
+
+def public_names(module: Mapping[str, object]) -> list[str]:
+    """``__all__`` of a module of rows or of a family, given its ``globals()``: what is made in it.
+
+    So a row is all that an operator needs; type checkers read the rows themselves.
+    """
+    home = str(module["__name__"])
+    return [
+        name
+        for name, value in module.items()
+        if not name.startswith("_")
+        and f"{getattr(value, '__module__', '')}.".startswith(f"{home}.")
+    ]
 
 
 def need(condition: bool, op: str, what: str, got: object, wanted: str) -> None:
@@ -104,6 +136,23 @@ def normalize_axes(
     if len(set(out)) != len(out):
         raise ValueError(f"{op}: an axis appears twice in {listed}")
     return tuple(out)
+
+
+def reduced_shape(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
+    """The shape after folding ``axes``."""
+    if keepdims:
+        return tuple(1 if a in axes else d for a, d in enumerate(shape))
+    return tuple(d for a, d in enumerate(shape) if a not in axes)
+
+
+def reduced_samples(make: Callable[[tuple[int, ...], bool], Op]) -> Iterable[Sample]:
+    """Float samples of every arrangement of axes, for ``make(axes, keepdims)``."""
+    x = np.sin(np.arange(24, dtype=np.float32) * 1.7).reshape(2, 3, 4) + np.float32(0.1)
+    for axes in ((), (0,), (1,), (2,), (0, 2), (0, 1, 2)):
+        yield Sample(make(axes, len(axes) == 2), (x,))
+    yield Sample(make((), False), (x[0, 0, 0],), note="rank 0")
+    yield Sample(make((0,), True), (x[:1],), note="size 1")
+    yield Sample(make((1,), False), (x[:0],), note="empty result")
 
 
 def need_axes(op: str, axes: Sequence[int], rank: int) -> None:

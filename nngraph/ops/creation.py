@@ -12,7 +12,7 @@ from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DTYPES, DType, bool_, float32, int64
 from nngraph.ir.op import Array, O, Op, Sample, Trait, apply1
 from nngraph.ir.types import Shape, TensorType, type_of_array
-from nngraph.ops.core import Literal, need
+from nngraph.ops.core import Literal, need, operators_of
 
 __all__ = [
     "Constant",
@@ -156,3 +156,6 @@ def iota(dtype: DType, shape: Sequence[Dim], axis: int, like: O) -> O:
 def as_operand(value: O | float, like: O) -> O:
     """A Python number as a rank-0 operand of ``like``'s element type; operands pass."""
     return scalar(value, like) if isinstance(value, int | float) else value
+
+
+OPERATORS = operators_of(globals())

@@ -12,7 +12,7 @@ from nngraph.ir.dims import Dim
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import Shape, TensorType
 from nngraph.ops.broadcast import reshape, sum_to
-from nngraph.ops.core import broadcast_shapes, need, need_same_dtype, widen
+from nngraph.ops.core import broadcast_shapes, need, need_same_dtype, operators_of, widen
 
 __all__ = ["MatMul", "matmul"]
 
@@ -111,3 +111,6 @@ def _rows(x: O) -> O:
 def matmul(a: O, b: O, transpose_a: bool = False, transpose_b: bool = False) -> O:
     """``a @ b``, each transposed in its last two axes if so said; ranks are 2 or more."""
     return apply1(MatMul(transpose_a, transpose_b), a, b)
+
+
+OPERATORS = operators_of(globals())

@@ -1,7 +1,6 @@
 """Counter-based random numbers: the same state gives the same numbers on every backend.
 
-A state is uint32[3] = (key 0, key 1, draw). The generator is Philox-4x32-10: J. Salmon, M. Moraes,
-R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+A state is uint32[3] = (key 0, key 1, draw).
 """
 
 from __future__ import annotations
@@ -18,21 +17,18 @@ from nngraph.ir.dtypes import DType, bfloat16, float16, float32, float64, uint32
 from nngraph.ir.op import Array, O, Op, Sample, apply1
 from nngraph.ir.types import Shape, TensorType
 from nngraph.ops.broadcast import reshape
-from nngraph.ops.core import need
+from nngraph.ops.core import need, operators_of
 from nngraph.ops.creation import constant, full, iota, zeros_like
 from nngraph.ops.elementwise.arithmetic import add, mul, sub
 from nngraph.ops.elementwise.comparison import bitwise_and, bitwise_xor, shift_right
 from nngraph.ops.elementwise.select import cast
 from nngraph.ops.elementwise.transcendental import cos, log, sin, sqrt
+from nngraph.ops.philox import LOW_WORD, MULTIPLIERS, ROUNDS, key_steps, philox_words
 from nngraph.ops.shape.joining import concat
 from nngraph.ops.shape.slicing import slice, slice_axis
 
 __all__ = ["Normal", "RandomBits", "Uniform", "advance", "normal", "random_bits", "uniform"]
 
-_MULTIPLIERS: Final = (0xD2511F53, 0xCD9E8D57)
-_KEY_STEPS: Final = (0x9E3779B9, 0xBB67AE85)
-_ROUNDS: Final = 10
-_LOW: Final = 0xFFFFFFFF
 _FRACTION: Final = {float16: 11, bfloat16: 8, float32: 24, float64: 53}  # bits of [0, 1)
 
 
@@ -46,23 +42,6 @@ def _size(shape: Shape) -> Dim:
     for d in shape:
         total = total * d
     return total
-
-
-def _words(state: Array, count: int) -> Array:
-    """The first ``count`` words of a draw, laid out as ``RandomBits`` says."""
-    blocks = -(-count // 4)
-    key0, key1, draw = (int(v) for v in state)
-    c = [np.arange(blocks, dtype=np.uint64), *(np.full(blocks, v, np.uint64) for v in (0, draw, 0))]
-    for _ in range(_ROUNDS):
-        product0, product1 = c[0] * np.uint64(_MULTIPLIERS[0]), c[2] * np.uint64(_MULTIPLIERS[1])
-        c = [
-            (product1 >> np.uint64(32)) ^ c[1] ^ np.uint64(key0),
-            product1 & np.uint64(_LOW),
-            (product0 >> np.uint64(32)) ^ c[3] ^ np.uint64(key1),
-            product0 & np.uint64(_LOW),
-        ]
-        key0, key1 = (key0 + _KEY_STEPS[0]) & _LOW, (key1 + _KEY_STEPS[1]) & _LOW
-    return np.concatenate(c).astype(np.uint32)[:count]
 
 
 @dataclass(frozen=True)
@@ -86,7 +65,7 @@ class RandomBits(Op):
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         shape = TensorType(uint32, self.shape).static_shape
-        return (_words(inputs[0], math.prod(shape)).reshape(shape),)
+        return (philox_words(inputs[0], math.prod(shape)).reshape(shape),)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         """Ten rounds of integer arithmetic: 32 by 32 bit products in uint64."""
@@ -99,8 +78,9 @@ class RandomBits(Op):
         counter = iota(uint32, (blocks,), 0, state)
         zero = zeros_like(counter)
         words = [counter, zero, add(zero, draw), zero]
-        for round_ in range(_ROUNDS):
-            words = _round(words, _bumped(key0, 0, round_), _bumped(key1, 1, round_))
+        for round_ in range(ROUNDS):
+            step0, step1 = key_steps(round_)
+            words = _round(words, _bumped(key0, step0), _bumped(key1, step1))
         return (reshape(slice(concat(words, 0), (0,), (count,)), self.shape),)
 
     @classmethod
@@ -111,14 +91,13 @@ class RandomBits(Op):
         yield Sample(cls((4,)), (np.zeros(3, np.uint32),), False, "the paper's first test vector")
 
 
-def _bumped(key: O, which: int, times: int) -> O:
-    step = _KEY_STEPS[which] * times & _LOW
+def _bumped(key: O, step: int) -> O:
     return add(key, full(step, uint32, (), key)) if step else key
 
 
 def _round(words: list[Any], key0: Any, key1: Any) -> list[Any]:
-    high0, low0 = _product(words[0], _MULTIPLIERS[0])
-    high1, low1 = _product(words[2], _MULTIPLIERS[1])
+    high0, low0 = _product(words[0], MULTIPLIERS[0])
+    high1, low1 = _product(words[2], MULTIPLIERS[1])
     left = bitwise_xor(bitwise_xor(high1, words[1]), key0)
     right = bitwise_xor(bitwise_xor(high0, words[3]), key1)
     return [left, low1, right, low0]
@@ -129,7 +108,7 @@ def _product(word: O, factor: int) -> tuple[O, O]:
     wide = cast(word, uint64)
     whole = mul(wide, full(factor, uint64, (), word))
     high = cast(shift_right(whole, full(32, uint64, (), word)), uint32)
-    return high, cast(bitwise_and(whole, full(_LOW, uint64, (), word)), uint32)
+    return high, cast(bitwise_and(whole, full(LOW_WORD, uint64, (), word)), uint32)
 
 
 def _unit(state: O, shape: Shape, dtype: DType) -> O:
@@ -148,9 +127,9 @@ def _unit(state: O, shape: Shape, dtype: DType) -> O:
 def _unit_array(state: Array, shape: tuple[int, ...], dtype: DType) -> Array:
     bits, kind = _FRACTION[dtype], dtype.numpy
     if dtype is not float64:
-        words = _words(state, math.prod(shape)).reshape(shape) >> np.uint32(32 - bits)
+        words = philox_words(state, math.prod(shape)).reshape(shape) >> np.uint32(32 - bits)
         return (words.astype(np.float32) * np.float32(2.0**-bits)).astype(kind)
-    high, low = _words(state, 2 * math.prod(shape)).reshape((2, *shape))
+    high, low = philox_words(state, 2 * math.prod(shape)).reshape((2, *shape))
     whole = (high >> np.uint32(5)).astype(kind) * 2.0**26 + (low >> np.uint32(6)).astype(kind)
     out: Array = whole * 2.0**-53
     return out
@@ -259,3 +238,6 @@ def normal(state: O, shape: Iterable[Dim], dtype: DType = float32) -> O:
 def advance(state: O) -> O:
     """The state of the next draw."""
     return add(state, constant(np.asarray([0, 0, 1], np.uint32), state))
+
+
+OPERATORS = operators_of(globals())

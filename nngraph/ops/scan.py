@@ -1,4 +1,4 @@
-"""Operators that hold graphs: a loop over time, and a group of operators for one kernel."""
+"""A loop over time, which holds the graph of one step."""
 
 from __future__ import annotations
 
@@ -18,28 +18,15 @@ from nngraph.ir.reverse import reverse
 from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.types import TensorType, tensor_type
 from nngraph.ops.broadcast import reshape
-from nngraph.ops.core import need
+from nngraph.ops.core import need, operators_of
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.elementwise.arithmetic import add, mul
 from nngraph.ops.elementwise.transcendental import tanh
+from nngraph.ops.fused import need_plain_body
 from nngraph.ops.shape.joining import concat
 from nngraph.ops.shape.slicing import slice_axis
 
-__all__ = ["Fused", "Scan", "inline", "scan"]
-
-
-def inline(graph: Graph, operands: Sequence[Any]) -> tuple[Any, ...]:
-    """Applies a graph's operators to operands, which stand for its parameters."""
-    table: dict[Value, Any] = dict(zip(graph.parameters, operands, strict=True))
-    for node in graph.nodes:
-        outs = apply(node.op, *(table[v] for v in node.inputs), like=operands[0])
-        table.update(zip(node.outputs, outs, strict=True))
-    return tuple(table[v] for v in graph.results)
-
-
-def _check_body(op: str, body: Graph) -> None:
-    plain = len(body.parameters) == len(body.inputs)
-    need(plain, op, "the body", "a graph with state or scalars", "a graph of inputs and outputs")
+__all__ = ["Scan", "scan"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +53,7 @@ class Scan(Op):
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         graph = self.body.graph
-        _check_body("scan", graph)
+        need_plain_body("scan", graph)
         need(
             len(types) == len(graph.inputs),
             "scan",
@@ -233,47 +220,6 @@ def _shifted(op: Scan, first: Any, after: Any) -> Any:
     return concat([start, slice_axis(after, 0, 0, op.length - 1)], 0)
 
 
-# -- groups --------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Fused(Op):
-    """Operators that a backend runs as one kernel."""
-
-    body: Subgraph
-    name: ClassVar[str] = "fused"
-    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.CONTROL})
-
-    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
-        graph = self.body.graph
-        _check_body("fused", graph)
-        wanted = tuple(v.type for v in graph.inputs)
-        need(
-            types == wanted,
-            "fused",
-            "the list of inputs",
-            list(map(str, types)),
-            f"{list(map(str, wanted))}, as the body takes",
-        )
-        return tuple(v.type for v in graph.outputs)
-
-    def eval(self, *inputs: Array) -> tuple[Array, ...]:
-        return evaluate(self.body.graph, inputs)
-
-    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
-        return inline(self.body.graph, inputs)
-
-    @classmethod
-    def samples(cls) -> Iterable[Sample]:
-        for dtype in (float64, float32):
-            graph = Graph("group")
-            x, w = (graph.add_input(tensor_type(dtype, (2, 3))) for _ in range(2))
-            with Builder(graph):
-                y = tanh(mul(x, w))
-                for value in (add(y, 1.0), mul(y, x)):
-                    graph.add_output(value)
-            a = np.linspace(-1, 1, 6).reshape(2, 3).astype(dtype.numpy)
-            yield Sample(cls(Subgraph(graph)), (a, a * 2 + 1), dtype is float64)
-
-
 def scan(
     body: Subgraph,
     carries: Sequence[Any],
@@ -285,3 +231,6 @@ def scan(
     """Final carries, then stacked results, of ``length`` steps of ``body``."""
     op = Scan(body, len(carries), len(consts), length, reverse)
     return apply(op, *carries, *consts, *xs)
+
+
+OPERATORS = operators_of(globals())

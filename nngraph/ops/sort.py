@@ -11,7 +11,7 @@ import numpy as np
 from nngraph.ir.dtypes import int64
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply
 from nngraph.ir.types import TensorType
-from nngraph.ops.core import need, widen
+from nngraph.ops.core import need, operators_of, widen
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.index.elements import scatter_elements
 
@@ -125,3 +125,6 @@ def topk(x: O, k: int, axis: int, largest: bool = True) -> tuple[O, O]:
     """The ``k`` largest or smallest values along ``axis`` and their int64 indices."""
     values, indices = apply(TopK(k, axis, largest), x)
     return values, indices
+
+
+OPERATORS = operators_of(globals())

@@ -9,7 +9,7 @@ from nngraph.ir.dims import SymDim
 from nngraph.ir.dtypes import DType
 from nngraph.ir.graph import Value
 from nngraph.ir.op import apply1
-from nngraph.ops.broadcast import reduced_shape
+from nngraph.ops.core import reduced_shape
 from nngraph.passes.pattern import Match, Rule, Soundness, node
 
 __all__ = ["REDUCTIONS"]

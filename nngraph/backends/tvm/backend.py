@@ -13,7 +13,8 @@ from nngraph.backends.tvm.library import KernelRequest, compile_library, default
 from nngraph.backends.tvm.program.emit import KERNEL_PASSES, emit_program
 from nngraph.backends.tvm.program.program import KernelSpec, Program
 from nngraph.ir.graph import Graph, Node, Value
-from nngraph.ops.scan import Fused, Scan
+from nngraph.ops.fused import Fused
+from nngraph.ops.scan import Scan
 from nngraph.passes.base import Pipeline
 from nngraph.passes.pipelines import standard
 

@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nngraph.ir.op import Array, Cost
+from nngraph.ops.core import public_names
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.elementwise.comparison import eq, gt, le, lt
 from nngraph.ops.elementwise.rows import Rule, binary, unary
 from nngraph.ops.elementwise.select import where
-
-__all__ = [
-    "Abs",
-    "Add",
-    "Ceil",
-    "Copy",
-    "Div",
-    "Floor",
-    "FloorDivide",
-    "Fmod",
-    "Maximum",
-    "Minimum",
-    "Mul",
-    "Neg",
-    "Relu",
-    "Remainder",
-    "Round",
-    "Sign",
-    "Sub",
-    "Trunc",
-    "abs",
-    "add",
-    "ceil",
-    "copy",
-    "div",
-    "floor",
-    "floor_divide",
-    "fmod",
-    "maximum",
-    "minimum",
-    "mul",
-    "neg",
-    "relu",
-    "remainder",
-    "round",
-    "sign",
-    "sub",
-    "trunc",
-]
 
 
 # Rules that use the very function they differentiate stand here, the others in their row.
@@ -191,3 +153,7 @@ Minimum, minimum = binary(
     lambda x, y, z, g: _wins(gt)(y, x, g),
     commutative=True,
 )
+
+
+if not TYPE_CHECKING:
+    __all__ = public_names(globals())

@@ -2,50 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from nngraph.ops.core import public_names
 from nngraph.ops.elementwise.rows import binary, unary
-
-__all__ = [
-    "BitwiseAnd",
-    "BitwiseNot",
-    "BitwiseOr",
-    "BitwiseXor",
-    "Eq",
-    "Ge",
-    "Gt",
-    "Isfinite",
-    "Isinf",
-    "Isnan",
-    "Le",
-    "LogicalAnd",
-    "LogicalNot",
-    "LogicalOr",
-    "LogicalXor",
-    "Lt",
-    "Ne",
-    "ShiftLeft",
-    "ShiftRight",
-    "bitwise_and",
-    "bitwise_not",
-    "bitwise_or",
-    "bitwise_xor",
-    "eq",
-    "ge",
-    "gt",
-    "isfinite",
-    "isinf",
-    "isnan",
-    "le",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logical_xor",
-    "lt",
-    "ne",
-    "shift_left",
-    "shift_right",
-]
 
 _SHIFTS = ((-7, 7, 100, 1), (0, 1, 5))
 
@@ -73,3 +35,7 @@ ShiftRight, shift_right = binary("shift_right", np.right_shift, takes="integer",
 Isnan, isnan = unary("isnan", np.isnan, to_bool=True)
 Isinf, isinf = unary("isinf", np.isinf, to_bool=True)
 Isfinite, isfinite = unary("isfinite", np.isfinite, to_bool=True)
+
+
+if not TYPE_CHECKING:
+    __all__ = public_names(globals())

@@ -4,67 +4,17 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nngraph.ir.op import Array, Cost
+from nngraph.ops.core import public_names
 from nngraph.ops.elementwise.arithmetic import add, div, mul, neg, sub
 from nngraph.ops.elementwise.comparison import eq, ge, logical_and
 from nngraph.ops.elementwise.rows import binary, unary
 from nngraph.ops.elementwise.select import where
 from nngraph.ops.elementwise.special import erf as _erf
-
-__all__ = [
-    "Acos",
-    "Acosh",
-    "Asin",
-    "Asinh",
-    "Atan",
-    "Atan2",
-    "Atanh",
-    "Cos",
-    "Cosh",
-    "Erf",
-    "Exp",
-    "Expm1",
-    "Log",
-    "Log1p",
-    "Log2",
-    "Pow",
-    "Reciprocal",
-    "Rsqrt",
-    "Sigmoid",
-    "Sin",
-    "Sinh",
-    "Sqrt",
-    "Tan",
-    "Tanh",
-    "acos",
-    "acosh",
-    "asin",
-    "asinh",
-    "atan",
-    "atan2",
-    "atanh",
-    "cos",
-    "cosh",
-    "erf",
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "log2",
-    "pow",
-    "reciprocal",
-    "rsqrt",
-    "sigmoid",
-    "sin",
-    "sinh",
-    "sqrt",
-    "tan",
-    "tanh",
-]
 
 _POSITIVE = (0.2, 4.0)
 _INSIDE = (-0.9, 0.9)
@@ -173,3 +123,7 @@ Atan2, atan2 = binary(
     spans=((-2.3, 2.4), (0.4, 2.7)),
     cost=Cost.HEAVY,
 )
+
+
+if not TYPE_CHECKING:
+    __all__ = public_names(globals())

@@ -14,7 +14,8 @@ from nngraph.ops.broadcast import broadcast_to
 from nngraph.ops.composite import need_parameter, once, wide, wide_dtype
 from nngraph.ops.core import need, need_float, widen
 from nngraph.ops.elementwise import add, cast, div, mul, rsqrt, sub
-from nngraph.ops.reduce import count_of, mean, sum
+from nngraph.ops.reduce import mean, sum
+from nngraph.ops.reduce.count import count_of
 from nngraph.ops.shape.moving import reshape
 
 __all__ = [

@@ -9,47 +9,21 @@ from typing import ClassVar
 
 import numpy as np
 
-from nngraph.ir.dims import Dim
-from nngraph.ir.dtypes import float32
 from nngraph.ir.op import Array, O, Sample, Thunk, apply1
-from nngraph.ops.broadcast import Fold, Reduction, reduced_samples, reduced_shape, reshape, sum
-from nngraph.ops.core import need, normalize_axes, widen
+from nngraph.ops.broadcast import Fold, Reduction, reshape, sum
+from nngraph.ops.core import need, normalize_axes, reduced_samples, reduced_shape, widen
 from nngraph.ops.creation import full
 from nngraph.ops.elementwise.arithmetic import div, mul
 from nngraph.ops.elementwise.comparison import eq
 from nngraph.ops.elementwise.select import cast
+from nngraph.ops.reduce.count import count_of
 from nngraph.ops.shape.joining import concat
 from nngraph.ops.shape.moving import transpose
 from nngraph.ops.shape.slicing import slice_axis
 
-__all__ = [
-    "All",
-    "Any",
-    "Max",
-    "Mean",
-    "Min",
-    "Prod",
-    "all",
-    "any",
-    "count_of",
-    "max",
-    "mean",
-    "min",
-    "prod",
-]
+__all__ = ["All", "Any", "Max", "Mean", "Min", "Prod", "all", "any", "max", "mean", "min", "prod"]
 
 Values = Sequence[typing.Any]
-
-
-def count_of(x: O, axes: Sequence[int]) -> O | float:
-    """How many elements a fold over ``axes`` takes in; an operand if the shape is symbolic."""
-    total: Dim = 1
-    for a in axes:
-        total = total * x.type.shape[a]
-    if isinstance(total, int):
-        return float(total)
-    ones = full(1.0, float32, [d if a in axes else 1 for a, d in enumerate(x.type.shape)], x)
-    return cast(sum(ones), x.type.dtype)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ import numpy as np
 from nngraph.ir.dtypes import int64
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType
-from nngraph.ops.broadcast import reduced_shape
-from nngraph.ops.core import need, normalize_axis, widen
+from nngraph.ops.core import need, normalize_axis, reduced_shape, widen
 from nngraph.ops.creation import full
 from nngraph.ops.elementwise.arithmetic import mul
 from nngraph.ops.shape.joining import concat

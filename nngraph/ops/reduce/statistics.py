@@ -12,21 +12,14 @@ import numpy as np
 from nngraph.ir.dtypes import float32
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType, type_of_array
-from nngraph.ops.broadcast import (
-    Reduction,
-    Sum,
-    expand_reduced,
-    reduced_samples,
-    reduced_shape,
-    reshape,
-    sum,
-)
-from nngraph.ops.core import need_float, normalize_axes, widen
+from nngraph.ops.broadcast import Reduction, Sum, expand_reduced, reshape, sum
+from nngraph.ops.core import need_float, normalize_axes, reduced_samples, reduced_shape, widen
 from nngraph.ops.elementwise.arithmetic import add, div, maximum, mul, sub
 from nngraph.ops.elementwise.comparison import isfinite
 from nngraph.ops.elementwise.select import cast, where
 from nngraph.ops.elementwise.transcendental import exp, log
-from nngraph.ops.reduce.folds import count_of, max, mean
+from nngraph.ops.reduce.count import count_of
+from nngraph.ops.reduce.folds import max, mean
 
 __all__ = ["LogSumExp", "Var", "logsumexp", "var"]
 
@@ -126,7 +119,11 @@ class Var(Op):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         for correction in (0, 1):
-            for sample in reduced_samples(lambda a, k, c=correction: cls(a, c, k)):
+
+            def make(axes: tuple[int, ...], keepdims: bool, correction: int = correction) -> Op:
+                return cls(axes, correction, keepdims)
+
+            for sample in reduced_samples(make):
                 shape, (axes, *_) = sample.inputs[0].shape, vars(sample.op).values()
                 enough = np.prod([shape[a] for a in axes]) > correction
                 yield Sample(sample.op, sample.inputs, bool(enough), sample.note)

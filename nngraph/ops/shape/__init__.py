@@ -1,1 +1,16 @@
-"""Operators that only move elements."""
+"""Moving elements: transposes, slices, joins and pads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nngraph.ops.core import operators_of, public_names
+from nngraph.ops.shape.joining import *  # noqa: F403
+from nngraph.ops.shape.moving import *  # noqa: F403
+from nngraph.ops.shape.padding import *  # noqa: F403
+from nngraph.ops.shape.slicing import *  # noqa: F403
+
+OPERATORS = operators_of(globals())
+
+if not TYPE_CHECKING:
+    __all__ = public_names(globals())

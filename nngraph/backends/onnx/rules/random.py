@@ -9,13 +9,9 @@ from nngraph.backends.onnx.rules.rule import Rule, Rules, Site
 from nngraph.backends.onnx.rules.window import product
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import int64, uint32, uint64
+from nngraph.ops.philox import LOW_WORD, MULTIPLIERS, ROUNDS, key_steps
 
 __all__ = ["RULES"]
-
-# Philox-4x32-10; see ``ops/random.py`` for the definition and its source.
-_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
-_KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
-_LOW = 0xFFFFFFFF
 
 
 def _bits(s: Site) -> str:
@@ -25,8 +21,9 @@ def _bits(s: Site) -> str:
     keys = [_word(s, 0), _word(s, 1)]
     zero = s.number(0, uint64)
     words = [_counter(s, blocks), zero, _word(s, 2), zero]
-    for turn in range(10):
-        words = _round(s, words, [_bumped(s, keys[i], _KEY_STEPS[i] * turn & _LOW) for i in (0, 1)])
+    for turn in range(ROUNDS):
+        steps = zip(keys, key_steps(turn), strict=True)
+        words = _round(s, words, [_bumped(s, key, step) for key, step in steps])
     flat = s.cast(s("Concat", *words, axis=0), uint32)
     if not isinstance(count, int) or count % 4:
         flat = s("Slice", flat, s.ints(0), s.writer.dim(count), s.ints(0))
@@ -49,13 +46,13 @@ def _counter(s: Site, blocks: Dim) -> str:
 def _bumped(s: Site, key: str, step: int) -> str:
     if not step:
         return key
-    return s("BitwiseAnd", s("Add", key, s.number(step, uint64)), s.number(_LOW, uint64))
+    return s("BitwiseAnd", s("Add", key, s.number(step, uint64)), s.number(LOW_WORD, uint64))
 
 
 def _round(s: Site, words: list[str], keys: list[str]) -> list[str]:
-    products = [s("Mul", words[2 * i], s.number(_MULTIPLIERS[i], uint64)) for i in (0, 1)]
+    products = [s("Mul", words[2 * i], s.number(MULTIPLIERS[i], uint64)) for i in (0, 1)]
     high = [s("BitShift", p, s.number(32, uint64), direction="RIGHT") for p in products]
-    low = [s("BitwiseAnd", p, s.number(_LOW, uint64)) for p in products]
+    low = [s("BitwiseAnd", p, s.number(LOW_WORD, uint64)) for p in products]
     left = s("BitwiseXor", s("BitwiseXor", high[1], words[1]), keys[0])
     right = s("BitwiseXor", s("BitwiseXor", high[0], words[3]), keys[1])
     return [left, low[1], right, low[0]]

@@ -18,8 +18,8 @@ from nngraph.backends.tvm.strategies.conv import (
 from nngraph.backends.tvm.strategies.gemm import gemm
 from nngraph.ir.op import Op
 from nngraph.ir.types import TensorType
+from nngraph.ops.fused import Fused
 from nngraph.ops.linalg import MatMul
-from nngraph.ops.scan import Fused
 from nngraph.ops.window.conv import Conv, ConvInputGrad, ConvWeightGrad
 
 __all__ = ["build_product", "build_product_group"]

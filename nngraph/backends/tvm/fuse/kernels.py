@@ -20,7 +20,7 @@ from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import Cost, Trait
 from nngraph.ir.subgraph import Subgraph
 from nngraph.ops.creation import Full
-from nngraph.ops.scan import Fused
+from nngraph.ops.fused import Fused
 from nngraph.passes.base import Context
 
 __all__ = ["FuseKernels", "Limits", "may_divide_by_zero", "source_of"]

@@ -27,8 +27,9 @@ from nngraph.ops.broadcast import Reshape
 from nngraph.ops.core import Literal
 from nngraph.ops.creation import Constant
 from nngraph.ops.elementwise.arithmetic import Copy
+from nngraph.ops.fused import Fused
 from nngraph.ops.index.scattering import Indexed
-from nngraph.ops.scan import Fused, Scan
+from nngraph.ops.scan import Scan
 from nngraph.passes.base import Context, Pass, Pipeline
 from nngraph.passes.dce import DeadCode
 

@@ -11,7 +11,7 @@ from nngraph.ir.op import Op
 from nngraph.ir.text import print_attribute
 from nngraph.ir.types import TensorType
 from nngraph.ops.core import Literal
-from nngraph.ops.scan import Fused
+from nngraph.ops.fused import Fused
 
 __all__ = ["Call", "Check", "IndexCheck", "KernelSpec", "Loop", "Program", "Storage", "ZeroCheck"]
 

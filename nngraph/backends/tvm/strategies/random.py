@@ -20,10 +20,8 @@ from nngraph.backends.tvm.strategies.common import (
     registers,
     when,
 )
+from nngraph.ops.philox import MULTIPLIERS, ROUNDS, key_steps
 
-_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
-_KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
-_ROUNDS = 10
 _BLOCKS = 64
 """Blocks of four words at a time, one in each lane."""
 _TASK = 16 * _BLOCKS
@@ -53,7 +51,7 @@ def philox_bits(
         state = k.argument("state", (3,), "uint32")
         out = Output.declare(k, count, out_dtype, epilogue)
         with (
-            parallel(cdiv(blocks, _TASK), count * _ROUNDS) as task,
+            parallel(cdiv(blocks, _TASK), count * ROUNDS) as task,
             T.serial(0, _TASK // _BLOCKS) as part,
         ):
             first = task * _TASK + part * _BLOCKS
@@ -94,11 +92,11 @@ def _generate(first: Expr, state: Buffer) -> list[Buffer]:
     products = [registers((_BLOCKS,), "uint64") for _ in range(2)]
     for w, word in enumerate(words):
         _set(word, _counter_word(first, state, w))
-    for step in range(_ROUNDS):
+    for step in range(ROUNDS):
         for i in (0, 1):
-            _set(products[i], _product(words[2 * i], _MULTIPLIERS[i]))
+            _set(products[i], _product(words[2 * i], MULTIPLIERS[i]))
         for i in (0, 1):
-            bump = const(_KEY_STEPS[i] * step & 0xFFFFFFFF, "uint32")
+            bump = const(key_steps(step)[i], "uint32")
             _set(words[2 * i], _mixed(products[1 - i], words[2 * i + 1], state[i] + bump))
         for i in (0, 1):
             _set(words[2 * i + 1], _low(products[1 - i]))
