@@ -12,7 +12,6 @@ LAYERS = (
     "version",
     "ir",
     "ops",
-    "autodiff",
     "interpreter",
     "passes",
     "backends",

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from nngraph import ops
-from nngraph.autodiff import gradients
 from nngraph.backends import get_backend
 from nngraph.backends.base import Built, Target, build
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
 from nngraph.ir.types import tensor_type
+from tests.support.gradients import gradients
 
 __all__ = ["built", "kinds", "reference", "regression", "start"]
 

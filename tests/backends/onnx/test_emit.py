@@ -8,7 +8,6 @@ import onnx
 import pytest
 
 from nngraph import ops
-from nngraph.autodiff import gradients
 from nngraph.backends import get_backend
 from nngraph.backends.base import Target
 from nngraph.backends.onnx.choices import Choices
@@ -18,6 +17,7 @@ from nngraph.ir.graph import Graph, Value
 from nngraph.ir.op import Array, apply
 from nngraph.ir.types import tensor_type
 from tests.backends.onnx.graphs import built, kinds, reference, regression
+from tests.support.gradients import gradients
 from tests.support.tolerances import assert_close
 
 RNG = np.random.default_rng(3)

@@ -1,4 +1,4 @@
-"""Reverse-mode differentiation of graphs: appends the nodes that compute gradients."""
+"""Gradients of a graph by the reverse walk: appends the nodes that compute them."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from nngraph import ops
-from nngraph.autodiff import gradients
 from nngraph.ir.builder import Builder
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph, Value
@@ -14,6 +13,7 @@ from nngraph.ir.op import Array
 from nngraph.ir.origin import Origin
 from nngraph.ir.types import tensor_type
 from nngraph.ir.verify import verify
+from tests.support.gradients import gradients
 
 D = tensor_type("f64", (3,))
 X = np.array([0.5, -1.25, 2.0])
