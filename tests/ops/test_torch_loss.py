@@ -11,7 +11,8 @@ import torch.nn.functional as F
 
 from nngraph.ir.op import Sample
 from nngraph.ir.types import TypeMismatch, tensor_type
-from nngraph.ops.loss import CrossEntropy, Embedding, cross_entropy
+from nngraph.ops.embedding import Embedding
+from nngraph.ops.loss import CrossEntropy, cross_entropy
 from tests.support.contract import forward_graph, gradient_graph
 from tests.support.graphs import run_with_gradients
 from tests.support.oracle import compare
