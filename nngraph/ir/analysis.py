@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:  # Graph offers to_networkx as a method
-    from nngraph.ir.graph import Graph, Node, Value
+from nngraph.ir.graph import Graph, Node, Value
 
 __all__ = ["ancestors", "descendants", "last_reads", "live_bytes", "to_networkx"]
 

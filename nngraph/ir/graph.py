@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from nngraph.ir.analysis import to_networkx
 from nngraph.ir.op import Op
 from nngraph.ir.origin import NOWHERE, Origin
 from nngraph.ir.roles import Label, Role
-from nngraph.ir.text import print_graph
 from nngraph.ir.types import TensorType, TypeMismatch
 
 __all__ = ["Graph", "Node", "State", "Use", "User", "Value"]
@@ -263,6 +260,9 @@ class Graph:
     def __bool__(self) -> bool:
         return True
 
+    def __repr__(self) -> str:
+        return f"<Graph {self.name}: {self._size} nodes>"  # print_graph gives all of it
+
     # -- how it grows ----------------------------------------------------------------------
     def add_input(self, type: TensorType, name: str = "") -> Value:
         value = Value(self, type, None, len(self._inputs), name)
@@ -386,7 +386,7 @@ class Graph:
         node._attached = False
         self._size -= 1
 
-    # -- copies and text -------------------------------------------------------------------
+    # -- copies -------------------------------------------------------------------
     def copy_into(
         self, copy: Callable[[Node, Sequence[Value]], tuple[Value, ...]], arguments: Sequence[Value]
     ) -> tuple[Value, ...]:
@@ -426,17 +426,6 @@ class Graph:
         twin = Node(self, node.op, inputs, [v.type for v in node.outputs], node.origin)
         self._link(twin, None)
         return twin.outputs
-
-    def text(self, origins: bool = True, names: bool = True) -> str:
-        """The graph as text (``print_graph`` says what the options do)."""
-        return print_graph(self, origins, names)
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def to_networkx(self) -> Any:
-        """A ``networkx.DiGraph`` of nodes, parameters and results (see ``ir/analysis.py``)."""
-        return to_networkx(self)
 
 
 def _check_owner(graph: Graph, value: Value) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from nngraph.ir.attributes import Subgraph
 from nngraph.ir.dims import as_dim
 from nngraph.ir.dtypes import DTYPES
 from nngraph.ir.graph import Graph, Value
@@ -20,7 +21,6 @@ from nngraph.ir.literal import Literal
 from nngraph.ir.op import Op
 from nngraph.ir.origin import NOWHERE, Origin
 from nngraph.ir.roles import Role
-from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.types import TensorType, parse_type
 
 __all__ = ["TextError", "parse_graph"]

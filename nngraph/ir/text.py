@@ -23,20 +23,16 @@ import json
 import re
 import struct
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nngraph.ir.attributes import attributes
+from nngraph.ir.attributes import Subgraph, attributes
 from nngraph.ir.dims import SymDim
 from nngraph.ir.dtypes import DType
+from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.literal import Literal
 from nngraph.ir.op import Array
 from nngraph.ir.roles import Label, Role
-from nngraph.ir.subgraph import Subgraph
-
-if TYPE_CHECKING:  # str(graph) is its text
-    from nngraph.ir.graph import Graph, Node, Value
 
 __all__ = ["print_attribute", "print_graph"]
 

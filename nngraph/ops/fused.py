@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
 from nngraph.ir.dtypes import float32, float64
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.op import Array, Op, Sample, Trait, apply
-from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.types import TensorType, tensor_type
 from nngraph.ops.core import need, operators_of
 from nngraph.ops.elementwise.arithmetic import add, mul

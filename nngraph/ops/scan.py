@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
 from nngraph.ir.dtypes import DType, float32, float64, int64
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.op import Array, Op, Sample, Thunk, Trait, apply
 from nngraph.ir.reverse import reverse
-from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.types import TensorType, tensor_type
 from nngraph.ops.broadcast import reshape
 from nngraph.ops.core import need, operators_of

@@ -6,12 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from nngraph.ir.attributes import attributes, subgraphs
+from nngraph.ir.attributes import Subgraph, attributes, subgraphs
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph, Node
 from nngraph.ir.op import Op
 from nngraph.ir.rewriter import Rewriter
-from nngraph.ir.subgraph import Subgraph
 from nngraph.passes.base import Context, Pass
 
 __all__ = ["InBodies"]

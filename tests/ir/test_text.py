@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from nngraph.ir.attributes import op_key
+from nngraph.ir.attributes import Subgraph, op_key
 from nngraph.ir.dims import as_dim
 from nngraph.ir.dtypes import DTYPES, bfloat16
 from nngraph.ir.equality import difference
@@ -14,7 +14,6 @@ from nngraph.ir.graph import Graph
 from nngraph.ir.literal import Literal
 from nngraph.ir.origin import Origin
 from nngraph.ir.parser import TextError, parse_graph
-from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.text import print_attribute, print_graph
 from nngraph.ir.types import tensor_type
 from tests.support.toy import F32, REGISTRY, Add, Halves, Neg, body, chain, tagged

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from nngraph.ir.attributes import Subgraph
 from nngraph.ir.graph import Graph, Node
 from nngraph.ir.origin import Origin
-from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.types import tensor_type
 from nngraph.ir.verify import INVARIANTS, InvalidGraph, verify
 from tests.support.toy import F32, Add, Halves, Neg, Tagged, body, chain

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from nngraph import ops
+from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
 from nngraph.ir.dtypes import float64
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
-from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.types import TypeMismatch, tensor_type
 from nngraph.ops import Fused, Scan
 from tests.support.contract import forward_graph, gradient_graph

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from nngraph import ops
+from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph, Node
 from nngraph.ir.op import Op, Sample, apply1
 from nngraph.ir.origin import Origin
-from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.types import TensorType, tensor_type
 from nngraph.ir.verify import InvalidGraph, verify
 from nngraph.passes.base import Context, Pipeline, Until

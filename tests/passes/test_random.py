@@ -56,7 +56,7 @@ def test_pass_keeps_every_bit(name: str, graph: Graph, seed: int) -> None:
     changes = PASSES[name].run(changed, Context())
     verify(changed)
     after = evaluate(changed, given_arrays)
-    assert all(map(same_bits, before, after)), f"{graph}\n{changed}"
+    assert all(map(same_bits, before, after)), f"{print_graph(graph)}\n{print_graph(changed)}"
     assert (changes == 0) == (difference(graph, changed) is None)
     text = print_graph(changed)
     assert print_graph(parse_graph(text, REGISTRY)) == text

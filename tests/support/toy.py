@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.op import Array, Op
 from nngraph.ir.origin import Origin
-from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.types import TensorType, TypeMismatch, tensor_type
 
 F32 = tensor_type("f32", (2,))

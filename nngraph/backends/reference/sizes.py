@@ -6,11 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from nngraph.ir.attributes import attributes
+from nngraph.ir.attributes import Subgraph, attributes
 from nngraph.ir.dims import SymDim
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.op import Op
-from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.types import TensorType
 
 __all__ = ["with_sizes"]

@@ -15,9 +15,9 @@ from nngraph.backends.base import Target, UnsupportedGraph, build
 from nngraph.backends.tvm import host
 from nngraph.backends.tvm.backend import backend
 from nngraph.backends.tvm.executable import TvmExecutable, _run
+from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
-from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.types import tensor_type
 from tests.support.tvm_programs import emit, load_all
 

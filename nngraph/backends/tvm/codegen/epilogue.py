@@ -32,7 +32,7 @@ def extras_of(body: Graph) -> list[Value]:
 def body_epilogue(body: Graph) -> Epilogue:
     """The epilogue of a body: its extras are what operators after the product read."""
     product = product_of(body.nodes)
-    assert product is not None, f"there is no product in this body:\n{body}"
+    assert product is not None, f"{body} holds no product"
     extras = extras_of(body)
     more = body.outputs[1:]
 

@@ -14,6 +14,7 @@ from nngraph.backends.tvm.fuse.kinds import is_reduction
 from nngraph.backends.tvm.fuse.space import Space, align, folded_axes
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import Cost
+from nngraph.ir.text import print_graph
 from nngraph.ops.creation import Iota
 
 __all__ = ["BodyPlan", "plan_body"]
@@ -100,7 +101,8 @@ def plan_body(graph: Graph) -> BodyPlan:
     """
     space = align(list(graph.nodes))
     if space is None:
-        raise ValueError(f"the values of this body do not share an iteration space:\n{graph}")
+        text = print_graph(graph)
+        raise ValueError(f"the values of this body do not share an iteration space:\n{text}")
     plan = _collapse(graph, space)
     for value in graph.parameters:
         plan.strides.setdefault(value, {})

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from nngraph.backends.tvm.fuse.groups import Group, Partition, is_free
 from nngraph.backends.tvm.fuse.kinds import is_point, is_product, is_reduction
 from nngraph.backends.tvm.fuse.space import Space, align
+from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import Cost, Trait
-from nngraph.ir.subgraph import Subgraph
 from nngraph.ops.creation import Full
 from nngraph.ops.fused import Fused
 from nngraph.passes.base import Context

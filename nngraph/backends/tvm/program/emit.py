@@ -20,8 +20,8 @@ from nngraph.backends.tvm.program.program import (
     Storage,
     ZeroCheck,
 )
+from nngraph.ir.attributes import Subgraph
 from nngraph.ir.graph import Graph, Node, Value
-from nngraph.ir.subgraph import Subgraph
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import Reshape
 from nngraph.ops.core import Literal

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from nngraph.ir.attributes import attributes
 from nngraph.ir.op import Op
-from nngraph.ir.text import print_attribute
+from nngraph.ir.text import print_attribute, print_graph
 from nngraph.ir.types import TensorType
 from nngraph.ops.core import Literal
 from nngraph.ops.fused import Fused
@@ -34,7 +34,8 @@ class KernelSpec:
     def key(self) -> str:
         """Text that tells kernels apart: equal keys mean equal code."""
         if isinstance(self.op, Fused):
-            what = f"fused\n{self.op.body.text}"
+            body = print_graph(self.op.body.graph, origins=False, names=False)
+            what = f"fused\n{body}"
         else:
             fields = ", ".join(f"{n}={print_attribute(v)}" for n, v in attributes(self.op))
             what = f"{self.op.name} {fields}"
