@@ -327,3 +327,9 @@ def test_unknown_kinds_of_attributes_are_refused() -> None:
     for value in (np.int64(1), [1], 1j, object(), (1, {2})):
         with pytest.raises(TypeError, match="cannot be an operator attribute"):
             print_attribute(value)
+
+
+def test_str_of_a_graph_is_its_text_and_repr_is_one_line() -> None:
+    graph = chain(3)
+    assert str(graph) == f"{graph}" == print_graph(graph)
+    assert repr(graph) == "<Graph chain: 3 nodes>"
