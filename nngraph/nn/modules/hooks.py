@@ -35,10 +35,12 @@ class RemovableHandle:
 
 
 class HookMethods:
-    """The hooks of ``Module``.
+    """The hooks of ``Module``, and a forward that runs with them.
 
     Tables are ordered by registration; ``prepend`` puts a hook first.
     """
+
+    forward: Callable[..., Any]
 
     _forward_hooks: OrderedDict[int, Callable[..., Any]]
     _forward_hooks_with_kwargs: OrderedDict[int, bool]
@@ -112,6 +114,56 @@ class HookMethods:
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls ``hook(module, incompatible_keys)`` after loading; it may change the keys."""
         return _added(self._load_state_dict_post_hooks, hook)
+
+    # -- calling ---------------------------------------------------------------------------
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not self._forward_hooks and not self._forward_pre_hooks:
+            return self.forward(*args, **kwargs)
+        done: set[int] = set()
+        try:
+            args, kwargs = self._run_pre_hooks(args, kwargs)
+            result = self.forward(*args, **kwargs)
+            for key, hook in list(self._forward_hooks.items()):
+                done.add(key)
+                result = self._run_hook(key, hook, args, kwargs, result)
+            return result
+        except Exception:
+            for key in self._forward_hooks_always_called:
+                if key not in done:
+                    self._run_hook(key, self._forward_hooks[key], args, kwargs, None)
+            raise
+
+    def _run_pre_hooks(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        for key, hook in list(self._forward_pre_hooks.items()):
+            if key in self._forward_pre_hooks_with_kwargs:
+                found = hook(self, args, kwargs)
+                if found is not None and not (isinstance(found, tuple) and len(found) == 2):
+                    raise RuntimeError(
+                        "forward pre-hook must return None or a tuple of "
+                        f"(new_args, new_kwargs), but got {found}."
+                    )
+                args, kwargs = (args, kwargs) if found is None else found
+            else:
+                found = hook(self, args)
+                if found is not None:
+                    args = found if isinstance(found, tuple) else (found,)
+        return args, kwargs
+
+    def _run_hook(
+        self,
+        key: int,
+        hook: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        result: Any,
+    ) -> Any:
+        if key in self._forward_hooks_with_kwargs:
+            found = hook(self, args, kwargs, result)
+        else:
+            found = hook(self, args, result)
+        return result if found is None else found
 
 
 class _Bound:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self, cast
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.modes import active_trace
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dtypes import DType, as_dtype, bfloat16, float16, float32, float64
+from nngraph.nn.modules.conversion import ConversionMethods
 from nngraph.nn.modules.hooks import RemovableHandle
-from nngraph.nn.modules.iteration import IterationMethods
 from nngraph.nn.parameter import Buffer, Parameter
 
 __all__ = ["Module", "RemovableHandle"]
@@ -19,7 +18,7 @@ __all__ = ["Module", "RemovableHandle"]
 _PLAIN = (bool, int, float, str, tuple, type(None))
 
 
-class Module(IterationMethods):
+class Module(ConversionMethods):
     """Base class of all networks and layers; override ``__init__`` and ``forward``.
 
     Attributes:
@@ -29,6 +28,7 @@ class Module(IterationMethods):
     """
 
     training: bool
+    _modules: dict[str, Module | None]
     _changes: dict[str, Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -74,55 +74,6 @@ class Module(IterationMethods):
             return self._call(args, kwargs)
         with trace.module(self):
             return self._call(args, kwargs)
-
-    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not self._forward_hooks and not self._forward_pre_hooks:
-            return self.forward(*args, **kwargs)
-        done: set[int] = set()
-        try:
-            args, kwargs = self._run_pre_hooks(args, kwargs)
-            result = self.forward(*args, **kwargs)
-            for key, hook in list(self._forward_hooks.items()):
-                done.add(key)
-                result = self._run_hook(key, hook, args, kwargs, result)
-            return result
-        except Exception:
-            for key in self._forward_hooks_always_called:
-                if key not in done:
-                    self._run_hook(key, self._forward_hooks[key], args, kwargs, None)
-            raise
-
-    def _run_pre_hooks(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        for key, hook in list(self._forward_pre_hooks.items()):
-            if key in self._forward_pre_hooks_with_kwargs:
-                found = hook(self, args, kwargs)
-                if found is not None and not (isinstance(found, tuple) and len(found) == 2):
-                    raise RuntimeError(
-                        "forward pre-hook must return None or a tuple of "
-                        f"(new_args, new_kwargs), but got {found}."
-                    )
-                args, kwargs = (args, kwargs) if found is None else found
-            else:
-                found = hook(self, args)
-                if found is not None:
-                    args = found if isinstance(found, tuple) else (found,)
-        return args, kwargs
-
-    def _run_hook(
-        self,
-        key: int,
-        hook: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        result: Any,
-    ) -> Any:
-        if key in self._forward_hooks_with_kwargs:
-            found = hook(self, args, kwargs, result)
-        else:
-            found = hook(self, args, result)
-        return result if found is None else found
 
     def _fingerprint(self) -> object:
         """What a trace of this module's own forward relies on; checked before every call."""
@@ -281,6 +232,112 @@ class Module(IterationMethods):
         if not name:
             raise KeyError(f'{what} name can\'t be empty string ""')
 
+    # -- walks; names are paths such as ``layer1.0.weight`` ---------------------------------
+    def named_modules(
+        self, memo: set[Any] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """This module and all inside it, each before its submodules."""
+        seen = set() if memo is None else memo
+        if self in seen:
+            return
+        if remove_duplicate:
+            seen.add(self)
+        yield prefix, self
+        for name, module in self._modules.items():
+            if module is not None:
+                path = f"{prefix}.{name}" if prefix else name
+                yield from module.named_modules(seen, path, remove_duplicate)
+
+    def modules(self) -> Iterator[Module]:
+        for _, module in self.named_modules():
+            yield module
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Direct submodules, each once."""
+        seen: set[int] = set()
+        for name, module in self._modules.items():
+            if module is not None and id(module) not in seen:
+                seen.add(id(module))
+                yield name, module
+
+    def children(self) -> Iterator[Module]:
+        for _, module in self.named_children():
+            yield module
+
+    def _named_members(
+        self,
+        members: Callable[[Module], Iterable[tuple[str, Any]]],
+        prefix: str,
+        recurse: bool,
+        remove_duplicate: bool,
+    ) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()
+        modules: Iterable[tuple[str, Module]] = [(prefix, self)]
+        if recurse:
+            modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+        for path, module in modules:
+            for name, value in members(module):
+                if value is None or id(value) in seen:
+                    continue
+                if remove_duplicate:
+                    seen.add(id(value))
+                yield (f"{path}.{name}" if path else name), value
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        return self._named_members(
+            lambda m: m._parameters.items(), prefix, recurse, remove_duplicate
+        )
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        for _, parameter in self.named_parameters(recurse=recurse):
+            yield parameter
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        return self._named_members(lambda m: m._buffers.items(), prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        for _, buffer in self.named_buffers(recurse=recurse):
+            yield buffer
+
+    # -- by path ---------------------------------------------------------------------------
+    def get_submodule(self, target: str) -> Module:
+        """The submodule at a path; ``""`` is this module.
+
+        Raises:
+            AttributeError: if a part of the path is missing or no module.
+        """
+        module: Module = self
+        for name in target.split(".") if target else ():
+            if not hasattr(module, name):
+                raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
+            found = getattr(module, name)
+            if not isinstance(found, Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
+            module = found
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a path; AttributeError if there is none."""
+        return cast("Parameter", self._member(target, "_parameters", "an nn.Parameter"))
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a path; AttributeError if there is none."""
+        return cast("Tensor", self._member(target, "_buffers", "a buffer"))
+
+    def _member(self, target: str, table: str, kind: str) -> Any:
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if not hasattr(module, name):
+            raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
+        found = getattr(module, table).get(name)
+        if found is None:
+            raise AttributeError(f"`{name}` is not {kind}")
+        return found
+
     # -- modes -----------------------------------------------------------------------------
     def train(self, mode: bool = True) -> Self:
         """Sets training mode (dropout, batch statistics) here and in all submodules.
@@ -313,63 +370,11 @@ class Module(IterationMethods):
             elif parameter.grad is not None:
                 parameter.grad = parameter.grad.detach() * 0
 
-    # -- changes of all tensors ------------------------------------------------------------
     def apply(self, fn: Callable[[Module], None]) -> Self:
         """Calls ``fn`` on every module, submodules first (for initial values, say)."""
         for module in self.children():
             module.apply(fn)
         fn(self)
-        return self
-
-    def _apply(self, fn: Callable[[Tensor], Tensor]) -> Self:
-        for module in self.children():
-            module._apply(fn)
-        for parameter in self._parameters.values():
-            if parameter is not None:
-                parameter.data = fn(parameter.data)
-                if parameter._grad is not None:
-                    parameter._grad = fn(parameter._grad)
-        for name, buffer in self._buffers.items():
-            self._buffers[name] = None if buffer is None else fn(buffer)
-        return self
-
-    def to(self, *args: Any, **kwargs: Any) -> Self:
-        """Converts floating point parameters and buffers to a dtype (devices change nothing).
-
-        Raises:
-            TypeError: for a dtype that is no floating point type.
-        """
-        found = [as_dtype(v) for v in (*args, kwargs.get("dtype")) if isinstance(v, DType)]
-        found += [v.dtype for v in args if isinstance(v, TensorBase)]
-        if not found:
-            return self
-        if not found[0].is_floating_point:
-            raise TypeError(
-                "nn.Module.to only accepts floating point or complex dtypes, but got "
-                f"desired dtype={found[0].name}"
-            )
-        return self._to_dtype(found[0])
-
-    def _to_dtype(self, dtype: DType) -> Self:
-        return self._apply(lambda t: t.to(dtype) if t.dtype.is_floating_point else t)
-
-    def float(self) -> Self:
-        return self._to_dtype(float32)
-
-    def double(self) -> Self:
-        return self._to_dtype(float64)
-
-    def half(self) -> Self:
-        return self._to_dtype(float16)
-
-    def bfloat16(self) -> Self:
-        return self._to_dtype(bfloat16)
-
-    def type(self, dst_type: DType) -> Self:
-        """Converts all parameters and buffers."""
-        return self._apply(lambda t: t.to(dst_type))
-
-    def cpu(self) -> Self:
         return self
 
     # -- as text ---------------------------------------------------------------------------

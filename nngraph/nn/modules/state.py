@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.functional.creation import as_tensor
@@ -12,9 +12,6 @@ from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.modules.hooks import HookMethods
 from nngraph.nn.parameter import Parameter
-
-if TYPE_CHECKING:
-    from nngraph.nn.modules.module import Module
 
 __all__ = ["IncompatibleKeys", "StateMethods"]
 
@@ -51,7 +48,7 @@ class StateMethods(HookMethods):
     _version: ClassVar[int] = 1
     _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Module | None]
+    _modules: Mapping[str, StateMethods | None]
     _non_persistent_buffers_set: set[str]
 
     def get_extra_state(self) -> Any:
