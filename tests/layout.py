@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import networkx as nx
+
 # Each layer imports only itself and those before it: the order of docs/architecture.md.
 LAYERS = (
     "version",
@@ -105,6 +107,71 @@ def _layer_findings(path: str, source: str, allowed: tuple[str, ...]) -> Iterato
             target = parts[1] if len(parts) > 1 else "the whole of nngraph"
             if target not in allowed:
                 yield f"{path}:{found.line}: {allowed[-1]} may not import {found.name} ({target})"
+
+
+def module_of(path: str) -> str:
+    """`nngraph/ops/core.py` is `nngraph.ops.core`; a folder's `__init__.py` is the folder."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def import_graph(sources: dict[str, str]) -> nx.DiGraph[str]:
+    """Which file imports which: in functions, too, and for type checkers only."""
+    modules = {module_of(path): source for path, source in sources.items()}
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(modules)
+    for module, source in modules.items():
+        for name in _targets(source):
+            target = name if name in modules else name.rpartition(".")[0]
+            if target in modules and target != module:
+                graph.add_edge(module, target)
+    return graph
+
+
+def _targets(source: str) -> Iterator[str]:
+    """Modules that a source text imports, or names in modules."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        else:
+            yield from _named(node)
+
+
+def file_circles(graph: nx.DiGraph[str]) -> list[set[str]]:
+    """Groups of files of which each reaches all others by imports."""
+    return [group for group in nx.strongly_connected_components(graph) if len(group) > 1]
+
+
+def room_circles(graph: nx.DiGraph[str]) -> list[set[str]]:
+    """Groups, at least one a folder, of folders and files side by side that reach each other."""
+    found = []
+    for folder in {name[: dot.start()] for name in graph for dot in re.finditer(r"\.", name)}:
+        depth = folder.count(".") + 2
+        rooms = {n: ".".join(n.split(".")[:depth]) for n in graph if n.startswith(f"{folder}.")}
+        joined: nx.DiGraph[str] = nx.DiGraph()
+        joined.add_edges_from((rooms[a], rooms[b]) for a, b in graph.edges if {a, b} <= {*rooms})
+        folders = {room for name, room in rooms.items() if name != room}
+        groups = nx.strongly_connected_components(joined)
+        found += [group for group in groups if len(group) > 1 and group & folders]
+    return found
+
+
+def unreached(sources: dict[str, str], roots: tuple[str, ...]) -> set[str]:
+    """Files that nothing imports on the way from ``roots``; a file imports its folders."""
+    graph = import_graph(sources)
+    graph.add_edges_from((n, n.rpartition(".")[0]) for n in list(graph) if "." in n)
+    for path, source in sources.items():
+        if "import_module(" in source:
+            graph.add_edges_from((module_of(path), name) for name in _by_name(path, source))
+    files = {module_of(path) for path in sources}
+    return files - set(roots).union(*(nx.descendants(graph, root) for root in roots))
+
+
+def _by_name(path: str, source: str) -> Iterator[str]:
+    """Modules that strings may name, wholly or beside the file."""
+    folder = path.rpartition("/")[0].replace("/", ".")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from (node.value, f"{folder}.{node.value}")
 
 
 def check_homes(path: str, source: str) -> list[str]:
