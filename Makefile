@@ -1,6 +1,6 @@
 # make demo    trains the digits network as one compiled step, exports it, and trains on without nngraph
-# make test    linter, formatter, type checker, tests
-# make lint    the first three of these
+# make test    linter, formatter, type checker, dead code, layers and circles of imports, tests
+# make lint    all of these but the tests
 # make stubs   writes what type checkers see of Tensor, from the functions
 # make bench   the benchmarks against PyTorch and others
 # make clean   removes what these made
@@ -50,6 +50,8 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/vulture
+	$(BIN)/python -m pytest --quiet --no-header tests/test_layout.py
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .

@@ -22,9 +22,9 @@ CODE = sorted(
 LONG_FUNCTIONS: dict[str, str] = {}
 
 # Where files still import each other in a circle, and how many do: the numbers only shrink.
-OPEN_CIRCLES = {"nngraph.ir": 5, "nngraph.frontend": 21}
+OPEN_CIRCLES = {"nngraph.ir": 5, "nngraph.frontend": 8}
 # Likewise rooms: folders side by side, or a folder and the files beside it.
-OPEN_ROOM_CIRCLES = {"nngraph.backends.onnx": 2, "nngraph.backends.tvm": 2, "nngraph.frontend": 14}
+OPEN_ROOM_CIRCLES = {"nngraph.backends.onnx": 2, "nngraph.backends.tvm": 2}
 
 # What only tests and people import: the text form that reads back, and the verifier.
 TOOLS = ("nngraph.ir.parser", "nngraph.ir.equality", "nngraph.ir.verify", "nngraph.passes.verify")
@@ -84,6 +84,15 @@ def test_no_imports_run_in_a_circle() -> None:
 def test_every_file_is_used() -> None:
     unused = layout.unreached(names(OWN), ("nngraph", *TOOLS))
     assert not unused, f"no file of the product imports {sorted(unused)}: delete or use them"
+
+
+def test_names_that_may_be_unused_exist() -> None:
+    listed = (ROOT / "tests" / "unused_names.py").read_text(encoding="utf-8")
+    allowed = re.findall(r"^_\.(\w+)$", listed, re.MULTILINE)
+    assert len(allowed) == listed.count("\n_.")
+    whole = "".join(text for path, text in names(CODE).items() if not path.startswith("tests/"))
+    gone = sorted(set(allowed) - set(re.findall(r"\w+", whole)))
+    assert not gone, f"take {gone} out of tests/unused_names.py"
 
 
 def test_files_and_lines_are_short() -> None:

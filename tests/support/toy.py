@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nngraph.ir.attributes import Subgraph
-from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.op import Array, Op
 from nngraph.ir.origin import Origin
@@ -108,12 +105,6 @@ def body() -> Subgraph:
     x = graph.add_input(F32, "carry")
     graph.add_output(graph.add_node(Neg(), [x]).output)
     return Subgraph(graph)
-
-
-@contextmanager
-def building(graph: Graph) -> Iterator[Builder]:
-    with Builder(graph) as builder:
-        yield builder
 
 
 def neg(x: Value) -> Value:

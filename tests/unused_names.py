@@ -1,0 +1,65 @@
+"""Names that nothing in the tree reads and that stay: `vulture` takes this file for their use.
+
+Each stands under its reason; what fits under none is dead and goes.
+"""
+
+# PyTorch's names, for users to call.
+_.explain
+_.from_pretrained
+_.get_buffer
+_.get_parameter
+_.grad_fn
+_.ndimension
+_.nelement
+_.new_empty
+_.new_ones
+_.new_zeros
+_.register_forward_hook
+_.register_forward_pre_hook
+_.register_load_state_dict_post_hook
+_.register_load_state_dict_pre_hook
+_.register_module
+_.register_state_dict_pre_hook
+_.register_step_post_hook
+_.register_step_pre_hook
+_._register_load_state_dict_pre_hook
+_._register_state_dict_hook
+
+# Methods of Tensor under other names (`float`, which a module could not define and still use).
+_.to_bfloat16
+_.to_byte
+_.to_char
+_.to_double
+_.to_float
+_.to_half
+_.to_int
+_.to_long
+_.to_short
+
+# PyTorch's options that change nothing here.
+_.generator
+_.memory_format
+_.non_blocking
+_.sparse_grad
+_.stable
+
+# Attributes that Python and other packages read, methods that they call.
+_.__qualname__
+_.data_location
+_.execution_mode
+_.graph_optimization_level
+_.inter_op_num_threads
+_.intra_op_num_threads
+_.log_severity_level
+_.transform_module
+
+# Tools of tests, and of people who look into a graph.
+_.drop_state
+_.observed
+_.samples
+
+# Dead; being taken out.
+_._arguments
+_.array_was
+_.from_cache
+_.with_role
