@@ -8,25 +8,19 @@ from tvm import tirx
 
 from nngraph.backends.tvm.codegen.scalar import elementwise
 from nngraph.backends.tvm.codegen.types import Expr, compute_type, const, load, storage_type, store
-from nngraph.backends.tvm.fuse.kinds import product_of
+from nngraph.backends.tvm.fuse.kinds import extras_of, product_of
 from nngraph.backends.tvm.strategies.common import Epilogue
 from nngraph.ir.dtypes import DType, bool_
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ops.broadcast import Reshape
 from nngraph.ops.creation import Constant, Full, Iota
 
-__all__ = ["body_epilogue", "extras_of", "memory_type"]
+__all__ = ["body_epilogue", "memory_type"]
 
 
 def memory_type(dtype: DType) -> str:
     """An output's type as the product kernels declare it: they convert to half precision."""
     return "uint8" if dtype is bool_ else dtype.name
-
-
-def extras_of(body: Graph) -> list[Value]:
-    """The inputs that operators after the product read."""
-    product = product_of(body.nodes)
-    return [v for v in body.inputs if any(u is not product for u in v.users)]
 
 
 def body_epilogue(body: Graph) -> Epilogue:

@@ -82,11 +82,6 @@ class BodyPlan:
     def inner_size(self) -> int:
         return math.prod(self.sizes[a] for a in self.inner)
 
-    def stores_last(self) -> bool:
-        """True if every element is stored in the last sweep, after all reads of its place."""
-        inner = [v for v in self.results if self.is_inner(v)]
-        return not self.reduced or all(self.level[v] == self.sweeps - 1 for v in inner)
-
     def work(self) -> int:
         """Scalar operations, transcendental ones counted as eight."""
         ops = sum(8 if n.op.cost is Cost.HEAVY else 1 for n in self.graph.nodes)

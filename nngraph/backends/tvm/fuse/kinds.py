@@ -5,13 +5,21 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 
-from nngraph.ir.graph import Node
+from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import Op, Trait
 from nngraph.ops.broadcast import BroadcastTo, Reduction, Reshape
 from nngraph.ops.linalg import MatMul
 from nngraph.ops.window.conv import Conv, ConvInputGrad
 
-__all__ = ["GroupKind", "is_point", "is_reduction", "is_unit_reshape", "kind_of", "product_of"]
+__all__ = [
+    "GroupKind",
+    "is_point",
+    "is_reduction",
+    "is_unit_reshape",
+    "kernel_inputs",
+    "kind_of",
+    "product_of",
+]
 
 #: Their kernels go on with elementwise operators before they store.
 _WITH_EPILOGUE: tuple[type[Op], ...] = (MatMul, Conv, ConvInputGrad)
@@ -63,3 +71,17 @@ def kind_of(nodes: Iterable[Node]) -> GroupKind:
     if product_of(listed) is not None:
         return GroupKind.PRODUCT
     return GroupKind.ROW if any(map(is_reduction, listed)) else GroupKind.LOOP
+
+
+def kernel_inputs(body: Graph) -> list[Value]:
+    """The inputs of a group's body as its kernel takes them: a product's own operands come first,
+    then what the operators after it read, so that an input may come twice.
+    """
+    product = product_of(body.nodes)
+    return list(body.inputs) if product is None else [*product.inputs, *extras_of(body)]
+
+
+def extras_of(body: Graph) -> list[Value]:
+    """The inputs that operators after the product read."""
+    product = product_of(body.nodes)
+    return [v for v in body.inputs if any(u is not product for u in v.users)]
