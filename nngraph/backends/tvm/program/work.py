@@ -9,8 +9,8 @@ from nngraph.backends.tvm.codegen.plan import plan_body
 from nngraph.backends.tvm.fuse.kinds import product_of
 from nngraph.backends.tvm.program.order import Step
 from nngraph.backends.tvm.program.program import Check, KernelSpec, Loop, Storage
-from nngraph.ir.graph import Graph, Value
 from nngraph.ir.attributes import Subgraph
+from nngraph.ir.graph import Graph, Value
 from nngraph.ir.types import TensorType
 from nngraph.ops.core import Literal
 from nngraph.ops.elementwise.arithmetic import Copy

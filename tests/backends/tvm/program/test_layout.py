@@ -16,10 +16,10 @@ from nngraph import ops
 from nngraph.backends.tvm import host
 from nngraph.backends.tvm.program.program import Program
 from nngraph.interpreter import interpret
+from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.op import Array
-from nngraph.ir.attributes import Subgraph
 from nngraph.ir.types import tensor_type
 from tests.support.program_interpreter import run_program
 from tests.support.tvm_programs import emit, load_all
