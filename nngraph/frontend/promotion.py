@@ -32,17 +32,17 @@ def is_number(value: object) -> bool:
     return isinstance(value, bool | int | float | np.generic)
 
 
-def promote_types(a: DType, b: DType) -> DType:
+def promote_types(type1: DType, type2: DType) -> DType:
     """The dtype that holds both (PyTorch's table)."""
-    if a is b:
-        return a
-    if _RANK[a.kind] != _RANK[b.kind]:
-        return a if _RANK[a.kind] > _RANK[b.kind] else b
-    if a.kind == "float":
-        return float32 if a.bits == b.bits else a if a.bits > b.bits else b
-    if a.kind == b.kind:
-        return a if a.bits > b.bits else b
-    signed, unsigned = (a, b) if a.kind == "int" else (b, a)
+    if type1 is type2:
+        return type1
+    if _RANK[type1.kind] != _RANK[type2.kind]:
+        return type1 if _RANK[type1.kind] > _RANK[type2.kind] else type2
+    if type1.kind == "float":
+        return float32 if type1.bits == type2.bits else type1 if type1.bits > type2.bits else type2
+    if type1.kind == type2.kind:
+        return type1 if type1.bits > type2.bits else type2
+    signed, unsigned = (type1, type2) if type1.kind == "int" else (type2, type1)
     if unsigned is uint8:
         return int16 if signed.bits == 8 else signed
     if signed.bits > unsigned.bits:

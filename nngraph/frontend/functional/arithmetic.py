@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nngraph import ops
-from nngraph.frontend.functional.variants import both, everywhere
+from nngraph.frontend.functional.variants import both, everywhere, function
 from nngraph.frontend.promotion import promoted
 from nngraph.frontend.tensor import Operand, Tensor
 from nngraph.ir.dtypes import bool_, float32
@@ -110,7 +110,7 @@ def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tens
     return ops.pow(a, b)
 
 
-@both
+@function
 def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
     """``other - alpha * input``."""
     _refuse_bool(input, other)

@@ -34,13 +34,24 @@ _DEVICES = ("cpu", "cuda")
 
 @method
 def to(
-    input: Tensor, *args: Any, dtype: DType | None = None, copy: bool = False, **_: Any
+    input: Tensor,
+    *args: Any,
+    other: Tensor | None = None,
+    dtype: DType | None = None,
+    device: object = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+    memory_format: object = None,
 ) -> Tensor:
     """Another dtype (devices are accepted and change nothing: compiled functions choose)."""
-    for value in args:
+    for value in (*args, other):
         if isinstance(value, Tensor):
             dtype = value.dtype
-        elif value is not None and not (isinstance(value, str) and value.startswith(_DEVICES)):
+        elif (
+            value is not None
+            and not isinstance(value, bool)
+            and not (isinstance(value, str) and value.startswith(_DEVICES))
+        ):
             dtype = as_dtype(value)
     if dtype is None or dtype is input.dtype:
         return input.clone() if copy else input
@@ -96,33 +107,90 @@ def detach(input: Tensor) -> Tensor:
 
 
 @overload
-def new_zeros(input: Tensor, size: Sequence[Dim], *, dtype: DType | None = None) -> Tensor: ...
+def new_zeros(
+    input: Tensor,
+    size: Sequence[Dim],
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor: ...
 @overload
-def new_zeros(input: Tensor, *size: Dim, dtype: DType | None = None) -> Tensor: ...
+def new_zeros(
+    input: Tensor,
+    *size: Dim,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor: ...
 @method.overloaded
-def new_zeros(input: Tensor, *size: Any, dtype: DType | None = None, **options: Any) -> Tensor:
+def new_zeros(
+    input: Tensor,
+    *size: Any,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """``zeros`` of the dtype of ``input``."""
-    return input.new_full(listed(size), 0, dtype=dtype, **options)
+    return input.new_full(listed(size), 0, dtype=dtype, requires_grad=requires_grad)
 
 
 @overload
-def new_ones(input: Tensor, size: Sequence[Dim], *, dtype: DType | None = None) -> Tensor: ...
+def new_ones(
+    input: Tensor,
+    size: Sequence[Dim],
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor: ...
 @overload
-def new_ones(input: Tensor, *size: Dim, dtype: DType | None = None) -> Tensor: ...
+def new_ones(
+    input: Tensor,
+    *size: Dim,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor: ...
 @method.overloaded
-def new_ones(input: Tensor, *size: Any, dtype: DType | None = None, **options: Any) -> Tensor:
+def new_ones(
+    input: Tensor,
+    *size: Any,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """``ones`` of the dtype of ``input``."""
-    return input.new_full(listed(size), 1, dtype=dtype, **options)
+    return input.new_full(listed(size), 1, dtype=dtype, requires_grad=requires_grad)
 
 
 @overload
-def new_empty(input: Tensor, size: Sequence[Dim], *, dtype: DType | None = None) -> Tensor: ...
+def new_empty(
+    input: Tensor,
+    size: Sequence[Dim],
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor: ...
 @overload
-def new_empty(input: Tensor, *size: Dim, dtype: DType | None = None) -> Tensor: ...
+def new_empty(
+    input: Tensor,
+    *size: Dim,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor: ...
 @method.overloaded
-def new_empty(input: Tensor, *size: Any, dtype: DType | None = None, **options: Any) -> Tensor:
+def new_empty(
+    input: Tensor,
+    *size: Any,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """``empty`` of the dtype of ``input``."""
-    return input.new_full(listed(size), 0, dtype=dtype, **options)
+    return input.new_full(listed(size), 0, dtype=dtype, requires_grad=requires_grad)
 
 
 @method

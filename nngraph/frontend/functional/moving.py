@@ -122,11 +122,9 @@ def flipud(input: Tensor) -> Tensor:
 
 
 @both
-def roll(
-    input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None
-) -> Tensor:
+def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Tensor:
     """Moves elements round; without ``dims`` the flattened tensor is rolled."""
-    if dims is None:
+    if not isinstance(dims, int) and not dims:
         return input.flatten().roll(shifts, 0).reshape(input.type.shape)
     steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
     axes = (dims,) if isinstance(dims, int) else tuple(dims)

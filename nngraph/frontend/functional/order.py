@@ -100,13 +100,26 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
 
 @both
 def unique(
-    input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
 ) -> Any:
-    """The different elements in order, with where each went and how often it was there."""
+    """The different elements in order, with where each went and how often it was there.
+
+    Args:
+        input: the elements; the shape of the result depends on them, so eager only.
+        sorted: they always are.
+        return_inverse: also give where in the result each element is.
+        return_counts: also give how often each was there.
+        dim: compare the slices along this dimension instead of elements.
+    """
+    axis = None if dim is None else normalize_axis(dim, input.ndim, "unique")
     values, inverse, counts = np.unique(
-        elements(input, "unique()"), return_inverse=True, return_counts=True
+        elements(input, "unique()"), return_inverse=True, return_counts=True, axis=axis
     )
-    inverse = inverse.reshape(input.type.static_shape)
+    inverse = inverse.reshape(input.type.static_shape if axis is None else -1)
     wanted = [values, *[inverse] * return_inverse, *[counts] * return_counts]
     found = [ops.constant(np.ascontiguousarray(a), input) for a in wanted]
     return found[0] if len(found) == 1 else tuple(found)

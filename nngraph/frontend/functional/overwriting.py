@@ -13,9 +13,9 @@ __all__: list[str] = []
 
 
 @method
-def copy_(input: Tensor, src: Operand, non_blocking: bool = False) -> Tensor:
-    """Overwrites the elements (``src`` is cast and broadcast)."""
-    like = as_tensor_like(src, input.dtype, input)
+def copy_(input: Tensor, other: Operand, non_blocking: bool = False) -> Tensor:
+    """Overwrites the elements (``other`` is cast and broadcast)."""
+    like = as_tensor_like(other, input.dtype, input)
     if like.type.shape != input.type.shape:
         like = like.expand(*input.type.shape)
     elif like is input:

@@ -72,7 +72,7 @@ def prod(
 
 @both
 def amax(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, out: Tensor | None = None
+    input: Tensor, dim: Dims = (), keepdim: bool = False, *, out: Tensor | None = None
 ) -> Tensor:
     """Maximum; tied elements share the gradient evenly."""
     return _extremum(input, ops.max, dim, keepdim)
@@ -80,7 +80,7 @@ def amax(
 
 @both
 def amin(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, out: Tensor | None = None
+    input: Tensor, dim: Dims = (), keepdim: bool = False, *, out: Tensor | None = None
 ) -> Tensor:
     """Minimum; tied elements share the gradient evenly."""
     return _extremum(input, ops.min, dim, keepdim)

@@ -46,8 +46,14 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Names of NumPy's that PyTorch takes for its own.
-ALIASES = {"dim": ("axis",), "keepdim": ("keepdims",), "input": ("x", "a", "x1"), "other": ("x2",)}
+#: Other names that PyTorch takes: NumPy's, and those of its overloads.
+ALIASES = {
+    "dim": ("axis",),
+    "keepdim": ("keepdims",),
+    "input": ("x", "a", "x1", "self"),
+    "other": ("x2",),
+    "indices_or_sections": ("indices", "sections", "tensor_indices_or_sections"),
+}
 
 
 @dataclass(frozen=True)
@@ -94,12 +100,14 @@ class _Arguments:
     """What a call may name the arguments of a function."""
 
     def __init__(self, plain: Callable[..., Any]) -> None:
-        parameters = inspect.signature(plain).parameters
+        self.signature = inspect.signature(plain)
+        parameters = self.signature.parameters
         self.first = next(iter(parameters.values()), None)
         self.takes_out = "out" in parameters
         dtype = parameters.get("dtype")
         self.dtype_by_name = dtype is not None and dtype.kind is dtype.KEYWORD_ONLY
         self.rest = next((p.name for p in parameters.values() if p.kind is p.VAR_POSITIONAL), "")
+        self.lead = list(parameters)[: list(parameters).index(self.rest)] if self.rest else []
         self.aliases = {a: name for name in parameters for a in ALIASES.get(name, ())}
         for name in parameters:
             self.aliases.pop(name, None)
@@ -107,8 +115,23 @@ class _Arguments:
     def arranged(self, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Any, ...]:
         """Gives keywords their own names; returns the positional arguments."""
         for alias in self.aliases.keys() & given.keys():
-            given.setdefault(self.aliases[alias], given.pop(alias))
-        return (*args, given.pop(self.rest)) if self.rest in given else args
+            name = self.aliases[alias]
+            if name in given:
+                raise TypeError(f"got {name}= and {alias}=, which are the same argument")
+            given[name] = given.pop(alias)
+        return self._with_rest(args, given) if self.rest in given else args
+
+    def _with_rest(self, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Any, ...]:
+        """The arguments of a call that gives ``*sizes`` as ``sizes=``."""
+        if len(args) > len(self.lead):
+            raise TypeError(f"got multiple values for argument {self.rest!r}")
+        missing = self.lead[len(args) :]
+        return (*args, *(given.pop(n) for n in missing if n in given), given.pop(self.rest))
+
+    def without_out(self) -> inspect.Signature:
+        """The signature of a method, which takes no ``out=``."""
+        kept = [p for name, p in self.signature.parameters.items() if name != "out"]
+        return self.signature.replace(parameters=kept)
 
 
 def _function_form(plain: Callable[..., Any]) -> Callable[..., Any]:
@@ -153,12 +176,14 @@ def _method_form(plain: Callable[..., Any]) -> Callable[..., Any]:
                 )
         return plain(*args, **given)
 
+    call.__signature__ = arguments.without_out()  # type: ignore[attr-defined]
     return call
 
 
 def _in_place_form(plain: Callable[..., Any]) -> Callable[..., Any]:
     compute, name = _method_form(plain), plain.__name__
 
+    @wraps(compute)
     def call(input: Any, *args: Any, **given: Any) -> Any:
         return write_result(input, compute(input, *args, **given))
 

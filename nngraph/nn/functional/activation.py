@@ -5,6 +5,7 @@ from __future__ import annotations
 from nngraph import ops
 from nngraph.frontend.functional.access import write_result
 from nngraph.frontend.functional.selection import where
+from nngraph.frontend.functional.variants import function
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
 
@@ -200,7 +201,8 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return where(input > lambd, input - lambd, where(input < -lambd, input + lambd, input * 0))
 
 
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+@function
+def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """``x`` where ``|x| > lambd``, 0 elsewhere."""
     return where((input >= -lambd) & (input <= lambd), 0.0, input)
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from nngraph import ops
 from nngraph.frontend.functional.selection import where
+from nngraph.frontend.functional.variants import function
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_, int64
 from nngraph.ops.core import normalize_axis
@@ -113,7 +114,10 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     return ops.one_hot(tensor, num_classes, int64)
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+@function
+def normalize(
+    input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
+) -> Tensor:
     """``x / max(norm(x), eps)`` along ``dim``."""
     return input / input.norm(p, dim, keepdim=True).clamp(min=eps)
 

@@ -1,0 +1,476 @@
+"""Every function takes PyTorch's names, in PyTorch's order, with its defaults.
+
+The names are read from PyTorch itself; then each function, method, in-place form, alias and
+``out=`` is called by name and compared.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+import pytest
+import torch
+
+import nngraph as ng
+from nngraph import nn
+from nngraph.frontend.functional.variants import ALIASES
+from tests.frontend import torch_signatures
+from tests.frontend.parity import attempt, evaluate, operands, plain, same
+from tests.frontend.torch_signatures import ABSENT, NONE, UNKNOWN, Parameter, Signature, of_callable
+
+#: What differs on purpose: (kind, name, parameter) and why.
+DIFFERENT = {
+    ("f", "trace", "input"): "ng.trace makes a graph; x.trace() is the sum of the diagonal",
+    ("f", "linspace", "steps"): "PyTorch's own parser refuses a call without it",
+    ("f", "result_type", "*"): "takes any number of operands",
+    ("f", "einsum", "args"): "operands, as documented",
+    ("f", "unique", "args"): "its method says more",
+    ("m", "view", "dtype"): "no reinterpretation of memory",
+    ("m", "expand", "implicit"): "of PyTorch's own use",
+}
+
+#: Out of PyTorch's stubs, where its parser refuses them.
+REFUSED = {("m", name, "out") for name in ("add", "sub", "mul", "floor_divide", "true_divide")}
+
+OWN = {"compile", "export", "load", "save", "trace", "spec"}
+PLAIN = {"from_dlpack", "get_rng_state", "set_rng_state", "initial_seed", "manual_seed"}
+
+
+def subjects() -> list[tuple[str, str, Any, list[Signature]]]:
+    """(kind, name, ours, PyTorch's overloads) of everything that both have."""
+    theirs = torch_signatures.functions()
+    found = [
+        ("f", name, getattr(ng, name), theirs[name])
+        for name in ng.__all__
+        if name in theirs and not isinstance(getattr(ng, name), type) and name not in OWN
+    ]
+    methods = torch_signatures.methods()
+    found += [
+        ("m", name, value, methods[name])
+        for name, value in vars(ng.Tensor).items()
+        if name in methods and callable(value) and not name.startswith("__")
+    ]
+    neural = torch_signatures.neural()
+    functional = nn.functional
+    return found + [
+        ("F", name, getattr(functional, name), neural[name]) for name in functional.__all__
+    ]
+
+
+SUBJECTS = subjects()
+
+
+def own_parameters(kind: str, function: Any) -> dict[str, Parameter]:
+    found = of_callable(function)
+    return {p.name: p for p in (found[1:] if kind == "m" else found)}
+
+
+def named(parameter: str, ours: dict[str, Parameter]) -> Parameter | None:
+    """Our parameter of that name or alias."""
+    if parameter in ours:
+        return ours[parameter]
+    return next(
+        (ours[n] for n, others in ALIASES.items() if parameter in others and n in ours), None
+    )
+
+
+def expected(kind: str, name: str, overload: Signature) -> list[Parameter]:
+    """Those parameters of an overload that nngraph has to take."""
+    if any((kind, name, q) in DIFFERENT for q in (*(p.name for p in overload), "*")):
+        return []
+    if any(p.name == "self" for p in overload[1:]) or "alpha" in [p.name for p in overload[:3]]:
+        return []  # forms that PyTorch gave up: numbers before the tensor they scale
+    names = [p for p in overload if p.name not in ABSENT and (kind, name, p.name) not in REFUSED]
+    return [p for p in names if not p.variadic]
+
+
+def test_most_functions_are_compared() -> None:
+    kinds = [kind for kind, *_ in SUBJECTS]
+    assert kinds.count("f") > 245 and kinds.count("m") > 350 and kinds.count("F") > 70
+    compared = {name for kind, name, *_ in SUBJECTS if kind == "f"}
+    functions = {n for n in ng.__all__ if hasattr(getattr(ng, n), "variants")}
+    assert functions - compared <= PLAIN | {"is_tensor"}
+
+
+@pytest.mark.parametrize(("kind", "name", "ours", "theirs"), SUBJECTS)
+def test_names_order_and_defaults(kind: str, name: str, ours: Any, theirs: list[Signature]) -> None:
+    mine = own_parameters(kind, ours)
+    problems = []
+    for overload in theirs:
+        wanted = expected(kind, name, overload)
+        for parameter in wanted:
+            problems += differences(parameter, named(parameter.name, mine))
+        places = [named(p.name, mine) for p in wanted if not p.keyword_only]
+        problems += out_of_order([p for p in places if p is not None], mine)
+    assert not problems, f"{name}: {'; '.join(problems)}"
+
+
+def differences(theirs: Parameter, ours: Parameter | None) -> list[str]:
+    if ours is None:
+        return [f"lacks {theirs.name}"]
+    if theirs.default in (NONE, UNKNOWN, Ellipsis) or ours.variadic:
+        return []
+    if ours.default is NONE:
+        return [f"{ours.name} is required; PyTorch's default is {theirs.default!r}"]
+    equal = ours.default == theirs.default or {str(ours.default), str(theirs.default)} in (
+        {"None", "()"},
+        {"0", "valid"},  # the stub's overload for padding by name
+    )
+    return [] if equal else [f"{ours.name}={ours.default!r}, PyTorch has {theirs.default!r}"]
+
+
+def out_of_order(places: list[Parameter], mine: dict[str, Parameter]) -> list[str]:
+    positional = [p.name for p in mine.values() if not p.keyword_only]
+    order = [positional.index(p.name) for p in places if p.name in positional]
+    return [] if order == sorted(order) else [f"order of {[p.name for p in places]}"]
+
+
+def test_differences_are_found() -> None:
+    """The comparison itself, on signatures that differ."""
+    size, other = Parameter("size"), Parameter("dim", default=0)
+    assert differences(size, None) == ["lacks size"]
+    assert differences(other, Parameter("dim")) and differences(other, Parameter("dim", default=1))
+    assert not differences(other, Parameter("dim", default=0))
+    assert out_of_order([other, size], {"size": size, "dim": other})
+    assert not out_of_order([size, other], {"size": size, "dim": other})
+
+
+# -- calls by name ---------------------------------------------------------------------------
+
+#: Arguments by name, where they are not ``input=y`` with ``other=p`` and ``dim=1`` as required.
+ARGUMENTS = {
+    "addcdiv": "input=y, tensor1=p, tensor2=p, value=2",
+    "addcmul": "input=y, tensor1=p, tensor2=p, value=2",
+    "addmm": "input=y[:, :3], mat1=y, mat2=z, beta=2, alpha=0.5",
+    "addmv": "input=y[:, 0], mat=y, vec=v, beta=2, alpha=0.5",
+    "baddbmm": "input=x[:, :, :3], batch1=x, batch2=r[:, :, :3], beta=2, alpha=0.5",
+    "argwhere": "input=b",
+    "as_tensor": "data=[1.0, 2.0], dtype=m.float64",
+    "arange": "start=1, end=7, step=2, dtype=m.float32",
+    "bincount": "input=idx, weights=v[:3], minlength=5",
+    "bitwise_and": "input=i, other=j",
+    "bitwise_left_shift": "input=i, other=i32",
+    "bitwise_not": "input=i",
+    "bitwise_or": "input=i, other=j",
+    "bitwise_right_shift": "input=i, other=i32",
+    "bitwise_xor": "input=i, other=j",
+    "bmm": "input=x, mat2=r",
+    "broadcast_to": "input=v, size=(3, 4)",
+    "cat": "tensors=[y, p], dim=1",
+    "chunk": "input=y, chunks=2, dim=1",
+    "clamp": "input=y, min=-0.5, max=0.5",
+    "clamp_max": "input=y, max=0.5",
+    "clamp_min": "input=y, min=0.5",
+    "clip": "input=y, min=-0.5, max=0.5",
+    "concat": "tensors=[y, p], dim=1",
+    "concatenate": "tensors=[y, p], dim=1",
+    "cross": "input=y[:, :3], other=p[:, :3], dim=1",
+    "cumprod": "input=y, dim=1, dtype=m.float64",
+    "cumsum": "input=y, dim=1, dtype=m.float64",
+    "diag": "input=y, diagonal=1",
+    "diag_embed": "input=y, offset=1, dim1=0, dim2=2",
+    "diagonal": "input=x, offset=1, dim1=1, dim2=2",
+    "diff": "input=y, n=1, dim=1, prepend=p, append=y",
+    "dist": "input=y, other=p, p=3",
+    "div": "input=y, other=p, rounding_mode='floor'",
+    "divide": "input=y, other=p, rounding_mode='trunc'",
+    "dot": "input=v, tensor=w",
+    "empty": "size=(0, 2), dtype=m.float64",
+    "empty_like": "input=e, dtype=m.float64",
+    "equal": "input=y, other=p",
+    "eye": "n=2, m=3, dtype=m.float64",
+    "flatten": "input=x, start_dim=1, end_dim=2",
+    "flip": "input=x, dims=(0, 2)",
+    "float_power": "input=p, exponent=2",
+    "from_numpy": "",
+    "full": "size=(2, 3), fill_value=1.5, dtype=m.float64",
+    "full_like": "input=y, fill_value=2, dtype=m.float64",
+    "gather": "input=y, dim=0, index=g, sparse_grad=False",
+    "ger": "input=v, vec2=w",
+    "heaviside": "input=y, values=p",
+    "hstack": "tensors=[y, p]",
+    "index_add": "input=y, dim=0, index=idx, source=p, alpha=2",
+    "index_copy": "input=y, dim=0, index=m.tensor([2, 0, 1]), source=p",
+    "index_fill": "input=y, dim=0, index=idx, value=3.0",
+    "index_put": "input=y, indices=(idx,), values=m.ones(3, 4), accumulate=True",
+    "index_select": "input=y, dim=0, index=idx",
+    "inner": "input=y, other=p",
+    "is_nonzero": "input=s",
+    "isclose": "input=y, other=y, rtol=1e-3, atol=1e-3, equal_nan=True",
+    "allclose": "input=y, other=y, rtol=1e-3, atol=1e-3, equal_nan=True",
+    "kthvalue": "input=y, k=2, dim=1, keepdim=True",
+    "lerp": "input=y, end=p, weight=0.3",
+    "linspace": "start=0, end=1, steps=5, dtype=m.float64",
+    "log": "input=p",
+    "log10": "input=p",
+    "log2": "input=p",
+    "logit": "input=p, eps=0.2",
+    "masked_fill": "input=y, mask=b, value=2.0",
+    "masked_scatter": "input=y, mask=b, source=p",
+    "masked_select": "input=y, mask=b",
+    "matmul": "input=y, other=z",
+    "mm": "input=y, mat2=z",
+    "moveaxis": "input=x, source=0, destination=2",
+    "movedim": "input=x, source=(0, 1), destination=(2, 0)",
+    "mv": "input=y, vec=v",
+    "nan_to_num": "input=nans, nan=1.0, posinf=2.0, neginf=-2.0",
+    "nanmean": "input=nans, dim=0, keepdim=True, dtype=m.float64",
+    "nansum": "input=nans, dim=0, keepdim=True, dtype=m.float64",
+    "narrow": "input=y, dim=1, start=1, length=2",
+    "nonzero": "input=i, as_tuple=True",
+    "norm": "input=y, p=3, dim=1, keepdim=True, dtype=m.float64",
+    "ones": "size=(2, 3), dtype=m.float64",
+    "ones_like": "input=y, dtype=m.float64",
+    "outer": "input=v, vec2=w",
+    "permute": "input=x, dims=(2, 0, 1)",
+    "pow": "input=p, exponent=2",
+    "promote_types": "type1=m.int64, type2=m.float32",
+    "rand": "",
+    "rand_like": "",
+    "randint": "",
+    "randn": "",
+    "randn_like": "",
+    "randperm": "",
+    "repeat_interleave": "input=y, repeats=2, dim=1, output_size=8",
+    "reshape": "input=y, shape=(2, 6)",
+    "roll": "input=y, shifts=1, dims=1",
+    "round": "input=y, decimals=1",
+    "rsqrt": "input=p",
+    "rsub": "input=y, other=p, alpha=2",
+    "scatter": "input=y, dim=0, index=g, value=2.0, reduce='add'",
+    "scatter_add": "input=y, dim=0, index=g, src=p[:2]",
+    "scatter_reduce": "input=y, dim=0, index=g, src=p, reduce='amax', include_self=False",
+    "select": "input=y, dim=1, index=2",
+    "select_scatter": "input=y, src=v, dim=0, index=1",
+    "slice_scatter": "input=y, src=p[:1], dim=0, start=1, end=2, step=1",
+    "sort": "input=y, dim=1, descending=True, stable=True",
+    "argsort": "input=y, dim=1, descending=True, stable=True",
+    "split": "tensor=y, split_size_or_sections=2, dim=1",
+    "sqrt": "input=p",
+    "squeeze": "input=q, dim=1",
+    "stack": "tensors=[y, p], dim=1",
+    "std": "input=y, dim=1, correction=0, keepdim=True",
+    "std_mean": "input=y, dim=1, correction=0, keepdim=True",
+    "var": "input=y, dim=1, correction=0, keepdim=True",
+    "var_mean": "input=y, dim=1, correction=0, keepdim=True",
+    "sum": "input=y, dim=1, keepdim=True, dtype=m.float64",
+    "mean": "input=y, dim=1, keepdim=True, dtype=m.float64",
+    "prod": "input=y, dim=1, keepdim=True, dtype=m.float64",
+    "softmax": "input=y, dim=1, dtype=m.float64",
+    "log_softmax": "input=y, dim=1, dtype=m.float64",
+    "swapaxes": "input=x, axis0=0, axis1=2",
+    "swapdims": "input=x, dim0=0, dim1=2",
+    "take": "input=y, index=idx",
+    "take_along_dim": "input=y, indices=g, dim=0",
+    "tensor": "data=[1.0, 2.0], dtype=m.float64, device='cpu', requires_grad=False",
+    "tensor_split": "input=y, indices=(1, 3), dim=1",
+    "tensordot": "a=y, b=z, dims=1",
+    "tile": "input=y, dims=(1, 2)",
+    "topk": "input=y, k=2, dim=1, largest=False, sorted=True",
+    "transpose": "input=x, dim0=0, dim1=2",
+    "tril": "input=y, diagonal=1",
+    "triu": "input=y, diagonal=1",
+    "unbind": "input=y, dim=1",
+    "unflatten": "input=y, dim=1, sizes=(2, 2)",
+    "unique": "input=idx, sorted=True, return_inverse=True, return_counts=True, dim=0",
+    "unsqueeze": "input=y, dim=1",
+    "vdot": "input=v, other=w",
+    "vstack": "tensors=[y, p]",
+    "where": "condition=b, input=y, other=p",
+    "xlogy": "input=p, other=p",
+    "zeros": "size=(2, 3), dtype=m.float64",
+    "zeros_like": "input=y, dtype=m.float64",
+    "acosh": "input=p + 1.5",
+    "arccosh": "input=p + 1.5",
+    "broadcast_shapes": "",
+    "broadcast_tensors": "",
+    "atleast_1d": "",
+    "atleast_2d": "",
+    "meshgrid": "",
+    "einsum": "",
+    "result_type": "",
+    "is_grad_enabled": "",
+    "max": "input=y, dim=1, keepdim=True",
+    "min": "input=y, dim=1, keepdim=True",
+    "median": "input=y, dim=1, keepdim=True",
+}
+POSITIVE = {"acos", "asin", "atanh", "arccos", "arcsin", "arctanh", "log1p"}
+
+FUNCTIONS = sorted(
+    name for kind, name, *_ in SUBJECTS if kind == "f" and ARGUMENTS.get(name, "?") != ""
+)
+
+
+def arguments(name: str) -> str:
+    if name in ARGUMENTS:
+        return ARGUMENTS[name]
+    required = {p.name for p in of_callable(getattr(ng, name)) if p.required}
+    assert required <= {"input", "other", "dim"}, f"give {name} arguments"
+    text = "input=p" if name in POSITIVE else "input=y"
+    return text + ", other=p" * ("other" in required) + ", dim=1" * ("dim" in required)
+
+
+def agree(text: str) -> None:
+    """The value that PyTorch has, which takes the call."""
+    wanted, error = attempt(torch, text)
+    assert error is None, f"PyTorch refuses {text}: {error}"
+    same(plain(evaluate(ng, text, operands(ng, text))), plain(wanted))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_by_name(name: str) -> None:
+    agree(f"m.{name}({arguments(name)})")
+
+
+def split_input(name: str) -> tuple[str, str]:
+    """The tensor, and the other arguments."""
+    first, _, rest = re.split(r"^\w+=", arguments(name))[1].partition(", ")
+    while first.count("[") > first.count("]") or first.count("(") > first.count(")"):
+        more, _, rest = rest.partition(", ")
+        first = f"{first}, {more}"
+    return first, rest
+
+
+METHODS = [n for n in FUNCTIONS if hasattr(ng.Tensor, n) and n not in ("where", "split")]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_by_name(name: str) -> None:
+    tensor, rest = split_input(name)
+    agree(f"({tensor}).{name}({rest})")
+
+
+IN_PLACE = sorted(n for n in vars(ng.Tensor) if n.endswith("_") and not n.startswith("_"))
+OVERWRITING = {
+    "copy_": "y.clone().copy_(other=p, non_blocking=True)",
+    "fill_": "y.clone().fill_(value=2)",
+    "zero_": "y.clone().zero_()",
+    "fill_diagonal_": "y.clone().fill_diagonal_(fill_value=2, wrap=False)",
+    "t_": "y.clone().t_()",
+    "transpose_": "y.clone().transpose_(dim0=0, dim1=1)",
+    "squeeze_": "q.clone().squeeze_(dim=1)",
+    "unsqueeze_": "y.clone().unsqueeze_(dim=1)",
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_in_place_forms_by_name(name: str) -> None:
+    assert hasattr(torch.Tensor, name)
+    if name in OVERWRITING:
+        agree(OVERWRITING[name])
+        return
+    tensor, rest = split_input(name[:-1])
+    text = (
+        f"t = ({tensor}).clone(); r = t.{name}({rest.replace('float64', 'float32')}); (t, r is t)"
+    )
+    if name == "float_power_":
+        text = text.replace("p).clone", "d).clone")
+    agree(text)
+
+
+NUMPY_NAMES = {"dim": "axis", "keepdim": "keepdims", "input": "x", "other": "x2"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_numpys_names(name: str) -> None:
+    text = arguments(name)
+    for own, alias in NUMPY_NAMES.items():
+        text = re.sub(rf"\b{own}=", f"{alias}=", text)
+    call = f"m.{name}({text})"
+    if attempt(torch, call)[1] is None:
+        agree(call)
+
+
+def test_numpys_names_are_taken() -> None:
+    for text in (
+        "m.sum(x=y, axis=1, keepdims=True)",
+        "y.sum(axis=1, keepdims=True)",
+        "m.add(x1=y, x2=p)",
+        "y.add(x2=p)",
+        "m.cat([y, p], axis=1)",
+        "m.softmax(a=y, axis=0)",
+        "y.max(axis=1, keepdims=True)",
+        "m.pow(self=2, exponent=p)",
+        "m.tensor_split(y, sections=2, axis=1)",
+    ):
+        agree(text)
+
+
+# -- out= ------------------------------------------------------------------------------------
+
+WITH_OUT = [  # ger warns that outer is its name now
+    n for n in FUNCTIONS if "out" in own_parameters("f", getattr(ng, n)) and n != "ger"
+]
+
+
+@pytest.mark.parametrize("name", WITH_OUT)
+def test_out(name: str) -> None:
+    call = f"m.{name}({arguments(name)})".replace(", as_tuple=True", "")
+    value = attempt(torch, call)[0]
+    if isinstance(value, tuple):
+        made = ", ".join(f"m.empty(0, dtype=m.{plain(v)[0]})" for v in value)
+        text = f"o = ({made}); r = {call[:-1]}, out=o); (tuple(o), r[0] is o[0], r[1] is o[1])"
+    else:
+        made = f"m.empty(0, dtype=m.{plain(value)[0]})"
+        text = f"o = {made}; r = {call[:-1]}, out=o); (o, r is o)"
+    agree(text)
+
+
+REFUSALS = (
+    "m.exp(y, out=m.zeros(3, 4, dtype=m.int64))",
+    "m.exp(y, out=3)",
+    "m.exp(y.requires_grad_(), out=m.zeros(3, 4))",
+    "m.exp(y, out=m.zeros(3, 4).requires_grad_())",
+    "m.cat([y, p.requires_grad_()], out=m.zeros(6, 4))",
+    "m.sort(y, out=m.zeros(3, 4))",
+    "y.exp(out=m.zeros(3, 4))",
+    "y.add_(p, out=m.zeros(3, 4))",
+    "m.eye(2, out=m.zeros(2, 2).requires_grad_())",
+    "m.exp(inputs=y)",
+    "m.exp(2.0)",
+    "m.exp()",
+    "m.exp(y, y)",
+    "m.sum(y, dim=1, axis=1)",
+    "m.add(y, p, beta=2)",
+    "y.permute(2, 0, dims=(1,))",
+    "m.scatter(y, 0, g)",
+)
+
+
+@pytest.mark.parametrize("text", REFUSALS)
+def test_refusals(text: str) -> None:
+    wanted, error = attempt(torch, text)
+    assert error is not None, wanted
+    got, raised = attempt(ng, text)
+    assert isinstance(raised, type(error)), f"PyTorch raises {error!r}, nngraph {raised or got!r}"
+
+
+def test_out_of_another_dtype_and_shape() -> None:
+    agree("o = m.zeros(3, 4, dtype=m.float64); m.exp(y, out=o); o")
+    agree("o = m.zeros(3, 4); m.eq(y, p, out=o); o")
+    agree("o = m.zeros(3, dtype=m.int64); m.sum(y * 10, 1, out=o); o.dtype")
+    agree("o = m.zeros(6).reshape(2, 3)[0]; m.add(v[:3], 1, out=o); o")
+    agree("b = m.zeros(2, 3); m.add(v[:3], 1, out=b[1]); b")
+    agree("m.add(y, 1, out=y); y")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        agree("o = m.zeros(2, 2); m.exp(y, out=o); o")
+    out = ng.zeros(2)
+    with pytest.warns(UserWarning, match=r"resized since it had shape \[2\]"):
+        assert ng.exp(ng.ones(3), out=out) is out
+    assert out.shape == (3,)
+    with ng.no_grad():
+        leaf = ng.zeros(3).requires_grad_()
+        assert ng.exp(ng.ones(3), out=leaf) is leaf and leaf.is_leaf
+
+
+def test_out_in_a_compiled_function() -> None:
+    def step(x: Any, kept: Any) -> Any:
+        ng.mul(x, 2, out=kept)
+        return kept + 1
+
+    compiled, kept = ng.compile(step, backend="reference"), ng.zeros(3)
+    result = compiled(ng.ones(3), kept)
+    assert kept.tolist() == [2.0] * 3 and result.tolist() == [3.0] * 3
