@@ -45,6 +45,7 @@ _.stable
 
 # Attributes that Python and other packages read, methods that they call.
 _.__qualname__
+_.__signature__
 _.data_location
 _.execution_mode
 _.graph_optimization_level
