@@ -8,10 +8,14 @@ import pytest
 import torch
 
 from nngraph import ops
+from nngraph.ir.builder import Builder
 from nngraph.ir.dtypes import DTYPES, as_dtype, float64
+from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
+from nngraph.ir.types import type_of_array
 from nngraph.ops import REGISTRY, Cast, Clip, Where
-from nngraph.ops.elementwise.special import erf
+from nngraph.ops.elementwise.special import erf, erfc
+from tests.support.backends import BACKENDS, run_graph
 from tests.support.oracle import compare
 
 NAN, INF = np.nan, np.inf
@@ -19,16 +23,9 @@ SPECIAL = np.asarray([NAN, INF, -INF, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5,
 INTS = np.asarray([-7, -2, -1, 0, 1, 2, 7], np.int64)
 
 UNARY: dict[str, Callable[..., Any]] = {
-    "copy": torch.clone,
-    **{
-        name: getattr(torch, name)
-        for name in (
-            *("exp", "log", "log1p", "expm1", "log2", "sqrt", "rsqrt", "reciprocal", "sin", "cos"),
-            *("tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
-            *("erf", "sigmoid", "neg", "abs", "sign", "floor", "ceil", "round", "trunc", "relu"),
-            *("isnan", "isinf", "isfinite"),
-        )
-    },
+    name: torch.clone if name == "copy" else getattr(torch, name)
+    for name, op in REGISTRY.items()
+    if issubclass(op, ops.Unary) and op.takes not in ("bool", "bits")
 }
 BINARY: dict[str, Callable[..., Any]] = {
     name: getattr(torch, name)
@@ -151,3 +148,29 @@ def test_error_function_to_the_last_digits() -> None:
     assert erf(single).dtype == np.float32
     np.testing.assert_allclose(erf(single), exact, rtol=4e-7, atol=1e-45)
     assert np.abs(erf(np.linspace(-9, 9, 3001, dtype=np.float32))).max() == 1
+
+
+def test_complement_of_the_error_function_where_it_is_small() -> None:
+    x = np.concatenate([np.linspace(-7, 26, 4001), [1e-300, 0.46875, 4.0]])
+    wanted = torch.erfc(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(erfc(x), wanted, rtol=1e-12, atol=0)
+    single = x[x < 9].astype(np.float32)
+    exact = torch.erfc(torch.tensor(single).double()).numpy()
+    assert erfc(single).dtype == np.float32
+    np.testing.assert_allclose(erfc(single), exact, rtol=1.2e-7, atol=0)
+    np.testing.assert_array_equal(erfc(np.asarray([INF, -INF, NAN])), [0, 2, NAN])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [("f4", 2e-5), ("f8", 1e-12)])
+def test_the_complement_does_not_cancel_on_any_backend(
+    backend: str, dtype: str, tolerance: float
+) -> None:
+    x = np.linspace(-4, 9, 261).astype(dtype)
+    graph = Graph()
+    value = graph.add_input(type_of_array(x))
+    with Builder(graph):
+        graph.add_output(ops.erfc(value))
+    (found,) = run_graph(backend, graph, [x])
+    wanted = torch.erfc(torch.tensor(x).double()).numpy()
+    np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=0)

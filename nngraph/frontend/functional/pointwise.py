@@ -3,29 +3,55 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 from nngraph import ops
 from nngraph.frontend.functional.variants import everywhere
 from nngraph.frontend.promotion import as_float
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_, int64
-
-# fmt: off
-__all__ = [
-    "abs", "absolute", "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
-    "arctanh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "deg2rad", "erf", "exp",
-    "exp2", "expm1", "fix", "floor", "frac", "log", "log10", "log1p", "log2", "rad2deg",
-    "reciprocal", "relu", "round", "rsqrt", "sgn", "sigmoid", "sign", "sin", "sinh", "sqrt",
-    "square", "tan", "tanh", "trunc",
-]
-# fmt: on
+from nngraph.ops.core import public_names
+from nngraph.ops.elementwise.rows import UnaryFunction
 
 
-def _floating(op: Callable[[Any], Any], x: Tensor) -> Tensor:
-    out: Tensor = op(as_float(x))
-    return out
+class _Pointwise(Protocol):
+    def __call__(self, input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+
+
+def _floating(op: UnaryFunction, doc: str) -> _Pointwise:
+    """A function of floating point numbers; of integers and bools, it is that of floats."""
+
+    def plain(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+        return op(as_float(input))
+
+    plain.__name__ = plain.__qualname__ = op.__name__
+    plain.__doc__ = doc
+    return everywhere(plain)
+
+
+exp = _floating(ops.exp, "``e ** x``.")
+expm1 = _floating(ops.expm1, "``exp(x) - 1``, exact near 0.")
+log = _floating(ops.log, "Natural logarithm.")
+log1p = _floating(ops.log1p, "``log(1 + x)``, exact near 0.")
+log2 = _floating(ops.log2, "Logarithm to base 2.")
+sqrt = _floating(ops.sqrt, "Square root.")
+rsqrt = _floating(ops.rsqrt, "``1 / sqrt(x)``.")
+reciprocal = _floating(ops.reciprocal, "``1 / x``.")
+sin = _floating(ops.sin, "Sine.")
+cos = _floating(ops.cos, "Cosine.")
+tan = _floating(ops.tan, "Tangent.")
+asin = _floating(ops.asin, "Inverse sine.")
+acos = _floating(ops.acos, "Inverse cosine.")
+atan = _floating(ops.atan, "Inverse tangent.")
+sinh = _floating(ops.sinh, "Hyperbolic sine.")
+cosh = _floating(ops.cosh, "Hyperbolic cosine.")
+tanh = _floating(ops.tanh, "Hyperbolic tangent.")
+asinh = _floating(ops.asinh, "Inverse hyperbolic sine.")
+acosh = _floating(ops.acosh, "Inverse hyperbolic cosine.")
+atanh = _floating(ops.atanh, "Inverse hyperbolic tangent.")
+erf = _floating(ops.erf, "The error function.")
+erfc = _floating(ops.erfc, "``1 - erf(x)``, exact where that is small.")
+sigmoid = _floating(ops.sigmoid, "``1 / (1 + exp(-x))``.")
 
 
 @everywhere
@@ -41,39 +67,9 @@ def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 @everywhere
-def exp(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``e ** x``."""
-    return _floating(ops.exp, input)
-
-
-@everywhere
-def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``exp(x) - 1``, exact near 0."""
-    return _floating(ops.expm1, input)
-
-
-@everywhere
 def exp2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``2 ** x``."""
     return as_float(input).__rpow__(2.0)
-
-
-@everywhere
-def log(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Natural logarithm."""
-    return _floating(ops.log, input)
-
-
-@everywhere
-def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``log(1 + x)``, exact near 0."""
-    return _floating(ops.log1p, input)
-
-
-@everywhere
-def log2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Logarithm to base 2."""
-    return _floating(ops.log2, input)
 
 
 @everywhere
@@ -83,100 +79,10 @@ def log10(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 @everywhere
-def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Square root."""
-    return _floating(ops.sqrt, input)
-
-
-@everywhere
-def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``1 / sqrt(x)``."""
-    return _floating(ops.rsqrt, input)
-
-
-@everywhere
 def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``x * x``."""
     x = input.to(int64) if input.dtype is bool_ else input
     return x.mul(x)
-
-
-@everywhere
-def reciprocal(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``1 / x``."""
-    return _floating(ops.reciprocal, input)
-
-
-@everywhere
-def sin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Sine."""
-    return _floating(ops.sin, input)
-
-
-@everywhere
-def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Cosine."""
-    return _floating(ops.cos, input)
-
-
-@everywhere
-def tan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Tangent."""
-    return _floating(ops.tan, input)
-
-
-@everywhere
-def asin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Inverse sine."""
-    return _floating(ops.asin, input)
-
-
-@everywhere
-def acos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Inverse cosine."""
-    return _floating(ops.acos, input)
-
-
-@everywhere
-def atan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Inverse tangent."""
-    return _floating(ops.atan, input)
-
-
-@everywhere
-def sinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Hyperbolic sine."""
-    return _floating(ops.sinh, input)
-
-
-@everywhere
-def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Hyperbolic cosine."""
-    return _floating(ops.cosh, input)
-
-
-@everywhere
-def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Hyperbolic tangent."""
-    return _floating(ops.tanh, input)
-
-
-@everywhere
-def asinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Inverse hyperbolic sine."""
-    return _floating(ops.asinh, input)
-
-
-@everywhere
-def acosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Inverse hyperbolic cosine."""
-    return _floating(ops.acosh, input)
-
-
-@everywhere
-def atanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Inverse hyperbolic tangent."""
-    return _floating(ops.atanh, input)
 
 
 @everywhere
@@ -189,18 +95,6 @@ def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Radians as degrees."""
     return as_float(input) * (180 / math.pi)
-
-
-@everywhere
-def erf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The error function."""
-    return _floating(ops.erf, input)
-
-
-@everywhere
-def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``1 / (1 + exp(-x))``."""
-    return _floating(ops.sigmoid, input)
 
 
 @everywhere
@@ -247,3 +141,6 @@ def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 absolute, sgn, fix = abs, sign, trunc
 arccos, arcsin, arctan = acos, asin, atan
 arccosh, arcsinh, arctanh = acosh, asinh, atanh
+
+if not TYPE_CHECKING:
+    __all__ = public_names(globals())

@@ -10,7 +10,7 @@ from nngraph.ir.op import Array, Cost
 from nngraph.ops.core import public_names
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.elementwise.comparison import eq, gt, le, lt
-from nngraph.ops.elementwise.rows import Rule, binary, unary
+from nngraph.ops.elementwise.rows import Derivative, binary, unary
 from nngraph.ops.elementwise.select import where
 
 
@@ -130,7 +130,7 @@ Fmod, fmod = binary(
 )
 
 
-def _wins(loses: Any) -> Rule:
+def _wins(loses: Any) -> Derivative:
     """The gradient of the operand that wins; a tie gives half to each, NaN all to both."""
 
     def rule(x: Any, y: Any, g: Any) -> Any:

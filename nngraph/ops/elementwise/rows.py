@@ -16,9 +16,9 @@ from nngraph.ops.broadcast import sum_to
 from nngraph.ops.core import broadcast_shapes, need, need_same_dtype, widen
 from nngraph.ops.creation import as_operand
 
-__all__ = ["Binary", "BinaryFunction", "Rule", "Unary", "UnaryFunction", "binary", "unary"]
+__all__ = ["Binary", "BinaryFunction", "Derivative", "Unary", "UnaryFunction", "binary", "unary"]
 
-Rule = Callable[..., Any]
+Derivative = Callable[..., Any]
 Range = tuple[float, float]
 
 KINDS = {
@@ -80,7 +80,7 @@ class Unary(_Elementwise):
     """One input, one output of the same shape."""
 
     traits: ClassVar[frozenset[Trait]] = frozenset({Trait.ELEMENTWISE})
-    rule: ClassVar[Rule | None] = None  # (x, y, g) -> gradient of x
+    rule: ClassVar[Derivative | None] = None  # (x, y, g) -> gradient of x
 
     __hash__ = _Elementwise.__hash__
 
@@ -117,7 +117,10 @@ class Binary(_Elementwise):
     """Two inputs of one element type that broadcast."""
 
     traits: ClassVar[frozenset[Trait]] = frozenset({Trait.ELEMENTWISE})
-    rules: ClassVar[tuple[Rule | None, Rule | None]] = (None, None)  # (x, y, z, g) -> gradient
+    rules: ClassVar[tuple[Derivative | None, Derivative | None]] = (
+        None,
+        None,
+    )  # (x, y, z, g) -> gradient
     ints: ClassVar[tuple[tuple[int, ...], tuple[int, ...]]] = ((-7, 7, 3, 0), (2, -3))
 
     __hash__ = _Elementwise.__hash__
@@ -132,7 +135,7 @@ class Binary(_Elementwise):
     def vjp(
         self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
     ) -> Sequence[Thunk | None]:
-        def thunk(rule: Rule | None, operand: Any) -> Thunk | None:
+        def thunk(rule: Derivative | None, operand: Any) -> Thunk | None:
             if rule is None:
                 return None
             return lambda: sum_to(rule(*inputs, outputs[0], grads[0]), operand.type.shape)
@@ -181,6 +184,8 @@ def _spread(span: Range, shape: tuple[int, ...]) -> Array:
 class UnaryFunction(Protocol):
     """A function of one operand."""
 
+    __name__: str
+
     def __call__(self, x: O, /) -> O:
         """Applies the operator."""
         ...
@@ -214,7 +219,7 @@ def _make(base: type[E], name: str, module: str, namespace: dict[str, Any]) -> t
 def unary(
     name: str,
     function: Callable[[Any], Any],
-    rule: Rule | None = None,
+    rule: Derivative | None = None,
     *,
     takes: str = "number",
     to_bool: bool = False,
@@ -263,8 +268,8 @@ def unary(
 def binary(
     name: str,
     function: Callable[[Any, Any], Any],
-    rule_x: Rule | None = None,
-    rule_y: Rule | None = None,
+    rule_x: Derivative | None = None,
+    rule_y: Derivative | None = None,
     *,
     takes: str = "number",
     to_bool: bool = False,

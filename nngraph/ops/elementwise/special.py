@@ -1,4 +1,4 @@
-"""The error function for NumPy arrays, to the last digits of their type.
+"""The error function and its complement for NumPy arrays, to the last digits of their type.
 
 float64: W. J. Cody, "Rational Chebyshev approximation for the error function", Mathematics of
 Computation 23 (1969), 631-637: three ranges, one quotient of polynomials each. float32: one
@@ -14,7 +14,7 @@ import numpy as np
 
 from nngraph.ir.op import Array
 
-__all__ = ["erf"]
+__all__ = ["erf", "erfc"]
 
 # |x| <= 0.46875: erf(x) = x * P(x*x) / Q(x*x)
 _SMALL: Final = 0.46875
@@ -110,18 +110,29 @@ def _small(x: Array) -> Array:
     return out
 
 
+def _middle_tail(size: Array) -> Array:
+    """Erfc between the two bounds."""
+    quotient = _polynomial(_MIDDLE_P, size) / _polynomial(_MIDDLE_Q, size)
+    out: Array = np.exp(-size * size) * quotient
+    return out
+
+
+def _far_tail(size: Array) -> Array:
+    """Erfc beyond them."""
+    s = 1.0 / (size * size)
+    series = _ROOT - s * (_polynomial(_LARGE_P, s) / _polynomial(_LARGE_Q, s))
+    out: Array = np.exp(-size * size) / size * series
+    return out
+
+
 def _middle(x: Array) -> Array:
-    size = np.abs(x)
-    tail = np.exp(-size * size) * (_polynomial(_MIDDLE_P, size) / _polynomial(_MIDDLE_Q, size))
-    out: Array = np.copysign(1.0 - tail, x)
+    out: Array = np.copysign(1.0 - _middle_tail(np.abs(x)), x)
     return out
 
 
 def _large(x: Array) -> Array:
     size = np.minimum(np.abs(x), 9.0)  # 1 - erf(6) is below half an ulp of 1 already
-    s = 1.0 / (size * size)
-    series = _ROOT - s * (_polynomial(_LARGE_P, s) / _polynomial(_LARGE_Q, s))
-    out: Array = np.copysign(1.0 - np.exp(-size * size) / size * series, x)
+    out: Array = np.copysign(1.0 - _far_tail(size), x)
     return out
 
 
@@ -149,11 +160,27 @@ def _double(x: Array) -> Array:
     return out
 
 
-def erf(x: Array) -> Array:
-    """The error function of a float32 or float64 array, in its own type; NaN stays NaN."""
+def _complement(x: Array) -> Array:
+    out, size = np.empty(x.shape), np.abs(x.astype(np.float64))
+    _fill(out, size, size <= _SMALL, lambda part: 1.0 - _small(part))
+    _fill(out, size, (size > _SMALL) & (size <= _MIDDLE), _middle_tail)
+    _fill(out, size, ~(size <= _MIDDLE), _far_tail)
+    return np.where(x < 0, 2.0 - out, out)
+
+
+def _in_blocks(x: Array, rule: Callable[[Array], Array]) -> Array:
     flat = np.asarray(x).reshape(-1)
-    rule = _single if flat.dtype == np.float32 else _double
     out = np.empty_like(flat)
     for start in range(0, flat.size, _BLOCK):
         out[start : start + _BLOCK] = rule(flat[start : start + _BLOCK])
     return out.reshape(np.shape(x))
+
+
+def erf(x: Array) -> Array:
+    """The error function of a float32 or float64 array, in its own type; NaN stays NaN."""
+    return _in_blocks(x, _single if np.asarray(x).dtype == np.float32 else _double)
+
+
+def erfc(x: Array) -> Array:
+    """``1 - erf(x)`` without cancellation, of a float32 or float64 array, in its own type."""
+    return _in_blocks(x, _complement)

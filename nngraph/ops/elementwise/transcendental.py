@@ -10,14 +10,15 @@ import numpy as np
 
 from nngraph.ir.op import Array, Cost
 from nngraph.ops.core import public_names
+from nngraph.ops.elementwise import special
 from nngraph.ops.elementwise.arithmetic import add, div, mul, neg, sub
 from nngraph.ops.elementwise.comparison import eq, ge, logical_and
 from nngraph.ops.elementwise.rows import binary, unary
 from nngraph.ops.elementwise.select import where
-from nngraph.ops.elementwise.special import erf as _erf
 
 _POSITIVE = (0.2, 4.0)
 _INSIDE = (-0.9, 0.9)
+_BELL = 2.0 / math.sqrt(math.pi)  # the slope of erf at 0
 
 _heavy = partial(unary, takes="float", cost=Cost.HEAVY)
 _slow = partial(unary, takes="float", cost=Cost.SLOW)
@@ -81,9 +82,8 @@ Atanh, atanh = _heavy(
     "atanh", np.arctanh, lambda x, y, g: div(g, sub(1.0, _square(x))), span=_INSIDE
 )
 
-Erf, erf = _heavy(
-    "erf", _erf, lambda x, y, g: mul(mul(g, 2.0 / math.sqrt(math.pi)), exp(neg(_square(x))))
-)
+Erf, erf = _heavy("erf", special.erf, lambda x, y, g: mul(mul(g, _BELL), exp(neg(_square(x)))))
+Erfc, erfc = _heavy("erfc", special.erfc, lambda x, y, g: mul(mul(g, -_BELL), exp(neg(_square(x)))))
 Sigmoid, sigmoid = _heavy(
     "sigmoid", lambda x: 1 / (1 + np.exp(-x)), lambda x, y, g: mul(g, mul(y, sub(1.0, y)))
 )

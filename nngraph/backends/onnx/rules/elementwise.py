@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from nngraph import ops
+from nngraph.backends.onnx.rules import formulas
 from nngraph.backends.onnx.rules.branch import if_finite
-from nngraph.backends.onnx.rules.float64 import FLOAT64, Formula
 from nngraph.backends.onnx.rules.rule import Rule, Rules, Site, direct
 from nngraph.backends.onnx.rules.shape import is_zero
 from nngraph.ir.dtypes import DType, bool_, float32, float64, uint8, uint16, uint32, uint64
@@ -23,7 +23,7 @@ def _floats(kind: str) -> Rule:
     return Rule(emit)
 
 
-def _or_formula(kind: str, formula: Formula) -> Rule:
+def _or_formula(kind: str, formula: formulas.Formula) -> Rule:
     """The ONNX operator, or a formula in float64, for which the runtime has no kernel."""
     return Rule(lambda s: formula(s, *s.inputs) if s.dtype is float64 else s(kind, *s.inputs))
 
@@ -135,7 +135,7 @@ def _atan2(s: Site) -> str:
     low = {v: s("Less", s("Div", one, v), zero) for v in (x, y)}
     both = s("And", s("Equal", x, zero), s("Equal", y, zero))
     ratio = s("Div", y, s("Where", both, one, x))
-    angle = FLOAT64["atan"](s, ratio) if s.dtype is float64 else s("Atan", ratio)
+    angle = formulas.atan(s, ratio) if s.dtype is float64 else s("Atan", ratio)
     turn = s("Where", low[y], s.number(-math.pi), s.number(math.pi))
     return s("Where", low[x], s("Add", angle, turn), angle)
 
@@ -287,18 +287,15 @@ RULES: Rules = {
     ops.Where: Rule(_where, native=True),
     ops.Clip: Rule(_clip),
     ops.Cast: Rule(_cast, native=True),
-} | {
-    op: _or_formula(kind, FLOAT64[kind.lower()])
-    for op, kind in {
-        ops.Tan: "Tan",
-        ops.Asin: "Asin",
-        ops.Acos: "Acos",
-        ops.Atan: "Atan",
-        ops.Sinh: "Sinh",
-        ops.Cosh: "Cosh",
-        ops.Asinh: "Asinh",
-        ops.Acosh: "Acosh",
-        ops.Atanh: "Atanh",
-        ops.Erf: "Erf",
-    }.items()
+    ops.Tan: _or_formula("Tan", formulas.tan),
+    ops.Asin: _or_formula("Asin", formulas.asin),
+    ops.Acos: _or_formula("Acos", formulas.acos),
+    ops.Atan: _or_formula("Atan", formulas.atan),
+    ops.Sinh: _or_formula("Sinh", formulas.sinh),
+    ops.Cosh: _or_formula("Cosh", formulas.cosh),
+    ops.Asinh: _or_formula("Asinh", formulas.asinh),
+    ops.Acosh: _or_formula("Acosh", formulas.acosh),
+    ops.Atanh: _or_formula("Atanh", formulas.atanh),
+    ops.Erf: _or_formula("Erf", formulas.erf),
+    ops.Erfc: Rule(lambda s: formulas.erfc(s, *s.inputs)),
 }

@@ -361,6 +361,7 @@ _FLOAT: dict[type[Op], Row] = {
     ops.Rsqrt: lambda x: _like(x, 1) / tirx.sqrt(x),
     ops.Reciprocal: lambda x: _like(x, 1) / x,
     ops.Erf: _erf,
+    ops.Erfc: _libm("erfc"),
     ops.Sigmoid: _sigmoid,
     ops.Tanh: tirx.tanh,
     ops.Sin: _libm("sin"),

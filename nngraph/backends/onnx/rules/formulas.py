@@ -1,4 +1,4 @@
-"""Formulas in float64 for functions whose ONNX Runtime kernels know float32 only.
+"""Formulas for functions that ONNX lacks, or whose ONNX Runtime kernels know float32 only.
 
 They serve gradient checks and reference runs: written for digits, not for speed.
 """
@@ -11,7 +11,20 @@ from collections.abc import Callable, Sequence
 from nngraph.backends.onnx.rules.rule import Site
 from nngraph.ir.dtypes import float32, float64
 
-__all__ = ["FLOAT64", "Formula"]
+__all__ = [
+    "Formula",
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "cosh",
+    "erf",
+    "erfc",
+    "sinh",
+    "tan",
+]
 
 Formula = Callable[[Site, str], str]
 
@@ -20,25 +33,28 @@ def _number(s: Site, value: float) -> str:
     return s.number(value, float64)
 
 
-def _tan(s: Site, x: str) -> str:
+def tan(s: Site, x: str) -> str:
+    """Sine over cosine."""
     return s("Div", s("Sin", x), s("Cos", x))
 
 
-def _cosh(s: Site, x: str) -> str:
+def cosh(s: Site, x: str) -> str:
+    """The mean of two exponentials."""
     both = s("Add", s("Exp", x), s("Exp", s("Neg", x)))
     return s("Mul", both, _number(s, 0.5))
 
 
-def _sinh(s: Site, x: str) -> str:
-    return s("Mul", s("Tanh", x), _cosh(s, x))
+def sinh(s: Site, x: str) -> str:
+    """Exact near zero, as tanh is."""
+    return s("Mul", s("Tanh", x), cosh(s, x))
 
 
-def _atan(s: Site, x: str) -> str:
+def atan(s: Site, x: str) -> str:
     """float32's result y, and what is missing: atan((x - tan y) / (1 + x tan y)), a tiny angle."""
     bound = 1e300
     x = s("Clip", x, _number(s, -bound), _number(s, bound))
     rough = s.cast(s("Atan", s.cast(x, float32)), float64)
-    tangent = _tan(s, rough)
+    tangent = tan(s, rough)
     below = s("Add", s("Mul", x, tangent), _number(s, 1))
     rest = s("Div", s("Sub", x, tangent), below)
     cube = s("Mul", s("Mul", rest, rest), s("Mul", rest, _number(s, -1 / 3)))
@@ -50,14 +66,16 @@ def _root_of_product(s: Site, x: str) -> tuple[str, str]:
     return s("Sub", one, x), s("Add", one, x)
 
 
-def _asin(s: Site, x: str) -> str:
+def asin(s: Site, x: str) -> str:
+    """By the arc tangent of opposite over adjacent."""
     below, above = _root_of_product(s, x)
-    return _atan(s, s("Div", x, s("Sqrt", s("Mul", below, above))))
+    return atan(s, s("Div", x, s("Sqrt", s("Mul", below, above))))
 
 
-def _acos(s: Site, x: str) -> str:
+def acos(s: Site, x: str) -> str:
+    """Twice the arc tangent of the half angle, exact near 1."""
     below, above = _root_of_product(s, x)
-    return s("Mul", _number(s, 2), _atan(s, s("Sqrt", s("Div", below, above))))
+    return s("Mul", _number(s, 2), atan(s, s("Sqrt", s("Div", below, above))))
 
 
 def _log1p(s: Site, x: str) -> str:
@@ -69,7 +87,7 @@ def _log1p(s: Site, x: str) -> str:
     return s("Where", s("Less", s("Abs", x), one), near, plain)
 
 
-def _asinh(s: Site, x: str) -> str:
+def asinh(s: Site, x: str) -> str:
     """sign(x) * log1p(a + a*a / (1 + sqrt(1 + a*a))) with a = |x|, exact near zero."""
     size, one = s("Abs", x), _number(s, 1)
     square = s("Mul", size, size)
@@ -80,7 +98,8 @@ def _asinh(s: Site, x: str) -> str:
     return s("Where", s("Less", x, _number(s, 0)), s("Neg", value), value)
 
 
-def _acosh(s: Site, x: str) -> str:
+def acosh(s: Site, x: str) -> str:
+    """log1p of what is over 1, exact near 1; a logarithm far away."""
     over = s("Sub", x, _number(s, 1))
     root = s("Sqrt", s("Mul", over, s("Add", over, _number(s, 2))))
     near = _log1p(s, s("Add", over, root))
@@ -88,7 +107,8 @@ def _acosh(s: Site, x: str) -> str:
     return s("Where", s("Greater", x, _number(s, 1e100)), far, near)
 
 
-def _atanh(s: Site, x: str) -> str:
+def atanh(s: Site, x: str) -> str:
+    """Half of log1p, exact near zero."""
     ratio = s("Div", s("Mul", x, _number(s, 2)), s("Sub", _number(s, 1), x))
     return s("Mul", _log1p(s, ratio), _number(s, 0.5))
 
@@ -138,32 +158,31 @@ def _horner(s: Site, coefficients: Sequence[float], x: str) -> str:
     return total
 
 
-def _erf(s: Site, x: str) -> str:
-    size = s("Abs", x)
-    t = s("Div", _number(s, 2), s("Add", size, _number(s, 2)))
-    twice = s("Sub", s("Mul", t, _number(s, 4)), _number(s, 2))
-    d, previous = _number(s, 0), _number(s, 0)
+def _erfc_of_size(s: Site, size: str) -> str:
+    """Erfc of numbers that are not negative; NaN for infinity."""
+    t = s("Div", s.number(2), s("Add", size, s.number(2)))
+    twice = s("Sub", s("Mul", t, s.number(4)), s.number(2))
+    d, previous = s.number(0), s.number(0)
     for c in reversed(_CHEBYSHEV[1:]):  # Clenshaw's recurrence
-        d, previous = s("Add", s("Sub", s("Mul", twice, d), previous), _number(s, c)), d
-    head = s("Add", s("Mul", twice, d), _number(s, _CHEBYSHEV[0]))
-    exponent = s("Sub", s("Sub", s("Mul", head, _number(s, 0.5)), previous), s("Mul", size, size))
-    # size = inf gives inf - inf below; erf is 1 from 6 on in every digit.
-    far = s("Sub", _number(s, 1), s("Mul", t, s("Exp", exponent)))
+        d, previous = s("Add", s("Sub", s("Mul", twice, d), previous), s.number(c)), d
+    head = s("Add", s("Mul", twice, d), s.number(_CHEBYSHEV[0]))
+    exponent = s("Sub", s("Sub", s("Mul", head, s.number(0.5)), previous), s("Mul", size, size))
+    return s("Mul", t, s("Exp", exponent))
+
+
+def erf(s: Site, x: str) -> str:
+    """A series near zero; 1 from 6 on, in every digit."""
+    size = s("Abs", x)
+    far = s("Sub", _number(s, 1), _erfc_of_size(s, size))
     far = s("Mul", s("Sign", x), s("Where", s("Greater", size, _number(s, 6)), _number(s, 1), far))
     near = s("Mul", x, _horner(s, _TAYLOR, s("Mul", x, x)))
     value = s("Where", s("Less", size, _number(s, 0.5)), near, far)
     return s("Where", s("IsNaN", x), x, value)
 
 
-FLOAT64: dict[str, Formula] = {
-    "tan": _tan,
-    "asin": _asin,
-    "acos": _acos,
-    "atan": _atan,
-    "sinh": _sinh,
-    "cosh": _cosh,
-    "asinh": _asinh,
-    "acosh": _acosh,
-    "atanh": _atanh,
-    "erf": _erf,
-}
+def erfc(s: Site, x: str) -> str:
+    """In the operand's own type: ONNX has no such operator. 0 from 30 on, in every type."""
+    size = s("Min", s("Abs", x), s.number(30))
+    tail = _erfc_of_size(s, size)
+    value = s("Where", s("Less", x, s.number(0)), s("Sub", s.number(2), tail), tail)
+    return s("Where", s("IsNaN", x), x, value)

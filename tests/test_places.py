@@ -1,0 +1,94 @@
+"""CONTRIBUTING's claim: a unary operator is one row in its family, the frontend, ONNX and TVM."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nngraph import ops
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERS = ("ops", "passes", "backends", "frontend")
+TABLES = {
+    "nngraph/ops/elementwise/transcendental.py": 1,
+    "nngraph/frontend/functional/pointwise.py": 1,
+    "nngraph/backends/onnx/rules/elementwise.py": 1,
+    "nngraph/backends/tvm/codegen/scalar.py": 1,
+}
+# Formulas that NumPy or ONNX Runtime lacks: functions, named at their head and in the row.
+FORMULAS = ("nngraph/ops/elementwise/special.py", "nngraph/backends/onnx/rules/formulas.py")
+# Without those that PyTorch has under two names, and those that TVM's fast_math writes itself.
+NAMES = ("sqrt", "rsqrt", "reciprocal", "log2", "sin", "cos", "tan", "sinh", "cosh", "erfc")
+
+
+def _entries(node: ast.expr) -> Iterator[ast.expr]:
+    """What a table at the top of a module lists: keys, elements; through calls and unions too."""
+    match node:
+        case ast.Dict(keys=keys):
+            yield from (k for k in keys if k is not None)
+        case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
+            for element in elements:
+                yield element
+                yield from _entries(element)
+        case ast.Call(args=arguments):
+            for argument in arguments:
+                yield from _entries(argument)
+        case ast.BinOp(left=left, right=right):
+            yield from _entries(left)
+            yield from _entries(right)
+        case ast.Starred(value=value):
+            yield from _entries(value)
+
+
+def rows(source: str, name: str) -> int:
+    """How often the top of a module defines an operator's name, or lists it or its class."""
+    own = ops.REGISTRY[name].__name__
+    found = 0
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            names = {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+            entries = _entries(statement.value) if statement.value else ()
+            listed = sum(_named(e) in (name, own) for e in entries)
+            found += bool(names & {name, own}) + listed
+    return found
+
+
+def _named(node: ast.expr) -> object:
+    match node:
+        case ast.Attribute(attr=text) | ast.Name(id=text) | ast.Constant(value=text):
+            return text
+    return None
+
+
+def _places(name: str) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for layer in LAYERS:
+        for path in (ROOT / "nngraph" / layer).rglob("*.py"):
+            place = path.relative_to(ROOT).as_posix()
+            if place not in FORMULAS:
+                found[place] = rows(path.read_text(encoding="utf-8"), name)
+    return +found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_unary_operator_is_a_row_a_layer(name: str) -> None:
+    assert _places(name) == TABLES
+
+
+def test_lists_of_names_are_found() -> None:
+    source = """
+__all__ = ["Cos", "cos"]
+HEAVY = frozenset({"exp", *("sin", "cos")})
+RULES = {ops.Sin: 1} | {ops.Cos: 2}
+Cos, cos = unary("cos", np.cos)
+
+def _rule(x):
+    return cos(x)
+"""
+    assert rows(source, "cos") == 5
+    assert rows(source, "exp") == 1
