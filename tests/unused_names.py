@@ -22,6 +22,7 @@ _.register_module
 _.register_state_dict_pre_hook
 _.register_step_post_hook
 _.register_step_pre_hook
+_.sgn
 _._register_load_state_dict_pre_hook
 _._register_state_dict_hook
 
