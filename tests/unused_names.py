@@ -46,6 +46,7 @@ _.stable
 
 # Attributes that Python and other packages read, methods that they call.
 _.__qualname__
+_.__str__
 _.__signature__
 _.data_location
 _.execution_mode
