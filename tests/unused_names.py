@@ -48,6 +48,7 @@ _.stable
 _.__qualname__
 _.__str__
 _.__signature__
+_.__str__
 _.data_location
 _.execution_mode
 _.graph_optimization_level

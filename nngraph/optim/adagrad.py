@@ -7,13 +7,13 @@ from typing import Any
 from nngraph.frontend.functional.creation import full_like, tensor
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import float32
-from nngraph.optim.optimizer import Group, ParamsT
-from nngraph.optim.rule import Numbers, RuleOptimizer, State
+from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
+from nngraph.optim.optimizer import ParamGroup, ParamsT
 
 __all__ = ["Adagrad"]
 
 
-class Adagrad(RuleOptimizer):
+class Adagrad(FormulaOptimizer):
     """Divides the gradient by the root of the sum of its squares so far.
 
     ::
@@ -73,7 +73,7 @@ class Adagrad(RuleOptimizer):
     def slots(self, n: Numbers) -> tuple[str, ...]:
         return ("sum",)
 
-    def initial(self, slot: str, group: Group) -> float:
+    def initial(self, slot: str, group: ParamGroup) -> float:
         return float(group["initial_accumulator_value"])
 
     def shared(self, n: Numbers, step: Any) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Adagrad(RuleOptimizer):
         decay = {"weight_decay": n.weight_decay} if n.has("weight_decay") else {}
         return {"rate": rate, "eps": n.eps} | decay
 
-    def update(self, param: Tensor, grad: Tensor, state: State, n: Numbers, s: Any) -> None:
+    def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
         if n.has("weight_decay"):
             grad = grad + param * s.weight_decay
         total = state["sum"]

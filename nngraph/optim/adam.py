@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from nngraph.frontend.tensor import Tensor
+from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamsT
-from nngraph.optim.rule import Numbers, RuleOptimizer, State
 
 __all__ = ["Adam", "AdamW"]
 
 
-class Adam(RuleOptimizer):
+class Adam(FormulaOptimizer):
     """Adam.
 
     ::
@@ -90,7 +90,7 @@ class Adam(RuleOptimizer):
             "root_correction": (1 - beta2**step) ** 0.5,
         }
 
-    def update(self, param: Tensor, grad: Tensor, state: State, n: Numbers, s: Any) -> None:
+    def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
         if n.has("weight_decay"):
             if n.has("decoupled_weight_decay"):
                 param.mul_(s.decay)

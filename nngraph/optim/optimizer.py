@@ -11,12 +11,11 @@ from typing import Any
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.modes import no_grad
 from nngraph.nn.modules.hooks import RemovableHandle
-from nngraph.optim.packing import load_packed, packed_state
+from nngraph.optim.packing import ParamGroup, load_packed, packed_state
 
-__all__ = ["Optimizer", "ParamsT"]
+__all__ = ["Optimizer", "ParamGroup", "ParamsT"]
 
 ParamsT = Iterable[Any]
-Group = dict[str, Any]
 
 
 class Optimizer:
@@ -36,7 +35,7 @@ class Optimizer:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Optimizer.html
     """
 
-    def __init__(self, params: ParamsT, defaults: Group) -> None:
+    def __init__(self, params: ParamsT, defaults: ParamGroup) -> None:
         if isinstance(params, TensorBase):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of "
@@ -44,7 +43,7 @@ class Optimizer:
             )
         self.defaults = defaults
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
-        self.param_groups: list[Group] = []
+        self.param_groups: list[ParamGroup] = []
         self._step_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
         self._step_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
         self._state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
@@ -87,7 +86,7 @@ class Optimizer:
                         param.grad.detach_().zero_()
 
     # -- groups ----------------------------------------------------------------------------
-    def add_param_group(self, param_group: Group) -> None:
+    def add_param_group(self, param_group: ParamGroup) -> None:
         """Adds a group; options that it lacks are the defaults.
 
         Raises:

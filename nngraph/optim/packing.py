@@ -12,12 +12,13 @@ from nngraph.frontend.base import TensorBase
 from nngraph.frontend.functional.creation import tensor
 from nngraph.frontend.tensor import Tensor
 
-__all__ = ["load_packed", "packed_state"]
+__all__ = ["ParamGroup", "load_packed", "packed_state"]
 
-Group = dict[str, Any]
+#: Options by name, and `params`, a list of tensors.
+ParamGroup = dict[str, Any]
 
 
-def packed_state(state: dict[Any, Any], groups: list[Group]) -> dict[str, Any]:
+def packed_state(state: dict[Any, Any], groups: list[ParamGroup]) -> dict[str, Any]:
     """``{"state": {number: {name: tensor}}, "param_groups": [...]}``; tensors are shared."""
     params = [p for group in groups for p in group["params"]]
     numbers: dict[int, int] = {}
@@ -32,7 +33,7 @@ def packed_state(state: dict[Any, Any], groups: list[Group]) -> dict[str, Any]:
     return {"state": packed, "param_groups": packed_groups}
 
 
-def load_packed(state: dict[Any, Any], groups: list[Group], given: dict[str, Any]) -> None:
+def load_packed(state: dict[Any, Any], groups: list[ParamGroup], given: dict[str, Any]) -> None:
     """Replaces state and options, in place where types fit, so that traces stay valid.
 
     Raises:

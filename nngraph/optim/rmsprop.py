@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from nngraph.frontend.tensor import Tensor
+from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamsT
-from nngraph.optim.rule import Numbers, RuleOptimizer, State
 
 __all__ = ["RMSprop"]
 
 
-class RMSprop(RuleOptimizer):
+class RMSprop(FormulaOptimizer):
     """Divides the gradient by a running average of its magnitude.
 
     ::
@@ -74,7 +74,7 @@ class RMSprop(RuleOptimizer):
         optional = {name: getattr(n, name) for name in ("weight_decay", "momentum") if n.has(name)}
         return {"lr": n.lr, "alpha": n.alpha, "rate": 1 - n.alpha, "eps": n.eps} | optional
 
-    def update(self, param: Tensor, grad: Tensor, state: State, n: Numbers, s: Any) -> None:
+    def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
         if n.has("weight_decay"):
             grad = grad + param * s.weight_decay
         v = state["square_avg"]

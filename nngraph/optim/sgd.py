@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 from nngraph.frontend.modes import active_trace
 from nngraph.frontend.tensor import Tensor
+from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamsT
-from nngraph.optim.rule import Numbers, RuleOptimizer, State
 
 __all__ = ["SGD"]
 
 
-class SGD(RuleOptimizer):
+class SGD(FormulaOptimizer):
     """Gradient descent with momentum.
 
     ::
@@ -75,7 +75,7 @@ class SGD(RuleOptimizer):
         numbers |= {name: getattr(n, name) for name in ("momentum", "weight_decay") if n.has(name)}
         return numbers | ({"gain": 1 - n.dampening} if n.has("dampening") else {})
 
-    def update(self, param: Tensor, grad: Tensor, state: State, n: Numbers, s: Any) -> None:
+    def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
         if n.has("weight_decay"):
             grad = grad + param * s.weight_decay
         if n.has("momentum"):

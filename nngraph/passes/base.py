@@ -9,7 +9,7 @@ from typing import Protocol
 
 from nngraph.ir.graph import Graph
 
-__all__ = ["Context", "Event", "Observer", "Pass", "Pipeline", "Until"]
+__all__ = ["Context", "Event", "Pass", "PassObserver", "Pipeline", "Until"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Pass(Protocol):
         ...
 
 
-Observer = Callable[[Pass, Graph, int], None]
+PassObserver = Callable[[Pass, Graph, int], None]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Pipeline:
 
     passes: Sequence[Pass]
     name: str = "pipeline"
-    observers: Sequence[Observer] = ()
+    observers: Sequence[PassObserver] = ()
 
     def run(self, graph: Graph, context: Context) -> int:
         total = 0
@@ -90,7 +90,7 @@ class Pipeline:
             total += changes
         return total
 
-    def observed(self, *observers: Observer) -> Pipeline:
+    def observed(self, *observers: PassObserver) -> Pipeline:
         """The same passes with more observers."""
         return Pipeline(self.passes, self.name, (*self.observers, *observers))
 

@@ -14,11 +14,11 @@ from nngraph.ops import Constant, Pad
 from nngraph.passes.base import Context
 from nngraph.passes.splat import emit, is_number, number_of, splat_of
 
-__all__ = ["Fold"]
+__all__ = ["FoldConstants"]
 
 
 @dataclass(frozen=True)
-class Fold:
+class FoldConstants:
     """Computes nodes whose inputs are known, with the operators' own ``eval``.
 
     One number repeated stays one number (``full``), whatever the shape. Other results become

@@ -10,19 +10,12 @@ from nngraph.passes.base import Context, Pass, Pipeline, Until
 from nngraph.passes.cse import CommonSubexpressions
 from nngraph.passes.dce import DeadCode
 from nngraph.passes.decompose import Decompose
-from nngraph.passes.fold import Fold
+from nngraph.passes.fold import FoldConstants
 from nngraph.passes.nested import InBodies
 from nngraph.passes.rewrite import Rewrite
-from nngraph.passes.simplify_arithmetic import ARITHMETIC
-from nngraph.passes.simplify_cast import CASTS
-from nngraph.passes.simplify_matmul import PRODUCTS
-from nngraph.passes.simplify_reduce import REDUCTIONS
-from nngraph.passes.simplify_shape import SHAPES
+from nngraph.passes.simplify import SIMPLIFICATIONS
 
-__all__ = ["RULES", "Everywhere", "clean_up", "standard"]
-
-#: Every simplification rule.
-RULES = (*SHAPES, *REDUCTIONS, *CASTS, *PRODUCTS, *ARITHMETIC)
+__all__ = ["Everywhere", "clean_up", "standard"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +34,7 @@ class Everywhere:
 
 def clean_up() -> Pass:
     """Simplifies, folds, merges and removes, until nothing changes."""
-    steps = (Rewrite(RULES), Fold(), CommonSubexpressions(), DeadCode())
+    steps = (Rewrite(SIMPLIFICATIONS), FoldConstants(), CommonSubexpressions(), DeadCode())
     return Until(Pipeline(steps, "clean-up"))
 
 

@@ -18,28 +18,31 @@ from nngraph.passes.base import Context, Pass, Until
 from nngraph.passes.cse import CommonSubexpressions
 from nngraph.passes.dce import DeadCode
 from nngraph.passes.decompose import Decompose
-from nngraph.passes.fold import Fold
-from nngraph.passes.pipelines import RULES, clean_up, standard
+from nngraph.passes.fold import FoldConstants
+from nngraph.passes.pipelines import clean_up, standard
 from nngraph.passes.rewrite import Rewrite
-from nngraph.passes.simplify_arithmetic import ARITHMETIC
-from nngraph.passes.simplify_cast import CASTS
-from nngraph.passes.simplify_matmul import PRODUCTS
-from nngraph.passes.simplify_reduce import REDUCTIONS
-from nngraph.passes.simplify_shape import SHAPES
+from nngraph.passes.simplify import (
+    ARITHMETIC_RULES,
+    CAST_RULES,
+    PRODUCT_RULES,
+    REDUCTION_RULES,
+    SHAPE_RULES,
+    SIMPLIFICATIONS,
+)
 from nngraph.passes.verify import verify_after
 from tests.support.random_graphs import arguments, graphs, same_bits
 
 PASSES: dict[str, Pass] = {
     "dce": DeadCode(),
     "cse": CommonSubexpressions(),
-    "fold": Fold(),
-    "fold without a limit": Fold(limit=1 << 30),
-    "arithmetic": Rewrite(ARITHMETIC),
-    "shapes": Rewrite(SHAPES),
-    "reductions": Rewrite(REDUCTIONS),
-    "casts": Rewrite(CASTS),
-    "products": Rewrite(PRODUCTS),
-    "all rules": Until(Rewrite(RULES)),
+    "fold": FoldConstants(),
+    "fold without a limit": FoldConstants(limit=1 << 30),
+    "arithmetic": Rewrite(ARITHMETIC_RULES),
+    "shapes": Rewrite(SHAPE_RULES),
+    "reductions": Rewrite(REDUCTION_RULES),
+    "casts": Rewrite(CAST_RULES),
+    "products": Rewrite(PRODUCT_RULES),
+    "all rules": Until(Rewrite(SIMPLIFICATIONS)),
     "decompose": Decompose(),
     "clean-up": clean_up(),
     "standard": standard(lambda node: False).observed(verify_after),

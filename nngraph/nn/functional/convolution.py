@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from nngraph import ops
 from nngraph.frontend.tensor import Tensor
-from nngraph.nn.functional.sizes import Size, batched, each, symmetric
+from nngraph.nn.functional.sizes import PerAxis, batched, each, symmetric
 
 __all__ = [
     "conv1d",
@@ -77,9 +77,9 @@ def _conv(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    stride: Size,
+    stride: PerAxis,
     padding: Any,
-    dilation: Size,
+    dilation: PerAxis,
     groups: int,
 ) -> Tensor:
     strides, dilations = each(stride, count, "stride"), each(dilation, count, "dilation")
@@ -106,9 +106,9 @@ def conv1d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: Size = 1,
+    stride: PerAxis = 1,
     padding: Any = 0,
-    dilation: Size = 1,
+    dilation: PerAxis = 1,
     groups: int = 1,
 ) -> Tensor:
     """Cross-correlation of ``[N, C, L]`` with ``weight [O, C/groups, K]``."""
@@ -119,9 +119,9 @@ def conv2d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: Size = 1,
+    stride: PerAxis = 1,
     padding: Any = 0,
-    dilation: Size = 1,
+    dilation: PerAxis = 1,
     groups: int = 1,
 ) -> Tensor:
     """Cross-correlation of ``[N, C, H, W]`` with ``weight [O, C/groups, KH, KW]``.
@@ -144,9 +144,9 @@ def conv3d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: Size = 1,
+    stride: PerAxis = 1,
     padding: Any = 0,
-    dilation: Size = 1,
+    dilation: PerAxis = 1,
     groups: int = 1,
 ) -> Tensor:
     """Cross-correlation of ``[N, C, D, H, W]`` with ``weight [O, C/groups, KD, KH, KW]``."""
@@ -159,11 +159,11 @@ def _transposed(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    stride: Size,
-    padding: Size,
-    output_padding: Size,
+    stride: PerAxis,
+    padding: PerAxis,
+    output_padding: PerAxis,
     groups: int,
-    dilation: Size,
+    dilation: PerAxis,
 ) -> Tensor:
     strides, dilations = each(stride, count, "stride"), each(dilation, count, "dilation")
     pads, extra = each(padding, count, "padding"), each(output_padding, count, "output_padding")
@@ -191,11 +191,11 @@ def conv_transpose1d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: Size = 1,
-    padding: Size = 0,
-    output_padding: Size = 0,
+    stride: PerAxis = 1,
+    padding: PerAxis = 0,
+    output_padding: PerAxis = 0,
     groups: int = 1,
-    dilation: Size = 1,
+    dilation: PerAxis = 1,
 ) -> Tensor:
     """The adjoint of ``conv1d``; ``weight`` is ``[C, O/groups, K]``."""
     return _transposed(
@@ -216,11 +216,11 @@ def conv_transpose2d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: Size = 1,
-    padding: Size = 0,
-    output_padding: Size = 0,
+    stride: PerAxis = 1,
+    padding: PerAxis = 0,
+    output_padding: PerAxis = 0,
     groups: int = 1,
-    dilation: Size = 1,
+    dilation: PerAxis = 1,
 ) -> Tensor:
     """The adjoint of ``conv2d``; ``weight`` is ``[C, O/groups, KH, KW]``."""
     return _transposed(
@@ -241,11 +241,11 @@ def conv_transpose3d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: Size = 1,
-    padding: Size = 0,
-    output_padding: Size = 0,
+    stride: PerAxis = 1,
+    padding: PerAxis = 0,
+    output_padding: PerAxis = 0,
     groups: int = 1,
-    dilation: Size = 1,
+    dilation: PerAxis = 1,
 ) -> Tensor:
     """The adjoint of ``conv3d``; ``weight`` is ``[C, O/groups, KD, KH, KW]``."""
     return _transposed(

@@ -7,7 +7,7 @@ from typing import Any, cast
 from nngraph import ops
 from nngraph.frontend.functional.joining import cat
 from nngraph.frontend.tensor import Tensor
-from nngraph.nn.functional.sizes import Size, batched, each, symmetric
+from nngraph.nn.functional.sizes import PerAxis, batched, each, symmetric
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-def _window(kernel: Size, stride: Size | None, padding: Size, count: int) -> Any:
+def _window(kernel: PerAxis, stride: PerAxis | None, padding: PerAxis, count: int) -> Any:
     sizes, pads = each(kernel, count, "kernel_size"), each(padding, count, "padding")
     unset = stride is None or stride == [] or stride == ()
     strides = sizes if unset else each(stride, count, "stride")
@@ -39,10 +39,10 @@ def _max_pool(
     name: str,
     count: int,
     input: Tensor,
-    kernel_size: Size,
-    stride: Size | None,
-    padding: Size,
-    dilation: Size,
+    kernel_size: PerAxis,
+    stride: PerAxis | None,
+    padding: PerAxis,
+    dilation: PerAxis,
     ceil_mode: bool,
     return_indices: bool,
 ) -> Any:
@@ -54,10 +54,10 @@ def _max_pool(
 
 def max_pool1d(
     input: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
-    dilation: Size = 1,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: PerAxis = 0,
+    dilation: PerAxis = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
@@ -69,10 +69,10 @@ def max_pool1d(
 
 def max_pool2d(
     input: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
-    dilation: Size = 1,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: PerAxis = 0,
+    dilation: PerAxis = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
@@ -95,10 +95,10 @@ def max_pool2d(
 
 def max_pool3d(
     input: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
-    dilation: Size = 1,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: PerAxis = 0,
+    dilation: PerAxis = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
@@ -112,9 +112,9 @@ def _avg_pool(
     name: str,
     count: int,
     input: Tensor,
-    kernel_size: Size,
-    stride: Size | None,
-    padding: Size,
+    kernel_size: PerAxis,
+    stride: PerAxis | None,
+    padding: PerAxis,
     ceil_mode: bool,
     count_include_pad: bool,
     divisor: int | None,
@@ -132,9 +132,9 @@ def _avg_pool(
 
 def avg_pool1d(
     input: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: PerAxis = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:
@@ -146,9 +146,9 @@ def avg_pool1d(
 
 def avg_pool2d(
     input: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: PerAxis = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -177,9 +177,9 @@ def avg_pool2d(
 
 def avg_pool3d(
     input: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: PerAxis = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,

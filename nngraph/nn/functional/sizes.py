@@ -7,9 +7,10 @@ from typing import Any, TypeVar, cast
 
 from nngraph.frontend.tensor import Tensor
 
-__all__ = ["Size", "batched", "each", "symmetric"]
+__all__ = ["PerAxis", "batched", "each", "symmetric"]
 
-Size = int | Sequence[int]
+#: One number for all axes, or one for each.
+PerAxis = int | Sequence[int]
 _R = TypeVar("_R")
 
 

@@ -11,7 +11,7 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
 from nngraph.nn import functional as F
 from nngraph.nn import init
-from nngraph.nn.functional.sizes import Size, each
+from nngraph.nn.functional.sizes import PerAxis, each
 from nngraph.nn.modules.module import Module
 from nngraph.nn.parameter import Parameter
 
@@ -34,11 +34,11 @@ class _ConvNd(Module):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Size,
-        stride: Size,
+        kernel_size: PerAxis,
+        stride: PerAxis,
         padding: Any,
-        dilation: Size,
-        output_padding: Size,
+        dilation: PerAxis,
+        output_padding: PerAxis,
         groups: int,
         bias: bool,
         padding_mode: str,
@@ -124,10 +124,10 @@ class _Conv(_ConvNd):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Size,
-        stride: Size = 1,
+        kernel_size: PerAxis,
+        stride: PerAxis = 1,
         padding: Any = 0,
-        dilation: Size = 1,
+        dilation: PerAxis = 1,
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
@@ -197,13 +197,13 @@ class _ConvTranspose(_ConvNd):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Size,
-        stride: Size = 1,
-        padding: Size = 0,
-        output_padding: Size = 0,
+        kernel_size: PerAxis,
+        stride: PerAxis = 1,
+        padding: PerAxis = 0,
+        output_padding: PerAxis = 0,
         groups: int = 1,
         bias: bool = True,
-        dilation: Size = 1,
+        dilation: PerAxis = 1,
         padding_mode: str = "zeros",
         device: object = None,
         dtype: DType | None = None,

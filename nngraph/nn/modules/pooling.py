@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn import functional as F
-from nngraph.nn.functional.sizes import Size, each
+from nngraph.nn.functional.sizes import PerAxis, each
 from nngraph.nn.modules.module import Module
 
 __all__ = [
@@ -27,10 +27,10 @@ class _MaxPoolNd(Module):
 
     def __init__(
         self,
-        kernel_size: Size,
-        stride: Size | None = None,
-        padding: Size = 0,
-        dilation: Size = 1,
+        kernel_size: PerAxis,
+        stride: PerAxis | None = None,
+        padding: PerAxis = 0,
+        dilation: PerAxis = 1,
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
@@ -88,9 +88,9 @@ class AvgPool1d(_AvgPoolNd):
 
     def __init__(
         self,
-        kernel_size: Size,
-        stride: Size | None = None,
-        padding: Size = 0,
+        kernel_size: PerAxis,
+        stride: PerAxis | None = None,
+        padding: PerAxis = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:
@@ -117,9 +117,9 @@ class AvgPool2d(_AvgPoolNd):
 
     def __init__(
         self,
-        kernel_size: Size,
-        stride: Size | None = None,
-        padding: Size = 0,
+        kernel_size: PerAxis,
+        stride: PerAxis | None = None,
+        padding: PerAxis = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         divisor_override: int | None = None,

@@ -8,7 +8,7 @@ from nngraph.ir.op import Trait, apply1
 from nngraph.ir.types import Shape, TypeMismatch
 from nngraph.passes.pattern import Match, Rule, any_node, node
 
-__all__ = ["SHAPES"]
+__all__ = ["SHAPE_RULES"]
 
 
 def _same_type(match: Match) -> str | None:
@@ -184,4 +184,4 @@ _BROADCASTS = (
     ),
 )
 
-SHAPES = (*_AXES, *_PARTS, *_BROADCASTS)
+SHAPE_RULES = (*_AXES, *_PARTS, *_BROADCASTS)

@@ -6,7 +6,7 @@ from nngraph import ops
 from nngraph.ir.op import apply1
 from nngraph.passes.pattern import Match, Rule, node
 
-__all__ = ["PRODUCTS"]
+__all__ = ["PRODUCT_RULES"]
 
 
 def _swaps(match: Match, name: str) -> str | None:
@@ -36,7 +36,7 @@ def _with_flags(match: Match, flip_a: bool, flip_b: bool) -> ops.MatMul:
 
 
 # The order in which a product adds up is each backend's own choice, so these are exact.
-PRODUCTS = (
+PRODUCT_RULES = (
     Rule(
         "matmul(transpose(a), b)",
         lambda a, b: node(ops.MatMul, node(ops.Transpose, a, name="moved"), b),

@@ -11,7 +11,7 @@ from nngraph.ir.graph import Value
 from nngraph.passes.pattern import Match, Rule, Soundness, node, splat
 from nngraph.passes.splat import emit, splat_of
 
-__all__ = ["ARITHMETIC"]
+__all__ = ["ARITHMETIC_RULES"]
 
 _REASSOCIATES = Soundness.REASSOCIATES
 _FINITE_ONLY = Soundness.FINITE_ONLY
@@ -217,4 +217,4 @@ _CHOICES = (
     ),
 )
 
-ARITHMETIC = (*_UNARY, *_SUMS, *_PRODUCTS, *_POWERS, *_CHOICES)
+ARITHMETIC_RULES = (*_UNARY, *_SUMS, *_PRODUCTS, *_POWERS, *_CHOICES)

@@ -8,7 +8,7 @@ from nngraph import ops
 from nngraph.ir.dtypes import DType, bfloat16, bool_, float16, float32, float64
 from nngraph.passes.pattern import Match, Rule, node
 
-__all__ = ["CASTS", "holds_exactly"]
+__all__ = ["CAST_RULES", "holds_exactly"]
 
 # Bits of the largest integer up to which a float type holds every integer.
 _WHOLE: Final = {float64: 53, float32: 24, float16: 11, bfloat16: 8}
@@ -44,7 +44,7 @@ def _lossless(match: Match) -> str | None:
     return None
 
 
-CASTS = (
+CAST_RULES = (
     Rule(
         "cast to its own type",
         lambda x: node(ops.Cast, x),

@@ -12,7 +12,7 @@ from nngraph.ir.op import apply1
 from nngraph.ops.core import reduced_shape
 from nngraph.passes.pattern import Match, Rule, Soundness, node
 
-__all__ = ["REDUCTIONS"]
+__all__ = ["REDUCTION_RULES"]
 
 _REASSOCIATES = Soundness.REASSOCIATES
 _ALL = (ops.Sum, ops.Mean, ops.Max, ops.Min, ops.Prod, ops.Any, ops.All)
@@ -115,7 +115,7 @@ def _multiplied(match: Match) -> Value:
     return ops.reshape(ops.broadcast_to(part, full), match.result.shape)
 
 
-REDUCTIONS = (
+REDUCTION_RULES = (
     Rule(
         "reduction over size-1 axes = reshape",
         lambda x: node(_ALL, x),

@@ -14,11 +14,12 @@ from nngraph.frontend.modes import active_trace, enable_grad, no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.trace import Trace, trace_paused
 from nngraph.ir.dtypes import DType, float32, float64
-from nngraph.optim.optimizer import Group, Optimizer
+from nngraph.optim.optimizer import Optimizer, ParamGroup
 
-__all__ = ["Numbers", "RuleOptimizer"]
+__all__ = ["Numbers", "FormulaOptimizer"]
 
-State = dict[str, Tensor]
+#: The tensors that an optimizer keeps for one parameter, by name.
+Slots = dict[str, Tensor]
 
 
 class Numbers:
@@ -29,7 +30,7 @@ class Numbers:
     traces the function again.
     """
 
-    def __init__(self, group: Group, prefix: str) -> None:
+    def __init__(self, group: ParamGroup, prefix: str) -> None:
         self._group = group
         self._prefix = prefix
 
@@ -52,7 +53,7 @@ class Numbers:
         return bool(guarded(self._group, key, lambda value: bool(value != 0)))
 
 
-class RuleOptimizer(Optimizer):
+class FormulaOptimizer(Optimizer):
     """An optimizer that is a formula for one parameter.
 
     A subclass gives the names of its state, the numbers that parameters of one group and step
@@ -68,7 +69,7 @@ class RuleOptimizer(Optimizer):
         """Names of the state tensors besides ``step``, each shaped as the parameter."""
         raise NotImplementedError
 
-    def initial(self, slot: str, group: Group) -> float:
+    def initial(self, slot: str, group: ParamGroup) -> float:
         """What a state tensor is filled with at first."""
         return 0.0
 
@@ -76,7 +77,7 @@ class RuleOptimizer(Optimizer):
         """Numbers that the update needs, computed in float64."""
         raise NotImplementedError
 
-    def update(self, param: Tensor, grad: Tensor, state: State, n: Numbers, s: Any) -> None:
+    def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
         """Changes the parameter and its state in place; ``s`` holds ``shared`` as attributes."""
         raise NotImplementedError
 
@@ -126,7 +127,7 @@ class RuleOptimizer(Optimizer):
             self.update(param, grad, state, n, s)
 
     # -- state -----------------------------------------------------------------------------
-    def _prepare(self, param: Tensor, group: Group, n: Numbers) -> None:
+    def _prepare(self, param: Tensor, group: ParamGroup, n: Numbers) -> None:
         """Makes the state tensors that are missing: eagerly, also while tracing."""
         slots = self.slots(n)
         if not slots:
