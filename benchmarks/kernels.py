@@ -20,19 +20,26 @@ import numpy.typing as npt
 import torch
 import tvm_ffi
 
-from nngraph.backends.tvm import host
+from nngraph.backends.arrays import aligned_copy
 from nngraph.backends.tvm.library import KernelRequest, compile_library
-from nngraph.backends.tvm.specs import ConvSpec, GemmSpec, PoolSpec
-from nngraph.backends.tvm.strategies.conv import (
-    conv_forward,
-    conv_input_gradient,
-    conv_weight_gradient,
+from nngraph.backends.tvm.machine import Machine
+from nngraph.backends.tvm.specs import (
+    AveragePool,
+    ConvForward,
+    ConvInputGradient,
+    ConvSpec,
+    ConvWeightGradient,
+    GemmSpec,
+    MaxPool,
+    MaxPoolGradient,
+    PoolSpec,
 )
-from nngraph.backends.tvm.strategies.gemm import gemm
-from nngraph.backends.tvm.strategies.pool import average_pool, max_pool, max_pool_gradient
+from nngraph.backends.tvm.strategies.table import build
+from nngraph.backends.tvm.threads import ThreadCount
 
 Array = npt.NDArray[Any]
 ROUNDS = 5
+MACHINE = Machine.host()
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,14 @@ class Case:
     work: float
 
 
+def built(spec: Any) -> Callable[[], Any]:
+    """Builds the kernel of a spec for this machine."""
+    return lambda: build(spec, MACHINE)
+
+
 def random(*shape: int) -> Array:
     """Aligned normal numbers."""
-    return host.aligned_copy(np.random.default_rng(0).standard_normal(shape).astype("f4"))
+    return aligned_copy(np.random.default_rng(0).standard_normal(shape).astype("f4"))
 
 
 def products() -> Iterator[Case]:
@@ -67,7 +79,7 @@ def products() -> Iterator[Case]:
         name = f"gemm {'x'.join(map(str, (*batch, m, n, k)))} {'NT'[ta]}{'NT'[tb]}"
         yield Case(
             name,
-            lambda spec=spec: gemm(spec),
+            built(spec),
             (a, b, c),
             lambda x=x, y=y, out=out: torch.matmul(x, y, out=out),
             c.size * k,
@@ -124,18 +136,18 @@ def convolutions() -> Iterator[Case]:
             )
 
         y, dx, dw = np.zeros_like(dy), np.zeros_like(x), np.zeros_like(w)
-        y, dx, dw = map(host.aligned_copy, (y, dx, dw))
-        yield Case(f"{name} y", lambda s=spec: conv_forward(s), (x, w, y), forward, work)
+        y, dx, dw = map(aligned_copy, (y, dx, dw))
+        yield Case(f"{name} y", built(ConvForward(spec)), (x, w, y), forward, work)
         yield Case(
             f"{name} dx",
-            lambda s=spec: conv_input_gradient(s),
+            built(ConvInputGradient(spec)),
             (dy, w, dx),
             lambda b=backward: b([True, False, False]),
             work,
         )
         yield Case(
             f"{name} dw",
-            lambda s=spec: conv_weight_gradient(s),
+            built(ConvWeightGradient(spec)),
             (x, dy, dw),
             lambda b=backward: b([False, True, False]),
             work,
@@ -151,7 +163,7 @@ def pools() -> Iterator[Case]:
         x, y = random(batch, channels, n, n), random(batch, channels, *half)
         tx, tdy = torch.from_numpy(x), torch.from_numpy(y.copy())
         _, found = torch.nn.functional.max_pool2d(tx, 2, return_indices=True)
-        indices, dy, dx = (host.aligned_copy(a) for a in (found.numpy(), y, x))
+        indices, dy, dx = (aligned_copy(a) for a in (found.numpy(), y, x))
         name, work = f"pool {channels} {n}x{n}", float(x.size)
 
         def gradient(tx: Any = tx, tdy: Any = tdy, found: Any = found) -> Any:
@@ -168,14 +180,16 @@ def pools() -> Iterator[Case]:
         def average(tx: Any = tx) -> Any:
             return torch.nn.functional.avg_pool2d(tx, 2)
 
-        yield Case(f"{name} max", lambda s=spec: max_pool(s), (x, y), maximum, work)
+        yield Case(f"{name} max", built(MaxPool(spec)), (x, y), maximum, work)
         yield Case(
-            f"{name} max, indices", lambda s=spec: max_pool(s, True), (x, y, indices), indexed, work
+            f"{name} max, indices",
+            built(MaxPool(spec, indices=True)),
+            (x, y, indices),
+            indexed,
+            work,
         )
-        yield Case(
-            f"{name} max dx", lambda s=spec: max_pool_gradient(s), (dy, indices, dx), gradient, work
-        )
-        yield Case(f"{name} average", lambda s=spec: average_pool(s), (x, y), average, work)
+        yield Case(f"{name} max dx", built(MaxPoolGradient(spec)), (x, dy, dx), gradient, work)
+        yield Case(f"{name} average", built(AveragePool(spec)), (x, y), average, work)
 
 
 def measure(ours: Callable[[], Any], theirs: Callable[[], Any]) -> tuple[float, float]:
@@ -197,13 +211,13 @@ def measure(ours: Callable[[], Any], theirs: Callable[[], Any]) -> tuple[float, 
 
 def main(wanted: list[str]) -> None:
     """Prints a line for each case whose name contains one of `wanted`."""
-    host.configure_threads(1)
+    ThreadCount(1).use()
     torch.set_num_threads(1)
     print(f"{'case':40} {'ms':>9} {'GFLOP/s':>8} {'/ torch':>8}")
     for case in itertools.chain(products(), convolutions(), pools()):
         if wanted and not any(w in case.name for w in wanted):
             continue
-        (kernel,) = compile_library([KernelRequest(case.name, case.build)]).functions
+        (kernel,) = compile_library([KernelRequest(case.name, case.build)], MACHINE).functions
         arrays = [tvm_ffi.from_dlpack(a) for a in case.arrays]
         with torch.no_grad():
             ours, theirs = measure(lambda k=kernel, a=arrays: k(*a), case.reference)

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from nngraph.backends.base import Target
-from nngraph.backends.tvm import host
 from nngraph.backends.tvm.backend import backend
-from nngraph.backends.tvm.codegen.table import build_kernel
 from nngraph.backends.tvm.executable import TvmExecutable
 from nngraph.backends.tvm.library import KernelRequest, compile_library
+from nngraph.backends.tvm.lower.table import build_kernel
+from nngraph.backends.tvm.machine import Machine
 from nngraph.backends.tvm.program.program import Program
+from nngraph.backends.tvm.threads import ThreadCount
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Op
 from nngraph.ir.types import type_of_array
@@ -41,8 +42,10 @@ def emit(graph: Graph, in_place: bool = True) -> Program:
 
 def load_all(programs: Sequence[Program]) -> list[TvmExecutable]:
     """Executables of programs whose kernels are compiled together."""
-    host.configure_threads(1)
+    machine = Machine.host()
     specs = [spec for p in programs for spec in p.all_kernels]
-    requests = [KernelRequest(s.key, lambda s=s: build_kernel(s)) for s in specs]
-    functions = iter(compile_library(requests).functions)
-    return [TvmExecutable(p, [next(functions) for _ in p.all_kernels]) for p in programs]
+    requests = [KernelRequest(s.key, lambda s=s: build_kernel(s, machine)) for s in specs]
+    functions = iter(compile_library(requests, machine).functions)
+    return [
+        TvmExecutable(p, [next(functions) for _ in p.all_kernels], ThreadCount(1)) for p in programs
+    ]

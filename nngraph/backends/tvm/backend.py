@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from nngraph.backends.base import Backend, Gap, Target
-from nngraph.backends.tvm import host
-from nngraph.backends.tvm.codegen.table import build_kernel, is_lowered
 from nngraph.backends.tvm.executable import TvmExecutable
 from nngraph.backends.tvm.library import KernelRequest, compile_library, default_cache_directory
+from nngraph.backends.tvm.lower.table import build_kernel, is_lowered
+from nngraph.backends.tvm.machine import Machine
 from nngraph.backends.tvm.program.emit import KERNEL_PASSES, emit_program
 from nngraph.backends.tvm.program.program import KernelSpec, Program
+from nngraph.backends.tvm.threads import ThreadCount, resolve_threads
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ops.fused import Fused
 from nngraph.ops.scan import Scan
@@ -48,16 +49,17 @@ class TvmBackend:
         return emit_program(graph, target.in_place)
 
     def load(self, artifact: Program, target: Target) -> TvmExecutable:
-        host.configure_threads(target.threads)
+        threads = ThreadCount(resolve_threads(target.threads))
+        machine = Machine.host()
         cache = Path(target.cache) if target.cache else default_cache_directory()
-        requests = [_request(spec) for spec in artifact.all_kernels]
-        library = compile_library(requests, cache_directory=cache)
-        return TvmExecutable(artifact, library.functions)
+        requests = [_request(spec, machine) for spec in artifact.all_kernels]
+        library = compile_library(requests, machine, cache_directory=cache)
+        return TvmExecutable(artifact, library.functions, threads)
 
 
-def _request(spec: KernelSpec) -> KernelRequest:
+def _request(spec: KernelSpec, machine: Machine) -> KernelRequest:
     def build() -> Any:
-        return build_kernel(spec)
+        return build_kernel(spec, machine)
 
     return KernelRequest(spec.key, build)
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from nngraph.backends.tvm import host
+from nngraph.backends.arrays import aligned_copy, aligned_empty, is_aligned
 from nngraph.backends.tvm.program.program import Call, Loop, Program, Storage
 from nngraph.backends.tvm.program.spans import Spans
+from nngraph.backends.tvm.threads import ThreadCount
 from nngraph.ir.op import Array
 
 __all__ = ["TvmExecutable"]
@@ -27,15 +28,19 @@ class TvmExecutable:
     Args:
         program: what to run.
         functions: the compiled kernel of each of ``program.all_kernels``.
+        threads: how many a call uses; None leaves that to the caller, as for a loop's body.
     """
 
-    def __init__(self, program: Program, functions: Sequence[Kernel]) -> None:
+    def __init__(
+        self, program: Program, functions: Sequence[Kernel], threads: ThreadCount | None = None
+    ) -> None:
         self.program = program
-        self._arena = host.aligned_empty((max(program.arena, 1),), np.uint8)
-        self._status = host.aligned_empty((max(len(program.checks), 1), 8), np.int64)
-        self._scalars = [host.aligned_empty((), t.dtype.numpy) for t in program.scalars]
-        self._constants = [host.aligned_copy(c.array) for c in program.constants]
-        self._nothing = view(host.aligned_empty((1,), np.uint8))
+        self._threads = threads
+        self._arena = aligned_empty((max(program.arena, 1),), np.uint8)
+        self._status = aligned_empty((max(len(program.checks), 1), 8), np.int64)
+        self._scalars = [aligned_empty((), t.dtype.numpy) for t in program.scalars]
+        self._constants = [aligned_copy(c.array) for c in program.constants]
+        self._nothing = view(aligned_empty((1,), np.uint8))
         self._arguments: list[list[Any]] = []
         self._slots: dict[int, Slots] = {}
         self._nested = iter(functions[len(program.kernels) :])
@@ -101,6 +106,8 @@ class TvmExecutable:
             IndexError: if an operator met an index out of range; states are as they were.
             ZeroDivisionError: if an integer was to be divided by zero; likewise.
         """
+        if self._threads is not None:
+            self._threads.use()
         for array, value in zip(self._scalars, scalars, strict=True):
             array[...] = value
         last = self._last
@@ -133,7 +140,7 @@ class TvmExecutable:
 
     def _make(self, number: int) -> Array:
         type = self.program.storages[number].type
-        array = host.aligned_empty(type.static_shape, type.dtype.numpy)
+        array = aligned_empty(type.static_shape, type.dtype.numpy)
         self._point(number, array)
         return array
 
@@ -151,14 +158,14 @@ class TvmExecutable:
         """Lets the kernels use a caller's array, or a copy where they cannot: one that lies in a
         state's memory would change while they read it.
         """
-        usable = host.is_aligned(array) and array.flags.writeable
+        usable = is_aligned(array) and array.flags.writeable
         if usable and not self._spans.overlap(array):
             if self._last.get(number) is not array:
                 self._point(number, array)
             self._last[number] = array
             self._own.pop(number, None)
         else:
-            self._own[number] = host.aligned_copy(array)
+            self._own[number] = aligned_copy(array)
             self._point(number, self._own[number])
             self._last.pop(number, None)
 

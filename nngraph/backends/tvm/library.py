@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nngraph.backends.tvm import host
 from nngraph.backends.tvm.cache import LibraryCache
+from nngraph.backends.tvm.machine import HOST_CPU, Machine
 
 PrimFunc = Any
 Kernel = Callable[..., None]
@@ -56,9 +56,15 @@ def default_cache_directory() -> Path:
 
 
 def compile_library(
-    requests: Sequence[KernelRequest], *, cache_directory: Path | None = None, jobs: int = 2
+    requests: Sequence[KernelRequest],
+    machine: Machine,
+    *,
+    cache_directory: Path | None = None,
+    jobs: int = 2,
 ) -> Library:
-    """Compiles the distinct kernels of `requests` and loads them.
+    """Compiles the distinct kernels of `requests` for a machine and loads them.
+
+    `machine`: this one, or one whose instructions this one has.
 
     `cache_directory`: where libraries are kept and looked up; None keeps nothing. A directory
     that cannot be written, or a damaged entry, costs only the time to compile again.
@@ -67,13 +73,17 @@ def compile_library(
     if jobs < 1:
         raise ValueError(f"jobs is {jobs}; wanted at least 1 compiler thread")
     distinct = {request.key: request for request in requests}
-    cache = LibraryCache(cache_directory, cache_key(tuple(distinct))) if cache_directory else None
+    cache = (
+        LibraryCache(cache_directory, cache_key(tuple(distinct), machine))
+        if cache_directory
+        else None
+    )
     entry = cache.find() if cache else None
     if entry:
         loaded = _load(entry.path)
         symbols = entry.symbols
     else:
-        loaded, symbols = _compile(tuple(distinct.values()), jobs, cache)
+        loaded, symbols = _compile(tuple(distinct.values()), machine, jobs, cache)
     functions = {symbol: loaded(symbol) for symbol in set(symbols.values())}
     return Library(
         tuple(functions[symbols[request.key]] for request in requests),
@@ -82,9 +92,9 @@ def compile_library(
     )
 
 
-def cache_key(keys: tuple[str, ...]) -> str:
-    """Hash of the kernels' keys, of the compiler's version, of the CPU and of this package."""
-    parts = (_compiler_version(), host.fingerprint(), _builders_hash(), *keys)
+def cache_key(keys: tuple[str, ...], machine: Machine) -> str:
+    """Hash of the kernels' keys, of the compiler's version, of the machine and of this package."""
+    parts = (_compiler_version(), machine.key, _builders_hash(), *keys)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -112,13 +122,18 @@ def _load(path: Path) -> Loader:
     """Of a shared object. Needs TVM's runtime library (3 MB) but not the compiler (260 MB)."""
     import tvm_ffi
 
-    _runtime_library()
+    runtime_library()
     module = tvm_ffi.load_module(str(path.absolute()))  # TVM does not find a bare file name
     return lambda symbol: module[symbol]
 
 
 @functools.cache
-def _runtime_library() -> object:
+def runtime_library() -> object:
+    """TVM's runtime: thread pool and workspaces.
+
+    Raises:
+        ImportError: if TVM is not installed.
+    """
     import ctypes
     import importlib.util
 
@@ -131,13 +146,13 @@ def _runtime_library() -> object:
 
 
 def _compile(
-    requests: tuple[KernelRequest, ...], jobs: int, cache: LibraryCache | None
+    requests: tuple[KernelRequest, ...], machine: Machine, jobs: int, cache: LibraryCache | None
 ) -> tuple[Loader, dict[str, str]]:
     functions, symbols = _deduplicate(requests)
     parts = [dict(list(functions.items())[i::jobs]) for i in range(jobs)]
     parts = [part for part in parts if part]
     with ThreadPoolExecutor(max(len(parts), 1)) as pool:
-        modules = list(pool.map(_build_module, parts))
+        modules = list(pool.map(lambda part: build_module(part, machine), parts))
         if cache and modules:
             with tempfile.TemporaryDirectory() as folder:
                 objects = [Path(folder) / f"part{i}.o" for i in range(len(modules))]
@@ -169,7 +184,8 @@ def _deduplicate(requests: tuple[KernelRequest, ...]) -> tuple[dict[str, PrimFun
     return functions, symbols
 
 
-def _build_module(functions: dict[str, PrimFunc]) -> Any:
+def build_module(functions: dict[str, PrimFunc], machine: Machine) -> Any:
+    """TVM's module of kernels by symbol: machine code for any machine, this one or another."""
     import tvm
 
     from nngraph.backends.tvm.fast_math import PIPELINE
@@ -177,7 +193,16 @@ def _build_module(functions: dict[str, PrimFunc]) -> Any:
     named = {name: f.with_attr("global_symbol", name) for name, f in functions.items()}
     # argument checks are over half of the code, and quadratic in the number of arguments
     with tvm.transform.PassContext(config={"tirx.disable_assert": True}):
-        return tvm.tirx.build(tvm.IRModule(named), target=host.target(), pipeline=PIPELINE)
+        return tvm.tirx.build(tvm.IRModule(named), target=_target(machine), pipeline=PIPELINE)
+
+
+def _target(machine: Machine) -> Any:
+    """TVM's name for a machine."""
+    import tvm
+
+    host = machine.cpu == HOST_CPU
+    cpu = tvm.target.codegen.llvm_get_system_cpu() if host else machine.cpu
+    return tvm.target.Target({"kind": "llvm", "mcpu": cpu, "num-cores": machine.cores})
 
 
 def _write_object(module: Any, path: Path) -> None:

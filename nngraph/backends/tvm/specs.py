@@ -6,7 +6,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+
+def accumulator(dtype: str) -> str:
+    """The type in which products and sums of `dtype` are accumulated."""
+    return "float32" if dtype in ("float16", "bfloat16") else dtype
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class GemmSpec:
 
     Layouts say how each lies in memory, so a transposed, broadcast or head-interleaved operand
     needs no copy. float16 and bfloat16 are accumulated in float32, integers wrap around.
+    `swapped`: the kernel takes B before A.
     """
 
     rows: int
@@ -38,6 +44,7 @@ class GemmSpec:
     c: MatrixLayout
     dtype: str = "float32"
     out_dtype: str = "float32"
+    swapped: bool = False
 
     @classmethod
     def contiguous(
@@ -73,10 +80,7 @@ class GemmSpec:
             a, b, c = (
                 MatrixLayout(x.row, x.column, x.batch[:kept]) for x in (spec.a, spec.b, spec.c)
             )
-            batch = spec.batch[:kept]
-            spec = GemmSpec(
-                rows, spec.columns, spec.inner, batch, a, b, c, spec.dtype, spec.out_dtype
-            )
+            spec = replace(spec, rows=rows, batch=spec.batch[:kept], a=a, b=b, c=c)
         return spec
 
     def _rows_continue(self) -> bool:
@@ -217,6 +221,56 @@ class PoolSpec:
         )
 
 
+@dataclass(frozen=True)
+class MaxPool:
+    """The maximum of each window, and with `indices` the place of each in its plane."""
+
+    pool: PoolSpec
+    indices: bool = False
+
+
+@dataclass(frozen=True)
+class MaxPoolGradient:
+    """The gradient of x, from x and the gradient of y."""
+
+    pool: PoolSpec
+
+
+@dataclass(frozen=True)
+class AveragePool:
+    """The average of each window."""
+
+    pool: PoolSpec
+
+
+@dataclass(frozen=True)
+class AveragePoolGradient:
+    """The gradient of x, from that of y."""
+
+    pool: PoolSpec
+
+
+@dataclass(frozen=True)
+class ConvForward:
+    """The output y of a convolution, from x and weight."""
+
+    conv: ConvSpec
+
+
+@dataclass(frozen=True)
+class ConvInputGradient:
+    """The gradient of x, from that of y and weight; also the transposed convolution."""
+
+    conv: ConvSpec
+
+
+@dataclass(frozen=True)
+class ConvWeightGradient:
+    """The gradient of the weight, from x and the gradient of y."""
+
+    conv: ConvSpec
+
+
 REDUCTIONS = ("none", "add", "mul", "max", "min")
 """What a scatter does with an element and its update; "none" replaces, the last one wins."""
 
@@ -225,6 +279,27 @@ def check_reduction(reduction: str) -> None:
     """Raises ValueError for what is not in `REDUCTIONS`."""
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}; wanted one of {REDUCTIONS}")
+
+
+@dataclass(frozen=True)
+class TransposeSpec:
+    """x of `shape` with axes permuted: axis `i` of the result is axis `perm[i]` of x.
+
+    `dtype` is the type of elements as stored; nothing is computed.
+    """
+
+    shape: tuple[int, ...]
+    perm: tuple[int, ...]
+    dtype: str = "float32"
+
+    @property
+    def out_shape(self) -> tuple[int, ...]:
+        return tuple(self.shape[a] for a in self.perm)
+
+    @property
+    def walked(self) -> int:
+        """The axis of the result along which x is contiguous; -1 of a scalar."""
+        return self.perm.index(len(self.shape) - 1) if self.shape else -1
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import tvm_ffi
 
-from nngraph.backends.tvm import host
+from nngraph.backends.arrays import aligned_copy, aligned_empty, is_aligned
+from nngraph.backends.base import usable_cpus
 from nngraph.backends.tvm.library import Kernel, KernelRequest, compile_library
+from nngraph.backends.tvm.loops.table import loops_for
+from nngraph.backends.tvm.machine import Machine
+from nngraph.backends.tvm.strategies.table import build
+from nngraph.backends.tvm.threads import ThreadCount
 
-host.configure_threads(2)
+MACHINE = Machine.host()
+LOOPS = loops_for(MACHINE)
 Array = npt.NDArray[Any]
 
 TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 4e-3, "bfloat16": 3e-2}
@@ -36,23 +42,29 @@ class KernelCase:
             assert_close(got, want)
 
 
+def built(spec: Any, epilogue: Any = None) -> Callable[[], Any]:
+    """Builds the kernel of a spec for this machine."""
+    return lambda: build(spec, MACHINE, epilogue)
+
+
 def compile_cases(cases: Sequence[KernelCase]) -> dict[str, Kernel]:
-    """All of them in one library."""
+    """All of them in one library, whose calls here use two threads."""
+    ThreadCount(min(2, usable_cpus())).use()
     assert len({c.name for c in cases}) == len(cases)
-    library = compile_library([KernelRequest(c.name, c.build) for c in cases])
+    library = compile_library([KernelRequest(c.name, c.build) for c in cases], MACHINE)
     return dict(zip((c.name for c in cases), library.functions, strict=True))
 
 
 def tensor(x: Array) -> Any:
     """A view that kernels take; bfloat16 goes as 16-bit words, which DLPack from NumPy allows."""
-    assert host.is_aligned(x)
+    assert is_aligned(x)
     x = x if x.size else x.reshape(-1)  # DLPack refuses the strides of other empty arrays
     return tvm_ffi.from_dlpack(x.view(np.uint16) if x.dtype == ml_dtypes.bfloat16 else x)
 
 
 def poisoned(like: Array) -> Array:
     """Memory of a shape with values that no kernel may leave there."""
-    result = host.aligned_empty(like.shape, like.dtype)
+    result = aligned_empty(like.shape, like.dtype)
     result.view(np.uint8)[...] = 0xFE
     return result
 
@@ -62,8 +74,8 @@ def random(shape: Sequence[int], dtype: str = "float32", seed: int = 0) -> Array
     rng = np.random.default_rng([seed, *shape])
     kind = np.dtype(dtype)
     if kind.kind in "iu":
-        return host.aligned_copy(rng.integers(0 if kind.kind == "u" else -5, 6, shape, kind))
-    return host.aligned_copy(rng.standard_normal(shape).astype(kind))
+        return aligned_copy(rng.integers(0 if kind.kind == "u" else -5, 6, shape, kind))
+    return aligned_copy(rng.standard_normal(shape).astype(kind))
 
 
 def assert_close(got: Array, want: Array) -> None:

@@ -8,16 +8,11 @@ import pytest
 import torch
 from tvm import tirx
 
+from nngraph.backends.tvm.codegen.common import Epilogue
 from nngraph.backends.tvm.library import Kernel
-from nngraph.backends.tvm.specs import ConvSpec
-from nngraph.backends.tvm.strategies.common import Epilogue
-from nngraph.backends.tvm.strategies.conv import (
-    conv_forward,
-    conv_input_gradient,
-    conv_weight_gradient,
-    is_pointwise,
-)
-from tests.backends.tvm.kernel_case import Array, KernelCase, random
+from nngraph.backends.tvm.specs import ConvForward, ConvInputGradient, ConvSpec, ConvWeightGradient
+from nngraph.backends.tvm.strategies.conv import is_pointwise
+from tests.backends.tvm.kernel_case import Array, KernelCase, built, random
 
 Extents = int | tuple[int, ...]
 
@@ -114,9 +109,9 @@ def cases() -> Iterator[KernelCase]:
         x, w = random(spec.x_shape, spec.dtype), random(spec.weight_shape, spec.dtype, 1)
         dy = random(spec.y_shape, spec.dtype, 2)
         y, dx, dw = (a.astype(x.dtype) for a in reference(spec, x, w, dy))
-        yield KernelCase(f"y {name}", lambda s=spec: conv_forward(s), (x, w), (y,))
-        yield KernelCase(f"dx {name}", lambda s=spec: conv_input_gradient(s), (dy, w), (dx,))
-        yield KernelCase(f"dw {name}", lambda s=spec: conv_weight_gradient(s), (x, dy), (dw,))
+        yield KernelCase(f"y {name}", built(ConvForward(spec)), (x, w), (y,))
+        yield KernelCase(f"dx {name}", built(ConvInputGradient(spec)), (dy, w), (dx,))
+        yield KernelCase(f"dw {name}", built(ConvWeightGradient(spec)), (x, dy), (dw,))
 
 
 def epilogue_cases() -> Iterator[KernelCase]:
@@ -130,7 +125,7 @@ def epilogue_cases() -> Iterator[KernelCase]:
         extras = ((bias.shape, "float32"), (residual.shape, "float32"))
         yield KernelCase(
             f"epilogue {name}",
-            lambda s=spec, e=extras: conv_forward(s, Epilogue(apply, e)),
+            built(ConvForward(spec), Epilogue(apply, extras)),
             (x, w, bias, residual),
             (want,),
         )

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from nngraph import ops
+from nngraph.backends.arrays import aligned_copy, is_aligned
 from nngraph.backends.base import Target, UnsupportedGraph, build
-from nngraph.backends.tvm import host
 from nngraph.backends.tvm.backend import backend
 from nngraph.backends.tvm.executable import TvmExecutable, _run
 from nngraph.ir.attributes import Subgraph
@@ -26,7 +26,7 @@ SIZE = 40
 
 
 def _vector(*, seed: int = 0, size: int = SIZE) -> Array:
-    return host.aligned_copy(np.random.default_rng(seed).standard_normal(size).astype(np.float32))
+    return aligned_copy(np.random.default_rng(seed).standard_normal(size).astype(np.float32))
 
 
 def momentum() -> Graph:
@@ -171,7 +171,7 @@ def test_misaligned_states_move_to_an_aligned_array(loaded: dict[str, TvmExecuta
     storage = _vector(size=SIZE + 1)
     p = storage[1:]
     _, states = _check_momentum(loaded["momentum"], p, _vector(seed=1))
-    assert host.is_aligned(states[0])
+    assert is_aligned(states[0])
     _check_momentum(loaded["momentum"], states[0], states[1])
 
 
@@ -204,7 +204,7 @@ def test_states_that_need_each_others_old_value(loaded: dict[str, TvmExecutable]
 def test_an_index_out_of_range_raises_and_leaves_states(
     bad: int, loaded: dict[str, TvmExecutable]
 ) -> None:
-    table, count = host.aligned_copy(np.ones((5, 4), np.float32)), host.aligned_copy(np.asarray(7))
+    table, count = aligned_copy(np.ones((5, 4), np.float32)), aligned_copy(np.asarray(7))
     text = rf"take: index {bad} is out of range for axis 0 of size 5"
     with pytest.raises(IndexError, match=text):
         loaded["lookup"].run([np.array([0, bad, 1])], [], [table, count])
@@ -257,7 +257,7 @@ def test_states_that_share_memory_come_apart(loaded: dict[str, TvmExecutable]) -
 def test_division_of_integers_by_zero_raises_and_leaves_states(
     x: tuple[int, ...], y: tuple[int, ...], loaded: dict[str, TvmExecutable]
 ) -> None:
-    state = host.aligned_copy(np.full((2, 3), 7, np.int32))
+    state = aligned_copy(np.full((2, 3), 7, np.int32))
     given = [np.array(x, np.int32).reshape(2, 1), np.array(y, np.int32)]
     with pytest.raises(ZeroDivisionError, match="an integer is divided by zero"):
         loaded["divide"].run(given, [], [state])
@@ -278,7 +278,7 @@ def test_division_by_a_known_zero_raises_when_it_is_compiled() -> None:
 
 
 def test_an_index_out_of_range_in_a_loop_raises(loaded: dict[str, TvmExecutable]) -> None:
-    seen, table = host.aligned_copy(np.asarray(2)), np.arange(20, dtype=np.float32).reshape(5, 4)
+    seen, table = aligned_copy(np.asarray(2)), np.arange(20, dtype=np.float32).reshape(5, 4)
     with pytest.raises(IndexError, match="take: index 5 is out of range for axis 0 of size 5"):
         loaded["walk"].run([np.asarray(0), table, np.array([[1], [5], [0]])], [], [seen])
     assert seen == 2
@@ -292,7 +292,7 @@ def _odd_arrays() -> dict[str, Array]:
     frozen = base[: 6 * SIZE].reshape(6, SIZE).copy()
     frozen.setflags(write=False)
     return {
-        "misaligned": host.aligned_copy(base)[1 : 6 * SIZE + 1].reshape(6, SIZE),
+        "misaligned": aligned_copy(base)[1 : 6 * SIZE + 1].reshape(6, SIZE),
         "transposed": base[: 6 * SIZE].reshape(SIZE, 6).T,
         "strided": base.reshape(6, 2 * SIZE)[:, ::2],
         "read-only": frozen,
@@ -302,7 +302,7 @@ def _odd_arrays() -> dict[str, Array]:
 @pytest.mark.parametrize("kind", ["misaligned", "transposed", "strided", "read-only"])
 def test_inputs_in_any_form(kind: str, loaded: dict[str, TvmExecutable]) -> None:
     x = _odd_arrays()[kind]
-    good = host.aligned_copy(np.zeros((6, SIZE), np.float32))
+    good = aligned_copy(np.zeros((6, SIZE), np.float32))
     for given in (x, good, x):
         (y, same), _ = loaded["plain"].run([given], [], [])
         np.testing.assert_array_equal(y, given + 1)

@@ -8,10 +8,10 @@ import torch
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from nngraph.backends.tvm import fast_math, host
+from nngraph.backends.arrays import aligned_copy
+from nngraph.backends.tvm import fast_math
 from nngraph.backends.tvm.library import Kernel
-from nngraph.backends.tvm.strategies.common import kernel
-from tests.backends.tvm.kernel_case import Array, KernelCase, poisoned, tensor
+from tests.backends.tvm.kernel_case import LOOPS, Array, KernelCase, poisoned, tensor
 
 # Largest error in units in the last place, as the module states it.
 ULPS = {"exp": 1.0, "expm1": 2.0, "log": 1.0, "log1p": 2.5, "tanh": 4.6, "erf": 6.1, "sigmoid": 2.4}
@@ -41,11 +41,11 @@ def arguments(dtype: str) -> Array:
     parts = [rng.standard_normal(4000) * scale for scale in (1e-3, 0.5, 3.0, 30.0)]
     x = np.concatenate([np.asarray(SPECIAL), *parts])
     with np.errstate(over="ignore"):
-        return host.aligned_copy(x[: len(x) // 16 * 16].astype(dtype))
+        return aligned_copy(x[: len(x) // 16 * 16].astype(dtype))
 
 
 def function(name: str, dtype: str, count: int, lanes: int) -> Any:
-    with kernel(name) as k:
+    with LOOPS.kernel(name) as k:
         x, y = k.argument("x", (count,), dtype), k.argument("y", (count,), dtype)
         apply = fast_math.expm1 if name == "expm1" else getattr(tirx, name)
         loop = T.vectorized if lanes > 1 else T.serial

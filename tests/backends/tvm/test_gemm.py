@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from tvm import tirx
 
+from nngraph.backends.tvm.codegen.common import Epilogue
 from nngraph.backends.tvm.library import Kernel
 from nngraph.backends.tvm.specs import GemmSpec, MatrixLayout
-from nngraph.backends.tvm.strategies.common import Epilogue
-from nngraph.backends.tvm.strategies.gemm import gemm
-from tests.backends.tvm.kernel_case import Array, KernelCase, random
+from tests.backends.tvm.kernel_case import Array, KernelCase, built, random
 
 Batch = tuple[int, ...]
 TRANSPOSES = tuple(itertools.product((False, True), repeat=2))
@@ -59,7 +58,7 @@ def case(
     own_b = batch if batch_b is None else batch_b
     a, b = operands(shape, ta, tb, own_a, own_b, dtype)
     want = product(a, b, ta, tb).astype(a.dtype)
-    return KernelCase(repr(spec), lambda: gemm(spec), (a, b), (want,))
+    return KernelCase(repr(spec), built(spec), (a, b), (want,))
 
 
 def cases() -> Iterator[KernelCase]:
@@ -94,10 +93,7 @@ def epilogue_case(name: str, inner: int, batch_b: Batch) -> KernelCase:
     plain = product(a, b, False, False)
     want = np.maximum(plain + bias + residual, 0)
     return KernelCase(
-        name,
-        lambda: gemm(spec, epilogue),
-        (a, b, bias, residual),
-        (want.astype("f4"), plain.astype("f4")),
+        name, built(spec, epilogue), (a, b, bias, residual), (want.astype("f4"), plain.astype("f4"))
     )
 
 
@@ -107,7 +103,7 @@ def passes_case() -> KernelCase:
     a, b = operands((20, 50, 2500), False, False, (), (), "float32")
     epilogue = Epilogue(lambda v, i, e: v * tirx.const(2, "float32") + tirx.Cast("float32", i[1]))
     want = 2 * product(a, b, False, False) + np.arange(50)
-    return KernelCase("passes", lambda: gemm(spec, epilogue), (a, b), (want.astype("f4"),))
+    return KernelCase("passes", built(spec, epilogue), (a, b), (want.astype("f4"),))
 
 
 def heads_case() -> KernelCase:
@@ -125,7 +121,7 @@ def heads_case() -> KernelCase:
         MatrixLayout(t, 1, (h * t * t, t * t)),
     )
     want = np.einsum("nihd,njhd->nhij", q.astype("f8"), k.astype("f8")).astype("f4")
-    return KernelCase("heads", lambda: gemm(spec), (q, k), (want,))
+    return KernelCase("heads", built(spec), (q, k), (want,))
 
 
 CASES = [

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from nngraph.backends.tvm.library import Kernel
-from nngraph.backends.tvm.specs import REDUCTIONS, ElementsSpec, ScanSpec, SortSpec, TakeSpec
-from nngraph.backends.tvm.strategies.scan import cumulative
-from nngraph.backends.tvm.strategies.scatter import (
+from nngraph.backends.tvm.codegen.scan import cumulative
+from nngraph.backends.tvm.codegen.scatter import (
     gather_elements,
     scatter_elements,
     scatter_rows,
     take_rows,
 )
-from nngraph.backends.tvm.strategies.sort import sort_rows
-from tests.backends.tvm.kernel_case import Array, KernelCase, random
+from nngraph.backends.tvm.codegen.sort import sort_rows
+from nngraph.backends.tvm.library import Kernel
+from nngraph.backends.tvm.specs import REDUCTIONS, ElementsSpec, ScanSpec, SortSpec, TakeSpec
+from tests.backends.tvm.kernel_case import LOOPS, Array, KernelCase, random
 
 UFUNCS = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
 
@@ -48,7 +48,7 @@ def row_cases() -> Iterator[KernelCase]:
             if c:
                 taken = np.ascontiguousarray(data[:, index])
                 yield KernelCase(
-                    f"take {label}", lambda s=spec: take_rows(s), (data, index), (taken,)
+                    f"take {label}", lambda s=spec: take_rows(s, LOOPS), (data, index), (taken,)
                 )
             at = tuple(
                 np.broadcast_arrays(
@@ -59,14 +59,14 @@ def row_cases() -> Iterator[KernelCase]:
                 want = combined(data, at, updates, reduction)
                 yield KernelCase(
                     f"{reduction} rows {label}",
-                    lambda s=spec, d=reduction: scatter_rows(s, d),
+                    lambda s=spec, d=reduction: scatter_rows(s, LOOPS, d),
                     (data, index, updates),
                     (want,),
                 )
             zero = combined(np.zeros_like(data), at, updates, "add")
             yield KernelCase(
                 f"gradient rows {label}",
-                lambda s=spec: scatter_rows(s, from_zero=True),
+                lambda s=spec: scatter_rows(s, LOOPS, from_zero=True),
                 (index, updates),
                 (zero,),
             )
@@ -89,14 +89,17 @@ def element_cases() -> Iterator[KernelCase]:
             spec = ElementsSpec(shape, index_shape, axis, "none", dtype)
             gathered = np.ascontiguousarray(data[tuple(at)])
             yield KernelCase(
-                f"gather {label}", lambda s=spec: gather_elements(s), (data, index), (gathered,)
+                f"gather {label}",
+                lambda s=spec: gather_elements(s, LOOPS),
+                (data, index),
+                (gathered,),
             )
             for reduction in REDUCTIONS:
                 want = combined(data, tuple(at), updates, reduction)
                 spec = ElementsSpec(shape, index_shape, axis, reduction, dtype)
                 yield KernelCase(
                     f"{reduction} elements {label}",
-                    lambda s=spec: scatter_elements(s),
+                    lambda s=spec: scatter_elements(s, LOOPS),
                     (data, index, updates),
                     (want,),
                 )
@@ -108,10 +111,13 @@ def outside_cases() -> Iterator[KernelCase]:
     index[...] = (4, -5)
     spec = TakeSpec(1, 4, 3, 2)
     yield KernelCase(
-        "take outside", lambda: take_rows(spec), (data, index), (data[:, [3, 0]].copy(),)
+        "take outside", lambda: take_rows(spec, LOOPS), (data, index), (data[:, [3, 0]].copy(),)
     )
     yield KernelCase(
-        "scatter outside", lambda: scatter_rows(spec), (data, index, random((1, 2, 3))), (data,)
+        "scatter outside",
+        lambda: scatter_rows(spec, LOOPS),
+        (data, index, random((1, 2, 3))),
+        (data,),
     )
 
 
@@ -133,7 +139,7 @@ def sort_cases() -> Iterator[KernelCase]:
             want = [np.ascontiguousarray(a.numpy()[:, :keep]) for a in (values, order)]
             yield KernelCase(
                 f"sort {dtype} {columns} {keep} {descending}",
-                lambda s=spec: sort_rows(s),
+                lambda s=spec: sort_rows(s, LOOPS),
                 (x,),
                 want,
             )
@@ -154,7 +160,7 @@ def scan_cases() -> Iterator[KernelCase]:
                 spec = ScanSpec(*shape, dtype, dtype, bool(exclusive), bool(reverse), bool(product))
                 x = random(shape, dtype)
                 want = running(x, spec).astype(x.dtype)
-                yield KernelCase(repr(spec), lambda s=spec: cumulative(s), (x,), (want,))
+                yield KernelCase(repr(spec), lambda s=spec: cumulative(s, LOOPS), (x,), (want,))
 
 
 CASES = [*row_cases(), *element_cases(), *outside_cases(), *sort_cases(), *scan_cases()]
@@ -169,7 +175,7 @@ def test_unknown_reduction_is_refused() -> None:
     with pytest.raises(ValueError, match="wanted one of"):
         ElementsSpec((3,), (3,), 0, "average")
     with pytest.raises(ValueError, match="wanted one of"):
-        scatter_rows(TakeSpec(1, 2, 3, 4), "average")
+        scatter_rows(TakeSpec(1, 2, 3, 4), LOOPS, "average")
 
 
 def test_index_may_exceed_the_data_along_its_axis_only() -> None:

@@ -8,15 +8,14 @@ import pytest
 import torch
 
 from nngraph.backends.tvm.library import Kernel
-from nngraph.backends.tvm.specs import PoolSpec
-from nngraph.backends.tvm.strategies.pool import (
-    average_pool,
-    average_pool_gradient,
-    max_pool,
-    max_pool_gradient,
-    max_pool_input_gradient,
+from nngraph.backends.tvm.specs import (
+    AveragePool,
+    AveragePoolGradient,
+    MaxPool,
+    MaxPoolGradient,
+    PoolSpec,
 )
-from tests.backends.tvm.kernel_case import Array, KernelCase, random
+from tests.backends.tvm.kernel_case import Array, KernelCase, built, random
 
 Extents = int | tuple[int, ...]
 F = torch.nn.functional
@@ -85,12 +84,9 @@ def max_case(
     name: str, spec: PoolSpec, inputs: tuple[Array, Array], want: tuple[Array, Array, Array]
 ) -> Iterator[KernelCase]:
     (x, dy), (y, indices, dx) = inputs, want
-    aligned = random(indices.shape, "int64")
-    aligned[...] = indices
-    yield KernelCase(f"max {name}", lambda: max_pool(spec), (x,), (y,))
-    yield KernelCase(f"max indices {name}", lambda: max_pool(spec, True), (x,), (y, indices))
-    yield KernelCase(f"max dx {name}", lambda: max_pool_gradient(spec), (dy, aligned), (dx,))
-    yield KernelCase(f"max dx from x {name}", lambda: max_pool_input_gradient(spec), (x, dy), (dx,))
+    yield KernelCase(f"max {name}", built(MaxPool(spec)), (x,), (y,))
+    yield KernelCase(f"max indices {name}", built(MaxPool(spec, indices=True)), (x,), (y, indices))
+    yield KernelCase(f"max dx {name}", built(MaxPoolGradient(spec)), (x, dy), (dx,))
 
 
 def average_cases() -> Iterator[KernelCase]:
@@ -107,17 +103,15 @@ def average_cases() -> Iterator[KernelCase]:
             y.backward(torch.from_numpy(dy.astype("f8")))
             want, dx = y.detach().numpy().astype(x.dtype), tx.grad.numpy().astype(x.dtype)
             label = f"{name} {'with' if include else 'without'} padding"
-            yield KernelCase(f"average {label}", lambda s=spec: average_pool(s), (x,), (want,))
-            yield KernelCase(
-                f"average dx {label}", lambda s=spec: average_pool_gradient(s), (dy,), (dx,)
-            )
+            yield KernelCase(f"average {label}", built(AveragePool(spec)), (x,), (want,))
+            yield KernelCase(f"average dx {label}", built(AveragePoolGradient(spec)), (dy,), (dx,))
 
 
 def divisor_case() -> KernelCase:
     spec = PoolSpec(2, (8, 8), (4, 4), (2, 2), (2, 2), (0, 0), (0, 0), (1, 1), divisor=3)
     x = random((1, 2, 8, 8))
     want = F.avg_pool2d(torch.from_numpy(x), 2, divisor_override=3).numpy()
-    return KernelCase("divisor", lambda: average_pool(spec), (x,), (want,))
+    return KernelCase("divisor", built(AveragePool(spec)), (x,), (want,))
 
 
 CASES = [*max_cases(), *average_cases(), divisor_case()]

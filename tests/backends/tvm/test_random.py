@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from tvm import tirx
 
+from nngraph.backends.tvm.codegen.common import Epilogue
+from nngraph.backends.tvm.codegen.random import philox_bits
 from nngraph.backends.tvm.library import Kernel
-from nngraph.backends.tvm.strategies.common import Epilogue
-from nngraph.backends.tvm.strategies.random import philox_bits
 from nngraph.ops.random import RandomBits
-from tests.backends.tvm.kernel_case import Array, KernelCase, random
+from tests.backends.tvm.kernel_case import LOOPS, Array, KernelCase, random
 
 COUNTS = (1, 5, 256, 1003, 70000)
 
@@ -39,12 +39,15 @@ def dropout_case() -> KernelCase:
     epilogue = Epilogue(apply, (((count,), "float32"),))
     want = np.where(bits(count) < limit, x / np.float32(keep), 0).astype("f4")
     return KernelCase(
-        "dropout", lambda: philox_bits(count, epilogue, "float32"), (state(), x), (want,)
+        "dropout", lambda: philox_bits(count, LOOPS, epilogue, "float32"), (state(), x), (want,)
     )
 
 
 CASES = [
-    *(KernelCase(str(n), lambda n=n: philox_bits(n), (state(),), (bits(n),)) for n in COUNTS),
+    *(
+        KernelCase(str(n), lambda n=n: philox_bits(n, LOOPS), (state(),), (bits(n),))
+        for n in COUNTS
+    ),
     dropout_case(),
 ]
 

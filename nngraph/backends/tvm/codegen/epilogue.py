@@ -6,10 +6,10 @@ from typing import Any
 
 from tvm import tirx
 
+from nngraph.backends.tvm.codegen.common import Epilogue
 from nngraph.backends.tvm.codegen.scalar import elementwise
 from nngraph.backends.tvm.codegen.types import Expr, compute_type, const, load, storage_type, store
 from nngraph.backends.tvm.fuse.kinds import extras_of, product_of
-from nngraph.backends.tvm.strategies.common import Epilogue
 from nngraph.ir.dtypes import DType, bool_
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ops.broadcast import Reshape

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from nngraph.backends.tvm.codegen.overwrite import may_overwrite
-from nngraph.backends.tvm.codegen.plan import plan_body
+from nngraph.backends.tvm.codegen.body.overwrite import may_overwrite
+from nngraph.backends.tvm.codegen.body.plan import plan_body
 from nngraph.backends.tvm.fuse.kinds import product_of
 from nngraph.backends.tvm.program.order import Step
 from nngraph.backends.tvm.program.program import Check, KernelSpec, Loop, Storage

@@ -1,8 +1,4 @@
-"""Builders of PrimFuncs, scheduled by hand: a frozen spec in, a kernel for one shape out.
+"""Which way a kernel is computed: rows that say where they fit, what they cost, and build.
 
-Every kernel takes its inputs in order, then its outputs, as contiguous 64-byte aligned buffers.
-Buffers documented as flat take any contiguous tensor of that many elements. These modules import
-tvm; `nngraph.backends.tvm.specs`, which describes kernels, does not.
+Rows import no tvm until they build, so a choice can be made and shown without the compiler.
 """
-
-from __future__ import annotations

@@ -1,82 +1,46 @@
-"""Convolution in 1, 2 and 3 dimensions and its gradients: the choice of a kernel for each shape.
+"""Ways to compute a convolution in 1, 2 or 3 dimensions, and its input gradient.
 
-- 1x1 with stride 1 and one group is a batched matrix product over the images.
-- All else is a sum over taps in zero-padded planes (`conv_taps`, `conv_weight`): any stride,
-  dilation, padding and groups, depthwise included; what differs is the register tile.
+1x1 with stride 1 and one group is a matrix product of each image. All else is a sum over taps in
+zero-padded planes: any stride, dilation, padding and groups, depthwise included; what differs is
+what a tile of registers holds.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
-from nngraph.backends.tvm.specs import ConvSpec, GemmSpec, MatrixLayout
-from nngraph.backends.tvm.strategies.common import Epilogue, Expr, PrimFunc
-from nngraph.backends.tvm.strategies.conv_taps import TapConv, build_tap_conv
-from nngraph.backends.tvm.strategies.conv_weight import build_weight_gradient
-from nngraph.backends.tvm.strategies.gemm import gemm
-from nngraph.backends.tvm.strategies.taps import forward_plan, input_gradient_plan
+from nngraph.backends.tvm.codegen.window.taps import TapSum, tap_sum
+from nngraph.backends.tvm.loops.base import Loops, PrimFunc
+from nngraph.backends.tvm.machine import Device, Machine
+from nngraph.backends.tvm.specs import (
+    ConvForward,
+    ConvInputGradient,
+    ConvSpec,
+    GemmSpec,
+    MatrixLayout,
+    accumulator,
+)
+from nngraph.backends.tvm.strategies.base import Strategy, cheapest, strategy
+from nngraph.backends.tvm.strategies.gemm import PRODUCTS
+from nngraph.backends.tvm.tiles import TapTile, cdiv
 
+__all__ = ["CONVOLUTIONS"]
 
-def conv_forward(spec: ConvSpec, epilogue: Epilogue | None = None) -> PrimFunc:
-    """The output y. Parameters: x, weight, extras, y, further outputs; flat but the extras.
-
-    The epilogue's index is `[image, out channel, *position]`.
-    """
-    if is_pointwise(spec):
-        return _pointwise(spec, epilogue, gradient=False)
-    plan = forward_plan(spec)
-    channels, per_out = spec.channels // spec.groups, spec.out_channels // spec.groups
-    taps = math.prod(spec.kernel)
-
-    def index(group: Expr, out: Expr, channel: Expr, tap: Expr) -> Expr:
-        return ((group * per_out + out) * channels + channel) * taps + tap
-
-    conv = TapConv(
-        "conv_forward",
-        plan,
-        spec.batch,
-        spec.groups,
-        channels,
-        per_out,
-        math.prod(spec.weight_shape),
-        index,
-        spec.dtype,
-    )
-    return build_tap_conv(conv, epilogue)
-
-
-def conv_input_gradient(spec: ConvSpec, epilogue: Epilogue | None = None) -> PrimFunc:
-    """The gradient dx of the input. Parameters: dy, weight, extras, dx, further outputs; flat.
-
-    Also the transposed convolution. The epilogue's index is `[image, channel, *position]` in dx.
-    """
-    if is_pointwise(spec):
-        return _pointwise(spec, epilogue, gradient=True)
-    plan = input_gradient_plan(spec)
-    channels, per_out = spec.channels // spec.groups, spec.out_channels // spec.groups
-    taps = math.prod(spec.kernel)
-
-    def index(group: Expr, channel: Expr, out: Expr, tap: Expr) -> Expr:
-        return ((group * per_out + out) * channels + channel) * taps + tap
-
-    conv = TapConv(
-        "conv_input_gradient",
-        plan,
-        spec.batch,
-        spec.groups,
-        per_out,
-        channels,
-        math.prod(spec.weight_shape),
-        index,
-        spec.dtype,
-    )
-    return build_tap_conv(conv, epilogue)
-
-
-def conv_weight_gradient(spec: ConvSpec) -> PrimFunc:
-    """The gradient of the weight. Parameters: x, dy, dweight; flat. Sums have a fixed order."""
-    return build_weight_gradient(spec)
+Conv = ConvForward | ConvInputGradient
+_IMAGES = 8  # of a tile
+_CHANNELS = 1.15
+"""Time of a tap with channels in lanes, against one with positions in lanes; measured."""
+_MANY_IMAGES = 1.2
+"""The same with positions of several images, where only taps inside the source are summed."""
+_USEFUL = 0.91
+"""Share of taps inside the source from which finding them does not pay; measured."""
+_DEPTH = 64
+"""Taps and source channels of a sum, below which channels in lanes do not pay for the store."""
+_WEIGHTS = 40000
+"""Weights of a tile's channels that stay in the second cache: 160 KB of float32."""
+_TASKS = 16
 
 
 def is_pointwise(spec: ConvSpec) -> bool:
@@ -90,25 +54,167 @@ def is_pointwise(spec: ConvSpec) -> bool:
     )
 
 
-def _pointwise(spec: ConvSpec, epilogue: Epilogue | None, gradient: bool) -> PrimFunc:
-    """As y[n] = W x[n], or dx[n] = W' dy[n]; a 1x1 epilogue index is spread over the positions."""
-    positions = math.prod(spec.size)
-    rows, inner = spec.out_channels, spec.channels
-    weight = MatrixLayout(spec.channels, 1, (0,))
-    if gradient:
-        rows, inner, weight = inner, rows, MatrixLayout(1, spec.channels, (0,))
+def product_of(spec: Conv) -> GemmSpec:
+    """A pointwise convolution as y[n] = W x[n], or dx[n] = W' dy[n]."""
+    conv = spec.conv
+    positions = math.prod(conv.size)
+    rows, inner = conv.out_channels, conv.channels
+    weight = MatrixLayout(conv.channels, 1, (0,))
+    if isinstance(spec, ConvInputGradient):
+        rows, inner, weight = inner, rows, MatrixLayout(1, conv.channels, (0,))
     source = MatrixLayout(positions, 1, (inner * positions,))
     target = MatrixLayout(positions, 1, (rows * positions,))
-    product = GemmSpec(
-        rows, positions, inner, (spec.batch,), weight, source, target, spec.dtype, spec.dtype
-    )
-    return gemm(product, _spread(epilogue, spec.size), swap_arguments=True)
+    shape = (rows, positions, inner, (conv.batch,))
+    return GemmSpec(*shape, weight, source, target, conv.dtype, conv.dtype, swapped=True)
 
 
-def _spread(epilogue: Epilogue | None, size: tuple[int, ...]) -> Epilogue | None:
-    from nngraph.backends.tvm.strategies.common import unflatten
+@strategy(ConvForward, ConvInputGradient, device=Device.CPU)
+class PointwiseConv(Strategy[Conv]):
+    """A matrix product of each image: no copy of the planes."""
 
-    if epilogue is None:
+    def fits(self, spec: Conv, machine: Machine) -> str | None:
+        return None if is_pointwise(spec.conv) else "not 1x1 with stride 1, one group, no padding"
+
+    def cost(self, spec: Conv, machine: Machine) -> float:
+        product = product_of(spec)
+        return cheapest(PRODUCTS, product, machine).cost(product, machine)
+
+    def tile(self, spec: Conv, machine: Machine) -> object:
+        product = product_of(spec)
+        return cheapest(PRODUCTS, product, machine).tile(product, machine)
+
+    def build(self, spec: Conv, machine: Machine, loops: Loops, epilogue: Any = None) -> PrimFunc:
+        from nngraph.backends.tvm.codegen.common import unflatten
+
+        product, size = product_of(spec), spec.conv.size
+        if epilogue is not None:
+            apply = epilogue.apply
+
+            def spread(value: Any, index: list[Any], extras: list[Any]) -> Any:
+                return apply(value, [*index[:-1], *unflatten(index[-1], size)], extras)
+
+            epilogue = replace(epilogue, apply=spread)
+        return cheapest(PRODUCTS, product, machine).build(product, machine, loops, epilogue)
+
+
+class _Taps(Strategy[Conv]):
+    """What the sums over taps share."""
+
+    def fits(self, spec: Conv, machine: Machine) -> str | None:
+        if is_pointwise(spec.conv):
+            return "a matrix product does the same without a copy of the planes"
+        return self.closed(tap_sum(spec), machine)
+
+    def closed(self, conv: TapSum, machine: Machine) -> str | None:
+        """Why this tile does not fit a sum over taps."""
         return None
-    apply = epilogue.apply
-    return replace(epilogue, apply=lambda v, i, e: apply(v, [*i[:-1], *unflatten(i[-1], size)], e))
+
+    def factor(self, conv: TapSum, machine: Machine) -> float:
+        """Time against that of the useful multiply-adds alone, at their best."""
+        raise NotImplementedError
+
+    def cost(self, spec: Conv, machine: Machine) -> float:
+        conv = tap_sum(spec)
+        return machine.seconds(_multiply_adds(conv), _acc(conv)) * self.factor(conv, machine)
+
+    def build(self, spec: Conv, machine: Machine, loops: Loops, epilogue: Any = None) -> PrimFunc:
+        from nngraph.backends.tvm.codegen.window.tap_conv import build_tap_conv
+
+        tile = self.tile(spec, machine)
+        assert isinstance(tile, TapTile)
+        return build_tap_conv(spec, tile, loops, epilogue)
+
+
+@strategy(ConvForward, ConvInputGradient, device=Device.CPU)
+class RowTapConv(_Taps):
+    """Positions of a row in lanes: for long rows."""
+
+    def factor(self, conv: TapSum, machine: Machine) -> float:
+        vector, width = machine.lanes(_acc(conv)), conv.plan.phases[0].extent[-1]
+        return cdiv(width, vector) * vector / max(width, 1)
+
+    def tile(self, spec: Conv, machine: Machine) -> TapTile:
+        conv = tap_sum(spec)
+        vector = machine.lanes(_acc(conv))
+        rows = min(8, conv.target_channels)
+        segments = {8: 2, 7: 2, 6: 2, 5: 3, 4: 4, 3: 5}.get(rows, 8)
+        phases = conv.plan.phases
+        longest = max(math.prod(p.extent[:-1]) * cdiv(p.extent[-1], vector) for p in phases)
+        positions = min(segments, max(longest, 1))
+        return TapTile(rows, positions, vector, False, False, 1, _images_per_task(conv))
+
+
+@strategy(ConvForward, ConvInputGradient, device=Device.CPU)
+class ChannelTapConv(_Taps):
+    """Target channels in lanes: for short rows and many channels."""
+
+    def closed(self, conv: TapSum, machine: Machine) -> str | None:
+        vector = machine.lanes(_acc(conv))
+        if conv.target_channels < vector:
+            return f"{conv.target_channels} target channels do not fill a vector of {vector}"
+        depth = conv.source_channels * len(conv.plan.offsets) / len(conv.plan.phases)
+        return None if depth >= _DEPTH else f"sums of {depth:g} taps are shorter than {_DEPTH}"
+
+    def factor(self, conv: TapSum, machine: Machine) -> float:
+        return _CHANNELS * _ragged(conv, machine)
+
+    def tile(self, spec: Conv, machine: Machine) -> TapTile:
+        conv = tap_sum(spec)
+        vector = machine.lanes(_acc(conv))
+        block = _channel_block(conv, vector)
+        return TapTile(block, _IMAGES, vector, True, False, 1, _images_per_task(conv))
+
+
+@strategy(ConvForward, ConvInputGradient, device=Device.CPU)
+class ImageTapConv(ChannelTapConv):
+    """Target channels in lanes and one position of many images: skips taps on the padding."""
+
+    def closed(self, conv: TapSum, machine: Machine) -> str | None:
+        if conv.batch < _IMAGES:
+            return f"{conv.batch} images are fewer than {_IMAGES}"
+        if conv.plan.useful >= _USEFUL:
+            return f"{conv.plan.useful:.0%} of the taps are inside, too many to look for the others"
+        return super().closed(conv, machine)
+
+    def factor(self, conv: TapSum, machine: Machine) -> float:
+        return _ragged(conv, machine) * (_MANY_IMAGES * conv.plan.useful)
+
+    def tile(self, spec: Conv, machine: Machine) -> TapTile:
+        conv = tap_sum(spec)
+        vector = machine.lanes(_acc(conv))
+        block = _channel_block(conv, vector)
+        blocks, parts = cdiv(conv.target_channels, block), cdiv(conv.batch, _IMAGES)
+        per = cdiv(blocks, min(blocks, cdiv(_TASKS, parts)))
+        chunks = cdiv(conv.source_channels * max(len(conv.plan.offsets), 1) * block, _WEIGHTS)
+        return TapTile(block, _IMAGES, vector, True, True, chunks, per)
+
+
+def _acc(conv: TapSum) -> str:
+    return accumulator(conv.dtype)
+
+
+def _multiply_adds(conv: TapSum) -> float:
+    positions = math.prod(conv.plan.target_size) * len(conv.plan.offsets) / len(conv.plan.phases)
+    return conv.batch * conv.groups * conv.target_channels * conv.source_channels * positions
+
+
+def _channel_block(conv: TapSum, vector: int) -> int:
+    return vector if conv.target_channels <= vector else 2 * vector
+
+
+def _ragged(conv: TapSum, machine: Machine) -> float:
+    block = _channel_block(conv, machine.lanes(_acc(conv)))
+    return cdiv(conv.target_channels, block) * block / conv.target_channels
+
+
+def _images_per_task(conv: TapSum) -> int:
+    """A few images, whose planes stay in the cache; 0 for so few that blocks are the tasks."""
+    return cdiv(conv.batch, _TASKS) if conv.batch >= 4 else 0
+
+
+CONVOLUTIONS: tuple[Strategy[Conv], ...] = (
+    PointwiseConv(),
+    RowTapConv(),
+    ChannelTapConv(),
+    ImageTapConv(),
+)

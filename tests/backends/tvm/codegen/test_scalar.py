@@ -9,7 +9,7 @@ import pytest
 
 from nngraph import ops
 from nngraph.backends.tvm.codegen import scalar
-from nngraph.backends.tvm.codegen.table import is_lowered
+from nngraph.backends.tvm.lower.table import is_lowered
 from nngraph.ir.builder import Builder
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph

@@ -1,0 +1,94 @@
+"""How reductions accumulate: initial value, combination, and folding lanes into one."""
+
+from __future__ import annotations
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from nngraph.backends.tvm.codegen.body.chunk import lanes_loop
+from nngraph.backends.tvm.codegen.scalar import maximum, minimum
+from nngraph.backends.tvm.codegen.types import Expr, compute_type
+from nngraph.backends.tvm.loops.base import Buffer, Loops
+from nngraph.ir.dtypes import DType, bool_
+from nngraph.ir.graph import Node
+from nngraph.ops.broadcast import Fold, Reduction
+from nngraph.ops.reduce.folds import Mean
+
+__all__ = ["Accumulator"]
+
+
+class Accumulator:
+    """Partial results of one reduction: ``parts`` vectors of ``width`` lanes.
+
+    Several vectors keep several additions in flight. The order of a sum depends on the shape only,
+    never on the number of threads.
+    """
+
+    def __init__(self, loops: Loops, node: Node, width: int, count: int, parts: int = 1) -> None:
+        assert isinstance(node.op, Reduction), f"{node} is no reduction"
+        self.loops, self.node = loops, node
+        self.how = node.op.fold
+        self.width = width
+        self.count = count
+        self.dtype: DType = node.inputs[0].type.dtype
+        self.kind = "int8" if self.dtype is bool_ else compute_type(self.dtype)
+        self.buffers: list[Buffer] = [loops.local((width,), self.kind) for _ in range(parts)]
+
+    @property
+    def buffer(self) -> Buffer:
+        """The first vector, which holds the result once all are folded."""
+        return self.buffers[0]
+
+    def clear(self) -> None:
+        for buffer in self.buffers:
+            with lanes_loop(self.loops, self.width) as lane:
+                T.buffer_store(buffer, self.initial(), [lane])
+
+    def initial(self) -> Expr:
+        match self.how:
+            case Fold.ADD:
+                return tirx.const(0, self.kind)
+            case Fold.MULTIPLY:
+                return tirx.const(1, self.kind)
+        if self.dtype is bool_:
+            return tirx.const(int(self.how is Fold.MIN), "int8")
+        return _extreme(self.dtype, self.kind, lowest=self.how is Fold.MAX)
+
+    def combine(self, a: Expr, b: Expr) -> Expr:
+        match self.how:
+            case Fold.ADD:
+                return a + b
+            case Fold.MULTIPLY:
+                return a * b
+        if self.dtype is bool_:
+            return tirx.max(a, b) if self.how is Fold.MAX else tirx.min(a, b)
+        return (maximum if self.how is Fold.MAX else minimum)(self.dtype, b, a)
+
+    def add(self, value: Expr, lane: Expr, part: int = 0) -> None:
+        """Takes one element into a lane."""
+        if self.dtype is bool_:
+            value = tirx.Select(value, tirx.const(1, "int8"), tirx.const(0, "int8"))
+        buffer = self.buffers[part]
+        T.buffer_store(buffer, self.combine(buffer[lane], value), [lane])
+
+    def fold(self) -> None:
+        """Folds all vectors into the first, and that into its lane 0, halving each time."""
+        self.loops.fold(self.buffers, self.width, self.combine)
+
+    def result(self, raw: Expr) -> Expr:
+        """The reduction's value from a folded accumulator."""
+        if self.dtype is bool_:
+            return raw != tirx.const(0, "int8")
+        return raw / tirx.const(float(self.count), self.kind) if self._is_mean else raw
+
+    @property
+    def _is_mean(self) -> bool:
+        return isinstance(self.node.op, Mean)
+
+
+def _extreme(dtype: DType, kind: str, lowest: bool) -> Expr:
+    if dtype.is_floating_point:
+        return tirx.const(float("-inf") if lowest else float("inf"), kind)
+    low = -(1 << (dtype.bits - 1)) if dtype.kind == "int" else 0
+    high = (1 << (dtype.bits - (dtype.kind == "int"))) - 1
+    return tirx.const(low if lowest else high, kind)

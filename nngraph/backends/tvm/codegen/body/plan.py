@@ -1,0 +1,222 @@
+"""What a fused body asks of its kernel: loops, strides, and which sweep computes what.
+
+A kernel runs over rows; for each row it sweeps over the inner axes once for each dependent
+reduction, and once more for what comes after the last. A value's level is the number of reductions
+before it: the sweep that can compute it first.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from nngraph.backends.tvm.fuse.kinds import is_reduction
+from nngraph.backends.tvm.fuse.space import Space, align, folded_axes
+from nngraph.ir.graph import Graph, Node, Value
+from nngraph.ir.op import Cost
+from nngraph.ir.text import print_graph
+from nngraph.ops.creation import Iota
+
+__all__ = ["BodyPlan", "BodySpec", "plan_body"]
+
+MAX_SCRATCH = 1 << 18  # bytes of a staged value of one row: more does not stay in the cache
+
+
+@dataclass
+class BodyPlan:
+    """A fused body over its loops.
+
+    Attributes:
+        graph: the body.
+        sizes: extents of the loops, adjacent ones that every value walks together merged.
+        inner: the axes of a row's sweeps (those that reductions fold, else the last one).
+        strides: for each value, elements between neighbours along each axis it has.
+        counters: the axis that each ``iota`` counts along (none if that has one element).
+        level: for each value, the sweep that first computes it.
+        staged: values kept from the sweep that computes them to later ones.
+    """
+
+    graph: Graph
+    sizes: tuple[int, ...]
+    reduced: frozenset[int]
+    strides: dict[Value, dict[int, int]]
+    counters: dict[Value, int]
+    level: dict[Value, int] = field(default_factory=dict)
+    staged: dict[Value, None] = field(default_factory=dict)
+
+    @property
+    def inner(self) -> tuple[int, ...]:
+        if self.reduced:
+            return tuple(sorted(self.reduced))
+        return (len(self.sizes) - 1,) if self.sizes else ()
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        return tuple(a for a in range(len(self.sizes)) if a not in self.inner)
+
+    @property
+    def lanes_are_rows(self) -> bool:
+        """True if neighbours in memory belong to different rows: vectors hold one of each."""
+        return bool(self.reduced) and (len(self.sizes) - 1) not in self.reduced
+
+    @property
+    def results(self) -> list[Value]:
+        return list(dict.fromkeys(self.graph.outputs))
+
+    def is_inner(self, value: Value) -> bool:
+        """True if it varies within a row."""
+        return any(a in self.strides[value] for a in self.inner)
+
+    def folds(self, node: Node) -> bool:
+        """True for a reduction that really folds an axis (not only axes of size 1)."""
+        return is_reduction(node) and bool(folded_axes(node))
+
+    @property
+    def sweeps(self) -> int:
+        """The number of sweeps of each row."""
+        last = [self.level[v] for v in self.results if self.is_inner(v)]
+        last += [self.level[n.inputs[0]] for n in self.graph.nodes if self.folds(n)]
+        return 1 + max(last, default=-1)
+
+    @property
+    def inner_size(self) -> int:
+        return math.prod(self.sizes[a] for a in self.inner)
+
+    def work(self) -> int:
+        """Scalar operations, transcendental ones counted as eight."""
+        ops = sum(8 if n.op.cost is Cost.HEAVY else 1 for n in self.graph.nodes)
+        return math.prod(self.sizes) * max(ops, 1)
+
+
+@dataclass(frozen=True)
+class BodySpec:
+    """A fused body to choose a strategy for.
+
+    Attributes:
+        sizes: extents of its loops.
+        reduced: the axes that its reductions fold.
+        operators: number of operators.
+        work: element updates, costly functions counted as several.
+        plan: all of it.
+        aliases: (result, input) pairs that are one buffer.
+    """
+
+    sizes: tuple[int, ...]
+    reduced: tuple[int, ...]
+    operators: int
+    work: int
+    plan: BodyPlan = field(repr=False, compare=False)
+    aliases: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def of(cls, graph: Graph, aliases: tuple[tuple[int, int], ...] = ()) -> BodySpec:
+        """The spec of a body.
+
+        Raises:
+            ValueError: as ``plan_body``.
+        """
+        plan = plan_body(graph)
+        reduced = tuple(sorted(plan.reduced))
+        return cls(plan.sizes, reduced, len(list(graph.nodes)), plan.work(), plan, aliases)
+
+
+def plan_body(graph: Graph) -> BodyPlan:
+    """Plans a fused body.
+
+    Raises:
+        ValueError: if its values do not share one iteration space.
+    """
+    space = align(list(graph.nodes))
+    if space is None:
+        text = print_graph(graph)
+        raise ValueError(f"the values of this body do not share an iteration space:\n{text}")
+    plan = _collapse(graph, space)
+    for value in graph.parameters:
+        plan.strides.setdefault(value, {})
+        plan.level[value] = 0
+    for node in graph.nodes:
+        level = max((plan.level[v] for v in node.inputs), default=0)
+        plan.level[node.output] = level + plan.folds(node)
+    _stage(plan)
+    return plan
+
+
+def _collapse(graph: Graph, space: Space) -> BodyPlan:
+    """Merges neighbouring axes that no value tells apart."""
+    rank = len(space.sizes)
+    joined = [a for a in range(1, rank) if _merges(graph, space, a - 1, a)]
+    target: dict[int, int] = {}
+    sizes: list[int] = []
+    for axis, size in enumerate(space.sizes):
+        if axis in joined:
+            sizes[-1] *= size
+        else:
+            sizes.append(size)
+        target[axis] = len(sizes) - 1
+    strides: dict[Value, dict[int, int]] = {}
+    for value, axes in space.axes.items():
+        own: dict[int, int] = {}
+        step = 1
+        dims = zip(reversed(axes), reversed(value.type.static_shape), strict=True)
+        for own_axis, extent in dims:
+            if own_axis is not None:
+                own.setdefault(target[own_axis], step)
+            step *= extent
+        strides[value] = own
+    counted = {n.output: a for n, a in _counted(graph, space) if a is not None}
+    counters = {value: target[axis] for value, axis in counted.items()}
+    reduced = frozenset(target[a] for a in space.reduced)
+    return BodyPlan(graph, tuple(sizes), reduced, strides, counters)
+
+
+def _counted(graph: Graph, space: Space) -> list[tuple[Node, int | None]]:
+    """Each ``iota`` with the axis that it counts along."""
+    return [(n, space.axes[n.output][n.op.axis]) for n in graph.nodes if isinstance(n.op, Iota)]
+
+
+def _merges(graph: Graph, space: Space, a: int, b: int) -> bool:
+    if (a in space.reduced) != (b in space.reduced):
+        return False
+    if any((a in axes) != (b in axes) for axes in space.axes.values()):
+        return False
+    counted = {axis for _, axis in _counted(graph, space)}
+    return a not in counted and b not in counted
+
+
+def _stage(plan: BodyPlan) -> None:
+    """Values with costly functions that later sweeps read again are kept, the others recomputed."""
+    stored, costly = set(plan.results), _costly(plan)
+
+    def visit(value: Value, sweep: int) -> None:
+        node = value.producer
+        if node is None or not plan.is_inner(value) or plan.folds(node):
+            return
+        if plan.level[value] < sweep:
+            if value in stored or value in plan.staged:
+                return
+            if value in costly and _fits(plan, value):
+                plan.staged[value] = None
+                return
+        for operand in node.inputs:
+            visit(operand, sweep)
+
+    for node in plan.graph.nodes:
+        if plan.folds(node):
+            visit(node.inputs[0], plan.level[node.inputs[0]])
+    for value in plan.results:
+        visit(value, plan.level[value])
+
+
+def _costly(plan: BodyPlan) -> set[Value]:
+    """Values within a row that take a transcendental function to recompute."""
+    found: set[Value] = set()
+    for node in plan.graph.nodes:
+        costly = node.op.cost is Cost.HEAVY or any(v in found for v in node.inputs)
+        if costly and plan.is_inner(node.output) and not plan.folds(node):
+            found.add(node.output)
+    return found
+
+
+def _fits(plan: BodyPlan, value: Value) -> bool:
+    lanes = 64 if plan.lanes_are_rows else 1
+    return plan.inner_size * lanes * value.type.dtype.itemsize <= MAX_SCRATCH

@@ -1,0 +1,1 @@
+"""Convolutions and pooling, as sums over taps of zero-padded planes."""

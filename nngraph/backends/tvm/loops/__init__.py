@@ -1,0 +1,1 @@
+"""How loops map to hardware: one module for each kind of machine, behind one protocol."""
