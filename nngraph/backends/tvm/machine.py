@@ -92,7 +92,9 @@ class Machine:
     @property
     def key(self) -> str:
         """Text that tells machines apart: equal keys mean equal code."""
-        return repr(self)
+        vectors = f"{self.registers} vectors of {self.vector_bytes} bytes"
+        where = f"{self.device.value} {self.cpu} {self.identity}".rstrip()
+        return f"{where}: {vectors}, {self.cores} cores with {self.l2_bytes} bytes"
 
     def lanes(self, dtype: str) -> int:
         """Elements of ``dtype`` in a vector register; half precision is computed as float32."""
