@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import nngraph as ng
 from nngraph import ops
-from nngraph.backends.tvm import host
+from nngraph.backends.arrays import aligned_copy
 from nngraph.backends.tvm.program.program import Program
 from nngraph.interpreter import interpret
 from nngraph.ir.attributes import Subgraph
@@ -42,7 +42,7 @@ def check(graph: Graph, run: Callable[..., Any], program: Program, seed: int = 0
     inputs, states = arguments(graph, seed)
     given = zip((s.name for s in graph.states), states, strict=True)
     wanted = interpret(graph, inputs, None, dict(given))
-    inputs, states = ([host.aligned_copy(a) for a in arrays] for arrays in (inputs, states))
+    inputs, states = ([aligned_copy(a) for a in arrays] for arrays in (inputs, states))
     outputs, new_states = run(inputs, [], states)
     pairs = [*zip(outputs, wanted.outputs, strict=True)]
     pairs += zip(new_states, wanted.states.values(), strict=True)
@@ -193,7 +193,7 @@ def test_compiled_programs_agree(name: str, loaded: dict[str, Any]) -> None:
 
 def test_a_loop_that_fails_leaves_the_state_it_would_fill(loaded: dict[str, Any]) -> None:
     table = np.arange(20, dtype=np.float32).reshape(5, 4)
-    rows = host.aligned_copy(np.full((3, 1, 4), 7, np.float32))
+    rows = aligned_copy(np.full((3, 1, 4), 7, np.float32))
     with pytest.raises(IndexError, match="index 5 is out of range"):
         loaded["stacked"].run([np.asarray(0), table, np.array([[1], [5], [0]])], [], [rows])
     np.testing.assert_array_equal(rows, 7)
