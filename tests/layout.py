@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import networkx as nx
 
@@ -48,6 +49,11 @@ class Import:
     eager: bool
 
 
+@cache
+def _tree(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
 def _called_name(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
@@ -78,7 +84,7 @@ def _walk(node: ast.AST, eager: bool = True) -> Iterator[Import]:
 
 def imports(source: str) -> list[Import]:
     """Every import in a source text, those in functions and by `import_module("...")` included."""
-    return list(_walk(ast.parse(source)))
+    return list(_walk(_tree(source)))
 
 
 def layer_of(path: str) -> str | None:
@@ -129,7 +135,7 @@ def import_graph(sources: dict[str, str]) -> nx.DiGraph[str]:
 
 def _targets(source: str) -> Iterator[str]:
     """Modules that a source text imports, or names in modules."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_tree(source)):
         if isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         else:
@@ -169,7 +175,7 @@ def unreached(sources: dict[str, str], roots: tuple[str, ...]) -> set[str]:
 def _by_name(path: str, source: str) -> Iterator[str]:
     """Modules that strings may name, wholly or beside the file."""
     folder = path.rpartition("/")[0].replace("/", ".")
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_tree(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from (node.value, f"{folder}.{node.value}")
 
@@ -234,6 +240,6 @@ def check_functions(path: str, source: str, allowed: dict[str, str]) -> list[str
     """Functions that are too long; `allowed` maps `path:Class.function` to the reason it may be."""
     return [
         f"{path}:{name} has {lines} lines, over {MAX_FUNCTION_LINES}"
-        for name, lines in _functions(ast.parse(source))
+        for name, lines in _functions(_tree(source))
         if lines > MAX_FUNCTION_LINES and f"{path}:{name}" not in allowed
     ]
