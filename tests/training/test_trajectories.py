@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -76,11 +76,12 @@ def start_of(name: str) -> dict[str, Array]:
 
 
 @pytest.fixture(scope="module")
-def oracle() -> Any:
+def oracle() -> Iterator[Any]:
     """PyTorch's run of a case, shown to be insensitive to rounding, once for all backends."""
     import torch
 
-    torch.set_num_threads(1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the networks are tiny: two threads would only wait for each other
     known: dict[tuple[str, str], Run] = {}
 
     def run(name: str, dtype: str) -> Run:
@@ -94,7 +95,8 @@ def oracle() -> Any:
             )
         return known[name, dtype]
 
-    return run
+    yield run
+    torch.set_num_threads(threads)
 
 
 def check(name: str, dtype: str, backend: str, oracle: Any) -> None:
