@@ -23,6 +23,8 @@ _.register_state_dict_pre_hook
 _.register_step_post_hook
 _.register_step_pre_hook
 _.sgn
+_.swapaxes_
+_.swapdims_
 _._register_load_state_dict_pre_hook
 _._register_state_dict_hook
 

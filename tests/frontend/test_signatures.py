@@ -350,6 +350,8 @@ OVERWRITING = {
     "fill_diagonal_": "y.clone().fill_diagonal_(fill_value=2, wrap=False)",
     "t_": "y.clone().t_()",
     "transpose_": "y.clone().transpose_(dim0=0, dim1=1)",
+    "swapdims_": "y.clone().swapdims_(dim0=0, dim1=1)",
+    "swapaxes_": "y.clone().swapaxes_(axis0=0, axis1=1)",
     "squeeze_": "q.clone().squeeze_(dim=1)",
     "unsqueeze_": "y.clone().unsqueeze_(dim=1)",
 }

@@ -51,7 +51,7 @@ def is_tensor(obj: object) -> bool:
     return isinstance(obj, Tensor)
 
 
-@function
+@both
 def is_nonzero(input: Tensor) -> bool:
     """Whether the only element is not zero; needs its value."""
     return bool(input)

@@ -66,6 +66,15 @@ def transpose_(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 @method
+def swapaxes_(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """``transpose_``."""
+    return become(input, input.transpose(axis0, axis1))
+
+
+swapdims_ = transpose_
+
+
+@method
 def squeeze_(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """The handle shows the tensor without dimensions of size 1."""
     return become(input, input.squeeze(dim))

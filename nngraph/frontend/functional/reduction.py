@@ -263,7 +263,7 @@ def nanmean(
     return input.nansum(dim, keepdim, dtype=dtype) / count
 
 
-@function
+@both
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The norm of the difference."""
     return (input - other).norm(p)

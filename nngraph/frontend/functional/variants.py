@@ -17,16 +17,14 @@ is a ``Tensor``, where a type variable would say ``Parameter``.
 from __future__ import annotations
 
 import inspect
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import wraps
 from types import ModuleType
 from typing import Any, TypeVar
 
 from nngraph.frontend.functional.access import write_result
-from nngraph.frontend.modes import is_grad_enabled
-from nngraph.frontend.promotion import check_cast
+from nngraph.frontend.functional.out import into
 from nngraph.frontend.tensor import Tensor
 
 __all__ = [
@@ -146,7 +144,7 @@ def _function_form(plain: Callable[..., Any]) -> Callable[..., Any]:
             if arguments.takes_out and (target := given.pop("out", None)) is not None:
                 if arguments.dtype_by_name and given.get("dtype") is None:
                     given["dtype"] = getattr(target, "dtype", None)  # what is computed in
-                return _into(name, target, plain, args, given)
+                return into(name, target, plain, args, given)
         if wants_tensor:
             operand = args[0] if args else given.get("input", Ellipsis)
             if not isinstance(operand, Tensor) and operand is not Ellipsis:
@@ -190,60 +188,6 @@ def _in_place_form(plain: Callable[..., Any]) -> Callable[..., Any]:
     call.__name__ = call.__qualname__ = f"{name}_"
     call.__doc__ = f"``{name}`` whose result replaces the elements; returns the tensor itself."
     return call
-
-
-# -- out= ------------------------------------------------------------------------------------
-
-
-def _into(
-    name: str,
-    target: Any,
-    plain: Callable[..., Any],
-    args: tuple[Any, ...],
-    given: Mapping[str, Any],
-) -> Any:
-    targets = target if isinstance(target, tuple | list) else (target,)
-    for each in targets:
-        if not isinstance(each, Tensor):
-            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(each).__name__}")
-    if is_grad_enabled() and any(t.requires_grad for t in _tensors((targets, args, given))):
-        raise RuntimeError(
-            f"{name}(): functions with out=... arguments don't support automatic differentiation, "
-            "but one of the arguments requires grad."
-        )
-    result = plain(*args, **given)
-    if isinstance(result, Tensor):
-        _store(result, targets[0])
-        return targets[0]
-    if len(targets) != len(result):
-        raise TypeError(f"{name}(): out= takes {len(result)} tensors, got {len(targets)}")
-    for part, each in zip(result, targets, strict=True):
-        _store(part, each)
-    return type(result)(*targets)
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple | list | Mapping):
-        for part in value.values() if isinstance(value, Mapping) else value:
-            yield from _tensors(part)
-
-
-def _store(result: Tensor, target: Tensor) -> None:
-    """Writes ``result`` to ``target``, which takes its shape."""
-    check_cast(result.dtype, target.dtype)
-    if result.type.shape == target.type.shape:
-        target.copy_(result)
-        return
-    if target.type.size != 0:
-        warnings.warn(
-            "An output with one or more elements was resized since it had shape "
-            f"{list(target.shape)}, which does not match the required output shape "
-            f"{list(result.shape)}. Give a tensor of that shape, or of no elements.",
-            stacklevel=4,
-        )
-    target.data = result.detach().to(target.dtype, copy=True)
 
 
 def plain_of(form: Callable[..., Any]) -> Callable[..., Any]:
