@@ -9,7 +9,7 @@ from onnx import helper
 
 from nngraph import ops
 from nngraph.backends.onnx.nodes import write_nodes
-from nngraph.backends.onnx.rules.rule import Rule, Rules, Site
+from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.backends.onnx.writer import Missing, Writer, value_info
 from nngraph.ir.graph import Graph, Value
@@ -17,7 +17,7 @@ from nngraph.ir.graph import Graph, Value
 __all__ = ["RULES"]
 
 
-def _scan(s: Site) -> Sequence[str]:
+def _scan(s: OpSite[ops.Scan]) -> Sequence[str]:
     """Constants of the loop are read from the surrounding graph by name."""
     op, body = s.op, s.op.body.graph
     first, second = op.carries, op.carries + op.consts

@@ -7,7 +7,7 @@ from typing import Any
 from nngraph import ops
 from nngraph.backends.onnx.fused import BiasConv
 from nngraph.backends.onnx.rules.linalg import matrix_product
-from nngraph.backends.onnx.rules.rule import Rule, Rules, Site
+from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
 from nngraph.backends.onnx.rules.window import Plan, product
 from nngraph.backends.onnx.writer import Missing
 from nngraph.ir.dims import Dim
@@ -17,7 +17,10 @@ from nngraph.ir.types import Shape
 __all__ = ["RULES", "input_gradient", "plan_of"]
 
 
-def plan_of(op: Any, kernel: tuple[int, ...], sizes: Shape, counts: Shape) -> Plan:
+Convolution = ops.Conv | ops.ConvInputGrad | ops.ConvWeightGrad
+
+
+def plan_of(op: Convolution, kernel: tuple[int, ...], sizes: Shape, counts: Shape) -> Plan:
     """The windows of one of the three convolution operators."""
     return Plan(kernel, op.stride, op.dilation, tuple(a for a, _ in op.padding), sizes, counts)
 
@@ -32,14 +35,25 @@ def _attributes(plan: Plan, pads: list[int], groups: int) -> dict[str, Any]:
     }
 
 
-def _conv(s: Site) -> str:
-    op = s.op.inner if isinstance(s.op, BiasConv) else s.op
-    kernel = tuple(int(k) for k in s.types[1].static_shape[2:])
-    plan = plan_of(op, kernel, s.types[0].shape[2:], s.shape[2:])
+def _conv(s: OpSite[ops.Conv]) -> str:
     if s.dtype is float64:
-        return _convolution64(s, s.inputs[0], s.inputs[1], plan)
+        plan = _forward_plan(s, s.op)
+        return _convolution64(s, s.inputs[0], s.inputs[1], plan, s.op.groups)
+    return _native(s, s.op)
+
+
+def _bias_conv(s: OpSite[BiasConv]) -> str:
+    return _native(s, s.op.inner)
+
+
+def _forward_plan(s: Site, op: ops.Conv) -> Plan:
+    kernel = tuple(int(k) for k in s.types[1].static_shape[2:])
+    return plan_of(op, kernel, s.types[0].shape[2:], s.shape[2:])
+
+
+def _native(s: Site, op: ops.Conv) -> str:
     pads = [*(a for a, _ in op.padding), *(b for _, b in op.padding)]
-    return s("Conv", *s.inputs, **_attributes(plan, pads, op.groups))
+    return s("Conv", *s.inputs, **_attributes(_forward_plan(s, op), pads, op.groups))
 
 
 def _grouped(s: Site, x: str, shape: Shape, groups: int) -> tuple[str, Shape]:
@@ -48,9 +62,9 @@ def _grouped(s: Site, x: str, shape: Shape, groups: int) -> tuple[str, Shape]:
     return s.reshape(x, new, shape), new
 
 
-def _convolution64(s: Site, x: str, w: str, plan: Plan) -> str:
+def _convolution64(s: Site, x: str, w: str, plan: Plan, groups: int) -> str:
     """Taps side by side and one batched product: the runtime has no float64 convolution."""
-    groups, (n, c, *_) = s.op.groups, s.types[0].shape
+    n, c, *_ = s.types[0].shape
     columns = _columns(s, x, plan, n, c, groups)
     filters, inner, *_ = s.types[1].static_shape
     taps = int(product(plan.kernel))  # type: ignore[arg-type]
@@ -67,7 +81,7 @@ def _columns(s: Site, x: str, plan: Plan, n: Dim, c: Dim, groups: int) -> str:
     return s("Concat", *views, axis=2) if len(views) > 1 else views[0]
 
 
-def _input_grad(s: Site) -> str:
+def _input_grad(s: OpSite[ops.ConvInputGrad]) -> str:
     dy, w = s.inputs
     kernel = s.types[1].static_shape[2:]
     plan = plan_of(s.op, kernel, s.op.size, s.types[0].shape[2:])
@@ -144,7 +158,7 @@ def _input_gradient64(s: Site, dy: str, w: str, plan: Plan, groups: int, channel
     return plan.spread(s, [s.reshape(p, (*lead, *plan.counts)) for p in parts], lead)
 
 
-def _weight_grad(s: Site) -> str:
+def _weight_grad(s: OpSite[ops.ConvWeightGrad]) -> str:
     x, dy = s.inputs
     (_, c, *sizes), (_, o, *counts) = s.types[0].shape, s.types[1].shape
     plan = plan_of(s.op, s.op.kernel, tuple(sizes), tuple(counts))
@@ -166,7 +180,7 @@ def _weight_grad(s: Site) -> str:
     return _weight_by_products(s, x, dy, plan, form)
 
 
-def _weight_by_sum(s: Site, x: str, dy: str, plan: Plan, taps: int) -> str:
+def _weight_by_sum(s: OpSite[ops.ConvWeightGrad], x: str, dy: str, plan: Plan, taps: int) -> str:
     """Dy times the transposed columns for each image, then the sum over images."""
     groups, (n, c, *_) = s.op.groups, s.types[0].shape
     d, (_, _, filters, _) = _grouped(s, dy, s.types[1].shape, groups)
@@ -208,7 +222,7 @@ def _depthwise_weight(s: Site, x: str, dy: str, plan: Plan) -> str:
 
 RULES: Rules = {
     ops.Conv: Rule(_conv),
-    BiasConv: Rule(_conv),
+    BiasConv: Rule(_bias_conv),
     ops.ConvInputGrad: Rule(_input_grad),
     ops.ConvWeightGrad: Rule(_weight_grad),
 }

@@ -7,7 +7,7 @@ import math
 from nngraph import ops
 from nngraph.backends.onnx.rules import formulas
 from nngraph.backends.onnx.rules.branch import if_finite
-from nngraph.backends.onnx.rules.rule import Rule, Rules, Site, direct
+from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site, direct
 from nngraph.backends.onnx.rules.shape import is_zero
 from nngraph.ir.dtypes import DType, bool_, float32, float64, uint8, uint16, uint32, uint64
 
@@ -201,7 +201,7 @@ def _masked(s: Site, condition: str, value: str, keeps: bool) -> str:
     return if_finite(s, value, fast, exact)[0]
 
 
-def _clip(s: Site) -> str:
+def _clip(s: OpSite[ops.Clip]) -> str:
     (x,) = s.inputs
     # Min(Max(x)) and not Clip: where the limits cross, the upper one wins.
     if s.op.min is not None:
@@ -220,7 +220,7 @@ def _limit(s: Site, value: float) -> str:
     return s.number(low if value < low else high if value > high else int(value))
 
 
-def _cast(s: Site) -> str:
+def _cast(s: OpSite[ops.Cast]) -> str:
     return s.cast(s.inputs[0], s.op.dtype)
 
 

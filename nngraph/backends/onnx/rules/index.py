@@ -7,19 +7,20 @@ from collections.abc import Sequence
 
 from nngraph import ops
 from nngraph.backends.onnx.rules.reduce import from_ordered, to_ordered
-from nngraph.backends.onnx.rules.rule import Rule, Rules, Site
+from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import float64, int64
+from nngraph.ops.index.scattering import Scattering
 
 __all__ = ["RULES"]
 
 
-def _take(s: Site) -> str:
+def _take(s: OpSite[ops.Take]) -> str:
     return s("Gather", *s.inputs, axis=s.op.axis)
 
 
-def _scatter_slices(s: Site) -> str:
+def _scatter_slices(s: OpSite[ops.ScatterSlices]) -> str:
     """ScatterElements with the indices spread over each slice.
 
     Not ScatterND: its ``add`` loses updates of repeated indices when it runs on several threads.
@@ -35,14 +36,14 @@ def _scatter_slices(s: Site) -> str:
     return _scatter(s, x, spread, s.reshape(updates, flat, s.types[2].shape))
 
 
-def _scatter(s: Site, x: str, indices: str, updates: str) -> str:
+def _scatter(s: OpSite[Scattering], x: str, indices: str, updates: str) -> str:
     reduction = s.op.reduction
     if reduction in ("max", "min") and s.dtype.is_floating_point:
         return _scatter_extreme(s, x, indices, updates)
     return s("ScatterElements", x, indices, updates, axis=s.op.axis, reduction=reduction)
 
 
-def _scatter_extreme(s: Site, x: str, indices: str, updates: str) -> str:
+def _scatter_extreme(s: OpSite[Scattering], x: str, indices: str, updates: str) -> str:
     """The runtime's kernel drops NaN: places that meet one are found by a scattered count."""
     plain = s("ScatterElements", x, indices, updates, axis=s.op.axis, reduction=s.op.reduction)
     nan = [s.cast(s("IsNaN", v), s.dtype) for v in (x, updates)]
@@ -50,15 +51,15 @@ def _scatter_extreme(s: Site, x: str, indices: str, updates: str) -> str:
     return s("Where", s("Greater", met, s.number(0)), s.number(math.nan), plain)
 
 
-def _sort(s: Site) -> Sequence[str]:
+def _sort(s: OpSite[ops.Sort]) -> Sequence[str]:
     return _ordered(s, s.writer.dims((s.shape[s.op.axis],)), s.op.descending)
 
 
-def _topk(s: Site) -> Sequence[str]:
+def _topk(s: OpSite[ops.TopK]) -> Sequence[str]:
     return _ordered(s, s.ints(s.op.k), s.op.largest)
 
 
-def _ordered(s: Site, count: str, largest: bool) -> Sequence[str]:
+def _ordered(s: OpSite[ops.Sort | ops.TopK], count: str, largest: bool) -> Sequence[str]:
     """TopK by a key that ranks NaN above infinity; of equal keys the first index comes first."""
     (x,) = s.inputs
     flags = {"axis": s.op.axis, "largest": int(largest), "sorted": 1}
@@ -74,7 +75,7 @@ def _ordered(s: Site, count: str, largest: bool) -> Sequence[str]:
     return s("GatherElements", x, places, axis=s.op.axis), places
 
 
-def _gather_elements(s: Site) -> str:
+def _gather_elements(s: OpSite[ops.GatherElements]) -> str:
     if 0 in s.types[1].shape:
         return filled(s, 0, s.dtype, s.shape)
     return s("GatherElements", *s.inputs, axis=s.op.axis)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nngraph import ops
 from nngraph.backends.onnx.fused import BiasMatMul
-from nngraph.backends.onnx.rules.rule import Rule, Rules, Site
+from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.ir.dims import Dim
 
@@ -22,7 +22,7 @@ def matrix_product(s: Site, a: str, b: str, ta: bool = False, tb: bool = False, 
     return s("Gemm", *inputs, transA=int(ta) or None, transB=int(tb) or None)
 
 
-def _matmul(s: Site) -> str:
+def _matmul(s: OpSite[ops.MatMul]) -> str:
     (a, b), (left, right) = s.inputs, s.types
     ta, tb = s.op.transpose_a, s.op.transpose_b
     inner = left.shape[-2 if ta else -1]
@@ -48,7 +48,7 @@ def _rows_product(s: Site, a: str, b: str, tb: bool, c: str = "") -> str:
     return s.reshape(product, s.shape, (rows, s.shape[-1]))
 
 
-def _bias_matmul(s: Site) -> str:
+def _bias_matmul(s: OpSite[BiasMatMul]) -> str:
     a, b, c = s.inputs
     ta, tb = s.op.transpose_a, s.op.transpose_b
     if s.types[0].shape[-2 if ta else -1] == 0:

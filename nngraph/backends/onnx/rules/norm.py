@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from nngraph import ops
-from nngraph.backends.onnx.rules.rule import Rule, Rules, Site
+from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.backends.onnx.rules.window import product
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import float64
+from nngraph.ir.op import Op
 from nngraph.ir.types import TensorType
 
 __all__ = ["RULES"]
 
-Lacks = Callable[[Any, Sequence[TensorType]], str]
+Lacks = Callable[[Op, Sequence[TensorType]], str]
 
 
-def _no_float64(op: Any, types: Sequence[TensorType]) -> str:
+def _no_float64(op: Op, types: Sequence[TensorType]) -> str:
     return "the kernel computes in float32" if types[0].dtype is float64 else ""
 
 
@@ -26,20 +26,20 @@ def _softmax(kind: str, lacks: Lacks | None = None) -> Rule:
     return Rule(lambda s: s(kind, s.inputs[0], axis=s.op.axis), lacks=lacks)
 
 
-def _not_whole(op: Any, types: Sequence[TensorType]) -> str:
+def _not_whole(op: Op, types: Sequence[TensorType]) -> str:
     return "the float64 kernel lets infinity pass for a number" if types[0].dtype is float64 else ""
 
 
-def _gelu(s: Site) -> str:
+def _gelu(s: OpSite[ops.Gelu]) -> str:
     return s("Gelu", s.inputs[0], approximate=s.op.approximate)
 
 
-def _layer_norm(s: Site) -> Sequence[str]:
+def _layer_norm(s: OpSite[ops.LayerNorm]) -> Sequence[str]:
     axis = s.types[0].rank - s.op.rank
     return s.writer.ops("LayerNormalization", s.inputs, 3, axis=axis, epsilon=s.op.eps)
 
 
-def _layer_norm_grad(s: Site) -> Sequence[str]:
+def _layer_norm_grad(s: OpSite[ops.LayerNormGrad]) -> Sequence[str]:
     """With rows x: the means of dy*w and dy*w*normal are products with the column w/D."""
     rank, shape = s.op.rank, s.types[0].shape
     cut = len(shape) - rank
@@ -64,7 +64,7 @@ def _reciprocal(s: Site, count: Dim) -> str:
     return s("Reciprocal", s.cast(s.reshape(s.writer.dim(count), ()), s.dtype))
 
 
-def _batch_norm(s: Site) -> Sequence[str]:
+def _batch_norm(s: OpSite[ops.BatchNormTraining]) -> Sequence[str]:
     """Momentum 0 makes the runtime return the batch's mean and biased variance."""
     olds = _scratch(s)
     return s.writer.ops(
@@ -88,7 +88,7 @@ def _scratch(s: Site) -> list[str]:
     return [s.cast(s(never, row, row), s.dtype) for never in ("Less", "Greater")]
 
 
-def _batch_norm_inference(s: Site) -> str:
+def _batch_norm_inference(s: OpSite[ops.BatchNormInference]) -> str:
     return s("BatchNormalization", *s.inputs, epsilon=s.op.eps)
 
 
@@ -107,7 +107,7 @@ def _channel_sum(s: Site, x: str) -> str:
     return s("ReduceSum", x, s.ints(0), keepdims=0)
 
 
-def _batch_norm_grad(s: Site) -> Sequence[str]:
+def _batch_norm_grad(s: OpSite[ops.BatchNormGrad]) -> Sequence[str]:
     """The gradient dx is a*dy + b*(x - mean) + c with numbers a, b, c for each channel."""
     dy, x, mean, var, weight = s.inputs
     kind = s.types[1]

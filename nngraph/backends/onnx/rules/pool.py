@@ -12,7 +12,7 @@ from nngraph import ops
 from nngraph.backends.onnx.kernels import supports
 from nngraph.backends.onnx.rules.branch import branches, if_finite
 from nngraph.backends.onnx.rules.conv import input_gradient
-from nngraph.backends.onnx.rules.rule import Rule, Rules, Site
+from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.backends.onnx.rules.window import Plan, product
 from nngraph.backends.onnx.writer import Missing
@@ -23,10 +23,14 @@ from nngraph.ir.types import Shape
 __all__ = ["RULES"]
 
 
-def _plan(s: Site, sizes: Shape, counts: Shape) -> Plan:
-    op = s.op
-    dilation = getattr(op, "dilation", (1,) * len(op.kernel))
-    return Plan(op.kernel, op.stride, dilation, tuple(a for a, _ in op.padding), sizes, counts)
+Average = ops.AvgPool | ops.AvgPoolGrad
+Maximum = ops.MaxPool | ops.MaxPoolIndices | ops.MaxPoolGrad
+
+
+def _plan(op: Average | Maximum, sizes: Shape, counts: Shape) -> Plan:
+    windows = op.windows
+    low = tuple(a for a, _ in windows.padding)
+    return Plan(windows.kernel, windows.stride, windows.dilation, low, sizes, counts)
 
 
 def _static(sizes: Shape) -> tuple[int, ...]:
@@ -63,9 +67,9 @@ def _by_views(s: Site, x: str, plan: Plan) -> str:
     return s("Max", *views) if len(views) > 1 else views[0]
 
 
-def _max_pool(s: Site) -> Sequence[str]:
+def _max_pool(s: OpSite[ops.MaxPool]) -> Sequence[str]:
     (x,) = s.inputs
-    plan = _plan(s, s.types[0].shape[2:], s.shape[2:])
+    plan = _plan(s.op, s.types[0].shape[2:], s.shape[2:])
     if not s.dtype.is_floating_point:
         if supports("MaxPool", s.dtype):
             return _native(s, x, plan)
@@ -113,9 +117,9 @@ def _places(s: Site, x: str, plan: Plan) -> list[str]:
     return [best, found]
 
 
-def _max_pool_indices(s: Site) -> Sequence[str]:
+def _max_pool_indices(s: OpSite[ops.MaxPoolIndices]) -> Sequence[str]:
     (x,) = s.inputs
-    plan = _plan(s, s.types[0].shape[2:], s.shape[2:])
+    plan = _plan(s.op, s.types[0].shape[2:], s.shape[2:])
     if not s.dtype.is_floating_point:
         return _places(s, x, plan)
     plane = s.reshape(s.writer.dim(product(plan.sizes)), ())
@@ -127,9 +131,9 @@ def _max_pool_indices(s: Site) -> Sequence[str]:
     return if_finite(s, x, fast, lambda b: _places(b, x, plan))
 
 
-def _max_pool_grad(s: Site) -> Sequence[str]:
+def _max_pool_grad(s: OpSite[ops.MaxPoolGrad]) -> Sequence[str]:
     x, dy = s.inputs
-    plan = _plan(s, s.types[0].shape[2:], s.types[1].shape[2:])
+    plan = _plan(s.op, s.types[0].shape[2:], s.types[1].shape[2:])
 
     def exact(b: Site) -> Sequence[str]:
         return [_write(b, _global(b, _places(b, x, plan)[1], plan), dy)]
@@ -236,7 +240,7 @@ def _write(s: Site, places: str, dy: str) -> str:
 
 
 # -- average -------------------------------------------------------------------------------
-def _shares(s: Site, plan: Plan) -> str | float:
+def _shares(s: OpSite[Average], plan: Plan) -> str | float:
     """1 / divisor of each window: a number, or a constant [1, 1, *counts]."""
     if all(isinstance(d, int) for d in plan.sizes):
         divisors = s.op.divisors(_static(plan.sizes))
@@ -256,9 +260,9 @@ def _times(s: Site, x: str, share: str | float) -> str:
     return x if share == 1 else s("Mul", x, s.number(share))
 
 
-def _avg_pool(s: Site) -> str:
+def _avg_pool(s: OpSite[ops.AvgPool]) -> str:
     (x,) = s.inputs
-    plan = _plan(s, s.types[0].shape[2:], s.shape[2:])
+    plan = _plan(s.op, s.types[0].shape[2:], s.shape[2:])
     share, taps = _shares(s, plan), math.prod(plan.kernel)
     if s.dtype is float64:
         total = ""
@@ -278,9 +282,9 @@ def _avg_pool(s: Site) -> str:
     return s("Mul", s("Mul", mean, s.number(taps)), share)
 
 
-def _avg_pool_grad(s: Site) -> str:
+def _avg_pool_grad(s: OpSite[ops.AvgPoolGrad]) -> str:
     (dy,) = s.inputs
-    plan = _plan(s, s.op.size, s.types[0].shape[2:])
+    plan = _plan(s.op, s.op.size, s.types[0].shape[2:])
     dy = _times(s, dy, _shares(s, plan))
     if _is_tiled(plan) and s.dtype is float32:
         return _tiled_grad(s, dy, plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nngraph import ops
-from nngraph.backends.onnx.rules.rule import Rule, Rules, Site
+from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
 from nngraph.backends.onnx.rules.window import product
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import int64, uint32, uint64
@@ -14,7 +14,7 @@ from nngraph.ops.philox import LOW_WORD, MULTIPLIERS, ROUNDS, key_steps
 __all__ = ["RULES"]
 
 
-def _bits(s: Site) -> str:
+def _bits(s: OpSite[ops.RandomBits]) -> str:
     """Words are held in uint64, so that a product keeps its high half."""
     count = product(s.op.shape)
     blocks = (count + 3) // 4

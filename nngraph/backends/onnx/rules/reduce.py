@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from nngraph import ops
-from nngraph.backends.onnx.rules.rule import Rule, Rules, Site
+from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.ir.dtypes import DType, int32, int64, uint64
+from nngraph.ir.op import Op
 from nngraph.ir.types import TensorType
 
 __all__ = ["RULES", "from_ordered", "to_ordered"]
@@ -34,17 +34,17 @@ def from_ordered(s: Site, x: str, dtype: DType) -> str:
     return s.cast(s("BitwiseXor", x, s.number(_SIGN, int64)), dtype)
 
 
-def _reduce(s: Site, kind: str, x: str) -> str:
+def _reduce(s: OpSite[ops.Reduction], kind: str, x: str) -> str:
     """Folds the operator's axes."""
     return s(kind, x, s.ints(*s.op.axes), keepdims=int(s.op.keepdims))
 
 
-def _is_empty(s: Site) -> bool:
+def _is_empty(s: OpSite[ops.Reduction]) -> bool:
     """True if the fold is over no elements (their number is known to be 0)."""
     return any(s.types[0].shape[a] == 0 for a in s.op.axes)
 
 
-def _sum(s: Site) -> str:
+def _sum(s: OpSite[ops.Reduction]) -> str:
     if not s.op.axes:
         return s.inputs[0]
     if _is_empty(s):
@@ -56,7 +56,7 @@ def _sum(s: Site) -> str:
     return _folded(s, "ReduceSum")
 
 
-def _folded(s: Site, kind: str) -> str:
+def _folded(s: OpSite[ops.Reduction], kind: str) -> str:
     """One reduction, or two where the runtime is faster that way.
 
     Folding the batch and the last axes at once (a bias gradient of a convolution) strides through
@@ -71,7 +71,7 @@ def _folded(s: Site, kind: str) -> str:
     return s(kind, inner, s.ints(0), keepdims=keep)
 
 
-def _mean(s: Site) -> str:
+def _mean(s: OpSite[ops.Reduction]) -> str:
     if not s.op.axes:
         return s.inputs[0]
     if _is_empty(s):
@@ -79,7 +79,7 @@ def _mean(s: Site) -> str:
     return _folded(s, "ReduceMean")
 
 
-def _extreme(s: Site, kind: str) -> str:
+def _extreme(s: OpSite[ops.Reduction], kind: str) -> str:
     """The runtime's kernels skip NaN, so NaN is put back where there was one."""
     if not s.op.axes:
         return s.inputs[0]
@@ -91,7 +91,7 @@ def _extreme(s: Site, kind: str) -> str:
     return s("Where", broken, s.number(math.nan), found)
 
 
-def _prod(s: Site) -> str:
+def _prod(s: OpSite[ops.Reduction]) -> str:
     if not s.op.axes:
         return s.inputs[0]
     if _is_empty(s):
@@ -99,11 +99,11 @@ def _prod(s: Site) -> str:
     return _reduce(s, "ReduceProd", s.inputs[0])
 
 
-def _inexact(op: Any, types: Sequence[TensorType]) -> str:
+def _inexact(op: Op, types: Sequence[TensorType]) -> str:
     return "" if types[0].dtype.is_floating_point else "the kernel multiplies integers as floats"
 
 
-def _logical(s: Site, kind: str, empty: bool) -> str:
+def _logical(s: OpSite[ops.Reduction], kind: str, empty: bool) -> str:
     if not s.op.axes:
         return s.inputs[0]
     if _is_empty(s):
@@ -111,7 +111,7 @@ def _logical(s: Site, kind: str, empty: bool) -> str:
     return _reduce(s, kind, s.inputs[0])
 
 
-def _position(s: Site, kind: str) -> str:
+def _position(s: OpSite[ops.ArgMax | ops.ArgMin], kind: str) -> str:
     """The first extreme; the first NaN where there is one (the runtime's kernels skip NaN)."""
     (x,) = s.inputs
     axis, keep = s.op.axis, int(s.op.keepdims)
@@ -124,7 +124,7 @@ def _position(s: Site, kind: str) -> str:
     return s("Where", broken, first, found)
 
 
-def _cumsum(s: Site) -> str:
+def _cumsum(s: OpSite[ops.CumSum]) -> str:
     axis = s.writer.constant(np.array(s.op.axis, np.int64))
     exclusive, reverse = int(s.op.exclusive), int(s.op.reverse)
     return s("CumSum", s.inputs[0], axis, exclusive=exclusive, reverse=reverse)

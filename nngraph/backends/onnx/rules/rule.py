@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from nngraph.backends.onnx.choices import Choices
 from nngraph.backends.onnx.writer import Writer
 from nngraph.ir.dtypes import DType
 from nngraph.ir.graph import Node
+from nngraph.ir.op import Op
 from nngraph.ir.types import Shape, TensorType
 
-__all__ = ["Emit", "Rule", "Rules", "Site", "direct"]
+__all__ = ["Emit", "OpSite", "Rule", "Rules", "Site", "direct"]
+
+
+K = TypeVar("K", bound=Op, covariant=True)
 
 
 @dataclass(frozen=True)
-class Site:
-    """One node being written.
+class OpSite(Generic[K]):
+    """One node being written, of an operator of class ``K``.
 
     Attributes:
         writer: where ONNX nodes go.
@@ -38,9 +42,9 @@ class Site:
     rules: Rules
 
     @property
-    def op(self) -> Any:
+    def op(self) -> K:
         """The operator with its attributes."""
-        return self.node.op
+        return cast(K, self.node.op)  # rules are called by the class of the operator
 
     @property
     def dtype(self) -> DType:
@@ -76,7 +80,9 @@ class Site:
         return self("Expand", name, self.writer.dims(shape))
 
 
-Emit = Callable[[Site], str | Sequence[str]]
+#: Of any operator, for what asks nothing of its attributes.
+Site: TypeAlias = OpSite[Op]
+Emit = Callable[[OpSite[Any]], str | Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -92,10 +98,10 @@ class Rule:
 
     emit: Emit
     native: bool = False
-    lacks: Callable[[Any, Sequence[TensorType]], str] | None = None
+    lacks: Callable[[Op, Sequence[TensorType]], str] | None = None
 
 
-Rules = dict[type[Any], Rule]
+Rules = dict[type[Op], Rule]
 
 
 def direct(kind: str, **attributes: Any) -> Rule:

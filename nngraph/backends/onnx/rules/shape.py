@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nngraph import ops
-from nngraph.backends.onnx.rules.rule import Rule, Rules, Site
+from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
 from nngraph.backends.onnx.writer import Missing, tensor_proto
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, int64
@@ -39,15 +39,15 @@ def is_zero(s: Site, position: int) -> bool:
     )
 
 
-def _full(s: Site) -> str:
+def _full(s: OpSite[ops.Full]) -> str:
     return filled(s, s.op.value, s.op.dtype, s.op.shape)
 
 
-def _constant(s: Site) -> str:
+def _constant(s: OpSite[ops.Constant]) -> str:
     return s.writer.constant(s.op.literal.array)
 
 
-def _iota(s: Site) -> str:
+def _iota(s: OpSite[ops.Iota]) -> str:
     op, (kind,) = s.op, s.results
     length = op.shape[op.axis]
     if kind.is_static and math.prod(kind.static_shape) <= s.choices.small_constant:
@@ -79,7 +79,7 @@ def _slice_axes(s: Site, x: str, rows: Sequence[tuple[int, Dim, Dim, int]]) -> s
     return s("Slice", x, s.writer.dims(starts), s.writer.dims(tuple(ends)), axes, steps)
 
 
-def _partial(s: Site) -> list[tuple[int, Dim, Dim, int]]:
+def _partial(s: OpSite[ops.Slice | ops.SliceUpdate]) -> list[tuple[int, Dim, Dim, int]]:
     """(axis, start, size, step) of each axis that is not taken whole."""
     rows = zip(s.op.starts, s.op.sizes, s.op.steps, s.types[0].shape, strict=True)
     return [
@@ -89,11 +89,11 @@ def _partial(s: Site) -> list[tuple[int, Dim, Dim, int]]:
     ]
 
 
-def _slice(s: Site) -> str:
+def _slice(s: OpSite[ops.Slice]) -> str:
     return _slice_axes(s, s.inputs[0], _partial(s))
 
 
-def _slice_update(s: Site) -> str:
+def _slice_update(s: OpSite[ops.SliceUpdate]) -> str:
     x, update = s.inputs
     rows = _partial(s)
     if 0 in s.op.sizes:
@@ -141,7 +141,7 @@ def _interleave(s: Site, x: str, update: str, axis: int, row: tuple[Dim, Dim, in
     return s("Gather", s("Concat", x, update, axis=axis), s.ints(*order), axis=axis)
 
 
-def _pad(s: Site) -> str:
+def _pad(s: OpSite[ops.Pad]) -> str:
     op, (x,) = s.op, s.inputs
     axes = [a for a, pair in enumerate(op.pads) if pair != (0, 0)]
     if not axes:
@@ -153,16 +153,16 @@ def _pad(s: Site) -> str:
     return s("Pad", x, pads, "", s.ints(*axes), mode=mode)
 
 
-def _concat(s: Site) -> str:
+def _concat(s: OpSite[ops.Concat]) -> str:
     return s("Concat", *s.inputs, axis=s.op.axis)
 
 
-def _split(s: Site) -> Sequence[str]:
+def _split(s: OpSite[ops.Split]) -> Sequence[str]:
     sizes = s.writer.dims(s.op.sizes)
     return s.writer.ops("Split", (s.inputs[0], sizes), len(s.op.sizes), axis=s.op.axis)
 
 
-def _flip(s: Site) -> str:
+def _flip(s: OpSite[ops.Flip]) -> str:
     if not s.op.axes:
         return s.inputs[0]
     count = len(s.op.axes)
@@ -171,13 +171,13 @@ def _flip(s: Site) -> str:
     return s("Slice", s.inputs[0], backwards, ends, s.ints(*s.op.axes), backwards)
 
 
-def _tile(s: Site) -> str:
+def _tile(s: OpSite[ops.Tile]) -> str:
     if not s.op.repeats:
         return s.inputs[0]
     return s("Tile", s.inputs[0], s.ints(*s.op.repeats))
 
 
-def _transpose(s: Site) -> str:
+def _transpose(s: OpSite[ops.Transpose]) -> str:
     if s.op.perm == tuple(range(len(s.op.perm))):
         return s.inputs[0]
     return s("Transpose", s.inputs[0], perm=list(s.op.perm))
