@@ -1,10 +1,11 @@
-"""CONTRIBUTING's claim: a unary operator is one row in its family, the frontend, ONNX and TVM."""
+"""CONTRIBUTING counts the places of an operator, a module, an optimizer: the tree has no more."""
 
 from __future__ import annotations
 
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,22 @@ TABLES = {
 FORMULAS = ("nngraph/ops/elementwise/special.py", "nngraph/backends/onnx/rules/formulas.py")
 # Without those that PyTorch has under two names, and those that TVM's fast_math writes itself.
 NAMES = ("sqrt", "rsqrt", "reciprocal", "log2", "sin", "cos", "tan", "sinh", "cosh", "erfc")
+
+
+# All names of an example, and the files that use one of them.
+EXAMPLES = {
+    ("CumProd", "cumprod"): {
+        "nngraph/ops/reduce/running.py",
+        "nngraph/frontend/functional/scan.py",
+        "nngraph/backends/tvm/lower/table.py",
+        "nngraph/backends/tvm/lower/rows.py",
+    },
+    ("Softsign", "softsign"): {
+        "nngraph/nn/functional/activation.py",
+        "nngraph/nn/modules/activation.py",
+    },
+    ("RMSprop",): {"nngraph/optim/rmsprop.py", "nngraph/optim/__init__.py"},
+}
 
 
 def _entries(node: ast.expr) -> Iterator[ast.expr]:
@@ -44,11 +61,16 @@ def _entries(node: ast.expr) -> Iterator[ast.expr]:
             yield from _entries(value)
 
 
-def rows(source: str, name: str) -> int:
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def rows(tree: ast.Module, name: str) -> int:
     """How often the top of a module defines an operator's name, or lists it or its class."""
     own = ops.REGISTRY[name].__name__
     found = 0
-    for statement in ast.parse(source).body:
+    for statement in tree.body:
         if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             names = {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
@@ -71,13 +93,44 @@ def _places(name: str) -> Counter[str]:
         for path in (ROOT / "nngraph" / layer).rglob("*.py"):
             place = path.relative_to(ROOT).as_posix()
             if place not in FORMULAS:
-                found[place] = rows(path.read_text(encoding="utf-8"), name)
+                found[place] = rows(_tree(path), name)
     return +found
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_unary_operator_is_a_row_a_layer(name: str) -> None:
     assert _places(name) == TABLES
+
+
+@cache
+def names_in(path: Path) -> set[object]:
+    """What a file defines, reads or lists; what it imports and then uses counts as used."""
+    found: set[object] = set()
+    for node in ast.walk(_tree(path)):
+        match node:
+            case ast.FunctionDef(name=text) | ast.ClassDef(name=text):
+                found.add(text)
+            case ast.Attribute() | ast.Name() | ast.Constant():
+                found.add(_named(node))
+    return found
+
+
+@pytest.mark.parametrize("names", EXAMPLES, ids=lambda names: names[0])
+def test_the_places_of_an_example(names: tuple[str, ...]) -> None:
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "nngraph").rglob("*.py")
+        if names_in(path) & set(names)
+    }
+    assert found == EXAMPLES[names]
+
+
+def test_what_contributing_counts_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listed = {*TABLES, *FORMULAS, *set().union(*EXAMPLES.values())}
+    for place in listed:
+        short = place.removeprefix("nngraph/").removeprefix("backends/")
+        assert short in text, f"CONTRIBUTING.md does not name {place}"
 
 
 def test_lists_of_names_are_found() -> None:
@@ -90,5 +143,5 @@ Cos, cos = unary("cos", np.cos)
 def _rule(x):
     return cos(x)
 """
-    assert rows(source, "cos") == 5
-    assert rows(source, "exp") == 1
+    assert rows(ast.parse(source), "cos") == 5
+    assert rows(ast.parse(source), "exp") == 1
