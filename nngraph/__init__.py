@@ -5,8 +5,10 @@ from __future__ import annotations
 from nngraph import nn, optim
 from nngraph.backends.base import BackendError
 from nngraph.frontend import autograd
+from nngraph.frontend.capture.arguments import spec
 from nngraph.frontend.checkpoint import load, save
 from nngraph.frontend.compile import compile, trace
+from nngraph.frontend.errors import ConcretizationError, TraceError
 from nngraph.frontend.export import export
 from nngraph.frontend.functional import SUBJECTS as _SUBJECTS
 from nngraph.frontend.functional.arithmetic import *
@@ -34,8 +36,6 @@ from nngraph.frontend.limits import finfo, iinfo
 from nngraph.frontend.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from nngraph.frontend.promotion import promote_types, result_type
 from nngraph.frontend.tensor import Size, Tensor
-from nngraph.frontend.trace import ConcretizationError, TraceError
-from nngraph.frontend.tracing import spec
 from nngraph.ir.dtypes import DType as dtype
 from nngraph.ir.dtypes import (
     bfloat16,

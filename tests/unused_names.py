@@ -66,6 +66,5 @@ _.samples
 
 # Dead; being taken out.
 _._arguments
-_.array_was
 _.from_cache
 _.with_role

@@ -66,13 +66,13 @@ def grad(
     wanted = _listed(inputs)
     if not all(t.requires_grad for t in wanted):
         raise RuntimeError("One of the differentiated Tensors does not require grad")
-    roots = [(r._variable, seed_of(r, g)) for r, g in _seeds(outputs, grad_outputs)]
+    roots = [(r, seed_of(r, g)) for r, g in _seeds(outputs, grad_outputs)]
     keep = create_graph if retain_graph is None else retain_graph
-    _, found = gradients(roots, [t._variable for t in wanted], create_graph, keep)
+    _, found = gradients(roots, wanted, create_graph, keep)
     out: list[Tensor | None] = []
-    for tensor, variable in zip(wanted, found, strict=True):
-        if variable is not None:
-            out.append(Tensor(variable))
+    for tensor, gradient in zip(wanted, found, strict=True):
+        if gradient is not None:
+            out.append(gradient)
         elif materialize_grads:
             out.append(cast("Tensor", zeros_like(tensor)).detach())
         elif allow_unused:

@@ -1,73 +1,53 @@
-"""The core of ``Tensor``: a handle on a variable, with gradients and assignment in place."""
+"""The core of ``Tensor``: its elements, its gradients and assignment in place."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
-from weakref import ref
+from typing import Any, Self, cast
 
 import numpy as np
 
-from nngraph.frontend.modes import active_trace, is_grad_enabled, set_grad_enabled
-from nngraph.frontend.tape import apply_to_variables, gradients
-from nngraph.frontend.trace import ConcretizationError, TraceError
-from nngraph.frontend.userline import user_source
-from nngraph.frontend.variable import VIEWS, Storage, Variable
-from nngraph.frontend.views import Alias, alias_of, sync, write_through
+from nngraph.frontend.modes import is_grad_enabled, set_grad_enabled
+from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
+from nngraph.frontend.storage import Path, Payload, Storage
+from nngraph.frontend.tape import apply, edge_of, gradients, root_of
+from nngraph.frontend.views import write_through
+from nngraph.frontend.world import World, world
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, bool_
 from nngraph.ir.op import Array, Op
-from nngraph.ir.types import TensorType
 from nngraph.ops import creation
-from nngraph.ops.elementwise import select
-
-if TYPE_CHECKING:
-    from nngraph.frontend.tensor import Tensor
+from nngraph.ops.broadcast import broadcast_to
+from nngraph.ops.elementwise import add, select
 
 __all__ = ["Size", "TensorBase", "seed_of"]
 
 
-class TensorBase:
+class TensorBase(Handle):
     """What every tensor can do apart from arithmetic; see ``Tensor``."""
 
-    __slots__ = ("__weakref__", "_alias", "_grad", "_own")
+    __slots__ = ()
     __array_ufunc__ = None  # NumPy's operators defer to ours
-    _result: ClassVar[type[Tensor]]
-
-    def __init__(self, variable: Variable) -> None:
-        self._own = variable
-        self._alias: Alias | None = None
-        self._grad: Tensor | None = None
-        if variable.requires_grad and variable.entry is None:
-            variable.owner = cast("ref[Tensor]", ref(self))
-
-    @property
-    def _variable(self) -> Variable:
-        """What the tensor is now: a view follows its base."""
-        if self._alias is not None:
-            sync(self, self._alias)
-        return self._own
-
-    @_variable.setter
-    def _variable(self, value: Variable) -> None:
-        self._own, self._alias = value, None
 
     # -- the operand protocol --------------------------------------------------------------
-    @property
-    def type(self) -> TensorType:
-        """Element type and shape as the graph has them."""
-        return self._own.storage.type
-
-    def apply(self, op: Op, operands: Sequence[TensorBase]) -> tuple[Tensor, ...]:
+    def apply(self, op: Op, operands: Sequence[TensorBase]) -> tuple[Any, ...]:
         """Applies an operator to tensors: the one way in which tensors compute."""
-        outs = tuple(
-            self._result(v) for v in apply_to_variables(op, [t._variable for t in operands])
-        )
-        if isinstance(op, VIEWS):
-            for index, out in enumerate(outs):
-                out._alias = alias_of(operands[0], op, index, out)
-        return outs
+        return apply(op, operands)
+
+    def _read(self, here: World) -> Payload:
+        view = self._view
+        return here.look(self._storage, None if view is None else view.path)
+
+    def _edge_in(self, here: World) -> Edge | Leaf | None:
+        return here.edge(self) if self._view is None else edge_of(self, here)
+
+    def _saved(self, here: World, edge: Edge | Leaf | None) -> Saved:
+        storage, view = self._storage, self._view
+        return Saved(storage, here.elements(storage), None if view is None else view.path, edge)
+
+    def _as_tensor(self) -> Self:
+        return self
 
     # -- what it is ------------------------------------------------------------------------
     @property
@@ -89,7 +69,7 @@ class TensorBase:
 
     @property
     def requires_grad(self) -> bool:
-        return self._variable.requires_grad
+        return self._edge_in(world()) is not None
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -98,7 +78,7 @@ class TensorBase:
     @property
     def is_leaf(self) -> bool:
         """True if no recorded operator made it."""
-        return self._variable.entry is None
+        return not isinstance(self._edge_in(world()), Edge)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Asks for (or stops) gradients of a leaf.
@@ -108,23 +88,22 @@ class TensorBase:
         """
         if requires_grad and not self.dtype.is_floating_point:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
-        if not self.is_leaf and not requires_grad:
-            raise RuntimeError(
-                "you can only change requires_grad flags of leaf variables; use detach() to get a "
-                "tensor that needs no gradient"
-            )
-        self._variable.requires_grad = requires_grad
-        if requires_grad and self.is_leaf:
-            self._variable.owner = cast("ref[Tensor]", ref(self))
+        here = world()
+        edge = self._edge_in(here)
+        if isinstance(edge, Edge):
+            if not requires_grad:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables; use detach() to "
+                    "get a tensor that needs no gradient"
+                )
+        else:
+            here.set_leaf(self, requires_grad)
         return self
 
     # -- its elements ----------------------------------------------------------------------
     def _array(self, what: str) -> Array:
         """The elements, for a method called ``what``."""
-        storage = self._variable.storage
-        if active_trace() is not None or storage.array is None:
-            raise ConcretizationError(what, storage.type)
-        return storage.array
+        return world().array(self._storage, self._path, what)
 
     def numpy(self) -> Array:
         """The elements as a NumPy array that shares memory.
@@ -207,26 +186,22 @@ class TensorBase:
 
     # -- gradients -------------------------------------------------------------------------
     @property
-    def grad_fn(self) -> object | None:
+    def grad_fn(self) -> Entry | None:
         """What ``backward`` runs for this tensor: a recorded operator, None for a leaf."""
-        return self._variable.entry
+        edge = self._edge_in(world())
+        return edge.entry if isinstance(edge, Edge) else None
 
     @property
-    def grad(self) -> Tensor | None:
+    def grad(self) -> TensorBase | None:
         """The gradient that ``backward`` left here, None before."""
-        trace = active_trace()
-        if trace is not None:
-            trace.note_grad(cast("Tensor", self), read=True)
-        return self._grad
+        found: TensorBase | None = world().grad(self)
+        return found
 
     @grad.setter
-    def grad(self, value: Tensor | None) -> None:
+    def grad(self, value: TensorBase | None) -> None:
         if value is not None and (value.type.shape != self.type.shape or value.dtype != self.dtype):
             raise RuntimeError(f"assigned grad is {value.type}; the tensor is {self.type}")
-        trace = active_trace()
-        if trace is not None:
-            trace.note_grad(cast("Tensor", self), read=False)
-        self._grad = value
+        world().set_grad(self, value)
 
     def backward(
         self,
@@ -246,131 +221,106 @@ class TensorBase:
             )
         seed = seed_of(self, gradient)
         keep = create_graph if retain_graph is None else retain_graph
-        leaves, found = gradients([(self._variable, seed)], None, create_graph, keep)
+        leaves, found = gradients([(self, seed)], None, create_graph, keep)
         for leaf, gradient_of_leaf in zip(leaves, found, strict=True):
-            owner = leaf.owner() if leaf.owner is not None else None
+            owner = cast("TensorBase | None", leaf.owner())
             if owner is not None and gradient_of_leaf is not None:
                 own = gradient_of_leaf if create_graph else _own_memory(gradient_of_leaf)
-                owner._accumulate(self._result(own), create_graph)
+                owner._accumulate(own, create_graph)
 
-    def _accumulate(self, gradient: Tensor, create_graph: bool) -> None:
+    def _accumulate(self, gradient: TensorBase, create_graph: bool) -> None:
         known = self.grad
         if known is None:
             self.grad = gradient
         elif create_graph:
-            self.grad = known + gradient
+            self.grad = add(known, gradient)
         else:
-            known._assign((known.detach() + gradient)._variable)
+            known._assign(add(known.detach(), gradient))
 
-    def detach(self) -> Tensor:
+    def detach(self) -> TensorBase:
         """The same elements (memory is shared), outside the recorded history."""
-        return self._result(Variable(self._variable.storage))
+        view, made = self._view, self._result
+        plain: TensorBase = made(self._storage)
+        if view is not None:
+            plain = made(self._storage, View(plain, view.path))
+        return plain
 
     def detach_(self) -> Self:
-        """Forgets how this tensor was made."""
-        self._variable = Variable(self._variable.storage)
+        """Forgets how this tensor was made.
+
+        Raises:
+            RuntimeError: for a view with a history.
+        """
+        here = world()
+        if self._edge_in(here) is not None:
+            if self._view is not None:
+                raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+            here.set_edge(self, None)
         return self
 
     @property
-    def data(self) -> Tensor:
+    def data(self) -> TensorBase:
         """``detach()``; assigning replaces the elements."""
         return self.detach()
 
     @data.setter
     def data(self, value: TensorBase) -> None:
         if value.type == self.type:
-            self._write(value._variable)
-            return
-        if active_trace() is not None:
-            raise TraceError(
-                f"t.data = {value.type} changes the type of a {self.type} while "
-                f"tracing:\n    {user_source()}"
-            )
-        storage = self._variable.storage
-        storage.array, storage.type = value._array("t.data = tensor"), value.type
-        storage.version += 1
+            self._write(value)
+        else:
+            world().retype(self, value)
 
     # -- assignment in place ---------------------------------------------------------------
-    def _assign(self, new: Variable) -> Self:
-        """Makes the tensor what ``new`` is: the last step of every method named ``..._``.
+    def _assign(self, new: TensorBase) -> Self:
+        """Makes the elements those of ``new``: the last step of every method named ``..._``.
 
         Raises:
             RuntimeError: for a leaf that requires grad while gradients are recorded, and for a
                 result of another shape.
         """
-        old = self._variable
-        if new.type.shape != old.type.shape:
+        if new.type.shape != self.type.shape:
             raise RuntimeError(
-                f"an in-place operation gives {new.type}, which does not fit the tensor {old.type}"
+                f"an in-place operation gives {new.type}, which does not fit the tensor {self.type}"
             )
-        recorded = is_grad_enabled() and (new.requires_grad or old.requires_grad)
-        if not recorded:
+        here = world()
+        edge, new_edge = self._edge_in(here), new._edge_in(here)
+        if not is_grad_enabled() or (edge is None and new_edge is None):
             self._write(new)
             return self
-        if old.requires_grad and old.entry is None:
+        if isinstance(edge, Leaf):
             raise RuntimeError(
                 "a leaf Variable that requires grad is being used in an in-place operation. "
                 "Wrap the change in `with ng.no_grad():`."
             )
-        if not new.requires_grad:  # nothing of the old elements is left: their gradient is zero
-            keep = creation.full(False, bool_, (), old)
-            new = select.where(keep, old, new)
-        self._replace(new)
+        if new_edge is None:  # nothing of the old elements is left: their gradient is zero
+            keep = creation.full(False, bool_, (), self)
+            new = cast("TensorBase", select.where(keep, cast("TensorBase", self), new))
+        if self._view is None:
+            here.replace(self._storage, new._read(here))
+            here.set_edge(self, new._edge_in(here))
+        else:
+            base, before = cast("TensorBase", root_of(self)), here.elements(self._storage)
+            base._assign(self._written_through(base, new))
+            before.part = self._path
         return self
 
-    def _replace(self, new: Variable) -> None:
-        """Makes the tensor the recorded result ``new``, for all handles that share its memory."""
-        if self._alias is not None:
-            base = self._alias.base
-            base._assign(write_through(self._alias, self._result(new))._variable)
-            return
-        old = self._own
-        storage = old.storage
-        if old.entry is not None and old.entry.outputs[old.index] is storage:
-            self._own = new  # rules may still read the old elements
-            return
-        trace = active_trace()
-        if trace is not None:
-            frozen = Storage(None, trace.read(storage))
-            trace.after.append(lambda: setattr(self, "_own", Variable(storage)))
-        else:
-            assert storage.array is not None
-            frozen = Storage(storage.array.copy())
-        frozen.version = storage.version
-        self._own = Variable(storage, True, new.entry, new.index)
-        old.storage = frozen
-        self._overwrite(storage, new)
+    def _written_through(self, base: TensorBase, part: TensorBase) -> TensorBase:
+        """What the base becomes when this view of it becomes ``part``."""
 
-    def _write(self, new: Variable) -> None:
-        """Overwrites the elements, for all handles that share them."""
-        storage = self._variable.storage
-        if new.type != storage.type:
-            new = (self._result(new).to(storage.type.dtype).expand(*storage.type.shape))._variable
-        if self._alias is not None and active_trace() is not None:
-            part = self._result(Variable(new.storage))
+        def read(path: Path | None) -> TensorBase:
+            view = None if path is None else View(base, path)
+            return base if view is None else cast("TensorBase", base._result(base._storage, view))
+
+        whole = write_through(self._path, base.type.shape, part, read)
+        return cast("TensorBase", whole)
+
+    def _write(self, new: TensorBase) -> None:
+        """Overwrites the elements, for all tensors that share them; nothing is recorded."""
+        if new.type != self.type:
             with set_grad_enabled(False):
-                self._alias.base._write(write_through(self._alias, part)._variable)
-        else:
-            self._overwrite(storage, new)
-
-    def _overwrite(self, storage: Storage, new: Variable) -> None:
-        trace = active_trace()
-        if trace is not None:
-            trace.write(storage, trace.read(new.storage))
-        elif storage.array is None:
-            raise ConcretizationError("assignment in place", storage.type)
-        else:
-            if not storage.array.flags.writeable:
-                self._refuse_repeats()
-            np.copyto(storage.array, new.payload)
-            storage.version += 1
-
-    def _refuse_repeats(self) -> None:
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a "
-            "single memory location, or the memory is read-only. Please clone() the tensor before "
-            "performing the operation."
-        )
+                new = broadcast_to(select.cast(new, self.dtype), self.type.shape)
+        here = world()
+        here.write(self._storage, self._path, new._read(here))
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not self.is_leaf:
@@ -388,14 +338,15 @@ class TensorBase:
                 "detach() it first"
             )
         array = self._array("copy.deepcopy(tensor)")
-        twin = self._clone_with(Variable(Storage(array.copy()), self.requires_grad))
+        twin = self._clone_with(self._result(Storage(array.copy())), self.requires_grad)
         if self._grad is not None:
             twin._grad = copy.deepcopy(self._grad, memo)
         memo[id(self)] = twin
         return twin
 
-    def _clone_with(self, variable: Variable) -> Self:
-        return type(self)(variable)
+    def _clone_with(self, plain: TensorBase, requires_grad: bool) -> Self:
+        """A tensor of this class over the storage of ``plain``."""
+        return cast("Self", plain.requires_grad_(requires_grad))
 
 
 class Size(tuple[Dim, ...]):
@@ -414,22 +365,21 @@ class Size(tuple[Dim, ...]):
         return f"nngraph.Size([{', '.join(map(str, self))}])"
 
 
-def _own_memory(gradient: Variable) -> Variable:
+def _own_memory(gradient: TensorBase) -> TensorBase:
     """A gradient that may be written in place: several leaves may have got the same one."""
-    storage = gradient.storage
-    if storage.array is None or active_trace() is not None:
-        return Variable(Storage(None, gradient.payload))
-    return Variable(Storage(np.array(storage.array, order="C")))
+    here = world()
+    own: TensorBase = gradient._result(here.copied(gradient._read(here)))
+    return own
 
 
 def _rebuilt(kind: type[TensorBase], array: Array, requires_grad: bool) -> TensorBase:
     """The tensor that was pickled."""
-    plain = TensorBase._result(Variable(Storage(array)))
-    made = plain if kind is TensorBase._result else kind(plain)  # type: ignore[arg-type]
-    return made.requires_grad_() if requires_grad else made
+    plain = TensorBase._result(Storage(array))
+    made = plain if kind is TensorBase._result else kind(plain)
+    return cast("TensorBase", made.requires_grad_() if requires_grad else made)
 
 
-def seed_of(root: TensorBase, gradient: TensorBase | None) -> Variable:
+def seed_of(root: TensorBase, gradient: TensorBase | None) -> TensorBase:
     """The gradient that backward starts with: one, if none is given.
 
     Raises:
@@ -438,7 +388,7 @@ def seed_of(root: TensorBase, gradient: TensorBase | None) -> Variable:
     if gradient is None:
         if root.type.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
-        return creation.ones_like(root._variable)
+        return creation.ones_like(root)
     if gradient.type.shape != root.type.shape:
         raise RuntimeError(f"the gradient is {gradient.type}; the tensor is {root.type}")
-    return gradient._variable
+    return gradient

@@ -9,10 +9,12 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 from nngraph.backends import choose_backend, get_backend, need_device
 from nngraph.backends.base import Target, build
-from nngraph.frontend.modes import active_trace, is_grad_enabled
+from nngraph.frontend.capture.arguments import Argument, argument_of
+from nngraph.frontend.capture.specialization import Specialization
+from nngraph.frontend.capture.traced import Traced, trace_arguments, trace_call
+from nngraph.frontend.modes import is_grad_enabled
 from nngraph.frontend.pytree import Tree, flatten
-from nngraph.frontend.specialization import Specialization
-from nngraph.frontend.tracing import Argument, Traced, argument_of, trace_arguments, trace_call
+from nngraph.frontend.world import world
 from nngraph.ir.graph import Graph
 
 __all__ = ["CompiledFunction", "compile", "trace"]
@@ -42,8 +44,10 @@ class CompiledFunction(Generic[_R]):
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> _R:
-        if active_trace() is not None:  # a compiled function inside another becomes part of it
-            return self.function(*args, **kwargs)
+        return cast("_R", world().call(self, args, kwargs))
+
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _R:
+        """Runs compiled code for these arguments, tracing first what was not traced yet."""
         leaves: list[Any] = []
         tree = flatten((args, kwargs), leaves)
         pairs = [argument_of(leaf) for leaf in leaves]

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from nngraph.frontend.capture.traced import Traced, trace_arguments
 from nngraph.frontend.compile import CompiledFunction
 from nngraph.frontend.modes import no_grad
-from nngraph.frontend.tracing import Traced, trace_arguments
 from nngraph.ir.op import Array
 
 __all__ = ["export"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nngraph.frontend.modes import active_trace
-from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.world import world
 
 __all__ = ["guarded", "host_number"]
 
@@ -21,11 +20,8 @@ def host_number(table: dict[str, Any], key: str, name: str = "", index: int | No
         value = table[key] if index is None else table[key][index]
         return float(value)
 
-    trace = active_trace()
-    if trace is None:
-        return read()
     spot = (id(table), key, index)
-    return Tensor(trace.scalar(spot, name or (key if index is None else f"{key}_{index}"), read))
+    return world().number(spot, name or (key if index is None else f"{key}_{index}"), read)
 
 
 def guarded(table: dict[str, Any], key: str, test: Any = None) -> Any:
@@ -39,8 +35,6 @@ def guarded(table: dict[str, Any], key: str, test: Any = None) -> Any:
         return value if test is None else test(value)
 
     known = fact()
-    trace = active_trace()
-    if trace is not None:
-        spot = ("option", id(table), key)
-        trace.guard(spot, lambda: fact() == known, f"optimizer option {key!r} changed")
+    spot = ("option", id(table), key)
+    world().guard(spot, lambda: fact() == known, f"optimizer option {key!r} changed")
     return known

@@ -1,4 +1,4 @@
-"""Gradient mode and the active trace: what is in force in this thread of control."""
+"""Gradient mode: whether operators are recorded in this thread of control."""
 
 from __future__ import annotations
 
@@ -6,28 +6,19 @@ from collections.abc import Callable
 from contextvars import ContextVar, Token
 from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-if TYPE_CHECKING:
-    from nngraph.frontend.trace import Trace
-
-__all__ = ["active_trace", "enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _grad: ContextVar[bool] = ContextVar("nngraph_grad", default=True)
-current_trace: ContextVar[Trace | None] = ContextVar("nngraph_trace", default=None)
 
 
 def is_grad_enabled() -> bool:
     """True if operators on tensors that require grad are recorded."""
     return _grad.get()
-
-
-def active_trace() -> Trace | None:
-    """The trace in progress, if any."""
-    return current_trace.get()
 
 
 class set_grad_enabled:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.modes import active_trace
+from nngraph.frontend.world import world
 from nngraph.ir.dtypes import bool_, float32, int64
 from nngraph.ir.op import Array
 
@@ -19,10 +19,9 @@ _INDENT = len("tensor(")
 
 def tensor_repr(tensor: TensorBase) -> str:
     """``tensor([1., 2.], requires_grad=True)``; traced tensors print their type."""
-    storage = tensor._variable.storage
-    if storage.array is None or (active_trace() is not None and storage.value is not None):
-        return f"<traced tensor {storage.type}>"
-    array = storage.array
+    array = world().peek(tensor._storage, tensor._path)
+    if array is None:
+        return f"<traced tensor {tensor.type}>"
     shown = array.astype(np.float32) if tensor.dtype.name == "bfloat16" else array
     text = "tensor(" + (_shown(shown) if shown.size else "[]")
     for suffix in _suffixes(tensor):
@@ -32,16 +31,17 @@ def tensor_repr(tensor: TensorBase) -> str:
 
 
 def _suffixes(tensor: TensorBase) -> list[str]:
-    variable, parts = tensor._variable, []
-    if variable.type.size == 0:
+    parts: list[str] = []
+    if tensor.type.size == 0:
         if tensor.ndim != 1:
             parts.append(f"size={tuple(tensor.type.shape)}")
         if tensor.dtype is not float32:
             parts.append(f"dtype={tensor.dtype!r}")
     elif tensor.dtype not in (float32, int64, bool_):
         parts.append(f"dtype={tensor.dtype!r}")
-    if variable.entry is not None and tensor.requires_grad:
-        name = variable.entry.op.name.title().replace("_", "")
+    entry = tensor.grad_fn
+    if entry is not None:
+        name = entry.op.name.title().replace("_", "")
         parts.append(f"grad_fn=<{name}Backward0>")
     elif tensor.requires_grad:
         parts.append("requires_grad=True")

@@ -1,121 +1,217 @@
-"""Applies operators to variables, records them, and walks the record backwards."""
+"""Applies operators to tensors, records them, and walks the record backwards."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
-
-from nngraph.frontend.modes import active_trace, is_grad_enabled, set_grad_enabled
-from nngraph.frontend.userline import user_source
-from nngraph.frontend.variable import VIEWS, Storage, Variable
-from nngraph.ir.op import Array, Op
-from nngraph.ir.origin import NOWHERE, Origin
+from nngraph.frontend.errors import IndexRangeError, OperandError
+from nngraph.frontend.modes import is_grad_enabled, set_grad_enabled
+from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
+from nngraph.frontend.storage import Path, Payload, Storage
+from nngraph.frontend.views import VIEWS
+from nngraph.frontend.world import World, world
+from nngraph.ir.op import Op
 from nngraph.ir.reverse import Applied, reverse
-from nngraph.ir.types import TypeMismatch
+from nngraph.ir.types import TensorType, TypeMismatch
 from nngraph.ops.elementwise import add
 
-__all__ = ["Entry", "IndexRangeError", "OperandError", "apply_to_variables", "gradients"]
-
-_clock = count()
+__all__ = ["apply", "edge_of", "gradients", "root_of", "save"]
 
 
-class Entry:
-    """One recorded operator: enough to run its gradient rule later.
+class Operand(Protocol):
+    """What operators are applied to: a tensor, or in a gradient rule one version of it."""
 
-    Outputs are kept as storages, not variables, so that tape and tensors form no reference cycle.
+    @property
+    def type(self) -> TensorType: ...
+    def _read(self, here: World) -> Payload: ...
+    def _edge_in(self, here: World) -> Edge | Leaf | None: ...
+    def _saved(self, here: World, edge: Edge | Leaf | None) -> Saved: ...
+    def _as_tensor(self) -> Handle: ...
+
+
+# -- recording -------------------------------------------------------------------------------
+
+
+def apply(op: Op, operands: Sequence[Operand]) -> tuple[Any, ...]:
+    """Computes (eagerly) or adds a node (while tracing), and records if a gradient is wanted.
+
+    Raises:
+        OperandError, IndexRangeError: if the operands don't fit.
     """
-
-    __slots__ = ("inputs", "op", "origin", "outputs", "time", "versions")
-
-    def __init__(
-        self, op: Op, inputs: Sequence[Variable], outputs: Sequence[Storage], origin: Origin
-    ) -> None:
-        self.op = op
-        self.inputs: tuple[Variable, ...] | None = tuple(inputs)
-        self.outputs = tuple(outputs)
-        self.versions = tuple(s.version for s in self.storages())
-        self.time = next(_clock)
-        self.origin = origin
-
-    def storages(self) -> list[Storage]:
-        """Where the values are that a rule may read."""
-        return [*(v.storage for v in self.inputs or ()), *self.outputs]
-
-    def release(self) -> None:
-        """Frees what backward saved."""
-        self.inputs = None
-        self.outputs = ()
-
-
-def apply_to_variables(op: Op, operands: Sequence[Variable]) -> tuple[Variable, ...]:
-    """Computes (eagerly) or adds a node (while tracing), and records if a gradient is wanted."""
-    trace = active_trace()
+    here = world()
     try:
-        if trace is None:
-            origin = NOWHERE
-            storages = _evaluated(op, operands)
-        else:
-            origin = trace.origin()
-            values = trace.add(op, [trace.read(v.storage) for v in operands], origin)
-            storages = [Storage(None, v) for v in values]
+        parts = here.run(op, operands, [o._read(here) for o in operands])
     except TypeMismatch as error:
-        raise _misfit(error, origin) from None
+        raise OperandError(f"{error}{here.place()}") from None
     except IndexError as error:
         raise IndexRangeError(str(error)) from None
+    made = Handle._result
     if isinstance(op, VIEWS):
-        for storage in storages:
-            storage.counter = operands[0].storage.counter
-    wanted = op.differentiable and is_grad_enabled() and any(v.requires_grad for v in operands)
-    if not wanted:
-        return tuple(Variable(s) for s in storages)
-    entry = Entry(op, operands, storages, origin)
-    return tuple(
-        Variable(s, True, entry, i) if s.type.dtype.is_floating_point else Variable(s)
-        for i, s in enumerate(storages)
-    )
+        outs = _views(here, op, operands[0]._as_tensor(), parts)
+    else:
+        outs = [made(here.hold(part)) for part in parts]
+    if op.differentiable and is_grad_enabled():
+        edges = [o._edge_in(here) for o in operands]
+        if any(edges):
+            inputs = [o._saved(here, e) for o, e in zip(operands, edges, strict=True)]
+            entry = Entry(op, inputs, [save(here, o, None) for o in outs], here.origin_of(parts))
+            for index, out in enumerate(outs):
+                if out.type.dtype.is_floating_point:
+                    out._edge = Edge(entry, index)
+    return tuple(outs)
 
 
-def _evaluated(op: Op, operands: Sequence[Variable]) -> list[Storage]:
-    op.infer(*(v.type for v in operands))  # the checks; eval assumes them
-    payloads = [v.payload for v in operands]
-    arrays = op.eval(*payloads)
-    if isinstance(op, VIEWS):
-        return [Storage(a) for a in arrays]
-    return [Storage(_fresh(a, payloads)) for a in arrays]
+def _views(here: World, op: Op, tensor: Handle, parts: Sequence[Payload]) -> list[Any]:
+    base, storage, made = root_of(tensor), tensor._storage, Handle._result
+    outs: list[Any] = []
+    for part, path in zip(parts, here.paths(op, storage, tensor._path, parts), strict=True):
+        if path is None:
+            outs.append(made(here.hold(part)))
+        else:
+            out = made(storage, View(base, path))
+            out._seen = here.edge(base)
+            outs.append(out)
+    return outs
 
 
-def _fresh(array: Array, operands: Sequence[Array]) -> Array:
-    """An array that later writes may change: contiguous, and no operand's memory."""
-    flags = array.flags
-    own = flags.c_contiguous and flags.writeable
-    if own and flags.owndata and not any(array is o for o in operands):
-        return array
-    if own and not any(np.may_share_memory(array, o) for o in operands):
-        return array
-    return np.array(array, order="C")
+def root_of(tensor: Handle) -> Handle:
+    """The tensor whose history ``tensor`` shares: its base, or itself if it is no view."""
+    while tensor._view is not None:
+        tensor = tensor._view.base
+    return tensor
 
 
-class OperandError(TypeMismatch, RuntimeError):
-    """Operands that do not fit: PyTorch raises ``RuntimeError`` here, ``ops`` ``TypeMismatch``."""
+def save(here: World, tensor: Handle, edge: Edge | Leaf | None) -> Saved:
+    """A version of a tensor, for the tape."""
+    storage, view = tensor._storage, tensor._view
+    return Saved(storage, here.elements(storage), None if view is None else view.path, edge)
 
 
-class IndexRangeError(IndexError, RuntimeError):
-    """An index tensor with an element out of range: PyTorch raises either."""
+def edge_of(tensor: Handle, here: World) -> Edge | Leaf | None:
+    """What ``backward`` runs for the tensor; a view follows its base."""
+    edge = here.edge(tensor)
+    if tensor._view is None or isinstance(edge, Leaf):
+        return edge
+    base = root_of(tensor)
+    now = here.edge(base)
+    if now is here.seen(tensor):
+        return edge
+    fresh = None
+    if now is not None:
+        fresh = _view_edge(here, base._storage, tensor._view.path, now)
+    here.set_edge(tensor, fresh, now)
+    return fresh
 
 
-def _misfit(error: TypeMismatch, origin: Origin) -> OperandError:
-    place = f"\n    in {origin.module}" if origin.module else ""
-    line = f"\n    {user_source()}" if active_trace() is not None else ""
-    return OperandError(f"{error}{place}{line}")
+def _view_edge(here: World, storage: Storage, path: Path, base: Edge | Leaf) -> Edge:
+    """The edge of a view whose base was assigned since: its operators, recorded anew."""
+    under = base if path.under is None else _view_edge(here, storage, path.under, base)
+    elements = here.elements(storage)
+    kind = storage.type if path.under is None else path.under.type
+    outs = [
+        Saved(storage, elements, Path(path.under, path.op, index, each), None)
+        for index, each in enumerate(path.op.infer(kind))
+    ]
+    entry = Entry(path.op, [Saved(storage, elements, path.under, under)], outs, here.here())
+    return Edge(entry, path.index)
 
 
-def _history(roots: Sequence[Variable]) -> list[Entry]:
+# -- walking back ----------------------------------------------------------------------------
+
+
+class Version:
+    """One version of a tensor as gradient rules compute with it."""
+
+    __slots__ = ("_replay", "edge", "saved")
+
+    def __init__(self, saved: Saved, edge: Edge | Leaf | None, replay: _Replay) -> None:
+        self.saved = saved
+        self.edge = edge
+        self._replay = replay
+
+    @property
+    def type(self) -> TensorType:
+        return self.saved.type
+
+    def apply(self, op: Op, operands: Sequence[Operand]) -> tuple[Any, ...]:
+        return apply(op, operands)
+
+    def _read(self, here: World) -> Payload:
+        saved = self.saved
+        elements = here.standing(saved.storage, saved.elements)
+        if elements.version != saved.version or not elements.keeps(saved.path):
+            raise self._replay.overwritten(saved, here.elements(saved.storage).version)
+        return here.recall(elements, saved.path)
+
+    def _edge_in(self, here: World) -> Edge | Leaf | None:
+        return self.edge
+
+    def _saved(self, here: World, edge: Edge | Leaf | None) -> Saved:
+        again = Saved(self.saved.storage, self.saved.elements, self.saved.path, edge)
+        again.version = self.saved.version
+        return again
+
+    def _as_tensor(self) -> Handle:
+        """A tensor of this version: it is never assigned to."""
+        saved = self.saved
+        storage = saved.storage
+        if storage.elements is not saved.elements:
+            storage = Storage.over(saved.elements, storage.type)
+        base: Handle = Handle._result(storage)
+        if saved.path is None:
+            base._edge = self.edge
+            return base
+        made: Handle = Handle._result(storage, View(base, saved.path), self.edge)
+        return made
+
+
+class _Replay:
+    """Entries as records whose operands have one identity each during one backward."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.running: Entry | None = None
+        self.outputs: dict[int, tuple[Version, ...]] = {}
+        self.leaves: dict[int, tuple[Leaf, Version]] = {}
+        self.records: list[Applied] = []
+        self.entry_of: dict[int, Entry] = {}
+        for entry in entries:
+            outs = tuple(Version(s, Edge(entry, i), self) for i, s in enumerate(entry.outputs))
+            self.outputs[entry.time] = outs
+            record = Applied(entry.op, tuple(map(self.operand, entry.inputs or ())), outs)
+            self.records.append(record)
+            self.entry_of[id(record)] = entry
+
+    def operand(self, saved: Saved) -> Version:
+        """The operand that stands for all that was saved of one version of a tensor."""
+        edge = saved.edge
+        if isinstance(edge, Edge) and edge.entry.time in self.outputs:
+            return self.outputs[edge.entry.time][edge.index]
+        if isinstance(edge, Leaf):
+            return self.leaves.setdefault(id(edge), (edge, Version(saved, edge, self)))[1]
+        return Version(saved, edge, self)
+
+    def forget(self) -> None:
+        """Breaks the cycle with the versions, so that what was saved is freed at once."""
+        self.outputs.clear()
+        self.leaves.clear()
+        self.records.clear()
+
+    def overwritten(self, saved: Saved, version: int) -> RuntimeError:
+        """The error for a value that was overwritten after an entry saved it."""
+        entry = self.running
+        place = f"{entry.op.name} ({entry.origin})" if entry is not None else "the record"
+        return RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an "
+            f"inplace operation: a value of {place}, of type {saved.type}, is at version "
+            f"{version}; expected version {saved.version}. Change a clone() of it instead."
+        )
+
+
+def _history(roots: Sequence[Edge | Leaf | None]) -> list[Entry]:
     """All entries that the roots depend on, in the order in which they were recorded."""
     seen: dict[int, Entry] = {}
-    pending = [v.entry for v in roots if v.entry is not None]
+    pending = [e.entry for e in roots if isinstance(e, Edge)]
     while pending:
         entry = pending.pop()
         if entry.time in seen:
@@ -126,98 +222,52 @@ def _history(roots: Sequence[Variable]) -> list[Entry]:
                 "by the first backward. Pass retain_graph=True to the first call."
             )
         seen[entry.time] = entry
-        pending += [v.entry for v in entry.inputs if v.entry is not None]
+        pending += [s.edge.entry for s in entry.inputs if isinstance(s.edge, Edge)]
     return [seen[t] for t in sorted(seen)]
 
 
-class _Guarded:
-    """Hides values that were overwritten after an entry was recorded while its rule runs."""
-
-    def __init__(self) -> None:
-        self.hidden: list[tuple[Storage, Any, Any]] = []
-
-    def enter(self, entry: Entry) -> None:
-        self.leave()
-        for storage, version in zip(entry.storages(), entry.versions, strict=True):
-            if storage.version != version and not storage.missing:
-                self.hidden.append((storage, storage.array, storage.value))
-                storage.missing = (
-                    "one of the variables needed for gradient computation has been modified by an "
-                    f"inplace operation: a value of {entry.op.name} ({entry.origin}), of type "
-                    f"{storage.type}, is at version {storage.version}; expected version {version}. "
-                    "Change a clone() of it instead."
-                )
-                storage.array = storage.value = None
-
-    def leave(self) -> None:
-        for storage, array, value in self.hidden:
-            storage.array, storage.value, storage.missing = array, value, ""
-        self.hidden = []
-
-
-class _Replay:
-    """Entries as records whose operands have one identity each during one backward."""
-
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self.outputs: dict[int, tuple[Variable, ...]] = {}
-        self.records: list[Applied] = []
-        self.entry_of: dict[int, Entry] = {}
-        self.leaves: dict[int, Variable] = {}
-        for entry in entries:
-            outs = tuple(Variable(s, True, entry, i) for i, s in enumerate(entry.outputs))
-            self.outputs[entry.time] = outs
-            record = Applied(entry.op, tuple(self.canonical(v) for v in entry.inputs or ()), outs)
-            self.records.append(record)
-            self.entry_of[id(record)] = entry
-
-    def canonical(self, variable: Variable) -> Variable:
-        if variable.entry is not None:
-            return self.outputs[variable.entry.time][variable.index]
-        if variable.requires_grad:
-            self.leaves[id(variable)] = variable
-        return variable
-
-
 def gradients(
-    roots: Sequence[tuple[Variable, Variable]],
-    wanted: Sequence[Variable] | None,
+    roots: Sequence[tuple[Handle, Any]],
+    wanted: Sequence[Handle] | None,
     create_graph: bool,
     retain_graph: bool,
-) -> tuple[list[Variable], list[Variable | None]]:
+) -> tuple[list[Leaf], list[Any]]:
     """Gradients of ``sum(<cotangent, root>)``.
 
     Args:
-        roots: pairs of a variable and its cotangent.
-        wanted: variables; None means all leaves that require grad.
+        roots: pairs of a tensor and its cotangent.
+        wanted: tensors; None means all leaves that require grad.
         create_graph: record the gradient computation itself.
         retain_graph: keep saved values for another backward.
 
     Returns:
-        The variables and their gradients (None where the roots don't depend on one).
+        The leaves (if none were wanted in particular) and the gradients, tensors, of these or of
+        what was wanted: None where the roots don't depend on one.
     """
-    entries = _history([r for r, _ in roots])
+    here = world()
+    starts = [save(here, root, edge_of(root, here)) for root, _ in roots]
+    entries = _history([s.edge for s in starts])
     replay = _Replay(entries)
-    seeds = [(replay.canonical(r), g) for r, g in roots]
-    targets = list(wanted) if wanted is not None else list(replay.leaves.values())
-    known = {e.time for e in entries}
-    keys = [replay.canonical(t) if t.entry is None or t.entry.time in known else t for t in targets]
-    trace = active_trace()
-    guarded = _Guarded()
+    seeds = [(replay.operand(s), seed) for s, (_, seed) in zip(starts, roots, strict=True)]
+    if wanted is None:
+        leaves, targets = [], []
+        for leaf, version in replay.leaves.values():
+            leaves.append(leaf)
+            targets.append(version)
+    else:
+        leaves, targets = [], [replay.operand(save(here, t, edge_of(t, here))) for t in wanted]
 
     def enter(record: object) -> None:
-        entry = replay.entry_of[id(record)]
-        guarded.enter(entry)
-        if trace is not None:
-            trace.forced_origin = entry.origin.through("grad")
+        replay.running = entry = replay.entry_of[id(record)]
+        here.differentiate(entry.origin)
 
     try:
         with set_grad_enabled(create_graph):
-            found = reverse(replay.records, seeds, keys, add, enter)
+            found = reverse(replay.records, seeds, targets, add, enter)
     finally:
-        guarded.leave()
-        if trace is not None:
-            trace.forced_origin = None
+        here.differentiate(None)
+        replay.forget()
     if not retain_graph:
         for entry in entries:
             entry.release()
-    return targets, found
+    return leaves, [g._as_tensor() if isinstance(g, Version) else g for g in found]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from nngraph.frontend.base import Size, TensorBase
 from nngraph.frontend.printing import tensor_repr
+from nngraph.frontend.record import Handle
 
 __all__ = ["Extremes", "MinMax", "Number", "Operand", "Size", "Tensor"]
 
@@ -46,4 +47,4 @@ class MinMax(NamedTuple):
     max: Tensor
 
 
-TensorBase._result = Tensor
+Handle._result = Tensor

@@ -1,121 +1,58 @@
-"""Views: tensors that show a part of another tensor, in eager code and while tracing.
-
-A view keeps the tensor that it shows (its base) and the operator that takes it from there. Writing
-to a view writes to its base; a view whose base was written since is taken anew when it is used.
-Eager views share NumPy memory besides, so that plain writes cost nothing extra.
-"""
+"""The operators that make views: how a write to a view changes what is under it, and strides."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import numpy as np
-
-from nngraph.frontend.modes import active_trace, set_grad_enabled
-from nngraph.frontend.variable import VIEWS, Variable
+from nngraph.frontend.storage import Path
 from nngraph.ir.dims import Dim
-from nngraph.ir.op import Op
+from nngraph.ir.types import Shape
 from nngraph.ops.broadcast import BroadcastTo, Reshape, reshape
 from nngraph.ops.shape.joining import Split
 from nngraph.ops.shape.moving import Transpose, transpose
 from nngraph.ops.shape.slicing import Slice, slice_update
 
-if TYPE_CHECKING:
-    from nngraph.frontend.base import TensorBase
+__all__ = ["VIEWS", "is_row_major", "row_major", "strides_of", "viewable", "write_through"]
 
-__all__ = ["Alias", "alias_of", "strides_of", "sync", "viewable", "write_through"]
-
-
-class Alias:
-    """What a view shows, and the state of its base when the view was last taken."""
-
-    __slots__ = ("array", "base", "index", "op", "variable", "version")
-
-    def __init__(self, base: TensorBase, op: Op, index: int) -> None:
-        self.base = base
-        self.op = op
-        self.index = index
-        self.note(base._variable)
-
-    def note(self, variable: Variable) -> None:
-        self.variable = variable
-        self.version = variable.storage.version
-        self.array = variable.storage.array
+#: Operators whose outputs show memory of their input where strides permit.
+VIEWS = (BroadcastTo, Reshape, Slice, Split, Transpose)
 
 
-def alias_of(base: TensorBase, op: Op, index: int, out: TensorBase) -> Alias | None:
-    """The alias of an operator's output, None if it has memory of its own."""
-    if not isinstance(op, VIEWS):
-        return None
-    whole, part = base._variable.storage, out._own.storage
-    if part.value is None:
-        assert whole.array is not None and part.array is not None
-        shared = np.may_share_memory(whole.array, part.array) or not part.array.size
-    else:
-        shape = op.shape if isinstance(op, Reshape) else None
-        shared = shape is None or viewable(base.type.shape, strides_of(base), shape) is not None
-    return Alias(base, op, index) if shared else None
+def write_through(
+    path: Path | None, whole: Shape, part: Any, read: Callable[[Path | None], Any]
+) -> Any:
+    """What a storage of shape ``whole`` becomes when the view at ``path`` becomes ``part``.
 
-
-def sync(view: TensorBase, alias: Alias) -> None:
-    """Takes the view anew if its base was written since."""
-    own, now, trace = view._own, alias.base._variable, active_trace()
-    if own.requires_grad and own.entry is None:
-        return  # a leaf made of a view goes its own way
-    if now is not alias.variable:
-        _retake(view, alias, now)
-    elif trace is None:
-        array = now.storage.array
-        if array is alias.array or own.storage.array is None or array is None:
-            return
-        own.storage.array = alias.op.eval(array)[alias.index]
-    elif own.storage.value is None:
-        _retake(view, alias, now)
-    elif now.storage.version == alias.version:
-        return
-    elif own.storage.value.graph is trace.graph:
-        values = trace.add(alias.op, [trace.read(now.storage)], trace.origin())
-        own.storage.value = values[alias.index]
-    alias.note(now)
-
-
-def _retake(view: TensorBase, alias: Alias, now: Variable) -> None:
-    """The view of the base's new variable; what a trace changes is put back after it."""
-    from nngraph.frontend.tape import apply_to_variables
-
-    trace, before = active_trace(), view._own
-    if trace is not None and before.storage.value is None:
-        known = (alias.variable, alias.version, alias.array)
-        trace.after.append(lambda: _put_back(view, alias, before, known))
-    with set_grad_enabled(True):
-        view._own = apply_to_variables(alias.op, [now])[alias.index]
-
-
-def _put_back(view: TensorBase, alias: Alias, before: Variable, known: tuple[Any, ...]) -> None:
-    view._own = before
-    alias.variable, alias.version, alias.array = known
-
-
-def write_through(alias: Alias, part: TensorBase) -> Any:
-    """What the base becomes when its view becomes ``part``.
+    Args:
+        path: of the view; None for the whole.
+        whole: the shape of the storage.
+        part: an operand of the view's type.
+        read: gives the operand at a path, as it is before.
 
     Raises:
         RuntimeError: if the view repeats elements.
     """
-    base = alias.base
-    match alias.op:
+    while path is not None:
+        part = _replaced(path, whole, part, read)
+        path = path.under
+    return part
+
+
+def _replaced(path: Path, whole: Shape, part: Any, read: Callable[[Path | None], Any]) -> Any:
+    """What is under a view when the view becomes ``part``."""
+    match path.op:
         case Reshape():
-            return reshape(part, base.type.shape)
+            return reshape(part, _shape(path.under, whole))
         case Transpose(perm=perm):
             return transpose(part, tuple(sorted(range(len(perm)), key=perm.__getitem__)))
         case Slice(starts=starts, sizes=sizes, steps=steps):
-            return slice_update(base, part, starts, sizes, steps)
+            return slice_update(read(path.under), part, starts, sizes, steps)
         case Split(axis=axis, sizes=sizes):
-            offsets: list[Dim] = [0] * base.ndim
-            for size in sizes[: alias.index]:
+            offsets: list[Dim] = [0] * len(_shape(path.under, whole))
+            for size in sizes[: path.index]:
                 offsets[axis] = offsets[axis] + size
-            return slice_update(base, part, offsets, part.type.shape)
+            return slice_update(read(path.under), part, offsets, part.type.shape)
     raise RuntimeError(
         "unsupported operation: more than one element of the written-to tensor refers to a single "
         "memory location. Please clone() the tensor before performing the operation."
@@ -125,30 +62,38 @@ def write_through(alias: Alias, part: TensorBase) -> Any:
 # -- strides ---------------------------------------------------------------------------------
 
 
-def strides_of(tensor: TensorBase) -> tuple[Dim, ...]:
-    """Distances of neighbours along each axis, in elements, as PyTorch counts them."""
-    alias, storage = tensor._alias, tensor._variable.storage
-    if storage.array is not None and storage.value is None:
-        return tuple(s // storage.array.itemsize for s in storage.array.strides)
-    if alias is None:
-        return _row_major(tensor.type.shape)
-    under = strides_of(alias.base)
-    match alias.op:
+def strides_of(path: Path | None, whole: Shape) -> tuple[Dim, ...]:
+    """Distances of neighbours along each axis, in elements, as PyTorch counts them.
+
+    Args:
+        path: of the view; None for the whole.
+        whole: the shape of the storage, whose elements lie in the order of their indices.
+    """
+    if path is None:
+        return row_major(whole)
+    under, shape_under = strides_of(path.under, whole), _shape(path.under, whole)
+    match path.op:
         case Transpose(perm=perm):
             return tuple(under[a] for a in perm)
         case Slice(steps=steps):
             return tuple(s * step for s, step in zip(under, steps, strict=True))
         case BroadcastTo(shape=shape):
-            old = (1,) * (len(shape) - len(under)) + alias.base.type.shape
+            old = (1,) * (len(shape) - len(under)) + shape_under
             lead = (0,) * (len(shape) - len(under)) + under
             rows = zip(lead, old, shape, strict=True)
             return tuple(0 if was != size else s for s, was, size in rows)
-        case Reshape(shape=shape):
-            return viewable(alias.base.type.shape, under, shape) or _row_major(shape)
+        case Reshape():
+            shape = path.type.shape
+            return viewable(shape_under, under, shape) or row_major(shape)
     return under
 
 
-def _row_major(shape: Sequence[Dim]) -> tuple[Dim, ...]:
+def _shape(path: Path | None, whole: Shape) -> Shape:
+    return whole if path is None else path.type.shape
+
+
+def row_major(shape: Sequence[Dim]) -> tuple[Dim, ...]:
+    """The strides of elements that lie in the order of their indices."""
     out: list[Dim] = []
     step: Dim = 1
     for size in reversed(shape):
@@ -161,7 +106,7 @@ def is_row_major(shape: Sequence[Dim], strides: Sequence[Dim]) -> bool:
     """True if the elements lie in memory in the order of their indices."""
     if any(size == 0 for size in shape):
         return True
-    rows = zip(shape, strides, _row_major(shape), strict=True)
+    rows = zip(shape, strides, row_major(shape), strict=True)
     return all(size == 1 or s == wanted for size, s, wanted in rows)
 
 
@@ -170,7 +115,7 @@ def viewable(
 ) -> tuple[Dim, ...] | None:
     """Strides of a reshaped view; None if the elements have to be copied."""
     if is_row_major(shape, strides):
-        return _row_major(new)
+        return row_major(new)
     out: list[Dim] = []
     blocks = _blocks([(d, s) for d, s in zip(shape, strides, strict=True) if d != 1])
     rest = list(reversed(new))

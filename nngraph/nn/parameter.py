@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Self
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.functional.creation import as_tensor, empty
+from nngraph.frontend.storage import Storage
 from nngraph.frontend.tensor import Tensor
-from nngraph.frontend.variable import Variable
+from nngraph.frontend.world import world
 
 __all__ = ["Buffer", "Parameter", "is_parameter"]
 
@@ -26,15 +27,14 @@ class Parameter(Tensor):
     """
 
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
-        super().__init__(Variable(_storage_of(data)))
-        if requires_grad:
-            self.requires_grad_()
+        super().__init__(_storage_of(data))
+        self.requires_grad_(requires_grad)
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
-    def _clone_with(self, variable: Variable) -> Parameter:
-        return type(self)(Tensor(variable), variable.requires_grad)
+    def _clone_with(self, plain: TensorBase, requires_grad: bool) -> Self:
+        return type(self)(plain, requires_grad)
 
 
 class Buffer(Tensor):
@@ -46,16 +46,20 @@ class Buffer(Tensor):
     """
 
     def __init__(self, data: Any = None, *, persistent: bool = True) -> None:
-        super().__init__(Variable(_storage_of(data)))
+        super().__init__(_storage_of(data))
         self.persistent = persistent
 
-    def _clone_with(self, variable: Variable) -> Buffer:
-        return type(self)(Tensor(variable), persistent=self.persistent)
+    def _clone_with(self, plain: TensorBase, requires_grad: bool) -> Self:
+        return type(self)(plain, persistent=self.persistent)
 
 
-def _storage_of(data: Any) -> Any:
+def _storage_of(data: Any) -> Storage:
+    """The storage of the data; a view's memory becomes a storage of its own."""
     tensor = empty(0) if data is None else data if isinstance(data, TensorBase) else as_tensor(data)
-    return cast("Tensor", tensor)._variable.storage
+    if tensor._view is None:
+        return tensor._storage
+    here = world()
+    return here.hold(tensor._read(here))
 
 
 def is_parameter(value: object) -> bool:

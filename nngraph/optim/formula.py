@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from operator import is_
 from typing import Any, ClassVar
-from weakref import ref
 
 from nngraph.frontend.functional.creation import full_like, tensor
 from nngraph.frontend.host import guarded, host_number
-from nngraph.frontend.modes import active_trace, enable_grad, no_grad
+from nngraph.frontend.modes import enable_grad, no_grad
 from nngraph.frontend.tensor import Tensor
-from nngraph.frontend.trace import Trace, trace_paused
-from nngraph.ir.dtypes import DType, float32, float64
+from nngraph.frontend.world import eagerly, world
+from nngraph.ir.dtypes import DType, float32
 from nngraph.optim.optimizer import Optimizer, ParamGroup
 
 __all__ = ["Numbers", "FormulaOptimizer"]
@@ -62,8 +60,6 @@ class FormulaOptimizer(Optimizer):
     """
 
     counts_steps: ClassVar[bool] = True
-    _counted_in: ref[Trace] | None = None
-    _counted: dict[int, int]
 
     def slots(self, n: Numbers) -> tuple[str, ...]:
         """Names of the state tensors besides ``step``, each shaped as the parameter."""
@@ -87,7 +83,7 @@ class FormulaOptimizer(Optimizer):
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with no_grad(), _update_scope():
+        with no_grad(), world().scope(transform="update"):
             self._step()
         return loss
 
@@ -96,15 +92,14 @@ class FormulaOptimizer(Optimizer):
         for position, group in enumerate(self.param_groups):
             n = Numbers(group, f"group{position}." if position else "")
             pairs = [(p, g) for p in group["params"] if (g := p.grad) is not None]
-            for param, _ in pairs:
-                self._prepare(param, group, n)
             work.append((n, pairs))
         params = [param for _, pairs in work for param, _ in pairs]
         if self.counts_steps:
             self._prepare_steps(params)
-        trace = active_trace()
-        if trace is not None:
-            self._note(trace, params)
+        for group, (n, pairs) in zip(self.param_groups, work, strict=True):
+            for param, _ in pairs:
+                self._prepare(param, group, n)
+        world().describe(lambda trace: self._note(trace, params))
         steps = self._count(params)
         for n, pairs in work:
             self._update_group(n, pairs, steps)
@@ -132,63 +127,45 @@ class FormulaOptimizer(Optimizer):
         slots = self.slots(n)
         if not slots:
             return
-        state = self.state[param]
-        missing = [slot for slot in slots if slot not in state]
-        with trace_paused():
-            for slot in missing:
-                state[slot] = full_like(param, self.initial(slot, group))
-        trace = active_trace()
-        if trace is not None and missing:
-            trace.undo.append(lambda: _forget(self.state, param, missing))
+        here, state = world(), self._state_of(param)
+        for slot in slots:
+            if slot not in state:
+                with eagerly():
+                    fresh = full_like(param, self.initial(slot, group))
+                here.put(state, slot, fresh)
+
+    def _state_of(self, param: Tensor) -> Slots:
+        if param not in self.state:
+            world().put(self.state, param, {})
+        return self.state[param]
 
     def _prepare_steps(self, params: list[Tensor]) -> None:
-        with trace_paused():
+        with eagerly():
             fresh = tensor(0.0, float32)
         for param in params:
-            self._set_step(param, self.state[param].get("step", fresh))
+            state = self._state_of(param)
+            if "step" not in state:
+                world().put(state, "step", fresh)
         self._split_steps({id(p) for p in params})
 
     def _count(self, params: list[Tensor]) -> dict[int, Any]:
         """Adds one to the step counts; gives them by identity, as numbers."""
-        counted: dict[int, Any] = {}
+        here, counted = world(), dict[int, Any]()
+        increments = here.notes(self)
         for param in params if self.counts_steps else ():
             step = self.state[param]["step"]
             if id(step) not in counted:
                 step.add_(1)
-                counted[id(step)] = step.item() if active_trace() is None else step.to(float64)
-                increments = self._increments()
+                counted[id(step)] = here.count(step)
                 increments[id(step)] = increments.get(id(step), 0) + 1
         return counted
 
-    def _increments(self) -> dict[int, int]:
-        """How often the trace in progress has counted each step tensor so far."""
-        trace = active_trace()
-        if trace is None:
-            return {}
-        known = self._counted_in() if self._counted_in is not None else None
-        if known is not trace:
-            self._counted_in, self._counted = ref(trace), {}
-        return self._counted
-
     def _twin(self, step: Tensor) -> Tensor:
         """Another tensor of the same count, which exists also outside the trace."""
-        with trace_paused():
+        with eagerly():
             twin = step.clone()
-        added = self._increments().get(id(step), 0)
+        added = world().notes(self).get(id(step), 0)  # counts of the trace in progress
         return twin.add_(added) if added else twin
-
-    def _set_step(self, param: Tensor, step: Tensor) -> None:
-        state = self.state[param]
-        if state.get("step") is step:
-            return
-        before, trace = state.get("step"), active_trace()
-        rest = {k: v for k, v in state.items() if k != "step"}
-        state.clear()
-        state.update(step=step, **rest)  # PyTorch's order: the step is first
-        if trace is not None and before is None:
-            trace.undo.append(lambda: _forget(self.state, param, ["step"]))
-        elif trace is not None:
-            trace.undo.append(lambda: state.update(step=before))
 
     def _split_steps(self, active: set[int]) -> None:
         """Where only some parameters that share a count have gradients, these get their own."""
@@ -199,18 +176,16 @@ class FormulaOptimizer(Optimizer):
             if id(param) in active and id(step) in idle and step is not None:
                 if id(step) not in own:
                     own[id(step)] = self._twin(step)
-                self._set_step(param, own[id(step)])
+                world().put(state, "step", own[id(step)])
 
-    def _note(self, trace: Trace, params: list[Tensor]) -> None:
+    def _note(self, trace: Any, params: list[Tensor]) -> None:
         """Names the state, and guards that groups and state stay the tensors that they are."""
         for position, param in enumerate(params):
-            storage = param._variable.storage
-            cell = trace.cells.get(id(storage))
-            name = cell.name if cell is not None else f"parameter_{position}"
+            name = trace.state_name(param._storage) or f"parameter_{position}"
             for slot, value in self.state.get(param, {}).items():
                 full = "optimizer.step" if slot == "step" else f"optimizer.{slot}.{name}"
-                trace.name(value._variable.storage, full)
-            trace.consumed.add(id(param))
+                trace.name(value._storage, full)
+            trace.consume(param)
         states = [(p, self.state[p]) for p in params if self.state.get(p)]
         held = [(p, state, tuple(state), tuple(state.values())) for p, state in states]
         layout = self._layout()
@@ -242,21 +217,3 @@ class _Shared:
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"shared() gave no number {name!r}")
-
-
-@contextmanager
-def _update_scope() -> Iterator[None]:
-    trace = active_trace()
-    if trace is None:
-        yield
-        return
-    with trace.scope(transform="update"):
-        yield
-
-
-def _forget(state: dict[Any, Any], param: Tensor, slots: list[str]) -> None:
-    values = state.get(param, {})
-    for slot in slots:
-        values.pop(slot, None)
-    if not values:
-        state.pop(param, None)

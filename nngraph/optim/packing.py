@@ -95,7 +95,7 @@ def _keep_storages(state: dict[Any, Any], loaded: dict[Any, Any]) -> None:
     for places in wanted.values():
         old, first = places[0][0], places[0][1][places[0][2]]
         if all(np.array_equal(v[n].numpy(), first.numpy()) for _, v, n in places[1:]):
-            old._write(first._variable)
+            old._write(first)
             for _, values, name in places:
                 values[name] = old
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from nngraph.frontend.modes import active_trace
 from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.world import world
 from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamsT
 
@@ -87,19 +87,13 @@ class SGD(FormulaOptimizer):
 
 
 def _is_first(buffer: Tensor) -> bool:
-    """Whether nothing was written to the buffer yet; while tracing this is a guard."""
-    storage, trace = buffer._variable.storage, active_trace()
-    cell = trace.cells.get(id(storage)) if trace is not None else None
-    version = storage.version if cell is None else cell.version_was
+    """Whether nothing was written to the buffer before this step, or this compiled call."""
+    storage = buffer._storage
 
     def untouched() -> bool:
         return storage.version == 0 and storage.array is not None and not storage.array.any()
 
-    first = version == 0 and untouched()
-    if trace is not None:
-        trace.guard(
-            ("first step", id(storage)),
-            lambda: untouched() == first,
-            "the momentum of the first step is not dampened",
-        )
+    first = untouched()
+    reason = "the momentum of the first step is not dampened"
+    world().guard(("first step", id(storage)), lambda: untouched() == first, reason)
     return first

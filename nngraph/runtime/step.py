@@ -20,20 +20,24 @@ __all__ = ["CompiledStep", "StateSlot"]
 class StateSlot(Protocol):
     """Where one state lives between calls: the frontend's storage of a tensor."""
 
-    array: Array | None
+    @property
+    def array(self) -> Array | None:
+        """The elements."""
+        ...
+
+    @array.setter
+    def array(self, array: Array) -> None:
+        """The same elements in another place in memory."""
+        ...
 
     @property
     def type(self) -> TensorType:
         """Of the array."""
         ...
 
-    @property
-    def version(self) -> int:
-        """The number of writes."""
+    def exchange(self, array: Array) -> None:
+        """Overwrites the elements by taking another array."""
         ...
-
-    @version.setter
-    def version(self, value: int) -> None: ...
 
 
 class CompiledStep:
@@ -87,9 +91,8 @@ class CompiledStep:
         if self._finite and not are_finite((*inputs, *outputs, *after)):
             raise nonfinite(self._graph, self._signature.arguments(inputs, scalars, states))
         for i in self._signature.changed:
-            slot, array = self._slots[i], after[i]
-            slot.array = self._arrays[i] = array
-            slot.version += 1
+            array = self._arrays[i] = after[i]
+            self._slots[i].exchange(array)
         return outputs
 
     def _current(self) -> list[Array]:

@@ -10,7 +10,7 @@ import pytest
 import nngraph as ng
 from nngraph import nn, optim
 from nngraph.backends.base import BackendError
-from nngraph.frontend.trace import TraceError
+from nngraph.frontend.errors import TraceError
 from nngraph.ir.op import Array
 from tests.support.training import BACKENDS, count_traces, snapshot
 

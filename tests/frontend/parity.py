@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import nngraph as ng
-from nngraph.frontend.trace import TraceError
+from nngraph.frontend.errors import TraceError
 
 rng = np.random.default_rng(7)
 

@@ -7,7 +7,7 @@ import pytest
 
 import nngraph as ng
 from nngraph.frontend.compile import trace
-from nngraph.frontend.trace import TraceError
+from nngraph.frontend.errors import TraceError
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.verify import verify
 

@@ -5,11 +5,10 @@ The only file of this folder, beside those that make tensors, that knows how a t
 
 from __future__ import annotations
 
-from nngraph.frontend.modes import active_trace, is_grad_enabled
+from nngraph.frontend.modes import is_grad_enabled
 from nngraph.frontend.promotion import check_cast
 from nngraph.frontend.tensor import Tensor
-from nngraph.frontend.trace import TraceError
-from nngraph.frontend.userline import user_source
+from nngraph.frontend.world import world
 from nngraph.ir.op import Array
 
 __all__ = ["become", "elements", "is_view", "overwrite", "refuse_tracing", "write_result"]
@@ -26,7 +25,7 @@ def elements(tensor: Tensor, what: str) -> Array:
 
 def overwrite(tensor: Tensor, new: Tensor) -> Tensor:
     """Makes ``tensor`` what ``new`` is: of the same shape and dtype. Returns ``tensor``."""
-    return tensor._assign(new._variable)
+    return tensor._assign(new)
 
 
 def write_result(tensor: Tensor, result: Tensor) -> Tensor:
@@ -47,13 +46,12 @@ def write_result(tensor: Tensor, result: Tensor) -> Tensor:
 
 def is_view(tensor: Tensor) -> bool:
     """True if the tensor shows memory of another one."""
-    return tensor._alias is not None
+    return tensor._view is not None
 
 
 def refuse_tracing(what: str, instead: str) -> None:
     """Raises ``TraceError`` while a trace is on."""
-    if active_trace() is not None:
-        raise TraceError(f"{what} while tracing:\n    {user_source()}\n{instead}")
+    world().refuse(what, instead)
 
 
 def become(tensor: Tensor, view: Tensor) -> Tensor:
@@ -63,17 +61,9 @@ def become(tensor: Tensor, view: Tensor) -> Tensor:
         TraceError: while tracing.
         RuntimeError: for a leaf that requires grad.
     """
-    refuse_tracing("a shape is changed in place", "Write x = x.t(), x = x.squeeze(), ... instead.")
     if tensor.requires_grad and tensor.is_leaf and is_grad_enabled():
         raise RuntimeError(
             "a leaf Variable that requires grad is being used in an in-place operation."
         )
-    if view is not tensor:
-        variable, alias = view._own, view._alias
-        base = Tensor(tensor._own)
-        base._alias = tensor._alias
-        tensor._variable = variable
-        if alias is not None:
-            alias.base = base
-            tensor._alias = alias
+    world().become(tensor, view)
     return tensor

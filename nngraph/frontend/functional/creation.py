@@ -8,20 +8,18 @@ from typing import Any, overload
 import numpy as np
 
 from nngraph.backends.arrays import aligned_copy
-from nngraph.frontend.functional.access import elements
+from nngraph.frontend.errors import ConcretizationError
 from nngraph.frontend.functional.axes import listed
 from nngraph.frontend.functional.joining import stack
 from nngraph.frontend.functional.variants import function
-from nngraph.frontend.modes import active_trace
 from nngraph.frontend.promotion import as_number, as_tensor_like
-from nngraph.frontend.tape import apply_to_variables
+from nngraph.frontend.tape import apply
 from nngraph.frontend.tensor import Operand, Tensor
-from nngraph.frontend.variable import Storage, Variable
+from nngraph.frontend.world import world
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, float64, int64
 from nngraph.ir.op import Array, Op
-from nngraph.ops.core import Literal
-from nngraph.ops.creation import Constant, Full, Iota
+from nngraph.ops.creation import Full, Iota
 
 __all__ = [
     "arange",
@@ -43,19 +41,13 @@ __all__ = [
 
 
 def _create(op: Op, requires_grad: bool = False) -> Tensor:
-    (variable,) = apply_to_variables(op, ())
-    storage = variable.storage
-    if storage.array is not None and not storage.array.flags.writeable:
-        storage.array = aligned_copy(storage.array)
-    out = Tensor(variable)
+    out: Tensor = apply(op, ())[0]
     return out.requires_grad_() if requires_grad else out
 
 
 def from_array(array: Array, requires_grad: bool = False) -> Tensor:
     """A tensor over ``array``, whose memory it shares; while tracing, a constant."""
-    if active_trace() is not None:
-        return _create(Constant(Literal(array)), requires_grad)
-    return Tensor(Variable(Storage(array), requires_grad))
+    return Tensor(world().constant(array)).requires_grad_(requires_grad)
 
 
 @function
@@ -69,39 +61,23 @@ def tensor(
     Raises:
         TypeError: if the data is no array of numbers, or of a dtype that nngraph lacks.
     """
-    traced = _traced(data, dtype)
-    if traced is not None:
-        return traced.requires_grad_() if requires_grad else traced
-    array = elements(data, "ng.tensor(tensor)") if isinstance(data, Tensor) else _as_array(data)
+    if isinstance(data, Tensor):
+        copy = data.detach().clone()
+        return (copy if dtype is None else copy.to(dtype)).requires_grad_(requires_grad)
+    try:
+        array = _as_array(data)
+    except ConcretizationError:  # a list of tensors whose elements only the graph will know
+        return stack([tensor(x, dtype) for x in data]).requires_grad_(requires_grad)
     kind = as_dtype(dtype) if dtype is not None else as_dtype(array.dtype)
     if kind.is_integer and array.dtype.kind in "iu" and isinstance(data, int):
         _need_fit(data, kind)
-    out = from_array(aligned_copy(array.astype(kind.numpy, copy=False)))
-    return out.requires_grad_() if requires_grad else out
+    return from_array(aligned_copy(array.astype(kind.numpy, copy=False)), requires_grad)
 
 
 def _need_fit(number: int, kind: DType) -> None:
     limits = np.iinfo(kind.numpy)
     if not limits.min <= number <= limits.max:
         raise RuntimeError(f"value cannot be converted to type {kind.name} without overflow")
-
-
-def _traced(data: Any, dtype: DType | None) -> Tensor | None:
-    """A copy of traced tensors, also in lists; None where there are only numbers."""
-    if active_trace() is None:
-        return None
-    if isinstance(data, Tensor):
-        copy = data.detach().clone()
-        return copy if dtype is None else copy.to(dtype)
-    if not isinstance(data, list | tuple) or not any(_holds_tensor(x) for x in data):
-        return None
-    return stack([tensor(x, dtype) for x in data])
-
-
-def _holds_tensor(data: Any) -> bool:
-    if isinstance(data, list | tuple):
-        return any(_holds_tensor(x) for x in data)
-    return isinstance(data, Tensor)
 
 
 def _as_array(data: Any) -> Array:

@@ -6,7 +6,8 @@ from typing import Any
 
 from nngraph.frontend.functional.variants import attribute, both, function, method
 from nngraph.frontend.tensor import Tensor
-from nngraph.frontend.views import is_row_major, strides_of
+from nngraph.frontend.views import is_row_major
+from nngraph.frontend.world import world
 from nngraph.ops.core import normalize_axis
 
 __all__ = ["is_floating_point", "is_nonzero", "is_tensor", "numel"]
@@ -78,14 +79,14 @@ def nbytes(input: Tensor) -> Any:
 @method
 def stride(input: Tensor, dim: int | None = None) -> Any:
     """Distances of neighbours in memory, in elements."""
-    strides = strides_of(input)
+    strides = world().strides(input._storage, input._path)
     return strides if dim is None else strides[normalize_axis(dim, input.ndim, "stride")]
 
 
 @method
 def is_contiguous(input: Tensor) -> bool:
     """True if the elements lie in memory in the order of their indices."""
-    return is_row_major(input.type.shape, strides_of(input))
+    return is_row_major(input.type.shape, stride(input))
 
 
 @method

@@ -14,9 +14,9 @@ import numpy as np
 from nngraph.frontend.functional.access import elements
 from nngraph.frontend.functional.axes import listed
 from nngraph.frontend.functional.variants import function
-from nngraph.frontend.modes import active_trace
+from nngraph.frontend.storage import Storage
 from nngraph.frontend.tensor import Tensor
-from nngraph.frontend.variable import Storage, Variable
+from nngraph.frontend.world import world
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, as_dtype, float32, int64
 from nngraph.ops import random as ops
@@ -35,13 +35,13 @@ __all__ = [
     "set_rng_state",
 ]
 
-_state = Tensor(Variable(Storage(np.zeros(3, np.uint32))))
+_state = Tensor(Storage(np.zeros(3, np.uint32)))
 
 
 def manual_seed(seed: int) -> None:
     """Starts the sequence that belongs to ``seed`` (an integer of at most 64 bits)."""
     low, high = seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
-    _state._variable.storage.array = np.array([low, high, 0], np.uint32)
+    _state._storage.exchange(np.array([low, high, 0], np.uint32))
 
 
 def initial_seed() -> int:
@@ -62,16 +62,10 @@ def set_rng_state(new_state: Tensor) -> None:
 
 def next_key() -> Tensor:
     """The state for one draw; the sequence advances."""
-    trace = active_trace()
-    storage = _state._variable.storage
-    if trace is not None:
-        trace.name(storage, "rng")
-        used = Tensor(Variable(Storage(None, trace.read(storage))))
-    else:
-        array = storage.array
-        assert array is not None
-        used = Tensor(Variable(Storage(array.copy())))
-    _state._write(ops.advance(used)._variable)
+    here = world()
+    here.name(_state._storage, "rng")
+    used = Tensor(here.copied(_state._read(here)))
+    _state._write(ops.advance(used))
     return used
 
 

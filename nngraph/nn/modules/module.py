@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self, cast
 
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.modes import active_trace
 from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.world import world
 from nngraph.nn.modules.conversion import ConversionMethods
 from nngraph.nn.modules.hooks import RemovableHandle
 from nngraph.nn.parameter import Buffer, Parameter
@@ -69,11 +69,7 @@ class Module(ConversionMethods):
     # -- calling ---------------------------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the hooks and ``forward``."""
-        trace = active_trace()
-        if trace is None:
-            return self._call(args, kwargs)
-        with trace.module(self):
-            return self._call(args, kwargs)
+        return world().forward(self, args, kwargs)
 
     def _fingerprint(self) -> object:
         """What a trace of this module's own forward relies on; checked before every call."""
@@ -82,8 +78,7 @@ class Module(ConversionMethods):
         for table in (own["_parameters"], own["_buffers"]):
             for tensor in table.values():
                 if tensor is not None:
-                    variable = tensor._variable
-                    facts += (id(tensor), id(variable.storage), variable.requires_grad)
+                    facts += (id(tensor), id(tensor._storage), tensor._edge is not None)
                 else:
                     facts.append(None)
         if own["_modules"]:
@@ -133,10 +128,10 @@ class Module(ConversionMethods):
         """
         own = self.__dict__
         watched = name != "training" and name in own and "_changes" in own
-        if watched and isinstance(value, _PLAIN) and active_trace() is None:
+        if watched and isinstance(value, _PLAIN):
             known = own[name]
             if known is not value and (not isinstance(known, _PLAIN) or known != value):
-                own["_changes"][name] = value
+                world().set_attribute(own["_changes"], name, value)
         object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:

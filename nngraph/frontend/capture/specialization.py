@@ -9,10 +9,10 @@ import numpy as np
 
 from nngraph.backends.base import Built
 from nngraph.frontend.base import TensorBase
+from nngraph.frontend.capture.effects import Call
+from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.pytree import unflatten
-from nngraph.frontend.tensor import Tensor
-from nngraph.frontend.tracing import Traced
-from nngraph.frontend.variable import Storage, Variable
+from nngraph.frontend.world import EAGER
 from nngraph.ir.op import Array
 from nngraph.runtime.step import CompiledStep
 
@@ -24,11 +24,12 @@ class Specialization:
 
     def __init__(self, traced: Traced, built: Built, finite: bool) -> None:
         self.traced = traced
-        storages = [c.lasting for c in traced.cells]
-        pairs = zip(storages, traced.graph.states, strict=True)
+        self._written = traced.written
+        cells = [c.lasting for c in traced.cells]
+        pairs = zip(cells, traced.graph.states, strict=True)
         # States that arguments must not be: the graph would not see that both are one tensor.
-        self._own = {c: s.name for c, s in pairs if s.is_changed or traced.written}
-        self.step = CompiledStep(traced.graph, built, storages, traced.readers, finite)
+        self._own: dict[Any, str] = {c: s.name for c, s in pairs if s.is_changed or self._written}
+        self.step = CompiledStep(traced.graph, built, cells, traced.readers, finite)
 
     def broken_guard(self) -> str | None:
         """Why the trace is no longer valid; None if it is."""
@@ -45,11 +46,14 @@ class Specialization:
             RuntimeError: if it writes to memory that came in a second time.
         """
         arrays = [_host_array(p) for p in passed]
-        for position in self.traced.written:
+        for position in self._written:
             self._need_writable(position, passed, arrays)
         if self._own:
             self._need_apart(passed)
-        return self._results(self.step.run(arrays), passed)
+        call = Call(self.step.run(arrays), passed, list(self.traced.leaves))
+        for effect in self.traced.effects:
+            effect.apply(call)
+        return unflatten(self.traced.result, call.leaves)
 
     def _need_writable(self, position: int, passed: Sequence[Any], arrays: list[Array]) -> None:
         name, array = self.traced.graph.inputs[position].hint, arrays[position]
@@ -65,9 +69,9 @@ class Specialization:
 
     def _need_apart(self, passed: Sequence[Any]) -> None:
         for value, argument in zip(passed, self.traced.graph.inputs, strict=True):
-            if not isinstance(value, TensorBase):
+            if not isinstance(value, TensorBase) or value._view is not None:
                 continue
-            state = self._own.get(value._variable.storage)
+            state = self._own.get(value._storage)
             if state is not None:
                 raise RuntimeError(
                     f"argument {argument.hint!r} is the tensor {state!r} that the function also "
@@ -75,46 +79,10 @@ class Specialization:
                     "passing it, or pass a clone() of it"
                 )
 
-    def _results(self, outputs: Sequence[Array], passed: Sequence[Any]) -> Any:
-        rest = iter(outputs)
-        leaves = [_tensor(next(rest)) if dynamic else value for dynamic, value in self.traced.fixed]
-        for position in self.traced.written:
-            _write_back(passed[position], next(rest))
-        for tensor, present in self.traced.gradients:
-            tensor._grad = _tensor(next(rest)) if present else None
-        for position in self.traced.argument_gradients:
-            gradient, argument = _tensor(next(rest)), passed[position]
-            if isinstance(argument, TensorBase):
-                _give_gradient(argument, gradient)
-        return unflatten(self.traced.result, leaves)
-
-
-def _tensor(array: Array) -> Tensor:
-    return Tensor(Variable(Storage(array)))
-
 
 def _host_array(value: Any) -> Array:
     if isinstance(value, TensorBase):
-        held = value._variable.storage.array
-        assert held is not None
+        held: Array = value._read(EAGER)
         return held
     array = np.asarray(value)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-
-
-def _give_gradient(argument: TensorBase, gradient: Tensor) -> None:
-    """As ``backward`` does: to a leaf's ``grad``, or on through what the argument was made from."""
-    if argument._variable.entry is None:
-        argument._accumulate(gradient, create_graph=False)
-    else:
-        argument.backward(gradient)
-
-
-def _write_back(argument: Any, array: Array) -> None:
-    if isinstance(argument, TensorBase):
-        storage = argument._variable.storage
-        assert storage.array is not None
-        np.copyto(storage.array, array)
-        storage.version += 1
-    else:
-        np.copyto(argument, array)

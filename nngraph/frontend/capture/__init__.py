@@ -1,0 +1,1 @@
+"""Captures what Python code does as a graph: the recorder, arguments in, effects out."""

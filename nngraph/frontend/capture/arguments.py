@@ -1,0 +1,109 @@
+"""How the arguments of a call enter the graph."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nngraph.frontend.base import TensorBase
+from nngraph.frontend.functional.creation import from_dlpack
+from nngraph.frontend.pytree import Tree
+from nngraph.ir.dtypes import as_dtype, float64
+from nngraph.ir.types import TensorType, tensor_type
+
+__all__ = ["Argument", "Spec", "argument_of", "leaf_names", "spec"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The type of an argument without its value; made by ``ng.spec``."""
+
+    type: TensorType
+
+
+def spec(shape: Sequence[int | str | None], dtype: object = "float32") -> Spec:
+    """Stands for a tensor argument in ``ng.export`` and ``ng.trace``.
+
+    Args:
+        shape: sizes; None or a name is a dynamic size (equal names are equal sizes). The first
+            None is called ``batch``, others ``dim1``, ``dim2``, ... by their axis.
+        dtype: element type.
+
+    Raises:
+        ValueError: for a negative size.
+    """
+    negative = [d for d in shape if isinstance(d, int) and d < 0]
+    if negative:
+        raise ValueError(
+            f"spec: the size {negative[0]} of {tuple(shape)} is negative; write None "
+            "(or a name) for a size that is not fixed"
+        )
+    named = [("batch" if a == 0 else f"dim{a}") if d is None else d for a, d in enumerate(shape)]
+    return Spec(tensor_type(as_dtype(dtype), named))
+
+
+@dataclass(frozen=True)
+class Argument:
+    """How one leaf of the arguments enters the graph: a tensor type, or a fixed Python value."""
+
+    type: TensorType | None
+    requires_grad: bool = False
+    value: Any = None
+
+
+def argument_of(leaf: Any) -> tuple[Argument, Any]:
+    """How a leaf enters the graph, and the tensor or number to pass.
+
+    Raises:
+        TypeError: for a leaf of a kind that compiled functions do not take.
+    """
+    if isinstance(leaf, TensorBase):
+        return Argument(leaf.type, leaf.requires_grad), leaf
+    if isinstance(leaf, Spec):
+        return Argument(leaf.type), leaf
+    if isinstance(leaf, np.ndarray):
+        dtype = as_dtype(leaf.dtype.newbyteorder("="))
+        return Argument(TensorType(dtype, tuple(map(int, leaf.shape)))), leaf
+    if leaf is None or isinstance(leaf, bool | int | str):
+        return Argument(None, value=leaf), None
+    if isinstance(leaf, float | np.generic):
+        array = np.asarray(leaf, float64.numpy if isinstance(leaf, float) else None)
+        return Argument(TensorType(as_dtype(array.dtype), ())), array
+    if hasattr(leaf, "__dlpack__"):
+        shared = from_dlpack(leaf)
+        return Argument(shared.type), shared
+    raise TypeError(
+        f"a compiled function takes tensors, NumPy arrays, numbers, strings and None in tuples, "
+        f"lists and dicts; got {type(leaf).__name__}"
+    )
+
+
+def leaf_names(function: Callable[..., Any], tree: Tree) -> list[str]:
+    """A name for each leaf: the parameter's, with ``_0``, ``_1`` where it holds several."""
+    args, kwargs = tree.children
+    names: list[str] = []
+    try:
+        # A module's arguments are those of its forward; *args has no name for each.
+        parameters = inspect.signature(getattr(function, "forward", function)).parameters.values()
+        known = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    except (TypeError, ValueError):
+        known = []
+    for i, child in enumerate(args.children):
+        base = known[i] if i < len(known) else f"arg{i}"
+        _extend(child, base, names)
+    for key, child in zip(kwargs.keys, kwargs.children, strict=True):
+        _extend(child, str(key), names)
+    return names
+
+
+def _extend(tree: Tree, base: str, names: list[str]) -> None:
+    if tree.kind is None:
+        names.append(base)
+        return
+    keys = tree.keys or range(len(tree.children))
+    for key, child in zip(keys, tree.children, strict=True):
+        _extend(child, f"{base}_{key}", names)

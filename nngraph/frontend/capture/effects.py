@@ -1,0 +1,132 @@
+"""What a call leaves behind besides new states: a list of effects, each with its own type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from nngraph.frontend.base import TensorBase
+from nngraph.frontend.storage import Storage
+from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.world import EAGER
+from nngraph.ir.op import Array
+
+__all__ = [
+    "ArgumentGradient",
+    "ArgumentWritten",
+    "Call",
+    "Effect",
+    "GradientSet",
+    "GradientsCleared",
+    "LeafSet",
+    "Returned",
+]
+
+
+@dataclass(eq=False)
+class Call:
+    """One call whose graph has run.
+
+    Attributes:
+        outputs: of the graph.
+        passed: the tensor arguments, in the order of the graph's inputs.
+        leaves: of the result; None where a tensor goes.
+    """
+
+    outputs: Sequence[Array]
+    passed: Sequence[Any]
+    leaves: list[Any]
+
+
+class Effect(Protocol):
+    """One thing that a call leaves behind."""
+
+    def apply(self, call: Call) -> None:
+        """Does it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Returned:
+    """An output is a leaf of the result."""
+
+    output: int
+    leaf: int
+
+    def apply(self, call: Call) -> None:
+        call.leaves[self.leaf] = _tensor(call.outputs[self.output])
+
+
+@dataclass(frozen=True)
+class ArgumentWritten:
+    """An output is what the code made of an argument in place."""
+
+    output: int
+    argument: int
+
+    def apply(self, call: Call) -> None:
+        argument, array = call.passed[self.argument], call.outputs[self.output]
+        if isinstance(argument, TensorBase):
+            EAGER.write(argument._storage, argument._path, array)
+        else:
+            np.copyto(argument, array)
+
+
+@dataclass(frozen=True)
+class GradientSet:
+    """An output is the gradient of a tensor that is no argument."""
+
+    output: int
+    tensor: TensorBase
+
+    def apply(self, call: Call) -> None:
+        self.tensor._grad = _tensor(call.outputs[self.output])
+
+
+@dataclass(frozen=True)
+class GradientsCleared:
+    """Tensors have no gradient after the call."""
+
+    tensors: tuple[TensorBase, ...]
+
+    def apply(self, call: Call) -> None:
+        for tensor in self.tensors:
+            tensor._grad = None
+
+
+@dataclass(frozen=True)
+class ArgumentGradient:
+    """An output is added to an argument's gradient, as ``backward`` does.
+
+    That is a leaf's ``grad``; otherwise it goes on through what the argument was made from.
+    """
+
+    output: int
+    argument: int
+
+    def apply(self, call: Call) -> None:
+        argument = call.passed[self.argument]
+        if isinstance(argument, TensorBase):
+            gradient = _tensor(call.outputs[self.output])
+            if argument.is_leaf:
+                argument._accumulate(gradient, create_graph=False)
+            else:
+                argument.backward(gradient)
+
+
+@dataclass(frozen=True)
+class LeafSet:
+    """A tensor that is no argument requires a gradient from here on, or none."""
+
+    tensor: TensorBase
+    requires_grad: bool
+
+    def apply(self, call: Call) -> None:
+        self.tensor.requires_grad_(self.requires_grad)
+
+
+def _tensor(array: Array) -> Tensor:
+    return Tensor(Storage(array))

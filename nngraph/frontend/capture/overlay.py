@@ -1,0 +1,257 @@
+"""What a trace in progress makes of storages and tensors; the eager ones stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nngraph.frontend.capture.gradients import GradSlot
+from nngraph.frontend.errors import ConcretizationError, TraceError, leaked
+from nngraph.frontend.record import Edge, Handle, Leaf
+from nngraph.frontend.storage import Elements, Path, Storage
+from nngraph.frontend.userline import user_source
+from nngraph.frontend.views import strides_of, viewable, write_through
+from nngraph.frontend.world import EAGER
+from nngraph.ir.dims import Dim
+from nngraph.ir.graph import Graph, Value
+from nngraph.ir.op import Array, Op
+from nngraph.ir.origin import Origin
+from nngraph.ir.types import TensorType
+from nngraph.ops.broadcast import Reshape
+
+__all__ = ["Overlay", "StateCell"]
+
+
+@dataclass(eq=False)
+class StateCell:
+    """A state of the graph.
+
+    Attributes:
+        name: of the state.
+        storage: what stands for it while tracing.
+        lasting: where it is between calls.
+    """
+
+    name: str
+    storage: Storage
+    lasting: Storage | GradSlot
+
+
+class _Term:
+    """A graph value as an operand, for rules that build operators."""
+
+    __slots__ = ("_overlay", "value")
+
+    def __init__(self, overlay: Overlay, value: Value) -> None:
+        self._overlay = overlay
+        self.value = value
+
+    @property
+    def type(self) -> TensorType:
+        return self.value.type
+
+    def apply(self, op: Op, operands: Sequence[_Term]) -> tuple[_Term, ...]:
+        overlay = self._overlay
+        values = overlay.add(op, [o.value for o in operands])
+        return tuple(_Term(overlay, v) for v in values)
+
+
+class Overlay:
+    """Storages and edges as the traced code left them so far.
+
+    A storage that existed before is lifted when it is met: it becomes a state of the graph. From
+    then on the overlay holds elements for it, whose graph values follow the writes. Storages of
+    the trace itself hold such elements from the start.
+
+    Attributes:
+        graph: the graph so far.
+        cells: the states, by what stands for them.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.cells: dict[Storage, StateCell] = {}
+        self._now: dict[Storage, Elements] = {}
+        self._twins: dict[Elements, Elements] = {}  # of elements that existed before
+        self._shown: dict[Path, tuple[Value, Value]] = {}  # the whole, and the part of it
+        self._edges: dict[int, tuple[Handle, Edge | Leaf | None, Edge | Leaf | None]] = {}
+        self._leaves: dict[int, tuple[Handle, bool]] = {}
+        self._suggested: dict[Storage, str] = {}
+        self._taken: set[str] = set()
+
+    def here(self) -> Origin:
+        raise NotImplementedError
+
+    def refuse(self, what: str, instead: str) -> None:
+        raise TraceError(f"{what} while tracing:\n    {user_source()}\n{instead}")
+
+    def add(self, op: Op, operands: Sequence[Value]) -> tuple[Value, ...]:
+        """Appends a node."""
+        return self.graph.add_node(op, operands, self.here()).outputs
+
+    # -- states ----------------------------------------------------------------------------
+    def name(self, storage: Storage, name: str) -> None:
+        self._suggested.setdefault(storage, name)
+
+    def suggested(self, storage: Storage) -> str:
+        """The name that a state of this storage gets (or one with a number after it)."""
+        return self._suggested.get(storage, f"tensor_{len(self.cells)}")
+
+    def _unique(self, name: str) -> str:
+        candidate, count = name, 2
+        while candidate in self._taken:
+            candidate, count = f"{name}_{count}", count + 1
+        self._taken.add(candidate)
+        return candidate
+
+    def _lift(self, storage: Storage) -> Elements:
+        before = storage.elements
+        twin = self._twins.get(before)
+        if twin is None:
+            if before.array is None:
+                raise leaked(storage.type, "this compiled function")
+            name = self._unique(self.suggested(storage))
+            twin = Elements(None, self.graph.add_state(name, storage.type), before.version)
+            self.cells[storage] = StateCell(name, storage, storage)
+            self._twins[before] = twin
+        self._now[storage] = twin
+        return twin
+
+    def stand_in(self, name: str, home: GradSlot, kind: TensorType) -> Storage:
+        """A storage for a state that lives at ``home`` between calls."""
+        unique = self._unique(name)
+        storage = Storage(None, self.graph.add_state(unique, kind))
+        self.cells[storage] = StateCell(unique, storage, home)
+        return storage
+
+    def knows(self, storage: Storage) -> bool:
+        """True for a storage that the traced code met or made."""
+        return storage in self._now or storage.elements.value is not None
+
+    # -- storages --------------------------------------------------------------------------
+    def elements(self, storage: Storage) -> Elements:
+        found = self._now.get(storage)
+        if found is not None:
+            return found
+        own = storage.elements
+        if own.value is None:
+            return self._lift(storage)
+        if own.value.graph is not self.graph:
+            raise leaked(storage.type, "this compiled function")
+        return own
+
+    def look(self, storage: Storage, path: Path | None) -> Value:
+        found = self._now.get(storage)
+        whole = (found or self.elements(storage)).value
+        assert whole is not None, "elements of a trace have a value"
+        return whole if path is None else self._part(path, whole)
+
+    def recall(self, elements: Elements, path: Path | None) -> Value:
+        return self._part(path, _value(elements))
+
+    def standing(self, storage: Storage, elements: Elements) -> Elements:
+        if elements.value is not None:
+            if elements.value.graph is not self.graph:
+                raise leaked(storage.type, "this compiled function")
+            return elements
+        if elements not in self._twins:
+            here = storage.elements is elements
+            self._lift(storage if here else Storage.over(elements, storage.type))
+        return self._twins[elements]
+
+    def _part(self, path: Path | None, whole: Value) -> Value:
+        if path is None:
+            return whole
+        known = self._shown.get(path)
+        if known is None or known[0] is not whole:
+            under = self._part(path.under, whole)
+            known = self._shown[path] = (whole, self.add(path.op, [under])[path.index])
+        return known[1]
+
+    def write(self, storage: Storage, path: Path | None, payload: Value) -> None:
+        elements = self.elements(storage)
+        if path is not None:
+            payload = self._written_through(storage, path, payload)
+        elements.value = payload
+        elements.version += 1
+
+    def _written_through(self, storage: Storage, path: Path, part: Value) -> Value:
+        def read(place: Path | None) -> _Term:
+            return _Term(self, self.look(storage, place))
+
+        whole: _Term = write_through(path, storage.type.shape, _Term(self, part), read)
+        self._shown[path] = (whole.value, part)
+        return whole.value
+
+    def replace(self, storage: Storage, payload: Value) -> None:
+        before = self.elements(storage)
+        before.left = True
+        self._now[storage] = Elements(None, payload, before.version + 1)
+
+    def retype(self, tensor: Handle, value: Handle) -> None:
+        what = f"t.data = {value.type} changes the type of a {tensor.type}"
+        self.refuse(what, "Assign elements of the same type, or assign outside.")
+
+    def strides(self, storage: Storage, path: Path | None) -> tuple[Dim, ...]:
+        return strides_of(path, storage.type.shape)
+
+    def paths(
+        self, op: Op, storage: Storage, path: Path | None, parts: Sequence[Value]
+    ) -> list[Path | None]:
+        whole = _value(self.elements(storage))
+        if isinstance(op, Reshape):
+            shape = storage.type.shape if path is None else path.type.shape
+            if viewable(shape, self.strides(storage, path), parts[0].type.shape) is None:
+                return [None]
+        made: list[Path | None] = []
+        for index, part in enumerate(parts):
+            link = Path(path, op, index, part.type)
+            self._shown[link] = (whole, part)
+            made.append(link)
+        return made
+
+    # -- values ----------------------------------------------------------------------------
+    def array(self, storage: Storage, path: Path | None, what: str) -> Array:
+        raise ConcretizationError(what, storage.type if path is None else path.type)
+
+    def peek(self, storage: Storage, path: Path | None) -> Array | None:
+        return None if self.knows(storage) else EAGER.peek(storage, path)
+
+    # -- edges -----------------------------------------------------------------------------
+    def edge(self, tensor: Handle) -> Edge | Leaf | None:
+        known = self._edges.get(id(tensor))
+        return tensor._edge if known is None else known[1]
+
+    def seen(self, tensor: Handle) -> Edge | Leaf | None:
+        known = self._edges.get(id(tensor))
+        return tensor._seen if known is None else known[2]
+
+    def set_edge(
+        self, tensor: Handle, edge: Edge | Leaf | None, seen: Edge | Leaf | None = None
+    ) -> None:
+        self._edges[id(tensor)] = (tensor, edge, seen)
+
+    def set_leaf(self, tensor: Handle, requires_grad: bool) -> None:
+        self._leaves[id(tensor)] = (tensor, requires_grad)
+        if requires_grad != (self.edge(tensor) is not None):
+            self.set_edge(tensor, Leaf(tensor) if requires_grad else None)
+
+    def leaves_set(self) -> list[tuple[Handle, bool]]:
+        """The tensors of before that the code made leaves, and whether they require a gradient."""
+        found = self._leaves.values()
+        return [(t, now) for t, now in found if t._storage.elements.value is None]
+
+    def become(self, tensor: Handle, other: Handle) -> None:
+        fix = "Write x = x.t(), x = x.squeeze(), ... instead."
+        self.refuse("a shape is changed in place", fix)
+
+    def hold(self, payload: Any) -> Storage:
+        return Storage(None, payload)
+
+    copied = hold
+
+
+def _value(elements: Elements) -> Value:
+    assert elements.value is not None, "elements of a trace have a value"
+    return elements.value

@@ -1,0 +1,230 @@
+"""The world of a trace: writes down the graph of what Python code computes and changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from nngraph.frontend.capture.gradients import GradNote, GradSlot
+from nngraph.frontend.capture.overlay import Overlay
+from nngraph.frontend.errors import note_place
+from nngraph.frontend.record import Handle, Leaf
+from nngraph.frontend.storage import Payload, Storage, Typed
+from nngraph.frontend.userline import user_line, user_source
+from nngraph.ir.dtypes import float64
+from nngraph.ir.graph import Graph, Value
+from nngraph.ir.literal import Literal
+from nngraph.ir.op import Array, Op
+from nngraph.ir.origin import Origin
+from nngraph.ir.types import TensorType
+from nngraph.ops.creation import Constant
+from nngraph.ops.elementwise import cast
+
+__all__ = ["Guard", "Trace"]
+
+
+class ModuleLike(Protocol):
+    """What tracing asks of a module."""
+
+    def named_modules(self) -> Iterable[tuple[str, Any]]: ...
+    def named_parameters(self) -> Iterable[tuple[str, Any]]: ...
+    def named_buffers(self) -> Iterable[tuple[str, Any]]: ...
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
+    def _fingerprint(self) -> object:
+        """Equal as long as a trace of the module's forward is valid."""
+        ...
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A fact that the trace relied on; the function is traced again where it fails."""
+
+    check: Callable[[], bool]
+    reason: str
+
+
+_ABSENT = object()
+
+
+class Trace(Overlay):
+    """One tracing run; see ``World``, which says what each member means.
+
+    Attributes:
+        guards: what must hold for the graph to be valid.
+        readers: functions that read the host scalars, in the graph's order.
+        grads: the ``grad`` attributes that the code read or set.
+        consumed: ids of the tensors whose gradients an optimizer used.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__(graph)
+        self.guards: dict[object, Guard] = {}
+        self.readers: list[Callable[[], float]] = []
+        self.grads: dict[int, GradNote] = {}
+        self.consumed: set[int] = set()
+        self._module_path: list[str] = []
+        self._paths: dict[int, str] = {}
+        self._forced: Origin | None = None
+        self._transform = ""
+        self._scalars: dict[object, Handle] = {}
+        self._notes: dict[int, dict[Any, Any]] = {}
+        self._put: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._kept: list[object] = []  # what is known by its id
+
+    # -- operators -------------------------------------------------------------------------
+    def here(self) -> Origin:
+        if self._forced is not None:
+            return self._forced
+        file, line = user_line()
+        path = self._module_path[-1] if self._module_path else ""
+        return Origin(path, file, line, (self._transform,) if self._transform else ())
+
+    def run(
+        self, op: Op, operands: Sequence[Typed], payloads: Sequence[Payload]
+    ) -> Sequence[Payload]:
+        return self.graph.add_node(op, payloads, self.here()).outputs
+
+    def constant(self, array: Array) -> Storage:
+        return self.hold(self.add(Constant(Literal(array)), ())[0])
+
+    def origin_of(self, payloads: Sequence[Value]) -> Origin:
+        producer = payloads[0].producer
+        assert producer is not None, "a node made it"
+        return producer.origin
+
+    def place(self) -> str:
+        module = self.here().module
+        return (f"\n    in {module}" if module else "") + f"\n    {user_source()}"
+
+    # -- numbers and facts -------------------------------------------------------------------
+    def number(self, key: object, name: str, read: Callable[[], float]) -> Any:
+        if key not in self._scalars:
+            taken, unique, count = self.graph.scalars, name, 2
+            while unique in taken:
+                unique, count = f"{name}_{count}", count + 1
+            value = self.graph.add_scalar(unique, TensorType(float64, ()))
+            self.readers.append(read)
+            self._scalars[key] = Handle._result(self.hold(value))
+        return self._scalars[key]
+
+    def count(self, tensor: Any) -> Any:
+        return cast(tensor, float64)
+
+    def guard(self, key: object, check: Callable[[], bool], reason: str) -> None:
+        self.guards.setdefault(key, Guard(check, reason))
+
+    def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        self._put.append((table, key, table.get(key, _ABSENT)))
+        table[key] = value
+
+    def set_attribute(self, changes: dict[str, Any], name: str, value: Any) -> None:
+        """The trace that is being made goes on with the value: nothing to note."""
+
+    def notes(self, owner: object) -> dict[Any, Any]:
+        self._kept.append(owner)
+        return self._notes.setdefault(id(owner), {})
+
+    def describe(self, describer: Callable[[Trace], None]) -> None:
+        describer(self)
+
+    def state_name(self, storage: Storage) -> str | None:
+        """The name of the state that a storage is, None if the code has not met it."""
+        cell = self.cells.get(storage)
+        return cell.name if cell is not None else None
+
+    def consume(self, tensor: Handle) -> None:
+        """An optimizer used the gradient of ``tensor``."""
+        self._kept.append(tensor)
+        self.consumed.add(id(tensor))
+
+    def take_back(self) -> None:
+        """After a failure: undoes what code changed on purpose in objects that stay."""
+        for table, key, before in reversed(self._put):
+            if before is _ABSENT:
+                table.pop(key, None)
+            else:
+                table[key] = before
+
+    # -- gradients ---------------------------------------------------------------------------
+    def grad(self, tensor: Handle) -> Any:
+        note = self.grads.get(id(tensor))
+        if note is None:
+            found = self._found(tensor)
+            note = self.grads[id(tensor)] = GradNote(tensor, found, found, True)
+        return note.now
+
+    def set_grad(self, tensor: Handle, gradient: Any) -> None:
+        note = self.grads.get(id(tensor))
+        if note is None:
+            self.grads[id(tensor)] = GradNote(tensor, gradient, None, False)
+        else:
+            note.now = gradient
+
+    def _found(self, tensor: Handle) -> Any:
+        """What the code finds in ``tensor.grad``; a guard holds it to that."""
+        gradient, key = tensor._grad, ("grad", id(tensor))
+        if gradient is None:
+            if tensor._storage.elements.value is None:  # it may have one at another call
+                reason = "a gradient that was None is there now"
+                self.guard(key, lambda: tensor._grad is None, reason)
+            return None
+        slot, kind, wanted = GradSlot(tensor), gradient.type, gradient._edge is not None
+        if not slot.fits(kind, wanted) or self.knows(gradient._storage):
+            reason = "a gradient is another tensor now"
+            self.guard(key, lambda: tensor._grad is gradient, reason)
+            return gradient
+        # State by its place and not by identity: other code - ``zero_grad``, an accumulating
+        # function - puts other tensors there between calls, which is no reason to trace again.
+        reason = "a gradient is None or of another type now"
+        self.guard(key, lambda: slot.fits(kind, wanted), reason)
+        made: Handle = Handle._result(
+            self.stand_in(f"{self.suggested(tensor._storage)}.grad", slot, kind)
+        )
+        made._edge = Leaf(made) if wanted else None
+        return made
+
+    # -- scopes ------------------------------------------------------------------------------
+    def forward(self, module: ModuleLike, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The outermost module gives names (``0.weight``) and paths (``layer1.0.conv1``)."""
+        if not self._module_path:
+            for path, child in module.named_modules():
+                self._paths.setdefault(id(child), path)
+            for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+                self.name(tensor._storage, name)
+        self._kept.append(module)
+        fingerprint = module._fingerprint()
+        path = self._paths.get(id(module), "")
+        self.guard(
+            ("module", id(module)),
+            lambda: module._fingerprint() == fingerprint,
+            f"module {path or type(module).__name__!r} changed: train()/eval() or a parameter",
+        )
+        self._module_path.append(path)
+        try:
+            return module._call(args, kwargs)
+        except Exception as error:
+            note_place(error, path, module)
+            raise
+        finally:
+            self._module_path.pop()
+
+    def call(self, compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return compiled.function(*args, **kwargs)
+
+    @contextmanager
+    def scope(self, path: str = "", transform: str = "") -> Iterator[None]:
+        before = self._transform
+        if path:
+            self._module_path.append(path)
+        self._transform = transform or before
+        try:
+            yield
+        finally:
+            self._transform = before
+            if path:
+                self._module_path.pop()
+
+    def differentiate(self, origin: Origin | None) -> None:
+        self._forced = None if origin is None else origin.through("grad")

@@ -1,0 +1,200 @@
+"""Traces one call: arguments in, graph out, with what the call leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+from nngraph.frontend.base import TensorBase
+from nngraph.frontend.capture.arguments import Argument, argument_of, leaf_names
+from nngraph.frontend.capture.effects import (
+    ArgumentGradient,
+    ArgumentWritten,
+    Effect,
+    GradientsCleared,
+    GradientSet,
+    LeafSet,
+    Returned,
+)
+from nngraph.frontend.capture.overlay import StateCell
+from nngraph.frontend.capture.recorder import Guard, Trace
+from nngraph.frontend.errors import TraceError
+from nngraph.frontend.pytree import Tree, flatten, unflatten
+from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.world import inside
+from nngraph.ir.graph import Graph, Value
+from nngraph.ir.roles import Role
+from nngraph.ir.signature import Signature, signature_of
+
+__all__ = ["Traced", "trace_arguments", "trace_call"]
+
+
+@dataclass(eq=False)
+class Traced:
+    """A graph with all that a call needs to know besides.
+
+    Attributes:
+        graph: inputs are the tensor arguments, in order; each output is named by an effect.
+        cells: where the states are, in the graph's order.
+        readers: read the host scalars, in the graph's order.
+        guards: what must still hold.
+        result: structure of what the function returns.
+        leaves: the leaves of the result, None where an effect puts a tensor.
+        effects: what a call leaves behind besides new states, in the order of its doing.
+    """
+
+    graph: Graph
+    cells: list[StateCell]
+    readers: list[Callable[[], float]]
+    guards: list[Guard]
+    result: Tree
+    leaves: list[Any]
+    effects: list[Effect]
+
+    @cached_property
+    def signature(self) -> Signature:
+        """Names, types and roles of what goes in and out."""
+        return signature_of(self.graph)
+
+    @property
+    def written(self) -> list[int]:
+        """The arguments that a call writes to."""
+        return [e.argument for e in self.effects if isinstance(e, ArgumentWritten)]
+
+
+def trace_arguments(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Traced:
+    """Traces ``function(*args, **kwargs)``; arguments may be values or ``Spec``s.
+
+    Raises:
+        TraceError: as ``trace_call``.
+    """
+    leaves: list[Any] = []
+    tree = flatten((args, kwargs), leaves)
+    return trace_call(function, tree, [argument_of(leaf)[0] for leaf in leaves])
+
+
+def trace_call(
+    function: Callable[..., Any],
+    tree: Tree,
+    arguments: Sequence[Argument],
+    keep_grads: bool = False,
+) -> Traced:
+    """Runs ``function`` once on symbolic tensors.
+
+    Raises:
+        TraceError: where the code needs a value, or returns something that no graph computes.
+    """
+    trace = Trace(Graph(getattr(function, "__name__", "main")))
+    symbols: list[Tensor] = []
+    leaves: list[Any] = []
+    for argument, name in zip(arguments, leaf_names(function, tree), strict=True):
+        if argument.type is None:
+            leaves.append(argument.value)
+            continue
+        symbol = Tensor(trace.hold(trace.graph.add_input(argument.type, name)))
+        leaves.append(symbol.requires_grad_(argument.requires_grad))
+        symbols.append(symbol)
+    args, kwargs = unflatten(tree, leaves)
+    try:
+        with inside(trace):
+            returned = function(*args, **kwargs)
+            return _Finish(trace, symbols, keep_grads).traced(returned)
+    except BaseException:
+        trace.take_back()
+        raise
+
+
+class _Finish:
+    """Reads from a trace what its calls leave behind."""
+
+    def __init__(self, trace: Trace, symbols: Sequence[Tensor], keep_grads: bool) -> None:
+        self.trace = trace
+        self.symbols = symbols
+        self.keep_grads = keep_grads
+        self.effects: list[Effect] = []
+
+    def traced(self, returned: Any) -> Traced:
+        trace, leaves = self.trace, list[Any]()
+        tree = flatten(returned, leaves)
+        self.add_results(leaves)
+        self.add_arguments()
+        self.add_gradients()
+        self.add_argument_gradients()
+        self.add_leaves()
+        for storage, cell in trace.cells.items():
+            trace.graph.set_state(cell.name, trace.look(storage, None))
+        guards = list(trace.guards.values())
+        cells = list(trace.cells.values())
+        return Traced(trace.graph, cells, trace.readers, guards, tree, leaves, self.effects)
+
+    def output(self, tensor: TensorBase, name: str, role: Role, of: str = "") -> int:
+        """Adds an output; gives its position."""
+        self.trace.graph.add_output(tensor._read(self.trace), name, role, of)
+        return len(self.trace.graph.outputs) - 1
+
+    def add_results(self, leaves: list[Any]) -> None:
+        """The tensors among the leaves; None takes their places."""
+        single = len(leaves) == 1
+        for position, leaf in enumerate(leaves):
+            if isinstance(leaf, TensorBase):
+                name = "output" if single else f"output_{position}"
+                self.effects.append(Returned(self.output(leaf, name, Role.RESULT), position))
+                leaves[position] = None
+            elif leaf is not None and not isinstance(leaf, bool | int | float | str):
+                raise TraceError(
+                    f"a compiled function returned {type(leaf).__name__}; it can return tensors, "
+                    "numbers, strings and None in tuples, lists and dicts"
+                )
+
+    def pairs(self) -> list[tuple[int, Tensor, Value]]:
+        """Each argument with its position, its tensor and its input."""
+        inputs = self.trace.graph.inputs
+        return [(i, s, v) for i, (s, v) in enumerate(zip(self.symbols, inputs, strict=True))]
+
+    def add_arguments(self) -> None:
+        for position, symbol, value in self.pairs():
+            if symbol._read(self.trace) is not value:
+                name = value.hint
+                output = self.output(symbol, f"{name}_after", Role.ARGUMENT, name)
+                self.effects.append(ArgumentWritten(output, position))
+
+    def add_gradients(self) -> None:
+        """What the code left in ``grad`` attributes of tensors that are no arguments.
+
+        A gradient that an optimizer of this trace consumed, and that the code does not read before
+        it sets it, is dropped unless it shall be kept: only a look from outside could see it.
+        """
+        trace, own = self.trace, {id(s) for s in self.symbols}
+        cleared: list[TensorBase] = []
+        count = 0
+        for note in list(trace.grads.values()):
+            tensor = cast("TensorBase", note.tensor)
+            if id(tensor) in own or not note.is_changed:
+                continue
+            unseen = id(tensor) in trace.consumed and not note.was_read and not self.keep_grads
+            if note.now is None or unseen:
+                cleared.append(tensor)
+                count += 1
+                continue
+            of = trace.state_name(tensor._storage) or ""
+            output = self.output(note.now, f"grad_{count}", Role.GRADIENT, of)
+            self.effects.append(GradientSet(output, tensor))
+            count += 1
+        if cleared:
+            self.effects.append(GradientsCleared(tuple(cleared)))
+
+    def add_argument_gradients(self) -> None:
+        for position, symbol, value in self.pairs():
+            note = self.trace.grads.get(id(symbol))
+            if note is not None and note.now is not None:
+                name = value.hint
+                output = self.output(note.now, f"{name}_grad", Role.ARGUMENT_GRADIENT, name)
+                self.effects.append(ArgumentGradient(output, position))
+
+    def add_leaves(self) -> None:
+        for tensor, requires_grad in self.trace.leaves_set():
+            self.effects.append(LeafSet(cast("TensorBase", tensor), requires_grad))

@@ -1,0 +1,220 @@
+"""The world of eager code: operators run at once, in NumPy, and changes are made at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from nngraph.frontend.errors import leaked
+from nngraph.frontend.record import Edge, Handle, Leaf
+from nngraph.frontend.storage import Elements, Path, Payload, Storage, Typed
+from nngraph.frontend.views import VIEWS
+from nngraph.ir.dims import Dim
+from nngraph.ir.op import Array, Op
+from nngraph.ir.origin import NOWHERE, Origin
+from nngraph.ir.types import type_of_array
+
+__all__ = ["Eager"]
+
+_NOTHING: AbstractContextManager[Any] = nullcontext()
+
+
+class Eager:
+    """See ``World``, which says what each member means."""
+
+    # -- operators -------------------------------------------------------------------------
+    def run(
+        self, op: Op, operands: Sequence[Typed], payloads: Sequence[Payload]
+    ) -> Sequence[Payload]:
+        op.infer(*[o.type for o in operands])  # the checks; eval assumes them
+        arrays = op.eval(*payloads)
+        if isinstance(op, VIEWS):
+            return arrays
+        return [_fresh(a, payloads) for a in arrays]
+
+    def paths(
+        self, op: Op, storage: Storage, path: Path | None, parts: Sequence[Payload]
+    ) -> list[Path | None]:
+        whole = self.look(storage, path)
+        return [
+            _path(path, op, index, storage, part)
+            if np.may_share_memory(whole, part) or not part.size
+            else None
+            for index, part in enumerate(parts)
+        ]
+
+    def constant(self, array: Array) -> Storage:
+        return Storage(array)
+
+    def hold(self, payload: Payload) -> Storage:
+        return Storage(payload)
+
+    def copied(self, payload: Payload) -> Storage:
+        return Storage(np.array(payload, order="C"))
+
+    def origin_of(self, payloads: Sequence[Payload]) -> Origin:
+        return NOWHERE
+
+    def here(self) -> Origin:
+        return NOWHERE
+
+    def refuse(self, what: str, instead: str) -> None:
+        pass
+
+    def place(self) -> str:
+        return ""
+
+    # -- storages --------------------------------------------------------------------------
+    def look(self, storage: Storage, path: Path | None) -> Payload:
+        array = storage.elements.array
+        if array is None:
+            raise leaked(storage.type, "eager code")
+        return array if path is None else path.read(array)
+
+    def elements(self, storage: Storage) -> Elements:
+        return storage.elements
+
+    def standing(self, storage: Storage, elements: Elements) -> Elements:
+        if elements.array is None:
+            raise leaked(storage.type, "eager code")
+        return elements
+
+    def recall(self, elements: Elements, path: Path | None) -> Payload:
+        array = elements.array
+        return array if path is None or array is None else path.read(array)
+
+    def write(self, storage: Storage, path: Path | None, payload: Payload) -> None:
+        _overwrite(self.look(storage, path), payload)
+        storage.elements.version += 1
+
+    def replace(self, storage: Storage, payload: Payload) -> None:
+        array = self.look(storage, None)
+        before = storage.elements
+        storage.elements = Elements(array, None, before.version + 1)
+        before.array, before.left = array.copy(), True
+        _overwrite(array, payload)
+
+    def retype(self, tensor: Handle, value: Handle) -> None:
+        array = self.look(value._storage, value._path)
+        if tensor._view is not None:
+            tensor._storage, tensor._view = Storage(array), None
+            return
+        storage = tensor._storage
+        storage.exchange(array)
+        storage.type = type_of_array(array)
+
+    def strides(self, storage: Storage, path: Path | None) -> tuple[Dim, ...]:
+        array = self.look(storage, path)
+        return tuple(s // array.itemsize for s in array.strides)
+
+    # -- values ----------------------------------------------------------------------------
+    def array(self, storage: Storage, path: Path | None, what: str) -> Array:
+        found: Array = self.look(storage, path)
+        return found
+
+    def peek(self, storage: Storage, path: Path | None) -> Array | None:
+        array = storage.elements.array
+        return array if array is None or path is None else path.read(array)
+
+    def number(self, key: object, name: str, read: Callable[[], float]) -> Any:
+        return read()
+
+    def count(self, tensor: Any) -> Any:
+        return tensor.item()
+
+    # -- tensors ---------------------------------------------------------------------------
+    def edge(self, tensor: Handle) -> Edge | Leaf | None:
+        return tensor._edge
+
+    def seen(self, tensor: Handle) -> Edge | Leaf | None:
+        return tensor._seen
+
+    def set_edge(
+        self, tensor: Handle, edge: Edge | Leaf | None, seen: Edge | Leaf | None = None
+    ) -> None:
+        tensor._edge, tensor._seen = edge, seen
+
+    def set_leaf(self, tensor: Handle, requires_grad: bool) -> None:
+        if requires_grad == (tensor._edge is not None):
+            return
+        if tensor._view is not None and requires_grad:  # from here on it goes its own way
+            tensor._storage = Storage(self.look(tensor._storage, tensor._path))
+            tensor._view = None
+        tensor._edge = Leaf(tensor) if requires_grad else None
+
+    def become(self, tensor: Handle, other: Handle) -> None:
+        view = other._view
+        if other is tensor:
+            return
+        if view is not None and view.base is tensor:
+            view.base = type(other)(tensor._storage, tensor._view, tensor._edge)
+        tensor._storage, tensor._view = other._storage, view
+        tensor._edge, tensor._seen = other._edge, other._seen
+
+    def grad(self, tensor: Handle) -> Any:
+        return tensor._grad
+
+    def set_grad(self, tensor: Handle, gradient: Any) -> None:
+        tensor._grad = gradient
+
+    # -- Python's own values ---------------------------------------------------------------
+    def guard(self, key: object, check: Callable[[], bool], reason: str) -> None:
+        pass
+
+    def name(self, storage: Storage, name: str) -> None:
+        pass
+
+    def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        table[key] = value
+
+    def set_attribute(self, changes: dict[str, Any], name: str, value: Any) -> None:
+        changes[name] = value
+
+    def notes(self, owner: object) -> dict[Any, Any]:
+        return {}
+
+    def describe(self, describer: Callable[[Any], None]) -> None:
+        pass
+
+    # -- scopes ----------------------------------------------------------------------------
+    def forward(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return module._call(args, kwargs)
+
+    def call(self, compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return compiled.run(args, kwargs)
+
+    def scope(self, path: str = "", transform: str = "") -> AbstractContextManager[Any]:
+        return _NOTHING
+
+    def differentiate(self, origin: Origin | None) -> None:
+        pass
+
+
+def _fresh(array: Array, operands: Sequence[Array]) -> Array:
+    """An array that later writes may change: contiguous, and no operand's memory."""
+    flags = array.flags
+    own = flags.c_contiguous and flags.writeable
+    if own and flags.owndata and not any(array is o for o in operands):
+        return array
+    if own and not any(np.may_share_memory(array, o) for o in operands):
+        return array
+    return np.array(array, order="C")
+
+
+def _path(under: Path | None, op: Op, index: int, storage: Storage, part: Array) -> Path:
+    made = Path(under, op, index, type_of_array(part))
+    made.source, made.shown = storage.elements.array, part
+    return made
+
+
+def _overwrite(array: Array, payload: Array) -> None:
+    if not array.flags.writeable:
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory location, or the memory is read-only. Please clone() the tensor before "
+            "performing the operation."
+        )
+    np.copyto(array, payload)

@@ -1,0 +1,136 @@
+"""What a tensor is made of, and what the tape writes down: plain data.
+
+``Handle`` is a tensor without its methods: storage, view, edge and gradient. The edge says what
+``backward`` runs for the tensor. A trace in progress keeps what it changes to itself, so that all
+of this is read through the world (``nngraph.frontend.world``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any, ClassVar
+from weakref import ref
+
+from nngraph.frontend.storage import Elements, Path, Storage
+from nngraph.ir.op import Op
+from nngraph.ir.origin import Origin
+from nngraph.ir.types import TensorType
+
+__all__ = ["Edge", "Entry", "Handle", "Leaf", "Saved", "View"]
+
+_clock = count()
+
+
+class Leaf:
+    """The edge of a tensor that nothing recorded made: ``backward`` fills its ``grad``."""
+
+    __slots__ = ("owner",)
+
+    def __init__(self, owner: Handle) -> None:
+        self.owner: ref[Handle] = ref(owner)
+
+
+class Edge:
+    """The edge of a recorded result: the tape entry that made it, and which output it is."""
+
+    __slots__ = ("entry", "index")
+
+    def __init__(self, entry: Entry, index: int) -> None:
+        self.entry = entry
+        self.index = index
+
+
+class Saved:
+    """One version of a tensor, as an entry keeps it: no tensor, so that no cycle forms."""
+
+    __slots__ = ("edge", "elements", "path", "storage", "version")
+
+    def __init__(
+        self, storage: Storage, elements: Elements, path: Path | None, edge: Edge | Leaf | None
+    ) -> None:
+        self.storage = storage
+        self.elements = elements
+        self.path = path
+        self.edge = edge
+        self.version = elements.version
+
+    @property
+    def type(self) -> TensorType:
+        return self.storage.type if self.path is None else self.path.type
+
+
+class Entry:
+    """One recorded operator: enough to run its gradient rule later.
+
+    Attributes:
+        inputs: None once ``backward`` freed them.
+        outputs: without edges; the entry itself is their edge.
+        time: orders the entries.
+        origin: where the user called it.
+    """
+
+    __slots__ = ("inputs", "op", "origin", "outputs", "time")
+
+    def __init__(
+        self, op: Op, inputs: Sequence[Saved], outputs: Sequence[Saved], origin: Origin
+    ) -> None:
+        self.op = op
+        self.inputs: Sequence[Saved] | None = inputs
+        self.outputs = outputs
+        self.time = next(_clock)
+        self.origin = origin
+
+    def release(self) -> None:
+        """Frees what backward saved."""
+        self.inputs = None
+        self.outputs = ()
+
+
+class View:
+    """What makes a tensor a view.
+
+    Attributes:
+        base: the tensor whose history the view shares; it is no view when the view is made.
+        path: how its elements are read from the storage, which is the base's.
+    """
+
+    __slots__ = ("base", "path")
+
+    def __init__(self, base: Handle, path: Path) -> None:
+        self.base = base
+        self.path = path
+
+
+class Handle:
+    """A tensor without its methods.
+
+    Attributes:
+        _storage: where the elements are.
+        _view: which part of the storage it shows; None for the whole.
+        _edge: what ``backward`` runs for it: None if it requires no gradient.
+        _seen: of a view, the edge that its base had when ``_edge`` was taken.
+        _grad: the gradient that ``backward`` left.
+    """
+
+    __slots__ = ("__weakref__", "_edge", "_grad", "_seen", "_storage", "_view")
+    _result: ClassVar[Any]  # the class of all results: Tensor
+
+    def __init__(
+        self, storage: Storage, view: View | None = None, edge: Edge | Leaf | None = None
+    ) -> None:
+        self._storage = storage
+        self._view = view
+        self._edge = edge
+        self._seen: Edge | Leaf | None = None
+        self._grad: Any = None
+
+    @property
+    def _path(self) -> Path | None:
+        return None if self._view is None else self._view.path
+
+    @property
+    def type(self) -> TensorType:
+        """Element type and shape as the graph has them."""
+        view = self._view
+        return self._storage.type if view is None else view.path.type
