@@ -6,7 +6,6 @@ from nngraph.nn.functional import (
     activation,
     convolution,
     dropouts,
-    losses,
     normalization,
     pooling,
     products,
@@ -14,7 +13,10 @@ from nngraph.nn.functional import (
 from nngraph.nn.functional.activation import *  # noqa: F403
 from nngraph.nn.functional.convolution import *  # noqa: F403
 from nngraph.nn.functional.dropouts import *  # noqa: F403
-from nngraph.nn.functional.losses import *  # noqa: F403
+from nngraph.nn.functional.losses import classification, margin, regression
+from nngraph.nn.functional.losses.classification import *  # noqa: F403
+from nngraph.nn.functional.losses.margin import *  # noqa: F403
+from nngraph.nn.functional.losses.regression import *  # noqa: F403
 from nngraph.nn.functional.normalization import *  # noqa: F403
 from nngraph.nn.functional.pooling import *  # noqa: F403
 from nngraph.nn.functional.products import *  # noqa: F403
@@ -24,7 +26,9 @@ __all__ = [
     *convolution.__all__,
     *dropouts.__all__,
     *products.__all__,
-    *losses.__all__,
+    *classification.__all__,
+    *margin.__all__,
+    *regression.__all__,
     *normalization.__all__,
     *pooling.__all__,
 ]

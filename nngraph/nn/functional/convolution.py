@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 from nngraph import ops
 from nngraph.frontend.tensor import Tensor
@@ -56,9 +56,14 @@ def _with_bias(out: Tensor, bias: Tensor | None, count: int) -> Tensor:
     return out if bias is None else out + bias.reshape(-1, *(1,) * count)
 
 
-def _padding(
-    padding: Any, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+def padding_pairs(
+    padding: PerAxis | str, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
 ) -> tuple[tuple[int, int], ...]:
+    """Before and after, for each axis of a convolution.
+
+    Raises:
+        RuntimeError: for another word than ``"valid"`` and ``"same"``, or strides with ``"same"``.
+    """
     if padding == "valid":
         return ((0, 0),) * len(kernel)
     if padding == "same":
@@ -78,13 +83,13 @@ def _conv(
     weight: Tensor,
     bias: Tensor | None,
     stride: PerAxis,
-    padding: Any,
+    padding: PerAxis | str,
     dilation: PerAxis,
     groups: int,
 ) -> Tensor:
     strides, dilations = each(stride, count, "stride"), each(dilation, count, "dilation")
     kernel = [cast("int", k) for k in weight.type.shape[2:]]
-    pairs = _padding(padding, kernel, strides, dilations)
+    pairs = padding_pairs(padding, kernel, strides, dilations)
 
     def run(x: Tensor) -> Tensor:
         _check_channels(name, x, weight, groups)
@@ -107,7 +112,7 @@ def conv1d(
     weight: Tensor,
     bias: Tensor | None = None,
     stride: PerAxis = 1,
-    padding: Any = 0,
+    padding: PerAxis | str = 0,
     dilation: PerAxis = 1,
     groups: int = 1,
 ) -> Tensor:
@@ -120,7 +125,7 @@ def conv2d(
     weight: Tensor,
     bias: Tensor | None = None,
     stride: PerAxis = 1,
-    padding: Any = 0,
+    padding: PerAxis | str = 0,
     dilation: PerAxis = 1,
     groups: int = 1,
 ) -> Tensor:
@@ -145,7 +150,7 @@ def conv3d(
     weight: Tensor,
     bias: Tensor | None = None,
     stride: PerAxis = 1,
-    padding: Any = 0,
+    padding: PerAxis | str = 0,
     dilation: PerAxis = 1,
     groups: int = 1,
 ) -> Tensor:

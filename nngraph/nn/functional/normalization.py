@@ -11,6 +11,7 @@ from nngraph.frontend.functional.creation import ones, zeros
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
+from nngraph.nn.functional.convolution import pad
 
 __all__ = [
     "batch_norm",
@@ -100,7 +101,12 @@ def _scaled(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
 
 
 def _update_running(
-    running_mean: Tensor, running_var: Tensor, mean: Tensor, var: Tensor, momentum: Any, count: int
+    running_mean: Tensor,
+    running_var: Tensor,
+    mean: Tensor,
+    var: Tensor,
+    momentum: Tensor | float,
+    count: int,
 ) -> None:
     """Moves the kept statistics towards the batch's; the variance kept is the unbiased one."""
     with no_grad():
@@ -110,6 +116,22 @@ def _update_running(
         running_var.copy_(running_var * (1 - momentum) + var * unbiased)
 
 
+def _values_per_channel(input: Tensor) -> int:
+    """How many values a batch's statistics are made of; ValueError if unknown, or only one."""
+    counts = [input.shape[0], *input.shape[2:]]
+    if not all(isinstance(n, int) for n in counts):
+        raise ValueError(
+            f"batch_norm in training mode needs a batch of known size, got input {input.type}: "
+            "call model.eval() first for inference, or give the sizes as numbers"
+        )
+    count = math.prod(cast("list[int]", counts))
+    if count == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {input.shape}"
+        )
+    return count
+
+
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -117,7 +139,7 @@ def batch_norm(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     training: bool = False,
-    momentum: Any = 0.1,
+    momentum: Tensor | float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
     """Normalizes each channel of ``[N, C, ...]``, then scales and shifts it.
@@ -139,18 +161,7 @@ def batch_norm(
     if not training:
         assert running_mean is not None and running_var is not None
         return ops.batch_norm_inference(input, w, b, running_mean, running_var, eps)
-    count: Any = input.shape[0]
-    for d in input.shape[2:]:
-        count = count * d
-    if not isinstance(count, int):
-        raise ValueError(
-            f"batch_norm in training mode needs a batch of known size, got input {input.type}: "
-            "call model.eval() first for inference, or give the sizes as numbers"
-        )
-    if count == 1:
-        raise ValueError(
-            f"Expected more than 1 value per channel when training, got input size {input.shape}"
-        )
+    count = _values_per_channel(input)
     y, mean, var = (t for t in ops.batch_norm_training(input, w, b, eps))
     if running_mean is not None and running_var is not None:
         _update_running(running_mean, running_var, mean, var, momentum, count)
@@ -171,7 +182,7 @@ def instance_norm(
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     batch, channels, *rest = input.type.shape
-    count: Any = math.prod(cast("list[int]", rest))
+    count = math.prod(cast("list[int]", rest))
     if count == 1:
         raise ValueError(
             f"Expected more than 1 spatial element when training, got input size {input.shape}"
@@ -188,8 +199,6 @@ def local_response_norm(
     input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
     """Divides by a power of the mean square over ``size`` neighbouring channels."""
-    from nngraph.nn.functional.convolution import pad
-
     around = [0, 0] * (input.ndim - 2) + [size // 2, (size - 1) // 2]
     squares = pad(input.square(), around)
     channels = cast("int", input.shape[1])

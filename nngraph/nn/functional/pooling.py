@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from nngraph import ops
@@ -22,7 +23,13 @@ __all__ = [
 ]
 
 
-def _window(kernel: PerAxis, stride: PerAxis | None, padding: PerAxis, count: int) -> Any:
+#: Windows along all axes or along each; None keeps an axis as it is.
+WindowCounts = int | None | Sequence[int | None]
+
+
+def _window(
+    kernel: PerAxis, stride: PerAxis | None, padding: PerAxis, count: int
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[tuple[int, int], ...]]:
     sizes, pads = each(kernel, count, "kernel_size"), each(padding, count, "padding")
     unset = stride is None or stride == [] or stride == ()
     strides = sizes if unset else each(stride, count, "stride")
@@ -198,7 +205,7 @@ def avg_pool3d(
     )
 
 
-def _adaptive(name: str, count: int, input: Tensor, output_size: Any) -> Tensor:
+def _adaptive(name: str, count: int, input: Tensor, output_size: WindowCounts) -> Tensor:
     given = (
         (output_size,) * count
         if output_size is None or isinstance(output_size, int)
@@ -231,16 +238,16 @@ def _adapted_axis(x: Tensor, axis: int, windows: int) -> Tensor:
     return cat([x.narrow(axis, a, b - a).mean(axis, keepdim=True) for a, b in edges], axis)
 
 
-def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool1d(input: Tensor, output_size: WindowCounts) -> Tensor:
     """Means of ``[N, C, L]`` over as many windows as ``output_size`` says."""
     return _adaptive("adaptive_avg_pool1d", 1, input, output_size)
 
 
-def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool2d(input: Tensor, output_size: WindowCounts) -> Tensor:
     """Means of ``[N, C, H, W]`` over a grid of windows; None keeps an axis as it is."""
     return _adaptive("adaptive_avg_pool2d", 2, input, output_size)
 
 
-def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool3d(input: Tensor, output_size: WindowCounts) -> Tensor:
     """Means of ``[N, C, D, H, W]`` over a grid of windows."""
     return _adaptive("adaptive_avg_pool3d", 3, input, output_size)

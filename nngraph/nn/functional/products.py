@@ -9,6 +9,7 @@ from nngraph.frontend.functional.selection import where
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_, int64
+from nngraph.nn.functional.dropouts import dropout
 from nngraph.ops.core import normalize_axis
 
 __all__ = [
@@ -160,8 +161,6 @@ def scaled_dot_product_attention(
     Raises:
         RuntimeError: if ``is_causal`` and a mask are given.
     """
-    from nngraph.nn.functional.dropouts import dropout
-
     if is_causal and attn_mask is not None:
         raise RuntimeError(
             "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
@@ -171,13 +170,17 @@ def scaled_dot_product_attention(
     if not dropout_p:
         return ops.scaled_dot_product_attention(query, key, value, attn_mask, is_causal, scale)
     scores = query @ key.transpose(-2, -1) * (scale or float(cast("int", query.shape[-1])) ** -0.5)
+    weights = _masked(scores, attn_mask, is_causal).softmax(-1)
+    return dropout(weights, dropout_p) @ value
+
+
+def _masked(scores: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+    """Scores that may not take part are minus infinity; a mask of numbers is added."""
     if is_causal:
-        attn_mask = scores.detach().eq(scores.detach()).logical_or(scores.isnan()).tril()
-    if attn_mask is not None and attn_mask.dtype is bool_:
-        scores = where(attn_mask, scores, float("-inf"))
-    elif attn_mask is not None:
-        scores = scores + attn_mask
-    return dropout(scores.softmax(-1), dropout_p) @ value
+        mask = scores.detach().eq(scores.detach()).logical_or(scores.isnan()).tril()
+    if mask is None:
+        return scores
+    return where(mask, scores, float("-inf")) if mask.dtype is bool_ else scores + mask
 
 
 def _repeat_heads(tensor: Tensor, query: Tensor) -> Tensor:

@@ -114,7 +114,7 @@ class _BatchNorm(_NormBase):
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
         updates = self.training and self.track_running_stats
-        momentum: Any = 0.0 if self.momentum is None else self.momentum
+        momentum: Tensor | float = 0.0 if self.momentum is None else self.momentum
         if updates and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if self.momentum is None and self.running_mean is not None:  # the mean of all batches

@@ -11,6 +11,7 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
 from nngraph.nn import functional as F
 from nngraph.nn import init
+from nngraph.nn.functional.convolution import padding_pairs
 from nngraph.nn.functional.sizes import PerAxis, each
 from nngraph.nn.modules.module import Module
 from nngraph.nn.parameter import Parameter
@@ -36,7 +37,7 @@ class _ConvNd(Module):
         out_channels: int,
         kernel_size: PerAxis,
         stride: PerAxis,
-        padding: Any,
+        padding: PerAxis | str,
         dilation: PerAxis,
         output_padding: PerAxis,
         groups: int,
@@ -126,7 +127,7 @@ class _Conv(_ConvNd):
         out_channels: int,
         kernel_size: PerAxis,
         stride: PerAxis = 1,
-        padding: Any = 0,
+        padding: PerAxis | str = 0,
         dilation: PerAxis = 1,
         groups: int = 1,
         bias: bool = True,
@@ -149,7 +150,7 @@ class _Conv(_ConvNd):
         )
 
     def forward(self, input: Tensor) -> Tensor:
-        padding: Any = self.padding
+        padding: PerAxis | str = self.padding
         if self.padding_mode != "zeros":
             mode = self.padding_mode
             input, padding = F.pad(input, self._pad_list(), mode), 0
@@ -158,9 +159,7 @@ class _Conv(_ConvNd):
 
     def _pad_list(self) -> list[int]:
         """Paddings as ``F.pad`` takes them: the last axis first."""
-        from nngraph.nn.functional.convolution import _padding
-
-        pairs = _padding(self.padding, self.kernel_size, self.stride, self.dilation)
+        pairs = padding_pairs(self.padding, self.kernel_size, self.stride, self.dilation)
         return [p for pair in reversed(pairs) for p in pair]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn import functional as F
-from nngraph.nn.functional.losses import legacy_reduction
+from nngraph.nn.functional.losses.reduction import legacy_reduction
 from nngraph.nn.modules.module import Module
 
 __all__ = [

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn import functional as F
+from nngraph.nn.functional.pooling import WindowCounts
 from nngraph.nn.functional.sizes import PerAxis, each
 from nngraph.nn.modules.module import Module
 
@@ -162,7 +163,7 @@ class AvgPool3d(AvgPool2d):
 class _AdaptiveAvgPoolNd(Module):
     _run: ClassVar[Any]
 
-    def __init__(self, output_size: Any) -> None:
+    def __init__(self, output_size: WindowCounts) -> None:
         super().__init__()
         self.output_size = output_size
 

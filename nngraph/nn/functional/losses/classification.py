@@ -1,0 +1,194 @@
+"""Losses of classes and of distributions over them."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from nngraph import ops
+from nngraph.frontend.functional.selection import where
+from nngraph.frontend.tensor import Tensor
+from nngraph.nn.functional.losses.reduction import legacy_reduction, reduced
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "kl_div",
+    "nll_loss",
+]
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Cross-entropy of logits ``[N, C, ...]`` (or ``[C]``) and a target.
+
+    Args:
+        input: unnormalized scores.
+        target: class indices ``[N, ...]``, or probabilities in the input's shape.
+        weight: ``[C]``, how much each class counts; means are over the weights' sum.
+        size_average, reduce: deprecated forms of ``reduction``.
+        ignore_index: targets of this class do not count.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        label_smoothing: how much of the target is spread over all classes.
+
+    Raises:
+        RuntimeError, ValueError: for sizes, dtypes and options that do not fit.
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    if target.dtype.is_floating_point:
+        return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+    if input.ndim == 1:
+        input, target = input.unsqueeze(0), target.unsqueeze(0)
+        out = cross_entropy(
+            input, target, weight, None, ignore_index, None, reduction, label_smoothing
+        )
+        return out.squeeze(0) if reduction == "none" else out
+    return ops.cross_entropy(input, target, weight, ignore_index, label_smoothing, reduction)
+
+
+def _soft_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
+) -> Tensor:
+    """The target is a distribution over the classes."""
+    if input.type.shape != target.type.shape:
+        raise RuntimeError(
+            f"cross_entropy: the target of probabilities is {target.type}; it must "
+            f"have the shape of the input, {input.type}"
+        )
+    axis = 0 if input.ndim == 1 else 1
+    classes = cast("int", input.shape[axis])
+    if smoothing:
+        target = target * (1 - smoothing) + smoothing / classes
+    terms = input.log_softmax(axis) * target
+    if weight is not None:
+        terms = terms * _per_class(weight, input.ndim)
+    loss = -terms.sum(axis)
+    if reduction == "mean":
+        return loss.sum() / max(cast("int", loss.numel()), 1)
+    return reduced(loss, reduction)
+
+
+def _per_class(weight: Tensor, rank: int) -> Tensor:
+    return weight.reshape(-1, *(1,) * (rank - 2)) if rank > 1 else weight
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Minus the log-probability ``[N, C, ...]`` at the target class ``[N, ...]``.
+
+    Raises:
+        ValueError: if the batch sizes differ, or for another reduction.
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    if input.ndim == 1:
+        input, target = input.unsqueeze(0), target.unsqueeze(0)
+        out = nll_loss(input, target, weight, None, ignore_index, None, reduction)
+        return out.squeeze(0) if reduction == "none" else out
+    if input.shape[0] != target.shape[0]:
+        raise ValueError(
+            f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
+            f"({target.shape[0]})."
+        )
+    counted = target.ne(ignore_index)
+    safe = target.masked_fill(counted.logical_not(), 0)
+    picked = -input.gather(1, safe.unsqueeze(1)).squeeze(1)
+    scale = counted.to(input.dtype)
+    if weight is not None:
+        scale = scale * weight.index_select(0, safe.reshape(-1)).reshape(safe.shape)
+    losses = where(counted, picked * scale, 0.0)
+    return losses.sum() / scale.sum() if reduction == "mean" else reduced(losses, reduction)
+
+
+def _log_at_least(x: Tensor, low: float) -> Tensor:
+    return x.log().clamp(min=low)
+
+
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """``-(y log x + (1 - y) log(1 - x))`` for probabilities, logarithms being at least -100.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    if input.type.shape != target.type.shape:
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input "
+            f"size ({input.shape}) is deprecated. Please ensure they have the same "
+            "size."
+        )
+    losses = (target - 1) * _log_at_least(1 - input, -100.0) - target * _log_at_least(input, -100.0)
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """``binary_cross_entropy`` of ``sigmoid(x)``, without overflow.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    if input.type.shape != target.type.shape:
+        raise ValueError(
+            f"Target size ({target.shape}) must be the same as input size ({input.shape})"
+        )
+    log_p = where(input < 0, input, 0.0) - (-input.abs()).exp().log1p()
+    if pos_weight is not None:
+        losses = (1 - target) * input - ((pos_weight - 1) * target + 1) * log_p
+    else:
+        losses = (1 - target) * input - log_p
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
+    """``y (log y - x)`` for log-probabilities ``x``; ``"batchmean"`` is the sum over ``N``."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    if log_target:
+        losses = target.exp() * (target - input)
+    else:
+        positive = target > 0
+        logs = where(positive, target, 1.0).log()
+        losses = where(positive, target * logs, target * 0) - target * input
+    if reduction == "batchmean":
+        return losses.sum() / cast("int", input.shape[0] if input.ndim else 1)
+    return reduced(losses, reduction)

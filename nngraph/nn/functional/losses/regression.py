@@ -1,0 +1,133 @@
+"""Losses of numbers that should be near other numbers."""
+
+from __future__ import annotations
+
+from nngraph.frontend.functional.selection import where
+from nngraph.frontend.tensor import Tensor
+from nngraph.nn.functional.losses.reduction import (
+    legacy_reduction,
+    reduced,
+    warn_of_sizes,
+    weighted,
+)
+
+__all__ = [
+    "gaussian_nll_loss",
+    "huber_loss",
+    "l1_loss",
+    "mse_loss",
+    "poisson_nll_loss",
+    "smooth_l1_loss",
+]
+
+
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """``(x - y)^2``."""
+    warn_of_sizes(input, target)
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return weighted((input - target).square(), weight, reduction)
+
+
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """``|x - y|``."""
+    warn_of_sizes(input, target)
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return weighted((input - target).abs(), weight, reduction)
+
+
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """``d^2 / (2 beta)`` where ``d = |x - y| < beta``, ``d - beta / 2`` elsewhere.
+
+    Raises:
+        RuntimeError: if ``beta`` is negative.
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    if beta == 0:
+        return l1_loss(input, target, reduction=reduction)
+    warn_of_sizes(input, target)
+    d = (input - target).abs()
+    return reduced(where(d < beta, d.square() * (0.5 / beta), d - 0.5 * beta), reduction)
+
+
+def huber_loss(
+    input: Tensor,
+    target: Tensor,
+    reduction: str = "mean",
+    delta: float = 1.0,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """``d^2 / 2`` where ``d = |x - y| <= delta``, ``delta (d - delta / 2)`` elsewhere.
+
+    Raises:
+        RuntimeError: unless ``delta`` is positive.
+    """
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    warn_of_sizes(input, target)
+    d = (input - target).abs()
+    return weighted(
+        where(d <= delta, d.square() * 0.5, (d - 0.5 * delta) * delta), weight, reduction
+    )
+
+
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Minus the log-likelihood of counts; ``full`` adds Stirling's term."""
+    if log_input:
+        losses = input.exp() - target * input
+    else:
+        losses = input - target * (input + eps).log()
+    if full:
+        safe = where(target > 1, target, 1.0)
+        stirling = safe * safe.log() - safe + (safe * 6.283185307179586).log() * 0.5
+        losses = losses + where(target > 1, stirling, 0.0)
+    return reduced(losses, legacy_reduction(size_average, reduce, reduction))
+
+
+def gaussian_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    var: Tensor | float,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:
+    """``(log v + (x - y)^2 / v) / 2`` with ``v = max(var, eps)``, which gets its full gradient."""
+    if not isinstance(var, Tensor):
+        var = input.detach() * 0 + var
+    elif var.ndim == input.ndim - 1 and var.type.shape == input.type.shape[:-1]:
+        var = var.unsqueeze(-1)
+    var = var + (var.detach().clamp(min=eps) - var.detach())
+    losses = (var.log() + (input - target).square() / var) * 0.5
+    return reduced(losses + 0.9189385332046727 if full else losses, reduction)
