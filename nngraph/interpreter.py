@@ -10,7 +10,7 @@ import numpy as np
 
 from nngraph.ir.dims import SymDim
 from nngraph.ir.dtypes import as_dtype
-from nngraph.ir.evaluate import Observer, evaluate
+from nngraph.ir.evaluate import NodeObserver, evaluate
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import Array
 from nngraph.ir.types import TensorType
@@ -36,7 +36,7 @@ def interpret(
     inputs: Sequence[Any] | Mapping[str, Any] = (),
     scalars: Mapping[str, Any] | None = None,
     states: Mapping[str, Any] | None = None,
-    observer: Observer | None = None,
+    observer: NodeObserver | None = None,
 ) -> Results:
     """One call of the graph in NumPy, after a check of every argument.
 

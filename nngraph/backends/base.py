@@ -1,24 +1,33 @@
-"""What a backend is: a pipeline, a list of gaps, an emitter and a loader."""
+"""What a backend is: a pipeline, an emitter, artifacts in files, and a loader."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
+from nngraph.backends.errors import BackendError, Gap, UnsupportedGraph
+from nngraph.backends.registry import BACKENDS, need_device
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
+from nngraph.ir.signature import Signature
 from nngraph.passes.base import Context, Pipeline
 
 __all__ = [
+    "Artifact",
     "Backend",
     "BackendError",
+    "Built",
+    "Emitted",
     "Executable",
     "Gap",
     "Target",
     "UnsupportedGraph",
     "build",
+    "emit",
+    "lower",
     "usable_cpus",
 ]
 
@@ -28,10 +37,6 @@ def usable_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-class BackendError(RuntimeError):
-    """A backend is missing, unknown, or failed; the text says how to go on."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,9 @@ class Target:
         in_place: state may be updated in the buffers that were passed in. Where False, the arrays
             passed as states stay untouched and new states come back in other arrays.
         cache: folder for compiled kernels; None means the backend's default folder.
+
+    Raises:
+        ValueError: if ``threads`` is less than 1.
     """
 
     backend: str
@@ -55,32 +63,29 @@ class Target:
     in_place: bool = True
     cache: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(
+                f"threads is {self.threads}; wanted at least 1, or None for all usable CPUs"
+            )
+
     @property
     def thread_count(self) -> int:
         """Threads that a call will use: ``threads``, or all cores that the process may use."""
         return self.threads if self.threads is not None else usable_cpus()
 
 
-@dataclass(frozen=True)
-class Gap:
-    """One thing that a backend cannot do: what, where, and what to do instead."""
+class Artifact(Protocol):
+    """What a backend made of a graph: plain data that can be loaded here or in another process."""
 
-    what: str
-    where: str
-    fix: str = ""
+    @property
+    def signature(self) -> Signature:
+        """What a call takes and gives."""
+        ...
 
-    def __str__(self) -> str:
-        fix = f" ({self.fix})" if self.fix else ""
-        return f"{self.what} at {self.where or 'an unknown place'}{fix}"
-
-
-class UnsupportedGraph(BackendError):
-    """All gaps of a graph in one error."""
-
-    def __init__(self, backend: str, gaps: Sequence[Gap]) -> None:
-        self.gaps = tuple(gaps)
-        lines = "\n".join(f"  - {g}" for g in gaps)
-        super().__init__(f"the {backend} backend cannot run this graph:\n{lines}")
+    def write(self, folder: Path) -> None:
+        """Writes it into a folder, which appears whole or not at all."""
+        ...
 
 
 class Executable(Protocol):
@@ -99,62 +104,103 @@ class Executable(Protocol):
         ...
 
 
-class Backend(Protocol):
-    """One way to run graphs."""
+A = TypeVar("A", bound=Artifact)
+A_co = TypeVar("A_co", bound=Artifact, covariant=True)
+
+
+class Backend(Protocol[A]):
+    """One way to run graphs. Only ``load`` imports the runtime."""
 
     @property
     def name(self) -> str: ...
 
     def pipeline(self, target: Target) -> Pipeline:
-        """Passes that bring a traced graph to what ``emit`` takes."""
+        """Passes that bring a traced graph, bodies of loops included, to what ``emit`` takes."""
         ...
 
-    def unsupported(self, graph: Graph, target: Target) -> list[Gap]:
-        """Every gap of a piped graph; empty if ``emit`` will do."""
+    def emit(self, graph: Graph, target: Target) -> A | list[Gap]:
+        """The artifact of a piped graph, or all that the backend lacks for it.
+
+        Pure and deterministic; it needs no runtime and goes through the graph once.
+        """
         ...
 
-    def emit(self, graph: Graph, target: Target) -> Any:
-        """The artifact: pure and deterministic, needs no runtime."""
+    def read(self, folder: Path) -> A:
+        """The artifact that ``Artifact.write`` put into a folder.
+
+        Raises:
+            FileNotFoundError: if there is no such folder.
+            ArtifactError: if it holds something else, or a damaged artifact.
+        """
         ...
 
-    def load(self, artifact: Any, target: Target) -> Executable:
-        """Makes an artifact runnable; the only member that imports the runtime."""
+    def load(self, artifact: A, target: Target) -> Executable:
+        """Makes an artifact runnable.
+
+        Raises:
+            BackendError: if the runtime refuses it.
+        """
         ...
 
 
-@dataclass
-class Built:
-    """A compiled graph with what was done to get there."""
+@dataclass(frozen=True)
+class Emitted(Generic[A_co]):
+    """What ``emit`` made, and how.
+
+    Attributes:
+        graph: the graph after the pipeline.
+        artifact: what the backend made of it.
+        log: a line for each pass.
+    """
 
     graph: Graph
-    artifact: Any
+    artifact: A_co
+    log: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Built(Emitted[A_co]):
+    """A compiled graph that can be called."""
+
     executable: Executable
-    log: list[str] = field(default_factory=list)
 
 
-def emit(backend: Backend, graph: Graph, target: Target) -> tuple[Graph, Any, list[str]]:
-    """Runs the pipeline on a copy of ``graph``, asks for gaps and emits; needs no runtime.
-
-    Returns:
-        The piped graph, the artifact, and a line for each pass.
+def lower(backend: Backend[Any], graph: Graph, target: Target) -> tuple[Graph, tuple[str, ...]]:
+    """A copy of ``graph`` after the backend's pipeline, and a line for each pass.
 
     Raises:
+        BackendError: if the backend does not run on the device.
+    """
+    need_device(backend.name, target.device)
+    lowered = graph.clone()
+    context = Context(strict=target.strict)
+    backend.pipeline(target).run(lowered, context)
+    return lowered, tuple(context.log)
+
+
+def emit(backend: Backend[A], graph: Graph, target: Target) -> Emitted[A]:
+    """Runs the pipeline on a copy of ``graph`` and emits; needs no runtime.
+
+    Raises:
+        BackendError: if the backend does not run on the device.
         UnsupportedGraph: naming everything the backend lacks.
     """
-    lowered = graph.clone()
-    context = Context(strict=target.strict, threads=target.thread_count)
-    backend.pipeline(target).run(lowered, context)
-    gaps = backend.unsupported(lowered, target)
-    if gaps:
-        raise UnsupportedGraph(backend.name, gaps)
-    return lowered, backend.emit(lowered, target), context.log
+    lowered, log = lower(backend, graph, target)
+    with BACKENDS[backend.name].importing():
+        made = backend.emit(lowered, target)
+    if isinstance(made, list):
+        raise UnsupportedGraph(backend.name, made)
+    return Emitted(lowered, made, log)
 
 
-def build(backend: Backend, graph: Graph, target: Target) -> Built:
+def build(backend: Backend[A], graph: Graph, target: Target) -> Built[A]:
     """Emits ``graph`` and loads the artifact.
 
     Raises:
+        BackendError: if the backend does not run on the device.
         UnsupportedGraph: naming everything the backend lacks.
     """
-    lowered, artifact, log = emit(backend, graph, target)
-    return Built(lowered, artifact, backend.load(artifact, target), log)
+    made = emit(backend, graph, target)
+    with BACKENDS[backend.name].importing():
+        executable = backend.load(made.artifact, target)
+    return Built(made.graph, made.artifact, made.log, executable)

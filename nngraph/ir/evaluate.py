@@ -9,13 +9,13 @@ import numpy as np
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import Array
 
-__all__ = ["Observer", "evaluate"]
+__all__ = ["NodeObserver", "evaluate"]
 
-Observer = Callable[[Node, tuple[Array, ...], tuple[Array, ...]], None]
+NodeObserver = Callable[[Node, tuple[Array, ...], tuple[Array, ...]], None]
 
 
 def evaluate(
-    graph: Graph, arguments: Sequence[Array], observer: Observer | None = None
+    graph: Graph, arguments: Sequence[Array], observer: NodeObserver | None = None
 ) -> tuple[Array, ...]:
     """The graph's results (outputs, then new states) for ``arguments``, one each parameter.
 

@@ -40,13 +40,11 @@ class Context:
 
     Attributes:
         strict: leave out rules that reassociate sums or assume finite values.
-        threads: number of threads that the compiled graph will run on.
         log: one line for each pass: name, changes, seconds.
         trace: collects what rewrite rules did and refused to do, if it is a list.
     """
 
     strict: bool = True
-    threads: int = 1
     log: list[str] = field(default_factory=list)
     trace: list[Event] | None = None
 

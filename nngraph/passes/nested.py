@@ -13,7 +13,7 @@ from nngraph.ir.op import Op
 from nngraph.ir.rewriter import Rewriter
 from nngraph.passes.base import Context, Pass
 
-__all__ = ["InBodies"]
+__all__ = ["Everywhere", "InBodies"]
 
 
 @dataclass(frozen=True)
@@ -62,3 +62,17 @@ class InBodies:
 def _exchange(rewriter: Rewriter, node: Node, op: Op) -> None:
     builder = Builder(rewriter.graph, node, node.origin)
     rewriter.replace_by(node, builder.apply(op, node.inputs))
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """Runs a pass on the graph, then on the graphs that its operators hold."""
+
+    step: Pass
+
+    @property
+    def name(self) -> str:
+        return self.step.name
+
+    def run(self, graph: Graph, context: Context) -> int:
+        return self.step.run(graph, context) + InBodies(self.step).run(graph, context)

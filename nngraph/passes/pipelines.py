@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from nngraph.ir.graph import Graph, Node
-from nngraph.passes.base import Context, Pass, Pipeline, Until
+from nngraph.ir.graph import Node
+from nngraph.passes.base import Pass, Pipeline, Until
 from nngraph.passes.cse import CommonSubexpressions
 from nngraph.passes.dce import DeadCode
 from nngraph.passes.decompose import Decompose
 from nngraph.passes.fold import FoldConstants
-from nngraph.passes.nested import InBodies
+from nngraph.passes.nested import Everywhere
 from nngraph.passes.rewrite import Rewrite
 from nngraph.passes.simplify import SIMPLIFICATIONS
 
-__all__ = ["Everywhere", "clean_up", "standard"]
-
-
-@dataclass(frozen=True)
-class Everywhere:
-    """Runs a pass on the graph, then on the graphs that its operators hold."""
-
-    step: Pass
-
-    @property
-    def name(self) -> str:
-        return self.step.name
-
-    def run(self, graph: Graph, context: Context) -> int:
-        return self.step.run(graph, context) + InBodies(self.step).run(graph, context)
+__all__ = ["clean_up", "standard"]
 
 
 def clean_up() -> Pass:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.backends.arrays import aligned_empty
+from nngraph.backends.files import write_atomically
 from nngraph.ir.dtypes import DTYPES, as_dtype
 from nngraph.ir.op import Array
 
@@ -37,18 +37,6 @@ def write_arrays(
 
     dense = {name: np.asarray(a, as_dtype(a.dtype).numpy, order="C") for name, a in arrays.items()}
     write_atomically(Path(path), save(dense, dict(metadata) if metadata else None))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replaces ``path`` by a file of ``data`` in one move."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:

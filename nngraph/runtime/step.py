@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from nngraph.backends.arrays import aligned_copy, is_aligned
-from nngraph.backends.base import Built
+from nngraph.backends.base import Artifact, Built
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
 from nngraph.ir.signature import signature_of
@@ -53,7 +53,7 @@ class CompiledStep:
     def __init__(
         self,
         graph: Graph,
-        built: Built,
+        built: Built[Artifact],
         slots: Sequence[StateSlot],
         readers: Sequence[Callable[[], float]],
         finite: bool = False,

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
-from types import ModuleType
 
 import numpy as np
 import pytest
 
-from nngraph import backends, ops
-from nngraph.backends import BackendError, get_backend
+from nngraph import ops
+from nngraph.backends import BACKENDS, BackendError, choose_backend, get_backend
 from nngraph.backends.base import Target, build
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
@@ -34,23 +32,61 @@ def test_unknown_backend_lists_the_known_ones() -> None:
 
 
 def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str, package: str | None = None) -> ModuleType:
-        if name == "onnxruntime":
-            raise ImportError("No module named 'onnxruntime'")
-        return importlib.import_module(name, package)
-
-    monkeypatch.setattr(backends, "import_module", absent)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(BackendError, match=r'onnxruntime.*pip install "nngraph\[onnx\]"'):
         get_backend("onnx")
 
 
-def test_asking_for_reference_loads_no_runtime() -> None:
-    code = (
-        "import sys; from nngraph.backends import get_backend; get_backend('reference'); "
-        "assert not {'onnx', 'onnxruntime', 'tvm', 'torch'} & set(sys.modules), 'loaded'"
-    )
+def test_auto_is_the_installed_backend_of_the_highest_priority(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for package in ("onnxruntime", "tvm"):
+        assert choose_backend() == {"onnxruntime": "onnx", "tvm": "tvm"}[package]
+        monkeypatch.setitem(sys.modules, package, None)
+    assert choose_backend() == "reference"
+    assert len({row.priority for row in BACKENDS.values()}) == len(BACKENDS)
+
+
+def test_a_package_that_is_broken_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = get_backend("onnx")
+
+    def broken(*args: object) -> object:
+        raise ImportError("libonnx.so: cannot open shared object file")
+
+    monkeypatch.setattr(backend, "load", broken)
+    with pytest.raises(BackendError, match=r"libonnx.*force-reinstall \"nngraph\[onnx\]"):
+        build(backend, counting_graph(), Target("onnx"))
+
+
+UNLOADED = """
+import sys
+from nngraph.backends import get_backend
+from nngraph.backends.base import Target, emit
+from nngraph.ops import REGISTRY
+from nngraph.ir.parser import parse_graph
+graph = parse_graph({text!r}, REGISTRY)
+backend = get_backend({name!r})
+lowered = graph.clone()
+from nngraph.passes.base import Context
+backend.pipeline(Target({name!r})).run(lowered, Context())
+assert not {{"onnx", "onnxruntime", "tvm", "tvm_ffi", "torch"}} & set(sys.modules), "lowered"
+made = emit(backend, graph, Target({name!r}))
+print(*sorted({{"onnx", "onnxruntime", "tvm", "tvm_ffi"}} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(("name", "loaded"), [("reference", ""), ("onnx", "onnx"), ("tvm", "")])
+def test_a_graph_is_lowered_and_emitted_without_the_runtime(name: str, loaded: str) -> None:
+    code = UNLOADED.format(text=str(counting_graph()), name=name)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == loaded
+
+
+@pytest.mark.parametrize("threads", [0, -2])
+def test_a_target_has_at_least_one_thread(threads: int) -> None:
+    with pytest.raises(ValueError, match=f"threads is {threads}; wanted at least 1"):
+        Target("onnx", threads=threads)
 
 
 def test_reference_runs_a_graph_and_leaves_its_arguments() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -30,7 +29,7 @@ Run = Callable[[str, Graph, Sequence[Array]], list[Array]]
 def cases() -> list[Any]:
     found = []
     for backend in BACKENDS:
-        missing = importlib.util.find_spec(MODULES[backend][0]) is None
+        missing = bool(MODULES[backend].missing)
         marks = [pytest.mark.skip(reason=f"no {backend} backend")] if missing else []
         for name, cls in sorted(REGISTRY.items()):
             found.append(pytest.param(backend, cls, id=f"{backend}-{name}", marks=marks))

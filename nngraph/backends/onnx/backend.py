@@ -1,26 +1,19 @@
-"""The ONNX backend: its pipeline, its gaps, its emitter and its loader."""
+"""The ONNX backend: its pipeline, its emitter and its loader."""
 
 from __future__ import annotations
 
-import os
-from typing import Any
+from pathlib import Path
 
 from nngraph.backends.base import Backend, Executable, Gap, Target
+from nngraph.backends.onnx.artifact import DATA_FILE, OnnxArtifact
 from nngraph.backends.onnx.choices import Choices
-from nngraph.backends.onnx.emit import OnnxArtifact, emit_graph, find_gaps
+from nngraph.backends.onnx.emit import emit_model
 from nngraph.backends.onnx.legalize import LEGALIZE, writable
 from nngraph.ir.graph import Graph
 from nngraph.passes.base import Pipeline
 from nngraph.passes.pipelines import standard
 
-__all__ = ["OnnxBackend", "backend", "threads_of"]
-
-
-def threads_of(target: Target) -> int:
-    """Threads that a session runs on: as told, or one for each core this process may use."""
-    if target.threads is not None:
-        return max(1, target.threads)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+__all__ = ["OnnxBackend", "backend"]
 
 
 class OnnxBackend:
@@ -31,24 +24,22 @@ class OnnxBackend:
     def pipeline(self, target: Target) -> Pipeline:
         return Pipeline((standard(keep=writable), *LEGALIZE), "onnx")
 
-    def unsupported(self, graph: Graph, target: Target) -> list[Gap]:
-        gaps = find_gaps(graph, self._choices(target))
-        if target.device != "cpu":
-            fix = "use device='cpu'"
-            gaps.insert(0, Gap(f"the device {target.device!r} is not available", "the target", fix))
-        return gaps
+    def emit(self, graph: Graph, target: Target) -> OnnxArtifact | list[Gap]:
+        made = emit_model(graph, Choices(threads=target.thread_count))
+        if isinstance(made, list):
+            return made
+        from nngraph.backends.onnx.proto import serialized
 
-    def emit(self, graph: Graph, target: Target) -> OnnxArtifact:
-        return emit_graph(graph, self._choices(target))
+        model, data = serialized(made, DATA_FILE)
+        return OnnxArtifact(model, made.signature, tuple(data))
 
-    def load(self, artifact: Any, target: Target) -> Executable:
+    def read(self, folder: Path) -> OnnxArtifact:
+        return OnnxArtifact.read(folder)
+
+    def load(self, artifact: OnnxArtifact, target: Target) -> Executable:
         from nngraph.backends.onnx.load import OnnxExecutable
 
-        return OnnxExecutable(artifact, threads_of(target), in_place=target.in_place)
-
-    @staticmethod
-    def _choices(target: Target) -> Choices:
-        return Choices(threads=threads_of(target))
+        return OnnxExecutable(artifact, target.thread_count, in_place=target.in_place)
 
 
-backend: Backend = OnnxBackend()
+backend: Backend[OnnxArtifact] = OnnxBackend()

@@ -6,9 +6,18 @@ against PyTorch's kernel for the same shape; a tuner may replace the whole objec
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
-__all__ = ["Choices"]
+__all__ = ["Choices", "WeightGradient"]
+
+
+class WeightGradient(enum.Enum):
+    """How a convolution's weight gradient is written."""
+
+    SUM = "a batched product for each image, then a sum"
+    GEMM = "one product for each tap"
+    COLUMNS = "all taps side by side, one product"
 
 
 @dataclass(frozen=True)
@@ -25,29 +34,27 @@ class Choices:
     small_constant: int = 4096
     large_mask: int = 1 << 15
 
-    def weight_gradient(self, channels: int, taps: int, positions: int, stride: int) -> str:
-        """How a convolution's weight gradient is written.
+    def weight_gradient(
+        self, channels: int, taps: int, positions: int, stride: int
+    ) -> WeightGradient:
+        """The form of a convolution's weight gradient.
 
         Args:
             channels: input channels of one group.
             taps: size of the kernel, all axes multiplied.
             positions: output positions of one image.
             stride: the largest stride.
-
-        Returns:
-            ``"sum"`` (batched product for each image, then a sum), ``"gemm"`` (one product for
-            each tap) or ``"columns"`` (all taps side by side, one product).
         """
         if channels * taps <= 200 or channels < 16:
-            return "sum"  # few channels: one fat batched product, no transposes
+            return WeightGradient.SUM  # few channels: one fat batched product, no transposes
         if taps == 1:
-            return "gemm" if stride == 1 else "sum"
+            return WeightGradient.GEMM if stride == 1 else WeightGradient.SUM
         if positions <= 64:
-            return "columns"  # late layers: products of single taps are too small
+            return WeightGradient.COLUMNS  # late layers: products of single taps are too small
         if self.threads == 1:
-            return "gemm"
+            return WeightGradient.GEMM
         # Slices run on one thread, so several threads gain by few large products.
-        return "sum" if positions >= 512 and stride == 1 else "columns"
+        return WeightGradient.SUM if positions >= 512 and stride == 1 else WeightGradient.COLUMNS
 
     def transposes_convolution(self, channels: int, stride: int) -> bool:
         """True if the input gradient is a ConvTranspose, False for a Conv with flipped weights."""

@@ -6,6 +6,8 @@ listed takes every type (it only moves data).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nngraph.ir.dtypes import (
     DType,
     as_dtype,
@@ -23,7 +25,7 @@ from nngraph.ir.dtypes import (
     uint64,
 )
 
-__all__ = ["HALF", "compute_type", "supports"]
+__all__ = ["HALF", "TO_BOOL", "compute_type", "supports", "typed_inputs"]
 
 _FLOATS = "f64 f32 f16"
 _F32 = "f32 f16"
@@ -88,6 +90,24 @@ _WIDER: dict[DType, tuple[DType, ...]] = {
 _MODULAR = frozenset({"ReduceSum", "ReduceProd", "CumSum", "Where", "MatMul", "Expand"})
 
 
+_TESTS = "Equal Less LessOrEqual Greater GreaterOrEqual IsNaN IsInf Not And Or Xor"
+#: Kinds whose result is bool.
+TO_BOOL = frozenset(_TESTS.split())
+
+# Position of the inputs that share the element type; others are indices, shapes and conditions.
+_TYPED: dict[str, slice] = {
+    "Where": slice(1, 3),
+    "ScatterElements": slice(0, 3, 2),
+    "Pad": slice(0, 3, 2),
+    "MaxUnpool": slice(0, 1),
+}
+_BY_FIRST = (
+    "Reshape Expand Slice Split Tile Gather GatherElements ReduceSum ReduceMean ReduceMax "
+    "ReduceMin ReduceProd CumSum TopK Unsqueeze Squeeze Resize Shape Size"
+)
+_TYPED |= dict.fromkeys(_BY_FIRST.split(), slice(0, 1)) | {"ConstantOfShape": slice(0, 0)}
+
+
 def supports(kind: str, dtype: DType) -> bool:
     """True if the runtime has a kernel of ONNX operator ``kind`` for ``dtype``."""
     return kind not in _TABLE or dtype in _TABLE[kind]
@@ -100,3 +120,9 @@ def compute_type(kind: str, dtype: DType) -> DType | None:
     if dtype is uint64 and kind in _MODULAR:
         return int64
     return next((wide for wide in _WIDER.get(dtype, ()) if supports(kind, wide)), None)
+
+
+def typed_inputs(kind: str, names: Sequence[str]) -> list[int]:
+    """Positions of the inputs that share the element type; absent ones are named ``""``."""
+    chosen = _TYPED.get(kind, slice(None))
+    return [p for p in range(len(names))[chosen] if names[p]]

@@ -8,7 +8,7 @@ from nngraph.ir.graph import Node
 from nngraph.passes.base import Pass
 from nngraph.passes.cse import CommonSubexpressions
 from nngraph.passes.dce import DeadCode
-from nngraph.passes.pipelines import Everywhere
+from nngraph.passes.nested import Everywhere
 from nngraph.passes.rewrite import Rewrite
 
 __all__ = ["LEGALIZE", "writable"]

@@ -9,19 +9,22 @@ from __future__ import annotations
 import bisect
 import operator
 import re
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
 from nngraph.backends.arrays import aligned_empty
-from nngraph.backends.base import BackendError
-from nngraph.backends.onnx.emit import OnnxArtifact
-from nngraph.backends.onnx.writer import element_type
+from nngraph.backends.errors import BackendError
+from nngraph.backends.onnx.artifact import MODEL_FILE, OnnxArtifact
+from nngraph.backends.onnx.model import element_type
 from nngraph.ir.dims import SymDim
 from nngraph.ir.dtypes import bfloat16
 from nngraph.ir.op import Array
+from nngraph.ir.signature import Signature
 from nngraph.ir.types import TensorType
 
 __all__ = ["OnnxExecutable", "ort_value", "session"]
@@ -45,6 +48,23 @@ def session(model: bytes | str, threads: int, spinning: bool = True) -> ort.Infe
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def _loaded(artifact: OnnxArtifact, threads: int, spinning: bool) -> ort.InferenceSession:
+    """A session of the model; constants that exceed protobuf's limit are read from files.
+
+    Raises:
+        BackendError: if the runtime refuses the model.
+    """
+    try:
+        if not artifact.data:
+            return session(artifact.model, threads, spinning)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name, "artifact")
+            artifact.write(folder)
+            return session(str(folder / MODEL_FILE), threads, spinning)
+    except _FAILURES as error:
+        raise BackendError(f"onnxruntime does not load the model: {error}") from error
+
+
 def ort_value(array: Array) -> ort.OrtValue:
     """The array's memory as an ORT value (which keeps the array alive)."""
     if array.dtype == bfloat16.numpy:
@@ -57,8 +77,8 @@ class _Bank:
 
     def __init__(self, executable: OnnxExecutable) -> None:
         self.binding = executable.session.io_binding()
-        self.read: list[Array | None] = [None] * len(executable.artifact.states)
-        self.inputs: list[Array | None] = [None] * len(executable.artifact.inputs)
+        self.read: list[Array | None] = [None] * len(executable.signature.states)
+        self.inputs: list[Array | None] = [None] * len(executable.signature.inputs)
         self.written: dict[int, Array] = {}
         self._spans: list[tuple[int, int]] = []
 
@@ -91,17 +111,11 @@ class OnnxExecutable:
     def __init__(
         self, artifact: OnnxArtifact, threads: int, in_place: bool = True, spinning: bool = True
     ) -> None:
-        self.artifact = artifact
+        signature = self.signature = artifact.signature
         self.in_place = in_place
-        try:
-            self.session = session(artifact.model.SerializeToString(), threads, spinning)
-        except _FAILURES as error:
-            raise BackendError(f"onnxruntime does not load the model: {error}") from error
-        self._changed = [i for i, (*_, out) in enumerate(artifact.states) if out is not None]
-        self._scalars = [np.zeros((), t.dtype.numpy) for t in artifact.scalar_types]
-        self._results = [
-            _Result(n, t) for n, t in zip(artifact.outputs, artifact.output_types, strict=True)
-        ]
+        self.session = _loaded(artifact, threads, spinning)
+        self._scalars = [np.zeros((), p.type.dtype.numpy) for p in signature.scalars]
+        self._results = [_Result(p.name, p.type) for p in signature.outputs]
         self._banks = [self._bank(), self._bank()]
         self._turn = 0
         self._options = ort.RunOptions()
@@ -109,8 +123,8 @@ class OnnxExecutable:
 
     def _bank(self) -> _Bank:
         bank = _Bank(self)
-        for name, array in zip(self.artifact.scalars, self._scalars, strict=True):
-            bank.binding.bind_ortvalue_input(name, ort_value(array))
+        for port, array in zip(self.signature.scalars, self._scalars, strict=True):
+            bank.binding.bind_ortvalue_input(port.name, ort_value(array))
         self._renew(bank)
         for result in self._results:
             result.bind_fixed(bank.binding)
@@ -119,10 +133,10 @@ class OnnxExecutable:
     def _renew(self, bank: _Bank) -> None:
         """New buffers for the new states of a bank."""
         buffers: dict[int, Array] = {}
-        for i in self._changed:
-            kind, name = self.artifact.state_types[i], self.artifact.states[i][2]
-            buffers[i] = aligned_empty(kind.static_shape, kind.dtype.numpy)
-            bank.binding.bind_ortvalue_output(name, ort_value(buffers[i]))
+        for i in self.signature.changed:
+            port = self.signature.states[i]
+            buffers[i] = aligned_empty(port.type.static_shape, port.type.dtype.numpy)
+            bank.binding.bind_ortvalue_output(port.output, ort_value(buffers[i]))
         bank.write_to(buffers)
 
     def run(
@@ -133,7 +147,7 @@ class OnnxExecutable:
         self._bind_inputs(bank, inputs)
         for array, number in zip(self._scalars, scalars, strict=True):
             array[()] = number
-        fresh = [result.bind(bank.binding, inputs, self.artifact) for result in self._results]
+        fresh = [result.bind(bank.binding, inputs, self.signature) for result in self._results]
         try:
             self.session.run_with_iobinding(bank.binding, self._options)
         except _FAILURES as error:
@@ -150,16 +164,16 @@ class OnnxExecutable:
     def _bind_states(self, bank: _Bank, states: Sequence[Array]) -> None:
         if len(states) == len(bank.read) and all(map(operator.is_, states, bank.read)):
             return
-        rows = zip(states, bank.read, self.artifact.states, strict=True)
-        for i, (array, bound, (_, name, _)) in enumerate(rows):
+        rows = zip(states, bank.read, self.signature.states, strict=True)
+        for i, (array, bound, port) in enumerate(rows):
             if array is not bound:
-                bank.read[i] = _bind(bank, name, array)
+                bank.read[i] = _bind(bank, port.input, array)
 
     def _bind_inputs(self, bank: _Bank, inputs: Sequence[Array]) -> None:
-        rows = zip(inputs, bank.inputs, self.artifact.inputs, strict=True)
-        for i, (array, bound, name) in enumerate(rows):
+        rows = zip(inputs, bank.inputs, self.signature.inputs, strict=True)
+        for i, (array, bound, port) in enumerate(rows):
             if array is not bound:
-                bank.inputs[i] = _bind(bank, name, array)
+                bank.inputs[i] = _bind(bank, port.name, array)
 
 
 def _bind(bank: _Bank, name: str, array: Array) -> Array | None:
@@ -192,13 +206,13 @@ class _Result:
         if self.fixed is not None:
             binding.bind_ortvalue_output(self.name, ort_value(self.fixed))
 
-    def bind(self, binding: Any, inputs: Sequence[Array], artifact: OnnxArtifact) -> Array | None:
+    def bind(self, binding: Any, inputs: Sequence[Array], signature: Signature) -> Array | None:
         """Binds new memory, if this call needs some."""
         if self.fixed is not None:
             return None
         shape = self.kind.shape
         if not self.kind.is_static:
-            sizes = _sizes(artifact.input_types, inputs)
+            sizes = signature.sizes(inputs)
             shape = tuple(d.evaluate(sizes) if isinstance(d, SymDim) else d for d in shape)
         known = TensorType(self.kind.dtype, shape).static_shape
         array = aligned_empty(known, self.kind.dtype.numpy)
@@ -210,16 +224,6 @@ class _Result:
             return array
         assert self.fixed is not None
         return self.fixed.copy()
-
-
-def _sizes(types: Sequence[TensorType], inputs: Sequence[Array]) -> Mapping[str, int]:
-    """The named sizes of a call."""
-    return {
-        str(dim): size
-        for kind, array in zip(types, inputs, strict=True)
-        for dim, size in zip(kind.shape, array.shape, strict=True)
-        if isinstance(dim, SymDim)
-    }
 
 
 def _onnxruntime_errors() -> tuple[type[Exception], ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nngraph.backends.base import Gap
+from nngraph.backends.errors import Gap
 from nngraph.backends.onnx.choices import Choices
 from nngraph.backends.onnx.kernels import HALF
 from nngraph.backends.onnx.rules.rule import Rule, Rules, Site

@@ -6,96 +6,20 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper
 
-from nngraph.backends.onnx.kernels import compute_type
+from nngraph.backends.onnx.kernels import TO_BOOL, compute_type, typed_inputs
+from nngraph.backends.onnx.model import Attribute, OnnxNode, element_type
 from nngraph.ir.dims import Dim, SymDim
 from nngraph.ir.dtypes import DType, as_dtype, bool_, int64
+from nngraph.ir.names import UniqueNames
 from nngraph.ir.op import Array
 from nngraph.ir.types import Shape, TensorType
 
-__all__ = ["Missing", "Writer", "element_type", "tensor_proto", "value_info"]
-
-_ELEMENT_TYPES: dict[str, int] = {
-    "float64": TensorProto.DOUBLE,
-    "float32": TensorProto.FLOAT,
-    "float16": TensorProto.FLOAT16,
-    "bfloat16": TensorProto.BFLOAT16,
-    "bool": TensorProto.BOOL,
-} | {
-    f"{sign}int{bits}": getattr(TensorProto, f"{sign}int{bits}".upper())
-    for sign in ("", "u")
-    for bits in (8, 16, 32, 64)
-}
-_TO_BOOL = frozenset(
-    {
-        "Equal",
-        "Less",
-        "LessOrEqual",
-        "Greater",
-        "GreaterOrEqual",
-        "IsNaN",
-        "IsInf",
-        "Not",
-        "And",
-        "Or",
-        "Xor",
-    }
-)
-# Position of the inputs that share the element type; others are indices, shapes and conditions.
-_TYPED: dict[str, slice] = {
-    "Where": slice(1, 3),
-    "ScatterElements": slice(0, 3, 2),
-    "Pad": slice(0, 3, 2),
-    "MaxUnpool": slice(0, 1),
-}
-_FIRST_ONLY = frozenset(
-    {
-        "Reshape",
-        "Expand",
-        "Slice",
-        "Split",
-        "Tile",
-        "Gather",
-        "GatherElements",
-        "ReduceSum",
-        "ReduceMean",
-        "ReduceMax",
-        "ReduceMin",
-        "ReduceProd",
-        "CumSum",
-        "TopK",
-        "Unsqueeze",
-        "Squeeze",
-        "ConstantOfShape",
-        "Resize",
-        "Shape",
-        "Size",
-    }
-)
+__all__ = ["Missing", "Writer"]
 
 
 class Missing(Exception):
     """The runtime lacks a kernel and nothing can stand in; the text says what."""
-
-
-def element_type(dtype: DType) -> int:
-    """ONNX's number for an element type."""
-    return _ELEMENT_TYPES[dtype.name]
-
-
-def tensor_proto(array: Array, name: str) -> TensorProto:
-    """A tensor with raw little-endian data (any dtype of nngraph)."""
-    proto = TensorProto(name=name, data_type=element_type(as_dtype(array.dtype)), dims=array.shape)
-    proto.raw_data = np.ascontiguousarray(array).tobytes()
-    return proto
-
-
-def value_info(name: str, kind: TensorType) -> onnx.ValueInfoProto:
-    """Name, element type and shape; a symbolic dimension becomes a ``dim_param``."""
-    dims = [d if isinstance(d, int) else str(d) for d in kind.shape]
-    return helper.make_tensor_value_info(name, element_type(kind.dtype), dims)
 
 
 class Writer:
@@ -114,12 +38,12 @@ class Writer:
 
     def __init__(self, outer: Writer | None = None) -> None:
         self.root: Writer = outer.root if outer is not None else self
-        self.nodes: list[onnx.NodeProto] = []
+        self.nodes: list[OnnxNode] = []
         self.initializers: dict[str, Array] = {}
         self.dtypes: dict[str, DType] = self.root.dtypes if outer is not None else {}
         self.scope = outer.scope if outer is not None else ""
         self.doc = outer.doc if outer is not None else ""
-        self._taken: dict[str, int] = self.root._taken if outer is not None else {}
+        self._names: UniqueNames = outer._names if outer is not None else UniqueNames()
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._casts: dict[tuple[str, DType], str] = {}
         self._sizes: dict[str, tuple[str, int]] = {}
@@ -127,10 +51,8 @@ class Writer:
 
     # -- names -----------------------------------------------------------------------------
     def fresh(self, hint: str) -> str:
-        """``hint``, with a number behind it if it is taken."""
-        count = self._taken.get(hint, 0)
-        self._taken[hint] = count + 1
-        return hint if not count else self.fresh(f"{hint}_{count}")
+        """``hint``, with a number behind it if something of the model has that name."""
+        return self._names.fresh(hint)
 
     def declare(self, hint: str, kind: TensorType) -> str:
         """A name that the graph is given from outside (input, state); its sizes become known."""
@@ -160,7 +82,7 @@ class Writer:
     ) -> list[str]:
         """Several outputs of an ONNX operator; ``dtypes`` as in ``op``, one each output."""
         names = list(inputs)
-        typed = self._typed(kind, names)
+        typed = typed_inputs(kind, names)
         own = self.dtypes[names[typed[0]]] if typed else None
         wide = own
         if own is not None and kind not in ("Cast", "Identity"):
@@ -177,15 +99,10 @@ class Writer:
             for name, dtype in zip(outs, given, strict=True)
         ]
 
-    def _typed(self, kind: str, names: Sequence[str]) -> list[int]:
-        chosen = _TYPED.get(kind, slice(0, 1) if kind in _FIRST_ONLY else slice(None))
-        positions = range(len(names))[chosen]
-        return [p for p in positions if names[p]] if kind != "ConstantOfShape" else []
-
     def _typed_out(
         self, kind: str, name: str, own: DType | None, wide: DType | None, dtype: DType | None
     ) -> str:
-        if dtype is None and kind in _TO_BOOL:
+        if dtype is None and kind in TO_BOOL:
             dtype = bool_
         if dtype is not None or own is None:
             assert dtype is not None, f"{kind} needs the type of its output"
@@ -196,14 +113,13 @@ class Writer:
         return self.cast(name, own)
 
     def _append(
-        self, kind: str, inputs: Sequence[str], count: int, attributes: dict[str, Any]
+        self, kind: str, inputs: Sequence[str], count: int, attributes: dict[str, Attribute | None]
     ) -> list[str]:
         outs = [self.fresh(f"{kind}_out") for _ in range(count)]
         name = self.fresh(f"{self.scope}/{kind}" if self.scope else kind)
         kept = {k: v for k, v in attributes.items() if v is not None}
-        node = helper.make_node(kind, inputs, outs, name=name, doc_string=self.doc or None, **kept)
-        self.nodes.append(node)
-        return outs
+        self.nodes.append(OnnxNode(kind, list(inputs), outs, name, self.doc, kept))
+        return list(outs)
 
     def cast(self, name: str, dtype: DType) -> str:
         """``name`` in another element type; the same cast is written once."""

@@ -3,19 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
+from nngraph.backends.artifact import read_artifact, write_artifact
 from nngraph.backends.base import Backend, Gap, Target
+from nngraph.backends.errors import ArtifactError
 from nngraph.backends.reference.sizes import with_sizes
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
-from nngraph.ir.signature import signature_of
+from nngraph.ir.parser import TextError, parse_graph
+from nngraph.ir.signature import Signature, signature_of
+from nngraph.ir.text import print_graph
+from nngraph.ops import REGISTRY
 from nngraph.passes.base import Pipeline
 
-__all__ = ["ReferenceBackend", "ReferenceExecutable", "backend"]
+__all__ = ["ReferenceArtifact", "ReferenceBackend", "ReferenceExecutable", "backend"]
+
+_FILE = "graph.txt"
+
+
+@dataclass(frozen=True)
+class ReferenceArtifact:
+    """The graph itself; in a folder it is text, its constants included."""
+
+    graph: Graph
+
+    @cached_property
+    def signature(self) -> Signature:
+        return signature_of(self.graph)
+
+    def write(self, folder: Path) -> None:
+        text = print_graph(self.graph)
+        write_artifact(folder, "reference", self.signature, {_FILE: [text.encode()]})
+
+    @staticmethod
+    def read(folder: Path) -> ReferenceArtifact:
+        signature, files = read_artifact(folder, "reference")
+        try:
+            graph = parse_graph(files[_FILE].decode(), REGISTRY)
+        except (KeyError, TextError) as error:
+            raise ArtifactError(f"{folder / _FILE} is no graph: {error}") from None
+        if signature_of(graph) != signature:
+            raise ArtifactError(f"{folder} is damaged: its signature is not that of {_FILE}")
+        return ReferenceArtifact(graph)
 
 
 class ReferenceExecutable:
@@ -24,9 +59,9 @@ class ReferenceExecutable:
     A graph of symbolic sizes is copied with numbers for them, once for each set of sizes.
     """
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.signature = signature_of(graph)
+    def __init__(self, artifact: ReferenceArtifact) -> None:
+        self.graph = artifact.graph
+        self.signature = artifact.signature
         self._sized: dict[frozenset[tuple[str, int]], Graph] = {}
 
     def _graph(self, inputs: Sequence[Array]) -> Graph:
@@ -59,23 +94,19 @@ class ReferenceBackend:
     def pipeline(self, target: Target) -> Pipeline:
         return Pipeline((), "reference")
 
-    def unsupported(self, graph: Graph, target: Target) -> list[Gap]:
-        gaps = (
-            []
-            if target.device == "cpu"
-            else [Gap(f"the device {target.device!r}", "the target", 'use device="cpu"')]
-        )
-        return gaps + [
+    def emit(self, graph: Graph, target: Target) -> ReferenceArtifact | list[Gap]:
+        gaps = [
             Gap(f"the operator {node.op.name!r} has no eval", str(node.origin))
             for node in graph.nodes
             if not type(node.op).defines("eval")
         ]
+        return gaps or ReferenceArtifact(graph)
 
-    def emit(self, graph: Graph, target: Target) -> Graph:
-        return graph
+    def read(self, folder: Path) -> ReferenceArtifact:
+        return ReferenceArtifact.read(folder)
 
-    def load(self, artifact: Any, target: Target) -> ReferenceExecutable:
+    def load(self, artifact: ReferenceArtifact, target: Target) -> ReferenceExecutable:
         return ReferenceExecutable(artifact)
 
 
-backend: Backend = ReferenceBackend()
+backend: Backend[ReferenceArtifact] = ReferenceBackend()

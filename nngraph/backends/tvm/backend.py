@@ -5,23 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nngraph.backends.base import Backend, Gap, Target
+from nngraph.backends.base import Gap, Target
 from nngraph.backends.tvm.executable import TvmExecutable
+from nngraph.backends.tvm.fuse.kernels import FuseKernels
+from nngraph.backends.tvm.legalize import Legalize
 from nngraph.backends.tvm.library import KernelRequest, compile_library, default_cache_directory
 from nngraph.backends.tvm.lower.table import build_kernel, is_lowered
 from nngraph.backends.tvm.machine import Machine
-from nngraph.backends.tvm.program.emit import KERNEL_PASSES, emit_program
+from nngraph.backends.tvm.program.emit import emit_program
 from nngraph.backends.tvm.program.program import KernelSpec, Program
 from nngraph.backends.tvm.threads import ThreadCount, resolve_threads
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ops.fused import Fused
 from nngraph.ops.scan import Scan
-from nngraph.passes.base import Pipeline
+from nngraph.passes.base import Pass, Pipeline
+from nngraph.passes.dce import DeadCode
+from nngraph.passes.nested import InBodies
 from nngraph.passes.pipelines import standard
 
 __all__ = ["TvmBackend", "backend"]
 
 MAX_ELEMENTS = 1 << 31
+
+# What follows decomposition, first in the bodies of loops: later, kernels hold graphs, too.
+KERNEL_PASSES: tuple[Pass, ...] = (Legalize(), DeadCode(), FuseKernels(), DeadCode())
 
 
 def keep_lowered(node: Node) -> bool:
@@ -35,18 +42,11 @@ class TvmBackend:
     name = "tvm"
 
     def pipeline(self, target: Target) -> Pipeline:
-        return Pipeline((standard(keep_lowered), *KERNEL_PASSES), "tvm")
+        bodies = InBodies(Pipeline(KERNEL_PASSES, "kernels of a loop"))
+        return Pipeline((standard(keep_lowered), bodies, *KERNEL_PASSES), "tvm")
 
-    def unsupported(self, graph: Graph, target: Target) -> list[Gap]:
-        gaps = (
-            []
-            if target.device == "cpu"
-            else [Gap(f"the device {target.device!r}", "the target", 'use device="cpu"')]
-        )
-        return gaps + _graph_gaps(graph)
-
-    def emit(self, graph: Graph, target: Target) -> Program:
-        return emit_program(graph, target.in_place)
+    def emit(self, graph: Graph, target: Target) -> Program | list[Gap]:
+        return _graph_gaps(graph) or emit_program(graph, target.in_place)
 
     def load(self, artifact: Program, target: Target) -> TvmExecutable:
         threads = ThreadCount(resolve_threads(target.threads))
@@ -87,4 +87,4 @@ def _type_gaps(value: Value, where: str) -> list[Gap]:
     return []
 
 
-backend: Backend = TvmBackend()
+backend = TvmBackend()

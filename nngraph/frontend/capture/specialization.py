@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nngraph.backends.base import Built
+from nngraph.backends.base import Artifact, Built
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.capture.effects import Call
 from nngraph.frontend.capture.traced import Traced
@@ -22,7 +22,7 @@ __all__ = ["Specialization"]
 class Specialization:
     """A traced and compiled function for one kind of arguments."""
 
-    def __init__(self, traced: Traced, built: Built, finite: bool) -> None:
+    def __init__(self, traced: Traced, built: Built[Artifact], finite: bool) -> None:
         self.traced = traced
         self._written = traced.written
         cells = [c.lasting for c in traced.cells]

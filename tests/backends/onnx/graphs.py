@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import onnx
 
 from nngraph import ops
 from nngraph.backends import get_backend
@@ -16,21 +17,26 @@ from nngraph.ir.op import Array
 from nngraph.ir.types import tensor_type
 from tests.support.gradients import gradients
 
-__all__ = ["built", "kinds", "reference", "regression", "start"]
+__all__ = ["built", "kinds", "model_of", "reference", "regression", "start"]
 
 
-def built(graph: Graph, **options: Any) -> Built:
+def built(graph: Graph, **options: Any) -> Built[Any]:
     """Compiled for ONNX Runtime on one thread."""
     return build(get_backend("onnx"), graph, Target("onnx", threads=1, **options))
 
 
-def reference(graph: Graph) -> Built:
+def reference(graph: Graph) -> Built[Any]:
     return build(get_backend("reference"), graph, Target("reference"))
 
 
-def kinds(result: Built) -> list[str]:
+def kinds(result: Built[Any]) -> list[str]:
     """The ONNX operators of a compiled graph, in order."""
-    return [node.op_type for node in result.artifact.model.graph.node]
+    return [node.op_type for node in model_of(result).graph.node]
+
+
+def model_of(result: Built[Any]) -> onnx.ModelProto:
+    """The ONNX model of a compiled graph."""
+    return onnx.load_model_from_string(result.artifact.model)
 
 
 def regression(batch: int | str = 4, dtype: str = "float32") -> Graph:

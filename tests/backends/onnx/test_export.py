@@ -186,11 +186,11 @@ def test_a_write_that_breaks_leaves_the_old_files(
     path = write_model(graph, tmp_path / "s.onnx", states=states)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
-    def full(model: object, path: Path) -> None:
+    def full(path: Path, pieces: object) -> None:
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(export, "_save", full)
+    monkeypatch.setattr(export, "_write_pieces", full)
     with pytest.raises(OSError, match="No space"):
         write_model(graph, path, states={n: a + 1 for n, a in states.items()})
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before

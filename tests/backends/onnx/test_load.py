@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 
 import ml_dtypes
@@ -8,7 +9,8 @@ import onnxruntime as ort
 import pytest
 
 from nngraph import ops
-from nngraph.backends.base import BackendError
+from nngraph.backends import get_backend
+from nngraph.backends.base import BackendError, Target, build
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
@@ -106,6 +108,58 @@ def test_an_input_may_be_an_array_that_held_a_state() -> None:
     _, second = run.run([zeros], [], first)
     (out,), third = run.run([first[0]], [], second)  # writes where the input lies
     assert (out == 3).all() and (third[0] == 3).all()
+
+
+@pytest.mark.parametrize("part", ["all", "start", "end", "inside"])
+def test_an_input_in_the_memory_that_a_call_writes_is_read_as_it_was(part: str) -> None:
+    """The output needs the new state first, so without a copy it would read what was written."""
+    graph = Graph()
+    x = graph.add_input(tensor_type("f32", (64 if part == "all" else 32,)), "x")
+    other = graph.add_state("other", tensor_type("f32", (64,)))
+    s = graph.add_state("s", tensor_type("f32", (64,)))
+    with Builder(graph):
+        new = ops.add(s, 1.0)
+        graph.set_state("s", new)
+        graph.set_state("other", ops.add(other, 1.0))
+        graph.add_output(ops.add(x, ops.sum(new)))
+    run = built(graph).executable
+    zeros = [np.zeros(64, np.float32) for _ in range(2)]
+    _, first = run.run([np.zeros(x.type.shape, np.float32)], [], zeros)
+    _, second = run.run([np.zeros(x.type.shape, np.float32)], [], first)
+    cut = {"all": slice(None), "start": slice(32), "end": slice(32, 64), "inside": slice(16, 48)}
+    given = first[1][cut[part]]  # the third call writes its new state here
+    (out,), third = run.run([given], [], second)
+    assert np.shares_memory(given, third[1]), "the case is not the one that is meant"
+    assert (out == 1 + 64 * 3).all() and (third[1] == 3).all()
+
+
+def test_a_bank_knows_what_a_call_overwrites() -> None:
+    run = built(regression()).executable
+    (bank, _), memory = run._banks, np.zeros(100, np.float32)
+    bank.write_to({0: memory[20:40], 1: memory[40:50], 2: memory[70:80], 3: memory[:0]})
+    inside = ((20, 40), (0, 21), (39, 41), (49, 60), (60, 71), (79, 90), (25, 26), (0, 99))
+    for low, high in inside:
+        assert bank.overlaps(memory[low:high]), (low, high)
+    for low, high in ((0, 20), (50, 70), (80, 100), (55, 55)):
+        assert not bank.overlaps(memory[low:high]), (low, high)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads in /proc")
+def test_each_function_has_its_own_threads() -> None:
+    """Threads of the process, by number: a session of two starts one more than the caller."""
+    counts = []
+    runs = []
+    for threads in (1, 2, 1, 3):
+        before = len(os.listdir("/proc/self/task"))
+        target = Target("onnx", threads=threads)
+        runs.append(build(get_backend("onnx"), regression(), target).executable)
+        counts.append(len(os.listdir("/proc/self/task")) - before + 1)
+        assert runs[-1].session.get_session_options().intra_op_num_threads == threads
+    assert counts == [1, 2, 1, 3]
+    results = [run.run([X, Y], [0.1], start(regression())) for run in runs]
+    for (loss,), states in results[1:]:
+        np.testing.assert_allclose(loss, results[0][0][0], 1e-6)
+        np.testing.assert_allclose(states[0], results[0][1][0], 1e-6)
 
 
 def test_a_value_written_into_a_state_array_counts_at_the_next_call() -> None:

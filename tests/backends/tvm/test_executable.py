@@ -12,7 +12,7 @@ import pytest
 
 from nngraph import ops
 from nngraph.backends.arrays import aligned_copy, is_aligned
-from nngraph.backends.base import Target, UnsupportedGraph, build
+from nngraph.backends.base import BackendError, Target, UnsupportedGraph, build
 from nngraph.backends.tvm.backend import backend
 from nngraph.backends.tvm.executable import TvmExecutable, _run
 from nngraph.ir.attributes import Subgraph
@@ -315,10 +315,13 @@ def test_all_gaps_come_in_one_error() -> None:
     x = graph.add_input(tensor_type("f32", ("batch", 4)), "x")
     with Builder(graph):
         graph.add_output(ops.exp(x))
+        graph.add_output(ops.broadcast_to(ops.sum(x), (1 << 31,)))
     with pytest.raises(UnsupportedGraph) as error:
-        build(backend, graph, Target("tvm", device="cuda"))
+        build(backend, graph, Target("tvm"))
     text = str(error.value)
-    assert "the device 'cuda'" in text and "symbolic shape of f32[batch,4]" in text
+    assert "symbolic shape of f32[batch,4]" in text and "the size of f32[2147483648]" in text
+    with pytest.raises(BackendError, match="tvm backend does not run on device 'cuda'; use 'cpu'"):
+        build(backend, graph, Target("tvm", device="cuda"))
 
 
 def test_the_program_says_what_it_does() -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import onnx
-from onnx import helper
-
+from nngraph.backends.onnx.model import OnnxGraph
 from nngraph.backends.onnx.rules.rule import Site
-from nngraph.backends.onnx.writer import Writer, value_info
+from nngraph.backends.onnx.writer import Writer
 
 __all__ = ["branches", "if_finite"]
 
@@ -33,13 +31,13 @@ def branches(s: Site, condition: str, then: Build, otherwise: Build) -> list[str
     return s.writer.ops("If", (condition,), len(types), types, **graphs)
 
 
-def _branch(s: Site, build: Build) -> onnx.GraphProto:
+def _branch(s: Site, build: Build) -> OnnxGraph:
     inner = Writer(s.writer)
     names = build(replace(s, writer=inner))
     results = []
     for name, kind in zip(names, s.results, strict=True):
         result = inner.cast(name, kind.dtype)
-        if not any(result in node.output for node in inner.nodes):
+        if not any(result in node.outputs for node in inner.nodes):
             result = inner.op("Identity", result)  # what the outer graph made needs a copy
-        results.append(value_info(result, kind))
-    return helper.make_graph(inner.nodes, inner.fresh("branch"), [], results)
+        results.append((result, kind))
+    return OnnxGraph(inner.fresh("branch"), inner.nodes, [], results)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import onnx
-from onnx import helper
-
 from nngraph import ops
+from nngraph.backends.onnx.model import OnnxGraph
 from nngraph.backends.onnx.nodes import write_nodes
 from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
 from nngraph.backends.onnx.rules.shape import filled
-from nngraph.backends.onnx.writer import Missing, Writer, value_info
+from nngraph.backends.onnx.writer import Missing, Writer
 from nngraph.ir.graph import Graph, Value
 
 __all__ = ["RULES"]
@@ -48,7 +46,7 @@ def _scan(s: OpSite[ops.Scan]) -> Sequence[str]:
 
 def _body(
     s: Site, writer: Writer, body: Graph, moving: Sequence[Value], names: dict[Value, str]
-) -> onnx.GraphProto:
+) -> OnnxGraph:
     gaps = write_nodes(body, writer, names, s.choices, s.rules)
     if gaps:
         raise Missing("in the loop's body: " + "; ".join(map(str, gaps)))
@@ -56,9 +54,9 @@ def _body(
     for value in body.outputs:
         # Each result needs a name of its own that a node of the body makes.
         copy = writer.op("Identity", names[value])
-        results.append(value_info(copy, value.type))
-    inputs = [value_info(names[v], v.type) for v in moving]
-    return helper.make_graph(writer.nodes, writer.fresh("body"), inputs, results)
+        results.append((copy, value.type))
+    inputs = [(names[v], v.type) for v in moving]
+    return OnnxGraph(writer.fresh("body"), writer.nodes, inputs, results)
 
 
 RULES: Rules = {ops.Scan: Rule(_scan, native=True)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nngraph import ops
+from nngraph.backends.onnx.choices import WeightGradient
 from nngraph.backends.onnx.fused import BiasConv
 from nngraph.backends.onnx.rules.linalg import matrix_product
 from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
@@ -166,7 +167,7 @@ def _weight_grad(s: OpSite[ops.ConvWeightGrad]) -> str:
     if groups > 1 and groups == c and groups == o:
         return _depthwise_weight(s, x, dy, plan)
     taps = int(product(plan.kernel))  # type: ignore[arg-type]
-    form = "sum"
+    form = WeightGradient.SUM
     if groups == 1 and s.dtype is not float64:
         positions = product(plan.counts)
         form = s.choices.weight_gradient(
@@ -175,7 +176,7 @@ def _weight_grad(s: OpSite[ops.ConvWeightGrad]) -> str:
             positions if isinstance(positions, int) else 65,
             max(plan.stride),
         )
-    if form == "sum":
+    if form is WeightGradient.SUM:
         return _weight_by_sum(s, x, dy, plan, taps)
     return _weight_by_products(s, x, dy, plan, form)
 
@@ -192,7 +193,7 @@ def _weight_by_sum(s: OpSite[ops.ConvWeightGrad], x: str, dy: str, plan: Plan, t
     return s.reshape(s("Transpose", total, perm=[0, 2, 1]), s.shape)
 
 
-def _weight_by_products(s: Site, x: str, dy: str, plan: Plan, form: str) -> str:
+def _weight_by_products(s: Site, x: str, dy: str, plan: Plan, form: WeightGradient) -> str:
     """Images moved beside the positions: one long product, for each tap or for all."""
     (n, c, *_), (_, o, *_) = s.types[0].shape, s.types[1].shape
     swap = [1, 0, *range(2, s.types[0].rank)]
@@ -201,7 +202,7 @@ def _weight_by_products(s: Site, x: str, dy: str, plan: Plan, form: str) -> str:
     views = plan.views(s, plan.pad(s, s("Transpose", x, perm=swap)))
     rows = [s.reshape(v, (c, length)) for v in views]
     taps = len(rows)
-    if form == "columns" and taps > 1:
+    if form is WeightGradient.COLUMNS and taps > 1:
         columns = s("Concat", *rows, axis=0)
         whole = s.reshape(matrix_product(s, d, columns, tb=True), (o, taps, c))
         return s.reshape(s("Transpose", whole, perm=[0, 2, 1]), s.shape)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nngraph import ops
 from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
-from nngraph.backends.onnx.writer import Missing, tensor_proto
+from nngraph.backends.onnx.writer import Missing
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, int64
 from nngraph.ir.types import Shape
@@ -24,8 +24,8 @@ def filled(s: Site, value: float, dtype: DType, dims: Shape) -> str:
     static = [d for d in dims if isinstance(d, int)]
     if len(static) == len(dims) and math.prod(static) <= 16:
         return s.writer.constant(np.full(static, value, dtype.numpy))
-    tensor = tensor_proto(np.full((1,), value, dtype.numpy), "value")
-    return s("ConstantOfShape", s.writer.dims(dims), dtype=dtype, value=tensor)
+    one = np.full((1,), value, dtype.numpy)
+    return s("ConstantOfShape", s.writer.dims(dims), dtype=dtype, value=one)
 
 
 def is_zero(s: Site, position: int) -> bool:

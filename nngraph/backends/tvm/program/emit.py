@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from nngraph.backends.tvm.fuse.kernels import FuseKernels, may_divide_by_zero, source_of
+from nngraph.backends.tvm.fuse.kernels import may_divide_by_zero, source_of
 from nngraph.backends.tvm.fuse.kinds import kernel_inputs
-from nngraph.backends.tvm.legalize import Legalize
 from nngraph.backends.tvm.program.layout import lay_out
 from nngraph.backends.tvm.program.program import (
     Check,
@@ -23,13 +22,8 @@ from nngraph.ops.creation import Constant
 from nngraph.ops.fused import Fused
 from nngraph.ops.index.scattering import Indexed
 from nngraph.ops.scan import Scan
-from nngraph.passes.base import Context, Pass, Pipeline
-from nngraph.passes.dce import DeadCode
 
-__all__ = ["KERNEL_PASSES", "emit_program"]
-
-KERNEL_PASSES: tuple[Pass, ...] = (Legalize(), DeadCode(), FuseKernels(), DeadCode())
-"""What follows decomposition; also run on the bodies of loops."""
+__all__ = ["emit_program"]
 
 
 def emit_program(graph: Graph, in_place: bool) -> Program:
@@ -146,9 +140,7 @@ def _loop(node: Node) -> Loop | None:
     op = node.op
     if not isinstance(op, Scan):
         return None
-    body = op.body.graph.clone()
-    Pipeline(KERNEL_PASSES, "scan body").run(body, Context())
-    program = emit_program(body, in_place=False)
+    program = emit_program(op.body.graph, in_place=False)
     return Loop(program, op.carries, op.consts, op.length, op.reverse)
 
 
