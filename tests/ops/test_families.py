@@ -6,8 +6,11 @@ import importlib
 import pkgutil
 from types import ModuleType
 
+import numpy as np
+import pytest
+
 from nngraph import ops
-from nngraph.ir.op import Op
+from nngraph.ir.op import Cost, Op, Trait
 
 MODULES = [
     importlib.import_module(m.name) for m in pkgutil.walk_packages(ops.__path__, "nngraph.ops.")
@@ -49,3 +52,19 @@ def test_nothing_else_is() -> None:
         ):
             continue
         assert value.__module__.startswith("nngraph.ops."), f"ops.{name} is from elsewhere"
+
+
+def test_functions_are_heavy_and_integer_divisions_named() -> None:
+    cheap = {"neg", "abs", "add", "mul", "maximum", "relu", "where", "cast", "eq"}
+    heavy = {"exp", "log", "tanh", "erf", "erfc", "pow", "atan2", "sigmoid", "fmod", "remainder"}
+    assert {n for n in cheap | heavy if ops.REGISTRY[n].cost is Cost.HEAVY} == heavy
+    slow = {n for n, op in ops.REGISTRY.items() if op.cost is Cost.SLOW}
+    assert slow == {"div", "sqrt", "rsqrt", "reciprocal"}
+    dividing = {n for n, op in ops.REGISTRY.items() if Trait.DIVIDES in op.traits}
+    assert dividing == {"floor_divide", "remainder", "fmod"}
+
+
+@pytest.mark.parametrize("op", [op for op in ops.REGISTRY.values() if Trait.DIVIDES in op.traits])
+def test_what_divides_refuses_a_zero_among_integers(op: type[Op]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        op().eval(np.asarray([1, 2]), np.asarray([1, 0]))

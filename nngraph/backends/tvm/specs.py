@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from nngraph.ops.index.scattering import COMBINATIONS
+
 
 def accumulator(dtype: str) -> str:
     """The type in which products and sums of `dtype` are accumulated."""
@@ -271,14 +273,10 @@ class ConvWeightGradient:
     conv: ConvSpec
 
 
-REDUCTIONS = ("none", "add", "mul", "max", "min")
-"""What a scatter does with an element and its update; "none" replaces, the last one wins."""
-
-
 def check_reduction(reduction: str) -> None:
-    """Raises ValueError for what is not in `REDUCTIONS`."""
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction is {reduction!r}; wanted one of {REDUCTIONS}")
+    """Raises ValueError for what is not in `COMBINATIONS`."""
+    if reduction not in COMBINATIONS:
+        raise ValueError(f"reduction is {reduction!r}; wanted one of {COMBINATIONS}")
 
 
 @dataclass(frozen=True)
@@ -322,7 +320,7 @@ class TakeSpec:
 class ElementsSpec:
     """Elements by index along `axis`: index and result (or updates) have `index_shape`.
 
-    `reduction` of a scatter: one of `REDUCTIONS`. Indices as in `TakeSpec`.
+    `reduction` of a scatter: one of `COMBINATIONS`. Indices as in `TakeSpec`.
     """
 
     data_shape: tuple[int, ...]

@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 COMBINATIONS = ("none", "add", "max", "min", "mul")
+"""What a scatter does with an element and its update; "none" replaces, the last one wins."""
+
 _UFUNC = {"add": np.add, "max": np.maximum, "min": np.minimum, "mul": np.multiply}
 
 

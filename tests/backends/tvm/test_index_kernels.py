@@ -15,7 +15,8 @@ from nngraph.backends.tvm.codegen.scatter import (
 )
 from nngraph.backends.tvm.codegen.sort import sort_rows
 from nngraph.backends.tvm.library import Kernel
-from nngraph.backends.tvm.specs import REDUCTIONS, ElementsSpec, ScanSpec, SortSpec, TakeSpec
+from nngraph.backends.tvm.specs import ElementsSpec, ScanSpec, SortSpec, TakeSpec
+from nngraph.ops.index.scattering import COMBINATIONS
 from tests.backends.tvm.kernel_case import LOOPS, Array, KernelCase, random
 
 UFUNCS = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
@@ -55,7 +56,7 @@ def row_cases() -> Iterator[KernelCase]:
                     np.arange(o)[:, None, None], index[None, :, None] % r, np.arange(i)
                 )
             )
-            for reduction in REDUCTIONS:
+            for reduction in COMBINATIONS:
                 want = combined(data, at, updates, reduction)
                 yield KernelCase(
                     f"{reduction} rows {label}",
@@ -94,7 +95,7 @@ def element_cases() -> Iterator[KernelCase]:
                 (data, index),
                 (gathered,),
             )
-            for reduction in REDUCTIONS:
+            for reduction in COMBINATIONS:
                 want = combined(data, tuple(at), updates, reduction)
                 spec = ElementsSpec(shape, index_shape, axis, reduction, dtype)
                 yield KernelCase(

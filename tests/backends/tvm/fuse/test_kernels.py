@@ -149,6 +149,25 @@ CASES: dict[str, tuple[str, list[str]]] = {
       output %y""",
         ["loop: exp", "loop: mul"],
     ),
+    "nor are divisions and roots": (
+        """
+      input %x: f32[4,5]
+      input %w: f32[5]
+      %e: f32[5] = sqrt(%w)
+      %d: f32[5] = div(%w, %e)
+      %y: f32[4,5] = mul(%x, %d)
+      output %y""",
+        ["loop: sqrt div", "loop: mul"],
+    ),
+    "what is cheap is": (
+        """
+      input %x: f32[4,5]
+      input %w: f32[5]
+      %e: f32[5] = neg(%w)
+      %y: f32[4,5] = mul(%x, %e)
+      output %y""",
+        ["loop: neg mul"],
+    ),
     "an update of two states is one kernel": (
         """
       scalar %lr: f32[]
