@@ -137,7 +137,7 @@ def test_lists_of_names_are_found() -> None:
     source = """
 __all__ = ["Cos", "cos"]
 HEAVY = frozenset({"exp", *("sin", "cos")})
-RULES = {ops.Sin: 1} | {ops.Cos: 2}
+EMISSIONS = {ops.Sin: 1} | {ops.Cos: 2}
 Cos, cos = unary("cos", np.cos)
 
 def _rule(x):

@@ -8,7 +8,7 @@ from nngraph.backends.errors import Gap
 from nngraph.backends.onnx.choices import Choices
 from nngraph.backends.onnx.model import OnnxGraph, OnnxModel, OnnxNode, inner_graphs, names_read
 from nngraph.backends.onnx.nodes import Names, write_nodes
-from nngraph.backends.onnx.rules.table import RULES
+from nngraph.backends.onnx.rules.table import EMISSIONS
 from nngraph.backends.onnx.writer import Writer
 from nngraph.ir.graph import Graph
 from nngraph.ir.signature import Signature, signature_of
@@ -20,7 +20,7 @@ def emit_model(graph: Graph, choices: Choices) -> OnnxModel | list[Gap]:
     """The model of a graph, or everything in it that has no form in ONNX Runtime."""
     writer, signature = Writer(), signature_of(graph)
     names = _declare(graph, signature, writer)
-    gaps = write_nodes(graph, writer, names, choices, RULES)
+    gaps = write_nodes(graph, writer, names, choices, EMISSIONS)
     if gaps:
         return gaps
     finals = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nngraph.backends.onnx.fusions import FUSIONS
-from nngraph.backends.onnx.rules.table import RULES
+from nngraph.backends.onnx.rules.table import EMISSIONS
 from nngraph.ir.graph import Node
 from nngraph.passes.base import Pass
 from nngraph.passes.cse import CommonSubexpressions
@@ -15,11 +15,11 @@ __all__ = ["LEGALIZE", "writable"]
 
 
 def writable(node: Node) -> bool:
-    """True if there is a rule that writes the node as it is."""
-    rule = RULES.get(type(node.op))
-    if rule is None:
+    """True if there is an emission that writes the node as it is."""
+    emission = EMISSIONS.get(type(node.op))
+    if emission is None:
         return False
-    return rule.lacks is None or not rule.lacks(node.op, [v.type for v in node.inputs])
+    return emission.lacks is None or not emission.lacks(node.op, [v.type for v in node.inputs])
 
 
 LEGALIZE: tuple[Pass, ...] = (

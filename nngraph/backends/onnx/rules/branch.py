@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from nngraph.backends.onnx.emission import Site
 from nngraph.backends.onnx.model import OnnxGraph
-from nngraph.backends.onnx.rules.rule import Site
 from nngraph.backends.onnx.writer import Writer
 
 __all__ = ["branches", "if_finite"]

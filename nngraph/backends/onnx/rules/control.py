@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nngraph import ops
+from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site
 from nngraph.backends.onnx.model import OnnxGraph
 from nngraph.backends.onnx.nodes import write_nodes
-from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.backends.onnx.writer import Missing, Writer
 from nngraph.ir.graph import Graph, Value
 
-__all__ = ["RULES"]
+__all__ = ["EMISSIONS"]
 
 
 def _scan(s: OpSite[ops.Scan]) -> Sequence[str]:
@@ -47,7 +47,7 @@ def _scan(s: OpSite[ops.Scan]) -> Sequence[str]:
 def _body(
     s: Site, writer: Writer, body: Graph, moving: Sequence[Value], names: dict[Value, str]
 ) -> OnnxGraph:
-    gaps = write_nodes(body, writer, names, s.choices, s.rules)
+    gaps = write_nodes(body, writer, names, s.choices, s.emissions)
     if gaps:
         raise Missing("in the loop's body: " + "; ".join(map(str, gaps)))
     results = []
@@ -59,4 +59,4 @@ def _body(
     return OnnxGraph(writer.fresh("body"), writer.nodes, inputs, results)
 
 
-RULES: Rules = {ops.Scan: Rule(_scan, native=True)}
+EMISSIONS: Emissions = {ops.Scan: Emission(_scan, native=True)}

@@ -6,16 +6,16 @@ from typing import Any
 
 from nngraph import ops
 from nngraph.backends.onnx.choices import WeightGradient
+from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site
 from nngraph.backends.onnx.fused import BiasConv
 from nngraph.backends.onnx.rules.linalg import matrix_product
-from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
 from nngraph.backends.onnx.rules.window import Plan, product
 from nngraph.backends.onnx.writer import Missing
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import float64
 from nngraph.ir.types import Shape
 
-__all__ = ["RULES", "input_gradient", "plan_of"]
+__all__ = ["EMISSIONS", "input_gradient", "plan_of"]
 
 
 Convolution = ops.Conv | ops.ConvInputGrad | ops.ConvWeightGrad
@@ -221,9 +221,9 @@ def _depthwise_weight(s: Site, x: str, dy: str, plan: Plan) -> str:
     return s.reshape(s("Concat", *columns, axis=1) if len(columns) > 1 else columns[0], s.shape)
 
 
-RULES: Rules = {
-    ops.Conv: Rule(_conv),
-    BiasConv: Rule(_bias_conv),
-    ops.ConvInputGrad: Rule(_input_grad),
-    ops.ConvWeightGrad: Rule(_weight_grad),
+EMISSIONS: Emissions = {
+    ops.Conv: Emission(_conv),
+    BiasConv: Emission(_bias_conv),
+    ops.ConvInputGrad: Emission(_input_grad),
+    ops.ConvWeightGrad: Emission(_weight_grad),
 }

@@ -5,27 +5,27 @@ from __future__ import annotations
 import math
 
 from nngraph import ops
+from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site, direct
 from nngraph.backends.onnx.rules import formulas
 from nngraph.backends.onnx.rules.branch import if_finite
-from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site, direct
 from nngraph.backends.onnx.rules.shape import is_zero
 from nngraph.ir.dtypes import DType, bool_, float32, float64, uint8, uint16, uint32, uint64
 
-__all__ = ["RULES"]
+__all__ = ["EMISSIONS"]
 
 
-def _floats(kind: str) -> Rule:
+def _floats(kind: str) -> Emission:
     """Integers pass unchanged."""
 
     def emit(s: Site) -> str:
         return s(kind, *s.inputs) if s.dtype.is_floating_point else s.inputs[0]
 
-    return Rule(emit)
+    return Emission(emit)
 
 
-def _or_formula(kind: str, formula: formulas.Formula) -> Rule:
+def _or_formula(kind: str, formula: formulas.Formula) -> Emission:
     """The ONNX operator, or a formula in float64, for which the runtime has no kernel."""
-    return Rule(lambda s: formula(s, *s.inputs) if s.dtype is float64 else s(kind, *s.inputs))
+    return Emission(lambda s: formula(s, *s.inputs) if s.dtype is float64 else s(kind, *s.inputs))
 
 
 def _neg(s: Site) -> str:
@@ -86,14 +86,14 @@ def _isfinite(s: Site) -> str:
     return s("Not", s("Or", s("IsNaN", x), s("IsInf", x)))
 
 
-def _never(kind: str) -> Rule:
+def _never(kind: str) -> Emission:
     """A test that holds for no integer."""
 
     def emit(s: Site) -> str:
         (x,) = s.inputs
         return s(kind, x) if s.dtype.is_floating_point else s("Not", s("Equal", x, x))
 
-    return Rule(emit)
+    return Emission(emit)
 
 
 def _floor_divide(s: Site) -> str:
@@ -140,8 +140,8 @@ def _atan2(s: Site) -> str:
     return s("Where", low[x], s("Add", angle, turn), angle)
 
 
-def _bitwise(kind: str, logical: str) -> Rule:
-    return Rule(lambda s: s(logical if s.dtype is bool_ else kind, *s.inputs))
+def _bitwise(kind: str, logical: str) -> Emission:
+    return Emission(lambda s: s(logical if s.dtype is bool_ else kind, *s.inputs))
 
 
 _UNSIGNED: dict[int, DType] = {8: uint8, 16: uint16, 32: uint32, 64: uint64}
@@ -232,46 +232,46 @@ def _log2(s: Site) -> str:
     return s("Mul", s("Log", s.inputs[0]), s.number(1 / math.log(2)))
 
 
-RULES: Rules = {
+EMISSIONS: Emissions = {
     ops.Exp: direct("Exp"),
     ops.Log: direct("Log"),
-    ops.Log1p: Rule(_log1p),
-    ops.Expm1: Rule(_expm1),
-    ops.Log2: Rule(_log2),
+    ops.Log1p: Emission(_log1p),
+    ops.Expm1: Emission(_expm1),
+    ops.Log2: Emission(_log2),
     ops.Sqrt: direct("Sqrt"),
-    ops.Rsqrt: Rule(_reciprocal_root),
+    ops.Rsqrt: Emission(_reciprocal_root),
     ops.Reciprocal: direct("Reciprocal"),
     ops.Sin: direct("Sin"),
     ops.Cos: direct("Cos"),
     ops.Tanh: direct("Tanh"),
     ops.Sigmoid: direct("Sigmoid"),
-    ops.Copy: Rule(lambda s: s.inputs[0], native=True),
-    ops.Neg: Rule(_neg),
-    ops.Abs: Rule(_abs),
-    ops.Sign: Rule(_sign),
+    ops.Copy: Emission(lambda s: s.inputs[0], native=True),
+    ops.Neg: Emission(_neg),
+    ops.Abs: Emission(_abs),
+    ops.Sign: Emission(_sign),
     ops.Floor: _floats("Floor"),
     ops.Ceil: _floats("Ceil"),
     ops.Round: _floats("Round"),
-    ops.Trunc: Rule(_trunc),
-    ops.Relu: Rule(_relu),
+    ops.Trunc: Emission(_trunc),
+    ops.Relu: Emission(_relu),
     ops.Isnan: _never("IsNaN"),
     ops.Isinf: _never("IsInf"),
-    ops.Isfinite: Rule(_isfinite),
+    ops.Isfinite: Emission(_isfinite),
     ops.LogicalNot: direct("Not"),
     ops.BitwiseNot: _bitwise("BitwiseNot", "Not"),
     ops.Add: direct("Add"),
     ops.Sub: direct("Sub"),
     ops.Mul: direct("Mul"),
     ops.Div: direct("Div"),
-    ops.FloorDivide: Rule(_floor_divide),
-    ops.Remainder: Rule(_remainder),
+    ops.FloorDivide: Emission(_floor_divide),
+    ops.Remainder: Emission(_remainder),
     ops.Fmod: direct("Mod", fmod=1),
     ops.Pow: direct("Pow"),
     ops.Maximum: direct("Max"),
     ops.Minimum: direct("Min"),
-    ops.Atan2: Rule(_atan2),
+    ops.Atan2: Emission(_atan2),
     ops.Eq: direct("Equal"),
-    ops.Ne: Rule(lambda s: s("Not", s("Equal", *s.inputs))),
+    ops.Ne: Emission(lambda s: s("Not", s("Equal", *s.inputs))),
     ops.Lt: direct("Less"),
     ops.Le: direct("LessOrEqual"),
     ops.Gt: direct("Greater"),
@@ -282,11 +282,11 @@ RULES: Rules = {
     ops.BitwiseAnd: _bitwise("BitwiseAnd", "And"),
     ops.BitwiseOr: _bitwise("BitwiseOr", "Or"),
     ops.BitwiseXor: _bitwise("BitwiseXor", "Xor"),
-    ops.ShiftLeft: Rule(lambda s: _shift(s, s.inputs[0], "LEFT")),
-    ops.ShiftRight: Rule(_shift_right),
-    ops.Where: Rule(_where, native=True),
-    ops.Clip: Rule(_clip),
-    ops.Cast: Rule(_cast, native=True),
+    ops.ShiftLeft: Emission(lambda s: _shift(s, s.inputs[0], "LEFT")),
+    ops.ShiftRight: Emission(_shift_right),
+    ops.Where: Emission(_where, native=True),
+    ops.Clip: Emission(_clip),
+    ops.Cast: Emission(_cast, native=True),
     ops.Tan: _or_formula("Tan", formulas.tan),
     ops.Asin: _or_formula("Asin", formulas.asin),
     ops.Acos: _or_formula("Acos", formulas.acos),
@@ -297,5 +297,5 @@ RULES: Rules = {
     ops.Acosh: _or_formula("Acosh", formulas.acosh),
     ops.Atanh: _or_formula("Atanh", formulas.atanh),
     ops.Erf: _or_formula("Erf", formulas.erf),
-    ops.Erfc: Rule(lambda s: formulas.erfc(s, *s.inputs)),
+    ops.Erfc: Emission(lambda s: formulas.erfc(s, *s.inputs)),
 }

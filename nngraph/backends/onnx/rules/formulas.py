@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from nngraph.backends.onnx.rules.rule import Site
+from nngraph.backends.onnx.emission import Site
 from nngraph.ir.dtypes import float32, float64
 
 __all__ = [

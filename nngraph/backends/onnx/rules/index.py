@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 
 from nngraph import ops
+from nngraph.backends.onnx.emission import Emission, Emissions, OpSite
 from nngraph.backends.onnx.rules.reduce import from_ordered, to_ordered
-from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import float64, int64
 from nngraph.ops.index.scattering import Scattering
 
-__all__ = ["RULES"]
+__all__ = ["EMISSIONS"]
 
 
 def _take(s: OpSite[ops.Take]) -> str:
@@ -81,11 +81,11 @@ def _gather_elements(s: OpSite[ops.GatherElements]) -> str:
     return s("GatherElements", *s.inputs, axis=s.op.axis)
 
 
-RULES: Rules = {
-    ops.Take: Rule(_take, native=True),
-    ops.ScatterSlices: Rule(_scatter_slices),
-    ops.GatherElements: Rule(_gather_elements, native=True),
-    ops.ScatterElements: Rule(lambda s: _scatter(s, *s.inputs)),
-    ops.Sort: Rule(_sort),
-    ops.TopK: Rule(_topk),
+EMISSIONS: Emissions = {
+    ops.Take: Emission(_take, native=True),
+    ops.ScatterSlices: Emission(_scatter_slices),
+    ops.GatherElements: Emission(_gather_elements, native=True),
+    ops.ScatterElements: Emission(lambda s: _scatter(s, *s.inputs)),
+    ops.Sort: Emission(_sort),
+    ops.TopK: Emission(_topk),
 }

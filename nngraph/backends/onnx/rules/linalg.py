@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from nngraph import ops
+from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site
 from nngraph.backends.onnx.fused import BiasMatMul
-from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.ir.dims import Dim
 
-__all__ = ["RULES", "matrix_product", "swapped"]
+__all__ = ["EMISSIONS", "matrix_product", "swapped"]
 
 
 def swapped(s: Site, x: str, rank: int) -> str:
@@ -58,4 +58,4 @@ def _bias_matmul(s: OpSite[BiasMatMul]) -> str:
     return _rows_product(s, a, b, tb, c)
 
 
-RULES: Rules = {ops.MatMul: Rule(_matmul), BiasMatMul: Rule(_bias_matmul)}
+EMISSIONS: Emissions = {ops.MatMul: Emission(_matmul), BiasMatMul: Emission(_bias_matmul)}

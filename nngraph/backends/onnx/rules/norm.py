@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from nngraph import ops
-from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
+from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.backends.onnx.rules.window import product
 from nngraph.ir.dims import Dim
@@ -13,7 +13,7 @@ from nngraph.ir.dtypes import float64
 from nngraph.ir.op import Op
 from nngraph.ir.types import TensorType
 
-__all__ = ["RULES"]
+__all__ = ["EMISSIONS"]
 
 Lacks = Callable[[Op, Sequence[TensorType]], str]
 
@@ -22,8 +22,8 @@ def _no_float64(op: Op, types: Sequence[TensorType]) -> str:
     return "the kernel computes in float32" if types[0].dtype is float64 else ""
 
 
-def _softmax(kind: str, lacks: Lacks | None = None) -> Rule:
-    return Rule(lambda s: s(kind, s.inputs[0], axis=s.op.axis), lacks=lacks)
+def _softmax(kind: str, lacks: Lacks | None = None) -> Emission:
+    return Emission(lambda s: s(kind, s.inputs[0], axis=s.op.axis), lacks=lacks)
 
 
 def _not_whole(op: Op, types: Sequence[TensorType]) -> str:
@@ -125,13 +125,13 @@ def _batch_norm_grad(s: OpSite[ops.BatchNormGrad]) -> Sequence[str]:
     return dx, dweight, dbias
 
 
-RULES: Rules = {
+EMISSIONS: Emissions = {
     ops.Softmax: _softmax("Softmax"),
     ops.LogSoftmax: _softmax("LogSoftmax", _not_whole),
-    ops.Gelu: Rule(_gelu, lacks=_no_float64),
-    ops.LayerNorm: Rule(_layer_norm, lacks=_no_float64),
-    ops.LayerNormGrad: Rule(_layer_norm_grad),
-    ops.BatchNormTraining: Rule(_batch_norm),
-    ops.BatchNormInference: Rule(_batch_norm_inference),
-    ops.BatchNormGrad: Rule(_batch_norm_grad),
+    ops.Gelu: Emission(_gelu, lacks=_no_float64),
+    ops.LayerNorm: Emission(_layer_norm, lacks=_no_float64),
+    ops.LayerNormGrad: Emission(_layer_norm_grad),
+    ops.BatchNormTraining: Emission(_batch_norm),
+    ops.BatchNormInference: Emission(_batch_norm_inference),
+    ops.BatchNormGrad: Emission(_batch_norm_grad),
 }

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from nngraph import ops
+from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site
 from nngraph.backends.onnx.kernels import supports
 from nngraph.backends.onnx.rules.branch import branches, if_finite
 from nngraph.backends.onnx.rules.conv import input_gradient
-from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.backends.onnx.rules.window import Plan, product
 from nngraph.backends.onnx.writer import Missing
@@ -20,7 +20,7 @@ from nngraph.ir.dtypes import bool_, float32, float64, int32, int64
 from nngraph.ir.op import Array
 from nngraph.ir.types import Shape
 
-__all__ = ["RULES"]
+__all__ = ["EMISSIONS"]
 
 
 Average = ops.AvgPool | ops.AvgPoolGrad
@@ -306,10 +306,10 @@ def _tiled_grad(s: Site, dy: str, plan: Plan) -> str:
     return s("Pad", dx, s.ints(*[0] * len(rest), *rest), s.number(0), axes)
 
 
-RULES: Rules = {
-    ops.MaxPool: Rule(_max_pool),
-    ops.MaxPoolIndices: Rule(_max_pool_indices),
-    ops.MaxPoolGrad: Rule(_max_pool_grad),
-    ops.AvgPool: Rule(_avg_pool),
-    ops.AvgPoolGrad: Rule(_avg_pool_grad),
+EMISSIONS: Emissions = {
+    ops.MaxPool: Emission(_max_pool),
+    ops.MaxPoolIndices: Emission(_max_pool_indices),
+    ops.MaxPoolGrad: Emission(_max_pool_grad),
+    ops.AvgPool: Emission(_avg_pool),
+    ops.AvgPoolGrad: Emission(_avg_pool_grad),
 }

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from nngraph import ops
-from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
+from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site
 from nngraph.backends.onnx.rules.window import product
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import int64, uint32, uint64
 from nngraph.ops.philox import LOW_WORD, MULTIPLIERS, ROUNDS, key_steps
 
-__all__ = ["RULES"]
+__all__ = ["EMISSIONS"]
 
 
 def _bits(s: OpSite[ops.RandomBits]) -> str:
@@ -58,4 +58,4 @@ def _round(s: Site, words: list[str], keys: list[str]) -> list[str]:
     return [left, low[1], right, low[0]]
 
 
-RULES: Rules = {ops.RandomBits: Rule(_bits)}
+EMISSIONS: Emissions = {ops.RandomBits: Emission(_bits)}

@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from nngraph import ops
-from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
+from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.ir.dtypes import DType, int32, int64, uint64
 from nngraph.ir.op import Op
 from nngraph.ir.types import TensorType
 
-__all__ = ["RULES", "from_ordered", "to_ordered"]
+__all__ = ["EMISSIONS", "from_ordered", "to_ordered"]
 
 _SIGN = -(1 << 63)
 
@@ -130,15 +130,15 @@ def _cumsum(s: OpSite[ops.CumSum]) -> str:
     return s("CumSum", s.inputs[0], axis, exclusive=exclusive, reverse=reverse)
 
 
-RULES: Rules = {
-    ops.Sum: Rule(_sum),
-    ops.Mean: Rule(_mean),
-    ops.Max: Rule(lambda s: _extreme(s, "ReduceMax")),
-    ops.Min: Rule(lambda s: _extreme(s, "ReduceMin")),
-    ops.Prod: Rule(_prod, lacks=_inexact),
-    ops.Any: Rule(lambda s: _logical(s, "ReduceMax", False)),
-    ops.All: Rule(lambda s: _logical(s, "ReduceMin", True)),
-    ops.ArgMax: Rule(lambda s: _position(s, "ArgMax")),
-    ops.ArgMin: Rule(lambda s: _position(s, "ArgMin")),
-    ops.CumSum: Rule(_cumsum),
+EMISSIONS: Emissions = {
+    ops.Sum: Emission(_sum),
+    ops.Mean: Emission(_mean),
+    ops.Max: Emission(lambda s: _extreme(s, "ReduceMax")),
+    ops.Min: Emission(lambda s: _extreme(s, "ReduceMin")),
+    ops.Prod: Emission(_prod, lacks=_inexact),
+    ops.Any: Emission(lambda s: _logical(s, "ReduceMax", False)),
+    ops.All: Emission(lambda s: _logical(s, "ReduceMin", True)),
+    ops.ArgMax: Emission(lambda s: _position(s, "ArgMax")),
+    ops.ArgMin: Emission(lambda s: _position(s, "ArgMin")),
+    ops.CumSum: Emission(_cumsum),
 }

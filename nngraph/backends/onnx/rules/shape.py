@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from nngraph import ops
-from nngraph.backends.onnx.rules.rule import OpSite, Rule, Rules, Site
+from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site
 from nngraph.backends.onnx.writer import Missing
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, int64
 from nngraph.ir.types import Shape
 
-__all__ = ["RULES", "filled", "is_zero"]
+__all__ = ["EMISSIONS", "filled", "is_zero"]
 
 _FIRST = -(2**63) + 1  # as the end of a slice that runs backwards: up to and with element 0
 
@@ -183,18 +183,18 @@ def _transpose(s: OpSite[ops.Transpose]) -> str:
     return s("Transpose", s.inputs[0], perm=list(s.op.perm))
 
 
-RULES: Rules = {
-    ops.Full: Rule(_full, native=True),
-    ops.Constant: Rule(_constant, native=True),
-    ops.Iota: Rule(_iota, native=True),
-    ops.Reshape: Rule(_reshape, native=True),
-    ops.BroadcastTo: Rule(_broadcast, native=True),
-    ops.Transpose: Rule(_transpose, native=True),
-    ops.Slice: Rule(_slice, native=True),
-    ops.SliceUpdate: Rule(_slice_update, native=True),
-    ops.Pad: Rule(_pad, native=True),
-    ops.Concat: Rule(_concat, native=True),
-    ops.Split: Rule(_split, native=True),
-    ops.Flip: Rule(_flip, native=True),
-    ops.Tile: Rule(_tile, native=True),
+EMISSIONS: Emissions = {
+    ops.Full: Emission(_full, native=True),
+    ops.Constant: Emission(_constant, native=True),
+    ops.Iota: Emission(_iota, native=True),
+    ops.Reshape: Emission(_reshape, native=True),
+    ops.BroadcastTo: Emission(_broadcast, native=True),
+    ops.Transpose: Emission(_transpose, native=True),
+    ops.Slice: Emission(_slice, native=True),
+    ops.SliceUpdate: Emission(_slice_update, native=True),
+    ops.Pad: Emission(_pad, native=True),
+    ops.Concat: Emission(_concat, native=True),
+    ops.Split: Emission(_split, native=True),
+    ops.Flip: Emission(_flip, native=True),
+    ops.Tile: Emission(_tile, native=True),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nngraph.backends.onnx.emission import Emissions
 from nngraph.backends.onnx.rules import (
     control,
     conv,
@@ -14,19 +15,18 @@ from nngraph.backends.onnx.rules import (
     reduce,
     shape,
 )
-from nngraph.backends.onnx.rules.rule import Rules
 
-__all__ = ["RULES"]
+__all__ = ["EMISSIONS"]
 
-RULES: Rules = {
-    **shape.RULES,
-    **elementwise.RULES,
-    **reduce.RULES,
-    **linalg.RULES,
-    **index.RULES,
-    **conv.RULES,
-    **norm.RULES,
-    **pool.RULES,
-    **random.RULES,
-    **control.RULES,
+EMISSIONS: Emissions = {
+    **shape.EMISSIONS,
+    **elementwise.EMISSIONS,
+    **reduce.EMISSIONS,
+    **linalg.EMISSIONS,
+    **index.EMISSIONS,
+    **conv.EMISSIONS,
+    **norm.EMISSIONS,
+    **pool.EMISSIONS,
+    **random.EMISSIONS,
+    **control.EMISSIONS,
 }

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nngraph.backends.onnx.rules.rule import Site
+from nngraph.backends.onnx.emission import Site
 from nngraph.backends.onnx.writer import Missing
 from nngraph.ir.dims import Dim
 from nngraph.ir.types import Shape

@@ -1,4 +1,4 @@
-"""What an emission rule is, and what it sees of the node that it writes."""
+"""How an operator is written in ONNX, and what is known of the node that is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nngraph.ir.graph import Node
 from nngraph.ir.op import Op
 from nngraph.ir.types import Shape, TensorType
 
-__all__ = ["Emit", "OpSite", "Rule", "Rules", "Site", "direct"]
+__all__ = ["Emit", "OpSite", "Emission", "Emissions", "Site", "direct"]
 
 
 K = TypeVar("K", bound=Op, covariant=True)
@@ -26,11 +26,11 @@ class OpSite(Generic[K]):
     Attributes:
         writer: where ONNX nodes go.
         node: the node; ``node.op`` is ``op``.
-        inputs: ONNX names of the operands; 16-bit floats are widened unless the rule is native.
+        inputs: ONNX names of the operands; 16-bit floats are widened unless the emission is native.
         types: the operands' types, as widened.
-        results: the types of the node's outputs; the caller casts what the rule returns.
+        results: the types of the node's outputs; the caller casts what is returned.
         choices: measured preferences.
-        rules: the rule of every operator, for graphs inside the operator.
+        emissions: of every operator, for graphs inside the operator.
     """
 
     writer: Writer
@@ -39,12 +39,12 @@ class OpSite(Generic[K]):
     types: tuple[TensorType, ...]
     results: tuple[TensorType, ...]
     choices: Choices
-    rules: Rules
+    emissions: Emissions
 
     @property
     def op(self) -> K:
         """The operator with its attributes."""
-        return cast(K, self.node.op)  # rules are called by the class of the operator
+        return cast(K, self.node.op)  # emissions are found by the operator's class
 
     @property
     def dtype(self) -> DType:
@@ -86,13 +86,13 @@ Emit = Callable[[OpSite[Any]], str | Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Rule:
+class Emission:
     """How one operator is written.
 
     Attributes:
         emit: gives the ONNX name of each output.
-        native: 16-bit floats are not widened to float32 first (the rule moves data).
-        lacks: a reason not to use the rule for these types; the operator is then decomposed if it
+        native: 16-bit floats are not widened to float32 first (it only moves data).
+        lacks: a reason not to use it for these types; the operator is then decomposed if it
             can be, else reported as a gap.
     """
 
@@ -101,9 +101,9 @@ class Rule:
     lacks: Callable[[Op, Sequence[TensorType]], str] | None = None
 
 
-Rules = dict[type[Op], Rule]
+Emissions = dict[type[Op], Emission]
 
 
-def direct(kind: str, **attributes: Any) -> Rule:
+def direct(kind: str, **attributes: Any) -> Emission:
     """The ONNX operator of the same meaning, given the same operands."""
-    return Rule(lambda s: s(kind, *s.inputs, **attributes))
+    return Emission(lambda s: s(kind, *s.inputs, **attributes))
