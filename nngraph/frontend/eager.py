@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from nngraph.frontend.errors import leaked
+from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Edge, Handle, Leaf
-from nngraph.frontend.storage import Elements, Path, Payload, Storage, Typed
+from nngraph.frontend.storage import Elements, Path, Payload, Storage
 from nngraph.frontend.views import VIEWS
 from nngraph.ir.dims import Dim
 from nngraph.ir.op import Array, Op
@@ -176,14 +177,14 @@ class Eager:
     def notes(self, owner: object) -> dict[Any, Any]:
         return {}
 
-    def describe(self, describer: Callable[[Any], None]) -> None:
+    def describe(self, describer: Callable[[Recording], None]) -> None:
         pass
 
     # -- scopes ----------------------------------------------------------------------------
-    def forward(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def forward(self, module: ModuleLike, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return module._call(args, kwargs)
 
-    def call(self, compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call(self, compiled: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return compiled.run(args, kwargs)
 
     def scope(self, path: str = "", transform: str = "") -> AbstractContextManager[Any]:

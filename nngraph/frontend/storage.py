@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from nngraph.ir.graph import Value
 from nngraph.ir.op import Array, Op
 from nngraph.ir.types import TensorType, type_of_array
 
-__all__ = ["Elements", "Path", "Payload", "Storage", "Typed"]
+__all__ = ["Elements", "Path", "Payload", "Storage"]
 
 #: What operators compute with: arrays eagerly, values of the graph while tracing.
 Payload = Any
-
-
-class Typed(Protocol):
-    """Anything of a tensor type."""
-
-    @property
-    def type(self) -> TensorType: ...
 
 
 class Elements:

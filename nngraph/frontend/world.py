@@ -14,8 +14,9 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 from nngraph.frontend.eager import Eager
+from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Edge, Handle, Leaf
-from nngraph.frontend.storage import Elements, Path, Payload, Storage, Typed
+from nngraph.frontend.storage import Elements, Path, Payload, Storage
 from nngraph.ir.dims import Dim
 from nngraph.ir.op import Array, Op
 from nngraph.ir.origin import Origin
@@ -197,16 +198,16 @@ class World(Protocol):
         """What ``owner`` noted in this trace; eagerly always empty."""
         ...
 
-    def describe(self, describer: Callable[[Any], None]) -> None:
+    def describe(self, describer: Callable[[Recording], None]) -> None:
         """Calls ``describer(trace)`` in a trace, for what only a trace asks."""
         ...
 
     # -- scopes ----------------------------------------------------------------------------
-    def forward(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def forward(self, module: ModuleLike, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a module's hooks and ``forward``; in a trace it gives names, paths and a guard."""
         ...
 
-    def call(self, compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call(self, compiled: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Calls a compiled function; in a trace it becomes a part of the other."""
         ...
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from nngraph.frontend.functional.creation import full_like, tensor
 from nngraph.frontend.host import guarded, host_number
 from nngraph.frontend.modes import enable_grad, no_grad
+from nngraph.frontend.protocols import Recording
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import eagerly, world
 from nngraph.ir.dtypes import DType, float32
@@ -178,7 +179,7 @@ class FormulaOptimizer(Optimizer):
                     own[id(step)] = self._twin(step)
                 world().put(state, "step", own[id(step)])
 
-    def _note(self, trace: Any, params: list[Tensor]) -> None:
+    def _note(self, trace: Recording, params: list[Tensor]) -> None:
         """Names the state, and guards that groups and state stay the tensors that they are."""
         for position, param in enumerate(params):
             name = trace.state_name(param._storage) or f"parameter_{position}"

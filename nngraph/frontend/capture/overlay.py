@@ -142,8 +142,9 @@ class Overlay:
         return own
 
     def look(self, storage: Storage, path: Path | None) -> Value:
-        found = self._now.get(storage)
-        whole = (found or self.elements(storage)).value
+        whole = (self._now.get(storage) or storage.elements).value
+        if whole is None or whole.graph is not self.graph:
+            whole = self.elements(storage).value
         assert whole is not None, "elements of a trace have a value"
         return whole if path is None else self._part(path, whole)
 

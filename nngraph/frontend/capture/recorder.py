@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from nngraph.frontend.capture.gradients import GradNote, GradSlot
 from nngraph.frontend.capture.overlay import Overlay
 from nngraph.frontend.errors import note_place
+from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Handle, Leaf
-from nngraph.frontend.storage import Payload, Storage, Typed
+from nngraph.frontend.storage import Payload, Storage
 from nngraph.frontend.userline import user_line, user_source
 from nngraph.ir.dtypes import float64
 from nngraph.ir.graph import Graph, Value
@@ -23,18 +24,6 @@ from nngraph.ops.creation import Constant
 from nngraph.ops.elementwise import cast
 
 __all__ = ["Guard", "Trace"]
-
-
-class ModuleLike(Protocol):
-    """What tracing asks of a module."""
-
-    def named_modules(self) -> Iterable[tuple[str, Any]]: ...
-    def named_parameters(self) -> Iterable[tuple[str, Any]]: ...
-    def named_buffers(self) -> Iterable[tuple[str, Any]]: ...
-    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
-    def _fingerprint(self) -> object:
-        """Equal as long as a trace of the module's forward is valid."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -126,7 +115,7 @@ class Trace(Overlay):
         self._kept.append(owner)
         return self._notes.setdefault(id(owner), {})
 
-    def describe(self, describer: Callable[[Trace], None]) -> None:
+    def describe(self, describer: Callable[[Recording], None]) -> None:
         describer(self)
 
     def state_name(self, storage: Storage) -> str | None:
@@ -210,7 +199,7 @@ class Trace(Overlay):
         finally:
             self._module_path.pop()
 
-    def call(self, compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call(self, compiled: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return compiled.function(*args, **kwargs)
 
     @contextmanager

@@ -26,7 +26,7 @@ class Specialization:
         self.traced = traced
         self._written = traced.written
         cells = [c.lasting for c in traced.cells]
-        pairs = zip(cells, traced.graph.states, strict=True)
+        pairs = zip(cells, traced.signature.states, strict=True)
         # States that arguments must not be: the graph would not see that both are one tensor.
         self._own: dict[Any, str] = {c: s.name for c, s in pairs if s.is_changed or self._written}
         self.step = CompiledStep(traced.graph, built, cells, traced.readers, finite)
@@ -56,7 +56,7 @@ class Specialization:
         return unflatten(self.traced.result, call.leaves)
 
     def _need_writable(self, position: int, passed: Sequence[Any], arrays: list[Array]) -> None:
-        name, array = self.traced.graph.inputs[position].hint, arrays[position]
+        name, array = self.traced.signature.inputs[position].name, arrays[position]
         if not array.flags.writeable:
             raise ValueError(
                 f"the function writes to argument {name!r}, whose array is read-only: pass a copy"
@@ -68,13 +68,13 @@ class Specialization:
             )
 
     def _need_apart(self, passed: Sequence[Any]) -> None:
-        for value, argument in zip(passed, self.traced.graph.inputs, strict=True):
+        for value, argument in zip(passed, self.traced.signature.inputs, strict=True):
             if not isinstance(value, TensorBase) or value._view is not None:
                 continue
             state = self._own.get(value._storage)
             if state is not None:
                 raise RuntimeError(
-                    f"argument {argument.hint!r} is the tensor {state!r} that the function also "
+                    f"argument {argument.name!r} is the tensor {state!r} that the function also "
                     f"meets inside, and it writes to its state: use {state!r} inside without "
                     "passing it, or pass a clone() of it"
                 )
