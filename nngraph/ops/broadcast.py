@@ -16,6 +16,7 @@ from nngraph.ir.dims import Dim, floordiv
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import Shape, TensorType
 from nngraph.ops.core import (
+    Takes,
     need,
     need_axes,
     normalize_axes,
@@ -56,25 +57,19 @@ class Reduction(Op):
 
     Attributes:
         fold: how two elements combine; None where more than one combination makes the result.
-        kinds: the kinds of element types accepted.
+        takes: the element types accepted.
         nonempty: a fold over no elements has no value.
     """
 
     axes: tuple[int, ...]
     keepdims: bool
-    kinds: ClassVar[tuple[str, ...]] = ("float", "int", "uint")
+    takes: ClassVar[Takes] = Takes.NUMBERS
     nonempty: ClassVar[bool] = False
     fold: ClassVar[Fold | None] = None
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         (x,) = types
-        need(
-            x.dtype.kind in self.kinds,
-            self.name,
-            "the operand",
-            x,
-            f"of kind {' or '.join(self.kinds)} (cast it first)",
-        )
+        need(x.dtype.kind in self.takes.kinds, self.name, "the operand", x, self.takes.words)
         need_axes(self.name, self.axes, x.rank)
         if self.nonempty:
             empty = any(x.shape[a] == 0 for a in self.axes)

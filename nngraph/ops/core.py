@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from nngraph.ir.types import Shape, TensorType, TypeMismatch
 
 __all__ = [
     "Literal",
+    "Takes",
     "broadcast_shapes",
     "contiguous",
     "normalize_axes",
@@ -31,6 +33,21 @@ __all__ = [
 ]
 
 _HALVES = (float16.numpy, bfloat16.numpy)
+
+
+class Takes(enum.Enum):
+    """The element types that an operator accepts."""
+
+    FLOATS = (("float",), "of a floating point type")
+    NUMBERS = (("float", "int", "uint"), "of a floating point or integer type (cast a bool first)")
+    INTEGERS = (("int", "uint"), "of an integer type")
+    BITS = (("int", "uint", "bool"), "of an integer type or bool")
+    BOOLS = (("bool",), "bool (compare with 0 first)")
+    ALL = (("float", "int", "uint", "bool"), "a tensor")
+
+    def __init__(self, kinds: tuple[str, ...], words: str) -> None:
+        self.kinds = kinds
+        self.words = words  # for "it must be ..."
 
 
 def operators_of(family: Mapping[str, object]) -> tuple[type[Op], ...]:

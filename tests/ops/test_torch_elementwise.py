@@ -25,7 +25,7 @@ INTS = np.asarray([-7, -2, -1, 0, 1, 2, 7], np.int64)
 UNARY: dict[str, Callable[..., Any]] = {
     name: torch.clone if name == "copy" else getattr(torch, name)
     for name, op in REGISTRY.items()
-    if issubclass(op, ops.Unary) and op.takes not in ("bool", "bits")
+    if issubclass(op, ops.Unary) and "float" in op.takes.kinds
 }
 BINARY: dict[str, Callable[..., Any]] = {
     name: getattr(torch, name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nngraph.ir.op import Array, Cost
-from nngraph.ops.core import public_names
+from nngraph.ops.core import Takes, public_names
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.elementwise.comparison import eq, gt, le, lt
 from nngraph.ops.elementwise.rows import Derivative, binary, unary
@@ -58,7 +58,7 @@ def _sign(x: Array) -> Array:
 
 
 # A tensor with memory of its own; in a graph, where nothing is written in place, an identity.
-Copy, copy = unary("copy", np.copy, lambda x, y, g: g, takes="any")
+Copy, copy = unary("copy", np.copy, lambda x, y, g: g, takes=Takes.ALL)
 Neg, neg = unary("neg", np.negative, _neg)
 Abs, abs = unary("abs", np.abs, _abs)
 Sign, sign = unary("sign", _sign, _zero)
@@ -79,7 +79,7 @@ Div, div = binary(
     np.divide,
     _div_left,
     _div_right,
-    takes="float",
+    takes=Takes.FLOATS,
     spans=((-2.3, 2.4), (0.4, 2.7)),
     cost=Cost.SLOW,
 )

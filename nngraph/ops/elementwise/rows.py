@@ -13,7 +13,7 @@ from nngraph.ir.dtypes import DType, bool_
 from nngraph.ir.op import Array, Cost, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import sum_to
-from nngraph.ops.core import broadcast_shapes, need, need_same_dtype, widen
+from nngraph.ops.core import Takes, broadcast_shapes, need, need_same_dtype, widen
 from nngraph.ops.creation import as_operand
 
 __all__ = ["Binary", "BinaryFunction", "Derivative", "Unary", "UnaryFunction", "binary", "unary"]
@@ -21,22 +21,6 @@ __all__ = ["Binary", "BinaryFunction", "Derivative", "Unary", "UnaryFunction", "
 Derivative = Callable[..., Any]
 Range = tuple[float, float]
 
-KINDS = {
-    "float": ("float",),
-    "number": ("float", "int", "uint"),
-    "integer": ("int", "uint"),
-    "bits": ("int", "uint", "bool"),
-    "bool": ("bool",),
-    "any": ("float", "int", "uint", "bool"),
-}
-WORDS = {
-    "float": "of a floating point type",
-    "number": "of a floating point or integer type (cast a bool first)",
-    "integer": "of an integer type",
-    "bits": "of an integer type or bool",
-    "bool": "bool (compare with 0 first)",
-    "any": "a tensor",
-}
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -0.5, -2.5, 30.0, -30.0)
 
 
@@ -46,14 +30,14 @@ class _Elementwise(Op):
 
     Attributes:
         function: the definition, a NumPy function.
-        takes: a key of ``KINDS``: the element types accepted.
+        takes: the element types accepted.
         to_bool: the result is bool.
         ranges: for each operand, where the samples of the smooth kind lie.
         smooth: False where finite differences apply nowhere (comparisons, integers).
     """
 
     function: ClassVar[Callable[..., Any]]
-    takes: ClassVar[str] = "number"
+    takes: ClassVar[Takes] = Takes.NUMBERS
     to_bool: ClassVar[bool] = False
     ranges: ClassVar[tuple[Range, ...]]
     smooth: ClassVar[bool] = True
@@ -64,7 +48,7 @@ class _Elementwise(Op):
     def _check(self, types: Sequence[TensorType]) -> DType:
         for position, kind in enumerate(types):
             what = f"operand {position}" if len(types) > 1 else "the operand"
-            need(kind.dtype.kind in KINDS[self.takes], self.name, what, kind, WORDS[self.takes])
+            need(kind.dtype.kind in self.takes.kinds, self.name, what, kind, self.takes.words)
         dtype = need_same_dtype(self.name, types)
         return bool_ if self.to_bool else dtype
 
@@ -99,16 +83,16 @@ class Unary(_Elementwise):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         (span,) = cls.ranges
-        if "float" in KINDS[cls.takes]:
+        if "float" in cls.takes.kinds:
             for shape in ((2, 3), (), (0, 3), (1, 2, 1)):
                 yield Sample(cls(), (_spread(span, shape),), cls.smooth)
             special = np.asarray(SPECIAL, np.float32)
             yield Sample(cls(), (special,), False, "special values, ties and zeros")
-        if "int" in KINDS[cls.takes]:
+        if "int" in cls.takes.kinds:
             yield Sample(cls(), (np.arange(-3, 4, dtype=np.int32),), False)
-        if "uint" in KINDS[cls.takes]:
+        if "uint" in cls.takes.kinds:
             yield Sample(cls(), (np.asarray([0, 1, 7, 200], np.uint8),), False)
-        if "bool" in KINDS[cls.takes]:
+        if "bool" in cls.takes.kinds:
             yield Sample(cls(), (np.asarray([True, False]),), False)
 
 
@@ -144,20 +128,20 @@ class Binary(_Elementwise):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        if "float" in KINDS[cls.takes]:
+        if "float" in cls.takes.kinds:
             for a, b in PAIRS:
                 x, y = _spread(cls.ranges[0], a), _spread(cls.ranges[1][::-1], b)
                 yield Sample(cls(), (x, y), cls.smooth)
             column = np.asarray(SPECIAL, np.float32)
             yield Sample(cls(), (column[:, None], column[None]), False, "special values, ties")
         left, right = cls.ints
-        if "int" in KINDS[cls.takes]:
+        if "int" in cls.takes.kinds:
             pair = (np.asarray(left, np.int32)[:, None], np.asarray(right, np.int32))
             yield Sample(cls(), pair, False)
-        if "uint" in KINDS[cls.takes]:
+        if "uint" in cls.takes.kinds:
             a8, b8 = (np.abs(np.asarray(v)).astype(np.uint8) for v in (left, right))
             yield Sample(cls(), (a8[:, None], b8), False)
-        if "bool" in KINDS[cls.takes]:
+        if "bool" in cls.takes.kinds:
             both = np.asarray([True, False])
             yield Sample(cls(), (both[:, None], both), False)
 
@@ -221,7 +205,7 @@ def unary(
     function: Callable[[Any], Any],
     rule: Derivative | None = None,
     *,
-    takes: str = "number",
+    takes: Takes = Takes.NUMBERS,
     to_bool: bool = False,
     span: Range = (-2.3, 2.4),
     smooth: bool = True,
@@ -233,7 +217,7 @@ def unary(
         name: snake_case; the class is named in CamelCase.
         function: NumPy definition.
         rule: ``(x, y, g) -> gradient of x``; None if it is not differentiable.
-        takes: element types, a key of ``KINDS``.
+        takes: the element types accepted.
         to_bool: the result is bool.
         span: where it is smooth, for samples.
         smooth: False where finite differences apply nowhere.
@@ -271,7 +255,7 @@ def binary(
     rule_x: Derivative | None = None,
     rule_y: Derivative | None = None,
     *,
-    takes: str = "number",
+    takes: Takes = Takes.NUMBERS,
     to_bool: bool = False,
     commutative: bool = False,
     spans: tuple[Range, Range] = ((-2.3, 2.4), (-1.9, 2.7)),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nngraph.ir.op import Array, Cost
-from nngraph.ops.core import public_names
+from nngraph.ops.core import Takes, public_names
 from nngraph.ops.elementwise import special
 from nngraph.ops.elementwise.arithmetic import add, div, mul, neg, sub
 from nngraph.ops.elementwise.comparison import eq, ge, logical_and
@@ -20,8 +20,8 @@ _POSITIVE = (0.2, 4.0)
 _INSIDE = (-0.9, 0.9)
 _BELL = 2.0 / math.sqrt(math.pi)  # the slope of erf at 0
 
-_heavy = partial(unary, takes="float", cost=Cost.HEAVY)
-_slow = partial(unary, takes="float", cost=Cost.SLOW)
+_heavy = partial(unary, takes=Takes.FLOATS, cost=Cost.HEAVY)
+_slow = partial(unary, takes=Takes.FLOATS, cost=Cost.SLOW)
 
 
 def _square(x: Any) -> Any:
@@ -119,7 +119,7 @@ Atan2, atan2 = binary(
     np.arctan2,
     lambda y, x, z, g: _atan2_part(x, y, x, g),
     lambda y, x, z, g: neg(_atan2_part(x, y, y, g)),
-    takes="float",
+    takes=Takes.FLOATS,
     spans=((-2.3, 2.4), (0.4, 2.7)),
     cost=Cost.HEAVY,
 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from nngraph.ir.op import Array, O, Sample, Thunk, apply1
 from nngraph.ops.broadcast import Fold, Reduction, reshape, sum
-from nngraph.ops.core import need, normalize_axes, reduced_samples, reduced_shape, widen
+from nngraph.ops.core import Takes, need, normalize_axes, reduced_samples, reduced_shape, widen
 from nngraph.ops.creation import full
 from nngraph.ops.elementwise.arithmetic import div, mul
 from nngraph.ops.elementwise.comparison import eq
@@ -32,7 +32,7 @@ class Mean(Reduction):
 
     name: ClassVar[str] = "mean"
     fold: ClassVar[Fold | None] = Fold.ADD
-    kinds: ClassVar[tuple[str, ...]] = ("float",)
+    takes: ClassVar[Takes] = Takes.FLOATS
 
     @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
@@ -150,7 +150,7 @@ class Prod(Reduction):
 
 @dataclass(frozen=True)
 class _Logical(Reduction):
-    kinds: ClassVar[tuple[str, ...]] = ("bool",)
+    takes: ClassVar[Takes] = Takes.BOOLS
     differentiable: ClassVar[bool] = False
     function: ClassVar[Callable[..., typing.Any]]
 

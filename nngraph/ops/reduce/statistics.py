@@ -13,7 +13,14 @@ from nngraph.ir.dtypes import float32
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType, type_of_array
 from nngraph.ops.broadcast import Reduction, Sum, expand_reduced, reshape, sum
-from nngraph.ops.core import need_float, normalize_axes, reduced_samples, reduced_shape, widen
+from nngraph.ops.core import (
+    Takes,
+    need_float,
+    normalize_axes,
+    reduced_samples,
+    reduced_shape,
+    widen,
+)
 from nngraph.ops.elementwise.arithmetic import add, div, maximum, mul, sub
 from nngraph.ops.elementwise.comparison import isfinite
 from nngraph.ops.elementwise.select import cast, where
@@ -31,7 +38,7 @@ class LogSumExp(Reduction):
     """log(sum(exp(x))), computed without overflow."""
 
     name: ClassVar[str] = "log_sum_exp"
-    kinds: ClassVar[tuple[str, ...]] = ("float",)
+    takes: ClassVar[Takes] = Takes.FLOATS
     nonempty: ClassVar[bool] = True
 
     @np.errstate(all="ignore")
