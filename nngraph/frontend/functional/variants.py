@@ -17,7 +17,7 @@ is a ``Tensor``, where a type variable would say ``Parameter``.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from types import ModuleType
@@ -36,7 +36,6 @@ __all__ = [
     "declared",
     "everywhere",
     "function",
-    "in_place",
     "method",
     "methods_of",
     "plain_of",
@@ -73,8 +72,9 @@ class Variants:
     name: str = ""
 
     def __call__(self, plain: F) -> F:
-        form: Any = _function_form(plain)
-        form.variants, form.plain = self, plain
+        arguments = _Arguments(plain)
+        form: Any = _function_form(plain, arguments)
+        form.variants, form.plain, form.arguments = self, plain, arguments
         return form  # type: ignore[no-any-return]
 
     def overloaded(self, plain: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,30 +90,32 @@ function = Variants(function=True)
 method = Variants(method=True)
 attribute = Variants(attribute=True)
 both = Variants(function=True, method=True)
-in_place = Variants(method=True, inplace=True)
 everywhere = Variants(function=True, method=True, inplace=True)
 
 
 class _Arguments:
-    """What a call may name the arguments of a function."""
+    """What a call may name the arguments of a function, and of the method that it becomes."""
 
     def __init__(self, plain: Callable[..., Any]) -> None:
         self.signature = inspect.signature(plain)
         parameters = self.signature.parameters
-        self.first = next(iter(parameters.values()), None)
+        names = list(parameters)
+        first = parameters[names[0]] if names else None
+        self.wants_tensor = first is not None and (first.name, first.annotation) == _INPUT
         self.takes_out = "out" in parameters
         dtype = parameters.get("dtype")
         self.dtype_by_name = dtype is not None and dtype.kind is dtype.KEYWORD_ONLY
         self.rest = next((p.name for p in parameters.values() if p.kind is p.VAR_POSITIONAL), "")
-        self.lead = list(parameters)[: list(parameters).index(self.rest)] if self.rest else []
-        self.aliases = {a: name for name in parameters for a in ALIASES.get(name, ())}
-        for name in parameters:
-            self.aliases.pop(name, None)
+        self.lead = names[: names.index(self.rest)] if self.rest else []
+        self.aliases = _aliases(names, parameters)
+        self.aliases_of_method = _aliases(names[1:], parameters)
 
-    def arranged(self, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Any, ...]:
+    def arranged(
+        self, args: tuple[Any, ...], given: dict[str, Any], aliases: Mapping[str, str]
+    ) -> tuple[Any, ...]:
         """Gives keywords their own names; returns the positional arguments."""
-        for alias in self.aliases.keys() & given.keys():
-            name = self.aliases[alias]
+        for alias in aliases.keys() & given.keys():
+            name = aliases[alias]
             if name in given:
                 raise TypeError(f"got {name}= and {alias}=, which are the same argument")
             given[name] = given.pop(alias)
@@ -132,20 +134,26 @@ class _Arguments:
         return self.signature.replace(parameters=kept)
 
 
-def _function_form(plain: Callable[..., Any]) -> Callable[..., Any]:
-    arguments, name = _Arguments(plain), plain.__name__
-    first = arguments.first
-    wants_tensor = first is not None and first.annotation == "Tensor" and first.name == "input"
+_INPUT = ("input", "Tensor")
+
+
+def _aliases(names: Sequence[str], parameters: Mapping[str, object]) -> dict[str, str]:
+    found = {alias: name for name in names for alias in ALIASES.get(name, ())}
+    return {alias: name for alias, name in found.items() if alias not in parameters}
+
+
+def _function_form(plain: Callable[..., Any], arguments: _Arguments) -> Callable[..., Any]:
+    name = plain.__name__
 
     @wraps(plain)
     def call(*args: Any, **given: Any) -> Any:
         if given:
-            args = arguments.arranged(args, given)
+            args = arguments.arranged(args, given, arguments.aliases)
             if arguments.takes_out and (target := given.pop("out", None)) is not None:
                 if arguments.dtype_by_name and given.get("dtype") is None:
                     given["dtype"] = getattr(target, "dtype", None)  # what is computed in
                 return into(name, target, plain, args, given)
-        if wants_tensor:
+        if arguments.wants_tensor:
             operand = args[0] if args else given.get("input", Ellipsis)
             if not isinstance(operand, Tensor) and operand is not Ellipsis:
                 raise TypeError(
@@ -156,30 +164,29 @@ def _function_form(plain: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _method_form(plain: Callable[..., Any]) -> Callable[..., Any]:
-    arguments = _Arguments(plain)
-    first = arguments.first
-    aliases = {a: n for a, n in arguments.aliases.items() if first is None or n != first.name}
+def _method_form(plain: Callable[..., Any], arguments: _Arguments) -> Callable[..., Any]:
+    aliases = arguments.aliases_of_method
     if not (aliases or arguments.rest or arguments.takes_out):
         return plain
-    arguments.aliases = aliases
 
     @wraps(plain)
     def call(*args: Any, **given: Any) -> Any:
         if given:
-            args = arguments.arranged(args, given)
+            args = arguments.arranged(args, given, aliases)
             if "out" in given:
                 raise TypeError(
                     f"Tensor.{plain.__name__}() takes no out=; write ng.{plain.__name__}(x, out=y)"
                 )
         return plain(*args, **given)
 
-    call.__signature__ = arguments.without_out()  # type: ignore[attr-defined]
+    if arguments.takes_out:
+        call.__signature__ = arguments.without_out()  # type: ignore[attr-defined]
     return call
 
 
-def _in_place_form(plain: Callable[..., Any]) -> Callable[..., Any]:
-    compute, name = _method_form(plain), plain.__name__
+def _in_place_form(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """The method ``compute`` whose result replaces the elements."""
+    name = compute.__name__
 
     @wraps(compute)
     def call(input: Any, *args: Any, **given: Any) -> Any:
@@ -211,14 +218,15 @@ def declared(module: ModuleType) -> dict[str, Callable[..., Any]]:
 def methods_of(module: ModuleType) -> Iterator[tuple[str, Any, Callable[..., Any]]]:
     """Name, value on the class and underlying function of a module's methods."""
     for name, form in declared(module).items():
-        variants, plain = form.variants, form.plain  # type: ignore[attr-defined]
+        variants, plain, arguments = form.variants, form.plain, form.arguments  # type: ignore[attr-defined]
         shown = variants.name or name
         if variants.attribute:
             yield shown, property(plain), plain
         if variants.method:
-            yield shown, _method_form(plain), plain
-        if variants.inplace:
-            yield f"{shown}_", _in_place_form(plain), plain
+            computed = _method_form(plain, arguments)
+            yield shown, computed, plain
+            if variants.inplace:
+                yield f"{shown}_", _in_place_form(computed), plain
 
 
 def assign_methods(module: ModuleType) -> None:
