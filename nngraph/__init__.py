@@ -16,6 +16,7 @@ from nngraph.frontend.functional.comparison import *
 from nngraph.frontend.functional.contraction import *
 from nngraph.frontend.functional.conversion import *
 from nngraph.frontend.functional.creation import *
+from nngraph.frontend.functional.data import *
 from nngraph.frontend.functional.extremes import *
 from nngraph.frontend.functional.facts import *
 from nngraph.frontend.functional.indexing import *

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.frontend.functional.access import elements
-from nngraph.frontend.functional.creation import from_array
+from nngraph.frontend.functional.data import from_array
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.op import Array
 from nngraph.runtime.checkpoint import read_arrays, write_arrays

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nngraph.frontend.functional import random
-from nngraph.frontend.functional.creation import from_array
+from nngraph.frontend.functional.data import from_array
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import float64

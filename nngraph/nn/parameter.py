@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Self
 
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.functional.creation import as_tensor, empty
+from nngraph.frontend.functional.creation import empty
+from nngraph.frontend.functional.data import as_tensor
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world

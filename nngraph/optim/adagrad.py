@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nngraph.frontend.functional.creation import full_like, tensor
+from nngraph.frontend.functional.creation import full_like
+from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import float32
 from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots

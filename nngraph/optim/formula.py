@@ -6,7 +6,8 @@ from collections.abc import Callable
 from operator import is_
 from typing import Any, ClassVar
 
-from nngraph.frontend.functional.creation import full_like, tensor
+from nngraph.frontend.functional.creation import full_like
+from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.host import guarded, host_number
 from nngraph.frontend.modes import enable_grad, no_grad
 from nngraph.frontend.protocols import Recording

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.functional.creation import tensor
+from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.tensor import Tensor
 
 __all__ = ["ParamGroup", "load_packed", "packed_state"]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nngraph.frontend.checkpoint import load, save
-from nngraph.frontend.functional.creation import tensor, zeros
+from nngraph.frontend.functional.creation import zeros
+from nngraph.frontend.functional.data import tensor
 from nngraph.ir.dtypes import DTYPES
 from nngraph.runtime.checkpoint import CheckpointError
 

@@ -9,7 +9,8 @@ from nngraph.backends.base import BackendError
 from nngraph.frontend.compile import CompiledFunction, compile, trace
 from nngraph.frontend.errors import ConcretizationError, TraceError
 from nngraph.frontend.functional import random
-from nngraph.frontend.functional.creation import from_numpy, tensor, zeros
+from nngraph.frontend.functional.creation import zeros
+from nngraph.frontend.functional.data import from_numpy, tensor
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.host import host_number
 from nngraph.frontend.modes import no_grad

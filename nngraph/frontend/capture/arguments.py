@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.functional.creation import from_dlpack
+from nngraph.frontend.functional.data import from_dlpack
 from nngraph.frontend.pytree import Tree
 from nngraph.ir.dtypes import as_dtype, float64
 from nngraph.ir.types import TensorType, tensor_type

@@ -11,7 +11,7 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
 from nngraph.ir.op import Array
 
-__all__ = ["become", "elements", "is_view", "overwrite", "refuse_tracing", "write_result"]
+__all__ = ["become", "elements", "is_view", "overwrite", "write_result"]
 
 
 def elements(tensor: Tensor, what: str) -> Array:
@@ -47,11 +47,6 @@ def write_result(tensor: Tensor, result: Tensor) -> Tensor:
 def is_view(tensor: Tensor) -> bool:
     """True if the tensor shows memory of another one."""
     return tensor._view is not None
-
-
-def refuse_tracing(what: str, instead: str) -> None:
-    """Raises ``TraceError`` while a trace is on."""
-    world().refuse(what, instead)
 
 
 def become(tensor: Tensor, view: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any, overload
 
 from nngraph import ops
 from nngraph.frontend.functional.axes import listed
-from nngraph.frontend.functional.creation import tensor
+from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.functional.variants import both, function, method
 from nngraph.frontend.promotion import as_tensor_like
 from nngraph.frontend.tensor import Operand, Tensor

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from nngraph import ops
-from nngraph.frontend.functional.access import overwrite, refuse_tracing
+from nngraph.frontend.functional.access import overwrite
 from nngraph.frontend.functional.subscript import Plan, plan_subscript
 from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.limits import iinfo
 from nngraph.frontend.promotion import as_tensor_like, is_number
 from nngraph.frontend.tensor import Number, Operand, Tensor
+from nngraph.frontend.world import world
 from nngraph.ir.dtypes import bool_
 from nngraph.ops.core import normalize_axis
 
@@ -48,7 +49,7 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
             mask = key.reshape(*key.type.shape, *(1,) * (input.ndim - key.ndim))
             overwrite(input, ops.where(mask, filler.reshape(()), input))
             return
-        refuse_tracing(
+        world().refuse(
             f"x[mask] = values of {filler.type}: the number of places depends on the mask's "
             "values, which are not there",
             "Write x = ng.where(mask, full_size_values, x) instead.",

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from nngraph.frontend.functional.access import write_result
 from nngraph.frontend.functional.out import into
@@ -73,9 +73,9 @@ class Variants:
 
     def __call__(self, plain: F) -> F:
         arguments = _Arguments(plain)
-        form: Any = _function_form(plain, arguments)
+        form = cast("Form", _function_form(plain, arguments))
         form.variants, form.plain, form.arguments = self, plain, arguments
-        return form  # type: ignore[no-any-return]
+        return cast("F", form)
 
     def overloaded(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         """For a function whose overloads say more than its own signature."""
@@ -91,6 +91,14 @@ method = Variants(method=True)
 attribute = Variants(attribute=True)
 both = Variants(function=True, method=True)
 everywhere = Variants(function=True, method=True, inplace=True)
+
+
+class Form(Protocol):
+    """A function as ``ng.f``, with what its other forms are made of."""
+
+    variants: Variants
+    plain: Callable[..., Any]
+    arguments: _Arguments
 
 
 class _Arguments:
@@ -199,14 +207,13 @@ def _in_place_form(compute: Callable[..., Any]) -> Callable[..., Any]:
 
 def plain_of(form: Callable[..., Any]) -> Callable[..., Any]:
     """The function that a decorated one was written as."""
-    plain: Callable[..., Any] = form.plain  # type: ignore[attr-defined]
-    return plain
+    return cast("Form", form).plain
 
 
 # -- methods ---------------------------------------------------------------------------------
 
 
-def declared(module: ModuleType) -> dict[str, Callable[..., Any]]:
+def declared(module: ModuleType) -> dict[str, Form]:
     """The tensor functions that a module defines, aliases included, by name."""
     return {
         name: value
@@ -218,12 +225,12 @@ def declared(module: ModuleType) -> dict[str, Callable[..., Any]]:
 def methods_of(module: ModuleType) -> Iterator[tuple[str, Any, Callable[..., Any]]]:
     """Name, value on the class and underlying function of a module's methods."""
     for name, form in declared(module).items():
-        variants, plain, arguments = form.variants, form.plain, form.arguments  # type: ignore[attr-defined]
+        variants, plain = form.variants, form.plain
         shown = variants.name or name
         if variants.attribute:
             yield shown, property(plain), plain
         if variants.method:
-            computed = _method_form(plain, arguments)
+            computed = _method_form(plain, form.arguments)
             yield shown, computed, plain
             if variants.inplace:
                 yield f"{shown}_", _in_place_form(computed), plain

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from nngraph.frontend.functional.creation import empty, ones, tensor, zeros
+from nngraph.frontend.functional.creation import empty, ones, zeros
+from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType, int64

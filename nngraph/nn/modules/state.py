@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.functional.creation import as_tensor
+from nngraph.frontend.functional.data import as_tensor
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.modules.hooks import HookMethods

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.functional.creation import tensor
+from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.functional.joining import stack
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
