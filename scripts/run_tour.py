@@ -26,7 +26,7 @@ def run_page(page: Path) -> tuple[str, list[str]]:
         code = "\n" * line + match["code"]  # so that line numbers are those of the page
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            exec(compile(code, page.name, "exec"), scope)
+            exec(compile(code, page.name, "exec", dont_inherit=True), scope)
         output = printed.getvalue().rstrip() + "\n" if printed.getvalue().strip() else None
         if output != match["output"]:
             said = match["output"]
