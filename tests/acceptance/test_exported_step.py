@@ -15,6 +15,7 @@ import pytest
 
 import nngraph as ng
 from nngraph import nn, optim
+from tests.support.backends import BACKENDS
 
 onnx = pytest.importorskip("onnx", reason="needs the onnx extra")
 pytest.importorskip("onnxruntime", reason="needs the onnx extra")
@@ -94,7 +95,7 @@ def start(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(scope="module", params=["reference", "onnx", "tvm"])
+@pytest.fixture(scope="module", params=BACKENDS)
 def trained(request: pytest.FixtureRequest, tmp_path_factory: Any) -> tuple[Path, list[float]]:
     """The folder of a step that was exported after one call, and the losses of its later calls."""
     folder = tmp_path_factory.mktemp("step")

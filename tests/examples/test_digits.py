@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.backends import BACKENDS
+
 pytest.importorskip("sklearn", reason="needs the demo extra")
 pytest.importorskip("onnxruntime", reason="needs the onnx extra")
 
@@ -31,7 +33,7 @@ def accuracies(text: str) -> list[float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["onnx", "tvm", "reference"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_digits_trains_and_its_files_train_on(backend: str, tmp_path: Path) -> None:
     if backend == "tvm":
         pytest.importorskip("tvm", reason="needs the tvm extra")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nngraph.backends import get_backend
+from nngraph.backends import get_backend, registry
 from nngraph.backends.base import Target, UnsupportedGraph, build
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
@@ -18,7 +18,7 @@ from tests.support.contract import is_float, random_like
 
 __all__ = ["BACKENDS", "Job", "UnsupportedGraph", "job_of", "run_graph"]
 
-BACKENDS = ("reference", "onnx", "tvm")
+BACKENDS = tuple(registry.BACKENDS)
 
 
 def run_graph(backend: str, graph: Graph, inputs: Sequence[Array]) -> list[Array]:

@@ -10,10 +10,9 @@ import numpy as np
 import nngraph as ng
 from nngraph import nn, optim
 from nngraph.ir.op import Array
+from tests.support.backends import BACKENDS
 
 __all__ = ["BACKENDS", "Trainer", "batches", "count_traces", "snapshot", "start_weights"]
-
-BACKENDS = ("reference", "onnx", "tvm")
 
 
 def batches(count: int, size: int = 6) -> list[tuple[Array, Array]]:

@@ -21,6 +21,7 @@ from benchmarks.frameworks import (
     torch_framework,
 )
 from benchmarks.workloads import WORKLOADS, Workload, loss_of, make_train_step
+from tests.support.backends import BACKENDS
 from tests.support.conditioning import Run, Shake, require_insensitive, still
 from tests.support.tolerances import TRAJECTORY
 
@@ -118,7 +119,7 @@ def check(name: str, dtype: str, backend: str, oracle: Any) -> None:
         )
 
 
-@pytest.mark.parametrize("backend", ["reference", "onnx", "tvm"])
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", CASES)
 def test_float32_training_matches_pytorch(name: str, backend: str, oracle: Any) -> None:
     check(name, "float32", backend, oracle)
