@@ -12,6 +12,7 @@ import torch
 import nngraph as ng
 from nngraph import nn, optim
 from nngraph.frontend.functional import SUBJECTS
+from nngraph.frontend.functional.variants import declared
 
 ERRORS = {"BackendError", "CheckpointError", "ConcretizationError", "NonFiniteError", "TraceError"}
 OWN = {"trace", "export", "spec", "Size", "nn", "optim", "__version__"} | ERRORS
@@ -45,6 +46,15 @@ def test_every_function_is_listed() -> None:
     functions = [name for subject in SUBJECTS for name in subject.__all__]
     assert len(functions) == len(set(functions))
     assert set(functions) <= set(ng.__all__)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda module: module.__name__)
+def test_a_subject_lists_what_it_offers(subject: Any) -> None:
+    forms = declared(subject)
+    offered = {name for name, form in forms.items() if form.variants.function}
+    assert offered - set(subject.__all__) <= {"nelement"}  # a method alone, of numel
+    only_methods = {name for name, form in forms.items() if not form.variants.function}
+    assert not only_methods & set(subject.__all__)
 
 
 UNARY = [

@@ -15,6 +15,7 @@ import torch
 
 import nngraph as ng
 from nngraph import nn
+from nngraph.frontend.errors import TraceError
 from nngraph.frontend.functional.variants import ALIASES
 from tests.frontend import torch_signatures
 from tests.frontend.arguments_by_name import ARGUMENTS, POSITIVE
@@ -318,3 +319,9 @@ def test_out_in_a_compiled_function() -> None:
     compiled, kept = ng.compile(step, backend="reference"), ng.zeros(3)
     result = compiled(ng.ones(3), kept)
     assert kept.tolist() == [2.0] * 3 and result.tolist() == [3.0] * 3
+
+
+def test_out_that_would_change_its_shape_in_a_compiled_function() -> None:
+    compiled = ng.compile(lambda x, o: ng.exp(x, out=o), backend="reference")
+    with pytest.warns(UserWarning, match="resized"), pytest.raises(TraceError, match="type"):
+        compiled(ng.ones(3), ng.zeros(2))

@@ -10,7 +10,7 @@ from nngraph.frontend.views import is_row_major
 from nngraph.frontend.world import world
 from nngraph.ops.core import normalize_axis
 
-__all__ = ["is_floating_point", "is_nonzero", "is_tensor", "numel"]
+__all__ = ["is_complex", "is_floating_point", "is_nonzero", "is_tensor", "numel"]
 
 
 @both
@@ -40,7 +40,7 @@ def is_floating_point(input: Tensor) -> bool:
     return input.dtype.is_floating_point
 
 
-@method
+@both
 def is_complex(input: Tensor) -> bool:
     """False: nngraph has no complex numbers."""
     return False
