@@ -12,9 +12,10 @@ import numpy as np
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.composite import wide
-from nngraph.ops.core import need, need_float, operators_of, widen
+from nngraph.ops.core import need, need_float, widen
 from nngraph.ops.elementwise import add, cast, div, erf, exp, log, mul, sigmoid, sub
 from nngraph.ops.elementwise.special import erf as erf_array
+from nngraph.ops.family import operators_of
 from nngraph.ops.reduce import max, sum
 
 __all__ = ["Gelu", "LogSoftmax", "Silu", "Softmax", "gelu", "log_softmax", "silu", "softmax"]

@@ -15,14 +15,7 @@ from nngraph.ir.op import Array, O, Op, Sample, apply1
 from nngraph.ir.types import TensorType, TypeMismatch
 from nngraph.ops.activation import Softmax, softmax
 from nngraph.ops.composite import wide
-from nngraph.ops.core import (
-    broadcast_shapes,
-    need,
-    need_float,
-    need_same_dtype,
-    operators_of,
-    widen,
-)
+from nngraph.ops.core import broadcast_shapes, need, need_float, need_same_dtype, widen
 from nngraph.ops.creation import iota
 from nngraph.ops.elementwise import (
     add,
@@ -35,6 +28,7 @@ from nngraph.ops.elementwise import (
     mul,
     where,
 )
+from nngraph.ops.family import operators_of
 from nngraph.ops.linalg import matmul
 from nngraph.ops.reduce import any, max
 

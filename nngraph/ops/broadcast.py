@@ -20,11 +20,11 @@ from nngraph.ops.core import (
     need,
     need_axes,
     normalize_axes,
-    operators_of,
     reduced_samples,
     reduced_shape,
     widen,
 )
+from nngraph.ops.family import operators_of
 
 __all__ = [
     "BroadcastTo",

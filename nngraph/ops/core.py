@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,6 @@ __all__ = [
     "need_axes",
     "need_float",
     "need_same_dtype",
-    "operators_of",
-    "public_names",
     "reduced_samples",
     "reduced_shape",
     "widen",
@@ -48,34 +46,6 @@ class Takes(enum.Enum):
     def __init__(self, kinds: tuple[str, ...], words: str) -> None:
         self.kinds = kinds
         self.words = words  # for "it must be ..."
-
-
-def operators_of(family: Mapping[str, object]) -> tuple[type[Op], ...]:
-    """The operators of a family, given its ``globals()``: classes made in it that have a name.
-
-    What families share as a base has none.
-    """
-    home = str(family["__name__"])
-    return tuple(
-        value
-        for value in family.values()
-        if isinstance(value, type) and issubclass(value, Op)
-        if value.name and f"{value.__module__}.".startswith(f"{home}.")
-    )
-
-
-def public_names(module: Mapping[str, object]) -> list[str]:
-    """``__all__`` of a module of rows or of a family, given its ``globals()``: what is made in it.
-
-    So a row is all that an operator needs; type checkers read the rows themselves.
-    """
-    home = str(module["__name__"])
-    return [
-        name
-        for name, value in module.items()
-        if not name.startswith("_")
-        and f"{getattr(value, '__module__', '')}.".startswith(f"{home}.")
-    ]
 
 
 def need(condition: bool, op: str, what: str, got: object, wanted: str) -> None:

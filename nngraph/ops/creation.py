@@ -12,7 +12,8 @@ from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DTYPES, DType, bool_, float32, int64
 from nngraph.ir.op import Array, O, Op, Sample, Trait, apply1
 from nngraph.ir.types import Shape, TensorType, type_of_array
-from nngraph.ops.core import Literal, need, operators_of
+from nngraph.ops.core import Literal, need
+from nngraph.ops.family import operators_of
 
 __all__ = [
     "Constant",

@@ -11,9 +11,10 @@ import numpy as np
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import unsqueeze
-from nngraph.ops.core import need, operators_of
+from nngraph.ops.core import need
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.elementwise import ne, where
+from nngraph.ops.family import operators_of
 from nngraph.ops.index.scattering import need_indices, none_from_the_end
 from nngraph.ops.index.slices import scatter_slices, take
 

@@ -15,9 +15,10 @@ from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.op import Array, Op, Sample, Trait, apply
 from nngraph.ir.types import TensorType, tensor_type
-from nngraph.ops.core import need, operators_of
+from nngraph.ops.core import need
 from nngraph.ops.elementwise.arithmetic import add, mul
 from nngraph.ops.elementwise.transcendental import tanh
+from nngraph.ops.family import operators_of
 
 __all__ = ["Fused", "inline"]
 

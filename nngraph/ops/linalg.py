@@ -12,7 +12,8 @@ from nngraph.ir.dims import Dim
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import Shape, TensorType
 from nngraph.ops.broadcast import reshape, sum_to
-from nngraph.ops.core import broadcast_shapes, need, need_same_dtype, operators_of, widen
+from nngraph.ops.core import broadcast_shapes, need, need_same_dtype, widen
+from nngraph.ops.family import operators_of
 
 __all__ = ["MatMul", "matmul"]
 

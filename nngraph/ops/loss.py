@@ -13,8 +13,9 @@ from nngraph.ir.types import TensorType
 from nngraph.ops.activation import LogSoftmax, log_softmax
 from nngraph.ops.broadcast import broadcast_to, reshape, squeeze, unsqueeze
 from nngraph.ops.composite import through_decomposition, wide
-from nngraph.ops.core import need, need_float, need_same_dtype, operators_of, widen
+from nngraph.ops.core import need, need_float, need_same_dtype, widen
 from nngraph.ops.elementwise import add, cast, div, exp, mul, ne, neg, sub, where
+from nngraph.ops.family import operators_of
 from nngraph.ops.index.elements import gather_elements, scatter_elements
 from nngraph.ops.index.scattering import need_indices, none_from_the_end
 from nngraph.ops.index.slices import take

@@ -17,12 +17,13 @@ from nngraph.ir.dtypes import DType, bfloat16, float16, float32, float64, uint32
 from nngraph.ir.op import Array, O, Op, Sample, apply1
 from nngraph.ir.types import Shape, TensorType
 from nngraph.ops.broadcast import reshape
-from nngraph.ops.core import need, operators_of
+from nngraph.ops.core import need
 from nngraph.ops.creation import constant, full, iota, zeros_like
 from nngraph.ops.elementwise.arithmetic import add, mul, sub
 from nngraph.ops.elementwise.comparison import bitwise_and, bitwise_xor, shift_right
 from nngraph.ops.elementwise.select import cast
 from nngraph.ops.elementwise.transcendental import cos, log, sin, sqrt
+from nngraph.ops.family import operators_of
 from nngraph.ops.philox import LOW_WORD, MULTIPLIERS, ROUNDS, key_steps, philox_words
 from nngraph.ops.shape.joining import concat
 from nngraph.ops.shape.slicing import slice, slice_axis

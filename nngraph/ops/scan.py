@@ -18,10 +18,11 @@ from nngraph.ir.op import Array, Op, Sample, Thunk, Trait, apply
 from nngraph.ir.reverse import reverse
 from nngraph.ir.types import TensorType, tensor_type
 from nngraph.ops.broadcast import reshape
-from nngraph.ops.core import need, operators_of
+from nngraph.ops.core import need
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.elementwise.arithmetic import add, mul
 from nngraph.ops.elementwise.transcendental import tanh
+from nngraph.ops.family import operators_of
 from nngraph.ops.fused import need_plain_body
 from nngraph.ops.shape.joining import concat
 from nngraph.ops.shape.slicing import slice_axis

@@ -11,8 +11,9 @@ import numpy as np
 from nngraph.ir.dtypes import int64
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply
 from nngraph.ir.types import TensorType
-from nngraph.ops.core import need, operators_of, widen
+from nngraph.ops.core import need, widen
 from nngraph.ops.creation import zeros_like
+from nngraph.ops.family import operators_of
 from nngraph.ops.index.elements import scatter_elements
 
 __all__ = ["Sort", "TopK", "sort", "topk"]

@@ -10,8 +10,8 @@ from nngraph.frontend.functional.variants import everywhere
 from nngraph.frontend.promotion import as_float
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_, int64
-from nngraph.ops.core import public_names
 from nngraph.ops.elementwise.rows import UnaryFunction
+from nngraph.ops.family import public_names
 
 
 class _Pointwise(Protocol):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nngraph.ops.core import operators_of, public_names
 from nngraph.ops.elementwise.arithmetic import *  # noqa: F403
 from nngraph.ops.elementwise.comparison import *  # noqa: F403
 from nngraph.ops.elementwise.rows import Binary as Binary
 from nngraph.ops.elementwise.rows import Unary as Unary
 from nngraph.ops.elementwise.select import *  # noqa: F403
 from nngraph.ops.elementwise.transcendental import *  # noqa: F403
+from nngraph.ops.family import operators_of, public_names
 
 OPERATORS = operators_of(globals())
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nngraph.ir.op import Array, Cost
-from nngraph.ops.core import Takes, public_names
+from nngraph.ops.core import Takes
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.elementwise.comparison import eq, gt, le, lt
-from nngraph.ops.elementwise.rows import Derivative, binary, unary
+from nngraph.ops.elementwise.rows import BinaryFunction, binary, unary
 from nngraph.ops.elementwise.select import where
+from nngraph.ops.family import public_names
 
 
 # Rules that use the very function they differentiate stand here, the others in their row.
@@ -43,7 +45,7 @@ def _div_right(x: Any, y: Any, z: Any, g: Any) -> Any:
     return neg(mul(g, div(z, y)))
 
 
-def _floats(function: Any) -> Any:
+def _floats(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """A rounding function that leaves integers alone."""
 
     def apply(x: Array) -> Array:
@@ -85,13 +87,13 @@ Div, div = binary(
 )
 
 
-def _whole(name: str, function: Any) -> Any:
+def _whole(name: str, function: Callable[[Array, Array], Array]) -> Callable[[Any, Any], Array]:
     """Division of integers by zero is an error, as in PyTorch; floats follow IEEE 754."""
 
     def apply(x: Array, y: Array) -> Array:
         if y.dtype.kind in "iu" and np.size(x) and not np.all(y):
             raise ZeroDivisionError(f"{name}: an integer is divided by zero")
-        return function(x, y)  # type: ignore[no-any-return]
+        return function(x, y)
 
     return apply
 
@@ -130,7 +132,7 @@ Fmod, fmod = binary(
 )
 
 
-def _wins(loses: Any) -> Derivative:
+def _wins(loses: BinaryFunction) -> Callable[[Any, Any, Any], Any]:
     """The gradient of the operand that wins; a tie gives half to each, NaN all to both."""
 
     def rule(x: Any, y: Any, g: Any) -> Any:

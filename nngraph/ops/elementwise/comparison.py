@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nngraph.ops.core import Takes, public_names
+from nngraph.ops.core import Takes
 from nngraph.ops.elementwise.rows import binary, unary
+from nngraph.ops.family import public_names
 
 _SHIFTS = ((-7, 7, 100, 1), (0, 1, 5))
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nngraph.ir.op import Array, Cost
-from nngraph.ops.core import Takes, public_names
+from nngraph.ops.core import Takes
 from nngraph.ops.elementwise import special
 from nngraph.ops.elementwise.arithmetic import add, div, mul, neg, sub
 from nngraph.ops.elementwise.comparison import eq, ge, logical_and
 from nngraph.ops.elementwise.rows import binary, unary
 from nngraph.ops.elementwise.select import where
+from nngraph.ops.family import public_names
 
 _POSITIVE = (0.2, 4.0)
 _INSIDE = (-0.9, 0.9)
