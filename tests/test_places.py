@@ -38,6 +38,10 @@ EXAMPLES = {
         "nngraph/nn/functional/activation.py",
         "nngraph/nn/modules/activation.py",
     },
+    ("nngraph.backends.reference.backend", "ReferenceBackend"): {
+        "nngraph/backends/registry.py",
+        "nngraph/backends/reference/backend.py",
+    },
     ("RMSprop",): {"nngraph/optim/rmsprop.py", "nngraph/optim/__init__.py"},
 }
 

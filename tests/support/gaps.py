@@ -1,7 +1,8 @@
 """What backends may lack: a gap not listed here fails the contract, and so does one that is gone.
 
 ``GAPS[backend][operator]`` names the element types that the backend lacks for the operator (its
-gradient included) and says why. ``"*"`` stands for every operator.
+gradient included) and says why. ``"*"`` stands for every operator. A backend that
+is not listed lacks nothing.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ class Lack:
     why: str
 
 
-GAPS: dict[str, dict[str, Lack]] = {"reference": {}, "onnx": {}, "tvm": {}}
+GAPS: dict[str, dict[str, Lack]] = {}
 
 
 def reason(backend: str, operator: str, dtypes: set[str]) -> str | None:
     """Why ``backend`` may refuse ``operator`` on operands of these types; None if it may not."""
     for key in (operator, "*"):
-        lack = GAPS[backend].get(key)
+        lack = GAPS.get(backend, {}).get(key)
         if lack is not None and ("*" in lack.dtypes or dtypes & set(lack.dtypes)):
             return lack.why
     return None

@@ -9,13 +9,15 @@ import pytest
 
 from nngraph import ops
 from nngraph.backends import get_backend
-from nngraph.backends.base import BackendError, Target, build
+from nngraph.backends.base import BackendError, Target, build, lower
+from nngraph.backends.onnx import nodes
 from nngraph.ir.builder import Builder
-from nngraph.ir.graph import Graph, Value
+from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import Array, apply
 from nngraph.ir.signature import signature_of
 from nngraph.ir.types import tensor_type
 from tests.backends.onnx.graphs import built, kinds, model_of, reference, regression
+from tests.support.counting import calls
 from tests.support.gradients import gradients
 from tests.support.tolerances import assert_close
 
@@ -47,6 +49,45 @@ def test_emission_is_deterministic_and_needs_no_runtime() -> None:
     backend, target = get_backend("onnx"), Target("onnx", threads=1)
     first, second = (backend.emit(regression(), target) for _ in range(2))
     assert first == second and first.signature == signature_of(regression())
+
+
+def layers(count: int) -> Graph:
+    """A training step of ``count`` layers, each with a weight that changes."""
+    graph = Graph("layers")
+    value = graph.add_input(tensor_type("f32", (4, 4)), "x")
+    weights = [graph.add_state(f"w{i}", value.type) for i in range(count)]
+    with Builder(graph):
+        for weight in weights:
+            value = ops.where(ops.le(h := ops.matmul(value, weight), 0.0), ops.exp(h), h)
+        loss = ops.mean(value)
+        for weight, gradient in zip(weights, gradients(graph, [loss], weights), strict=True):
+            assert gradient is not None
+            graph.set_state(graph.states[weight.index].name, ops.sub(weight, gradient))
+    graph.add_output(loss, "loss")
+    return graph
+
+
+def test_every_node_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Node] = []
+    write = nodes._write_node
+
+    def note(node: Node, *rest: Any) -> Any:
+        written.append(node)
+        return write(node, *rest)
+
+    monkeypatch.setattr(nodes, "_write_node", note)
+    result = built(layers(3))
+    assert written == list(result.graph.nodes)
+
+
+def test_emission_takes_linear_time() -> None:
+    backend, target = get_backend("onnx"), Target("onnx", threads=1)
+
+    def work(count: int) -> int:
+        lowered, _ = lower(backend, layers(count), target)
+        return calls(lambda: backend.emit(lowered, target))
+
+    assert work(160) < 1.1 * 8 * work(20)
 
 
 def test_names_are_unique_and_readable() -> None:

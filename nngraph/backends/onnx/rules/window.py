@@ -11,7 +11,7 @@ from nngraph.backends.onnx.writer import Missing
 from nngraph.ir.dims import Dim
 from nngraph.ir.types import Shape
 
-__all__ = ["Plan", "product"]
+__all__ = ["WindowGrid", "product"]
 
 
 def product(sizes: Sequence[Dim]) -> Dim:
@@ -23,7 +23,7 @@ def product(sizes: Sequence[Dim]) -> Dim:
 
 
 @dataclass(frozen=True)
-class Plan:
+class WindowGrid:
     """Windows over the spatial axes of one input.
 
     Attributes:
