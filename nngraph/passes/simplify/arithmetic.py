@@ -57,6 +57,12 @@ def _inverse(match: Match) -> Value:
     return ops.mul(match.x, ops.full(1 / match.number("c"), match.result.dtype, (), match.x))
 
 
+def _signed(match: Match) -> str | None:
+    return (
+        "an unsigned number's negative wraps around" if match.result.dtype.kind == "uint" else None
+    )
+
+
 def _combined(match: Match, operator: type[ops.Binary]) -> Value:
     """``operator`` applied to the known numbers ``a`` and ``b``."""
     a, b = splat_of(match.a), splat_of(match.b)
@@ -79,7 +85,12 @@ _UNARY = (
         lambda x: node(ops.Abs, node(ops.Abs, x, name="inner")),
         lambda m: m.inner,
     ),
-    Rule("abs(neg(x)) = abs(x)", lambda x: node(ops.Abs, node(ops.Neg, x)), lambda m: ops.abs(m.x)),
+    Rule(
+        "abs(neg(x)) = abs(x)",
+        lambda x: node(ops.Abs, node(ops.Neg, x)),
+        lambda m: ops.abs(m.x),
+        _signed,
+    ),
     Rule(
         "relu(relu(x)) = relu(x)",
         lambda x: node(ops.Relu, node(ops.Relu, x, name="inner")),
