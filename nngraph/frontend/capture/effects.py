@@ -1,10 +1,15 @@
-"""What a call leaves behind besides new states: a list of effects, each with its own type."""
+"""What a call leaves behind besides new states: a list of effects, each with its own type.
+
+Effects on tensors that the code met hold them weakly: one that the code itself made, and that is
+gone after it, has nobody to see them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from weakref import ref
 
 import numpy as np
 
@@ -77,24 +82,28 @@ class ArgumentWritten:
 
 @dataclass(frozen=True)
 class GradientSet:
-    """An output is the gradient of a tensor that is no argument."""
+    """An output is the gradient of a tensor that is no argument, if that still exists."""
 
     output: int
-    tensor: TensorBase
+    owner: ref[TensorBase]
 
     def apply(self, call: Call) -> None:
-        self.tensor._grad = _tensor(call.outputs[self.output])
+        tensor = self.owner()
+        if tensor is not None:
+            tensor._grad = _tensor(call.outputs[self.output])
 
 
 @dataclass(frozen=True)
 class GradientsCleared:
     """Tensors have no gradient after the call."""
 
-    tensors: tuple[TensorBase, ...]
+    owners: tuple[ref[TensorBase], ...]
 
     def apply(self, call: Call) -> None:
-        for tensor in self.tensors:
-            tensor._grad = None
+        for owner in self.owners:
+            tensor = owner()
+            if tensor is not None:
+                tensor._grad = None
 
 
 @dataclass(frozen=True)
@@ -121,11 +130,13 @@ class ArgumentGradient:
 class LeafSet:
     """A tensor that is no argument requires a gradient from here on, or none."""
 
-    tensor: TensorBase
+    owner: ref[TensorBase]
     requires_grad: bool
 
     def apply(self, call: Call) -> None:
-        self.tensor.requires_grad_(self.requires_grad)
+        tensor = self.owner()
+        if tensor is not None:
+            tensor.requires_grad_(self.requires_grad)
 
 
 def _tensor(array: Array) -> Tensor:

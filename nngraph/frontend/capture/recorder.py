@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import ref
 
 from nngraph.frontend.capture.gradients import GradNote, GradSlot
 from nngraph.frontend.capture.overlay import Overlay
@@ -153,16 +154,19 @@ class Trace(Overlay):
 
     def _found(self, tensor: Handle) -> Any:
         """What the code finds in ``tensor.grad``; a guard holds it to that."""
-        gradient, key = tensor._grad, ("grad", id(tensor))
+        gradient, key, owner = tensor._grad, ("grad", id(tensor)), ref(tensor)
+
+        def now() -> Any:  # nobody sees the gradient of a tensor that is gone
+            there = owner()
+            return gradient if there is None else there._grad
+
         if gradient is None:
-            if tensor._storage.elements.value is None:  # it may have one at another call
-                reason = "a gradient that was None is there now"
-                self.guard(key, lambda: tensor._grad is None, reason)
+            self.guard(key, lambda: now() is None, "a gradient that was None is there now")
             return None
         slot, kind, wanted = GradSlot(tensor), gradient.type, gradient._edge is not None
         if not slot.fits(kind, wanted) or self.knows(gradient._storage):
             reason = "a gradient is another tensor now"
-            self.guard(key, lambda: tensor._grad is gradient, reason)
+            self.guard(key, lambda: now() is gradient, reason)
             return gradient
         # State by its place and not by identity: other code - ``zero_grad``, an accumulating
         # function - puts other tensors there between calls, which is no reason to trace again.

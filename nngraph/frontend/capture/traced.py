@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
+from weakref import ref
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.capture.arguments import Argument, argument_of, leaf_names
@@ -169,7 +170,7 @@ class _Finish:
         it sets it, is dropped unless it shall be kept: only a look from outside could see it.
         """
         trace, own = self.trace, {id(s) for s in self.symbols}
-        cleared: list[TensorBase] = []
+        cleared: list[ref[TensorBase]] = []
         count = 0
         for note in list(trace.grads.values()):
             tensor = cast("TensorBase", note.tensor)
@@ -177,12 +178,12 @@ class _Finish:
                 continue
             unseen = id(tensor) in trace.consumed and not note.was_read and not self.keep_grads
             if note.now is None or unseen:
-                cleared.append(tensor)
+                cleared.append(ref(tensor))
                 count += 1
                 continue
             of = trace.state_name(tensor._storage) or ""
             output = self.output(note.now, f"grad_{count}", Role.GRADIENT, of)
-            self.effects.append(GradientSet(output, tensor))
+            self.effects.append(GradientSet(output, ref(tensor)))
             count += 1
         if cleared:
             self.effects.append(GradientsCleared(tuple(cleared)))
@@ -197,4 +198,4 @@ class _Finish:
 
     def add_leaves(self) -> None:
         for tensor, requires_grad in self.trace.leaves_set():
-            self.effects.append(LeafSet(cast("TensorBase", tensor), requires_grad))
+            self.effects.append(LeafSet(ref(cast("TensorBase", tensor)), requires_grad))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import ref
+
 import numpy as np
 import pytest
 
@@ -38,8 +40,8 @@ def test_every_effect_names_its_output():
         Returned(0, 0),
         Returned(1, 2),
         ArgumentWritten(2, 1),
-        GradientSet(3, w),
-        GradientsCleared((v,)),
+        GradientSet(3, ref(w)),
+        GradientsCleared((ref(v),)),
         ArgumentGradient(4, 0),
     ]
     roles = [(o.role, o.of) for o in step.traced.signature.outputs]
@@ -99,9 +101,23 @@ def test_a_step_that_freezes_a_parameter_freezes_it():
     assert w.requires_grad
     assert fast(True) is False
     assert not w.requires_grad
-    assert LeafSet(w, False) in fast.traced.effects
+    assert LeafSet(ref(w), False) in fast.traced.effects
     assert fast(False) is True
     assert w.requires_grad
+
+
+def test_the_gradient_of_a_tensor_that_is_made_inside_needs_no_new_trace():
+    p = ng.ones(3)
+
+    @compiled
+    def step(x):
+        q = p.detach().requires_grad_()
+        (q * x).sum().backward()
+        return q.grad * 1
+
+    assert [step(ng.full((3,), v)).tolist() for v in (1.0, 2.0)] == [[1, 1, 1], [2, 2, 2]]
+    assert step.explain().count("\ntrace ") == 1
+    assert p.grad is None and not p.requires_grad
 
 
 def test_a_trace_alone_toggles_nothing():
