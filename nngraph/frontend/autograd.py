@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+from nngraph.frontend.backward import gradients
 from nngraph.frontend.base import TensorBase, seed_of
 from nngraph.frontend.modes import enable_grad, no_grad, set_grad_enabled
-from nngraph.frontend.tape import gradients
 from nngraph.frontend.tensor import Tensor
 from nngraph.ops.creation import zeros_like
 

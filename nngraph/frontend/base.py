@@ -8,10 +8,11 @@ from typing import Any, Self, cast
 
 import numpy as np
 
+from nngraph.frontend.backward import gradients
 from nngraph.frontend.modes import is_grad_enabled, set_grad_enabled
 from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
 from nngraph.frontend.storage import Path, Payload, Storage
-from nngraph.frontend.tape import apply, edge_of, gradients, root_of
+from nngraph.frontend.tape import apply, edge_of, root_of
 from nngraph.frontend.views import write_through
 from nngraph.frontend.world import World, world
 from nngraph.ir.dims import Dim

@@ -1,0 +1,171 @@
+"""Walks the tape backwards: gradients of what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nngraph.frontend.modes import set_grad_enabled
+from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
+from nngraph.frontend.storage import Payload, Storage
+from nngraph.frontend.tape import Operand, apply, edge_of, save
+from nngraph.frontend.world import World, world
+from nngraph.ir.op import Op
+from nngraph.ir.reverse import Applied, reverse
+from nngraph.ir.types import TensorType
+from nngraph.ops.elementwise import add
+
+__all__ = ["gradients"]
+
+
+class Version:
+    """One version of a tensor as gradient rules compute with it."""
+
+    __slots__ = ("_replay", "edge", "saved")
+
+    def __init__(self, saved: Saved, edge: Edge | Leaf | None, replay: _Replay) -> None:
+        self.saved = saved
+        self.edge = edge
+        self._replay = replay
+
+    @property
+    def type(self) -> TensorType:
+        return self.saved.type
+
+    def apply(self, op: Op, operands: Sequence[Operand]) -> tuple[Any, ...]:
+        return apply(op, operands)
+
+    def _read(self, here: World) -> Payload:
+        saved = self.saved
+        elements = here.standing(saved.storage, saved.elements)
+        if elements.version != saved.version or not elements.keeps(saved.path):
+            raise self._replay.overwritten(saved, here.elements(saved.storage).version)
+        return here.recall(elements, saved.path)
+
+    def _edge_in(self, here: World) -> Edge | Leaf | None:
+        return self.edge
+
+    def _saved(self, here: World, edge: Edge | Leaf | None) -> Saved:
+        again = Saved(self.saved.storage, self.saved.elements, self.saved.path, edge)
+        again.version = self.saved.version
+        return again
+
+    def _as_tensor(self) -> Handle:
+        """A tensor of this version: it is never assigned to."""
+        saved = self.saved
+        storage = saved.storage
+        if storage.elements is not saved.elements:
+            storage = Storage.over(saved.elements, storage.type)
+        base: Handle = Handle._result(storage)
+        if saved.path is None:
+            base._edge = self.edge
+            return base
+        made: Handle = Handle._result(storage, View(base, saved.path), self.edge)
+        return made
+
+
+class _Replay:
+    """Entries as records whose operands have one identity each during one backward."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.running: Entry | None = None
+        self.outputs: dict[int, tuple[Version, ...]] = {}
+        self.leaves: dict[int, tuple[Leaf, Version]] = {}
+        self.records: list[Applied] = []
+        self.entry_of: dict[int, Entry] = {}
+        for entry in entries:
+            outs = tuple(Version(s, Edge(entry, i), self) for i, s in enumerate(entry.outputs))
+            self.outputs[entry.time] = outs
+            record = Applied(entry.op, tuple(map(self.operand, entry.inputs or ())), outs)
+            self.records.append(record)
+            self.entry_of[id(record)] = entry
+
+    def operand(self, saved: Saved) -> Version:
+        """The operand that stands for all that was saved of one version of a tensor."""
+        edge = saved.edge
+        if isinstance(edge, Edge) and edge.entry.time in self.outputs:
+            return self.outputs[edge.entry.time][edge.index]
+        if isinstance(edge, Leaf):
+            return self.leaves.setdefault(id(edge), (edge, Version(saved, edge, self)))[1]
+        return Version(saved, edge, self)
+
+    def forget(self) -> None:
+        """Breaks the cycle with the versions, so that what was saved is freed at once."""
+        self.outputs.clear()
+        self.leaves.clear()
+        self.records.clear()
+
+    def overwritten(self, saved: Saved, version: int) -> RuntimeError:
+        """The error for a value that was overwritten after an entry saved it."""
+        entry = self.running
+        place = f"{entry.op.name} ({entry.origin})" if entry is not None else "the record"
+        return RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an "
+            f"inplace operation: a value of {place}, of type {saved.type}, is at version "
+            f"{version}; expected version {saved.version}. Change a clone() of it instead."
+        )
+
+
+def _history(roots: Sequence[Edge | Leaf | None]) -> list[Entry]:
+    """All entries that the roots depend on, in the order in which they were recorded."""
+    seen: dict[int, Entry] = {}
+    pending = [e.entry for e in roots if isinstance(e, Edge)]
+    while pending:
+        entry = pending.pop()
+        if entry.time in seen:
+            continue
+        if entry.inputs is None:
+            raise RuntimeError(
+                "Trying to backward through the graph a second time: its saved values were freed "
+                "by the first backward. Pass retain_graph=True to the first call."
+            )
+        seen[entry.time] = entry
+        pending += [s.edge.entry for s in entry.inputs if isinstance(s.edge, Edge)]
+    return [seen[t] for t in sorted(seen)]
+
+
+def gradients(
+    roots: Sequence[tuple[Handle, Any]],
+    wanted: Sequence[Handle] | None,
+    create_graph: bool,
+    retain_graph: bool,
+) -> tuple[list[Leaf], list[Any]]:
+    """Gradients of ``sum(<cotangent, root>)``.
+
+    Args:
+        roots: pairs of a tensor and its cotangent.
+        wanted: tensors; None means all leaves that require grad.
+        create_graph: record the gradient computation itself.
+        retain_graph: keep saved values for another backward.
+
+    Returns:
+        The leaves (if none were wanted in particular) and the gradients, tensors, of these or of
+        what was wanted: None where the roots don't depend on one.
+    """
+    here = world()
+    starts = [save(here, root, edge_of(root, here)) for root, _ in roots]
+    entries = _history([s.edge for s in starts])
+    replay = _Replay(entries)
+    seeds = [(replay.operand(s), seed) for s, (_, seed) in zip(starts, roots, strict=True)]
+    if wanted is None:
+        leaves, targets = [], []
+        for leaf, version in replay.leaves.values():
+            leaves.append(leaf)
+            targets.append(version)
+    else:
+        leaves, targets = [], [replay.operand(save(here, t, edge_of(t, here))) for t in wanted]
+
+    def enter(record: object) -> None:
+        replay.running = entry = replay.entry_of[id(record)]
+        here.differentiate(entry.origin)
+
+    try:
+        with set_grad_enabled(create_graph):
+            found = reverse(replay.records, seeds, targets, add, enter)
+    finally:
+        here.differentiate(None)
+        replay.forget()
+    if not retain_graph:
+        for entry in entries:
+            entry.release()
+    return leaves, [g._as_tensor() if isinstance(g, Version) else g for g in found]
