@@ -96,6 +96,11 @@ class Machine:
         where = f"{self.device.value} {self.cpu} {self.identity}".rstrip()
         return f"{where}: {vectors}, {self.cores} cores with {self.l2_bytes} bytes"
 
+    @property
+    def many_registers(self) -> bool:
+        """32 as of AVX-512 and NEON, not 16 as of AVX2: tiles of sums may be larger."""
+        return self.registers >= 32
+
     def lanes(self, dtype: str) -> int:
         """Elements of ``dtype`` in a vector register; half precision is computed as float32."""
         return min(16, self.vector_bytes // _SIZES.get(dtype, 4))

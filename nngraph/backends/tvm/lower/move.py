@@ -23,7 +23,7 @@ from nngraph.ops.shape.moving import Flip, Tile, Transpose
 from nngraph.ops.shape.padding import Pad
 from nngraph.ops.shape.slicing import Slice, SliceUpdate
 
-__all__ = ["build_copy", "build_fill", "build_move", "declare"]
+__all__ = ["build_copy", "build_fill", "build_move", "declare", "transpose_spec"]
 
 Buffers = list[Buffer]
 
@@ -31,13 +31,19 @@ Buffers = list[Buffer]
 def build_move(spec: KernelSpec, machine: Machine) -> PrimFunc:
     """The kernel of a data-moving operator: inputs, then outputs."""
     if isinstance(spec.op, Transpose):
-        (x,) = spec.inputs
-        return build(TransposeSpec(x.static_shape, spec.op.perm, storage_type(x.dtype)), machine)
+        return build(transpose_spec(spec), machine)
     loops = loops_for(machine)
     with loops.kernel(spec.op.name) as k:
         sources, targets = declare(k, spec)
         _ROWS[type(spec.op)](spec.op, spec, sources, targets, loops)
     return k.finish()
+
+
+def transpose_spec(spec: KernelSpec) -> TransposeSpec:
+    """What a transpose computes."""
+    assert isinstance(spec.op, Transpose)
+    (x,) = spec.inputs
+    return TransposeSpec(x.static_shape, spec.op.perm, storage_type(x.dtype))
 
 
 def declare(k: Kernel, spec: KernelSpec) -> tuple[list[Buffer], list[Buffer]]:

@@ -13,7 +13,7 @@ from nngraph.ir.types import TensorType
 from nngraph.ops.window.avgpool import AvgPool, AvgPoolGrad
 from nngraph.ops.window.pool import MaxPool, MaxPoolGrad, MaxPoolIndices
 
-__all__ = ["build_pool"]
+__all__ = ["AnyPool", "build_pool", "pool_spec"]
 
 PoolKind = specs.MaxPool | specs.MaxPoolGradient | specs.AveragePool | specs.AveragePoolGradient
 AnyPool = MaxPool | MaxPoolIndices | MaxPoolGrad | AvgPool | AvgPoolGrad

@@ -17,13 +17,14 @@ from nngraph.backends.tvm.specs import (
     GemmSpec,
 )
 from nngraph.backends.tvm.strategies.table import build
+from nngraph.ir.graph import Graph
 from nngraph.ir.op import Op
 from nngraph.ir.types import TensorType
 from nngraph.ops.fused import Fused
 from nngraph.ops.linalg import MatMul
 from nngraph.ops.window.conv import Conv, ConvInputGrad, ConvWeightGrad
 
-__all__ = ["build_product", "build_product_group"]
+__all__ = ["build_product", "build_product_group", "group_spec", "product_spec"]
 
 ProductSpec = GemmSpec | ConvForward | ConvInputGradient | ConvWeightGradient
 
@@ -42,11 +43,17 @@ def build_product_group(spec: KernelSpec, machine: Machine) -> PrimFunc:
     """
     assert isinstance(spec.op, Fused)
     body = spec.op.body.graph
+    return build(group_spec(body), machine, body_epilogue(body))
+
+
+def group_spec(body: Graph) -> ProductSpec | None:
+    """What the product of a fused body computes; None if the body has none."""
     product = product_of(body.nodes)
-    assert product is not None
+    if product is None:
+        return None
     types = tuple(v.type for v in product.inputs)
     out = body.outputs[0].type.with_shape(product.output.type.shape)
-    return build(product_spec(product.op, types, out), machine, body_epilogue(body))
+    return product_spec(product.op, types, out)
 
 
 def product_spec(op: Op, inputs: tuple[TensorType, ...], out: TensorType) -> ProductSpec:

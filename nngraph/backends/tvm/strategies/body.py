@@ -39,6 +39,7 @@ class _Body(Strategy[BodySpec]):
 
         tile = self.tile(spec, machine)
         assert isinstance(tile, BodyTile)
+        assert spec.plan is not None, f"{spec} was made to choose for, not to build"
         return build_fused(spec.plan, tile, loops, spec.aliases)
 
 

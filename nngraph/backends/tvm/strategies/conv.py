@@ -29,7 +29,12 @@ from nngraph.backends.tvm.tiles import TapTile, cdiv
 __all__ = ["CONVOLUTIONS"]
 
 Conv = ConvForward | ConvInputGradient
-_IMAGES = 8  # of a tile
+_SUMS = {True: 16, False: 12}
+"""Vectors of sums in 32 registers, and in 16: with more of them they would go to memory."""
+_POSITIONS = {True: 8, False: 6}
+"""Positions of a tile with channels in lanes, of two vectors of sums each."""
+_IMAGES = {True: 8, False: 4}
+"""The same where each is of another image; 6 would leave more of the last tile empty."""
 _CHANNELS = 1.15
 """Time of a tap with channels in lanes, against one with positions in lanes; measured."""
 _MANY_IMAGES = 1.2
@@ -136,8 +141,8 @@ class RowTapConv(_Taps):
     def tile(self, spec: Conv, machine: Machine) -> TapTile:
         conv = tap_sum(spec)
         vector = machine.lanes(_acc(conv))
-        rows = min(8, conv.target_channels)
-        segments = {8: 2, 7: 2, 6: 2, 5: 3, 4: 4, 3: 5}.get(rows, 8)
+        rows = min(8 if machine.many_registers else 4, conv.target_channels)
+        segments = min(8, _SUMS[machine.many_registers] // rows)
         phases = conv.plan.phases
         longest = max(math.prod(p.extent[:-1]) * cdiv(p.extent[-1], vector) for p in phases)
         positions = min(segments, max(longest, 1))
@@ -162,7 +167,8 @@ class ChannelTapConv(_Taps):
         conv = tap_sum(spec)
         vector = machine.lanes(_acc(conv))
         block = _channel_block(conv, vector)
-        return TapTile(block, _IMAGES, vector, True, False, 1, _images_per_task(conv))
+        positions = _POSITIONS[machine.many_registers]
+        return TapTile(block, positions, vector, True, False, 1, _images_per_task(conv))
 
 
 @strategy(ConvForward, ConvInputGradient, device=Device.CPU)
@@ -170,8 +176,9 @@ class ImageTapConv(ChannelTapConv):
     """Target channels in lanes and one position of many images: skips taps on the padding."""
 
     def closed(self, conv: TapSum, machine: Machine) -> str | None:
-        if conv.batch < _IMAGES:
-            return f"{conv.batch} images are fewer than {_IMAGES}"
+        images = _IMAGES[machine.many_registers]
+        if conv.batch < images:
+            return f"{conv.batch} images are fewer than {images}"
         if conv.plan.useful >= _USEFUL:
             return f"{conv.plan.useful:.0%} of the taps are inside, too many to look for the others"
         return super().closed(conv, machine)
@@ -183,10 +190,11 @@ class ImageTapConv(ChannelTapConv):
         conv = tap_sum(spec)
         vector = machine.lanes(_acc(conv))
         block = _channel_block(conv, vector)
-        blocks, parts = cdiv(conv.target_channels, block), cdiv(conv.batch, _IMAGES)
+        images = _IMAGES[machine.many_registers]
+        blocks, parts = cdiv(conv.target_channels, block), cdiv(conv.batch, images)
         per = cdiv(blocks, min(blocks, cdiv(_TASKS, parts)))
         chunks = cdiv(conv.source_channels * max(len(conv.plan.offsets), 1) * block, _WEIGHTS)
-        return TapTile(block, _IMAGES, vector, True, True, chunks, per)
+        return TapTile(block, images, vector, True, True, chunks, per)
 
 
 def _acc(conv: TapSum) -> str:

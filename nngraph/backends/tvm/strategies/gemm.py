@@ -22,6 +22,10 @@ _DOT = 2.0
 _DOT_TASK = 16384
 """Multiplications of a task of dot products, at least: a few microseconds."""
 _WANTED_TASKS = 8
+_ROWS = {True: 8, False: 6}
+"""Of two vectors of sums each: 8 x 2 of 32 registers, 6 x 2 of 16, the others hold operands."""
+_DOT_COLUMNS = {True: 4, False: 3}
+"""Beside 4 rows of one vector of sums each, in 32 registers and in 16."""
 
 
 def _multiply_adds(spec: GemmSpec) -> int:
@@ -42,7 +46,7 @@ class PanelGemm(Strategy[GemmSpec]):
         acc = accumulator(spec.dtype)
         vector = machine.lanes(acc)
         columns = vector if spec.columns <= vector else 2 * vector
-        rows = min(spec.rows, _rows_in_registers(machine, acc))
+        rows = min(spec.rows, _ROWS[machine.many_registers])
         if rows <= 2 and spec.columns >= 4 * vector:
             columns = 4 * vector  # few rows: more columns keep enough sums in flight
         block = min(8, cdiv(spec.rows, rows)) * rows
@@ -61,11 +65,6 @@ class PanelGemm(Strategy[GemmSpec]):
         from nngraph.backends.tvm.codegen.product.panels import build_panels
 
         return build_panels(spec, self.tile(spec, machine), loops, epilogue)
-
-
-def _rows_in_registers(machine: Machine, acc: str) -> int:
-    """Of two vectors of sums each: 6 x 2 of 16 registers, 8 x 2 of 32 leave some for operands."""
-    return 8 if machine.lanes(acc) == 16 or acc == "float64" else 6
 
 
 def _column_parts(spec: GemmSpec, blocks: int, panels: int) -> int:
@@ -100,7 +99,7 @@ class DotGemm(Strategy[GemmSpec]):
 
     def tile(self, spec: GemmSpec, machine: Machine) -> DotTile:
         spec = spec.folded()
-        rows, columns = min(spec.rows, 4), min(spec.columns, 4)
+        rows, columns = min(spec.rows, 4), min(spec.columns, _DOT_COLUMNS[machine.many_registers])
         wanted = cdiv(_DOT_TASK, rows * columns * spec.inner)
         per = max(1, min(cdiv(spec.columns, columns), wanted))
         return DotTile(rows, columns, machine.lanes(accumulator(spec.dtype)), per)

@@ -18,6 +18,10 @@ _POSITIONS = 2.1
 """Time of a multiply-add with positions in lanes, against one with channels: two loads for each,
 and the sum over lanes. Half a vector of channels is as fast, as timings had it.
 """
+_ROWS = {True: 12, False: 6}
+"""Rows of a tile, of two vectors of sums each, in 32 registers and in 16."""
+_TAPS = {True: 16, False: 12}
+"""Sums of one vector each in registers."""
 _TOGETHER = 256  # positions whose sums stay in registers
 _TASKS = 16
 
@@ -42,7 +46,7 @@ class ChannelWeights(Strategy[ConvWeightGradient]):
         width = _width(conv, machine)
         blocks = cdiv(conv.out_channels // conv.groups, width)
         pairs = conv.channels // conv.groups * math.prod(conv.kernel)
-        rows = _rows(pairs)
+        rows = _rows(pairs, _ROWS[machine.many_registers])
         tiles = cdiv(pairs, rows)
         wanted = max(1, _TOGETHER // math.prod(conv.out_size))
         together = max(d for d in range(1, wanted + 1) if conv.batch % d == 0)
@@ -62,9 +66,9 @@ def _width(conv: ConvSpec, machine: Machine) -> int:
     return vector if conv.out_channels // conv.groups <= vector else 2 * vector
 
 
-def _rows(pairs: int) -> int:
-    """Rows (channel, tap) of a tile: at most 12, as few wasted as possible, not too few."""
-    candidates = range(min(6, pairs), min(12, pairs) + 1)
+def _rows(pairs: int, most: int) -> int:
+    """Rows (channel, tap) of a tile: as few wasted as possible, at least half as many as fit."""
+    candidates = range(min(most // 2, pairs), min(most, pairs) + 1)
     return min(candidates, key=lambda r: (cdiv(pairs, r) * r, -r))
 
 
@@ -79,7 +83,7 @@ class PositionWeights(Strategy[ConvWeightGradient]):
         conv = spec.conv
         channels, taps = conv.channels // conv.groups, len(forward_plan(conv).offsets)
         split = max(1, min(channels, cdiv(_TASKS // 2, conv.groups)))
-        held = cdiv(taps, cdiv(taps, 16))  # sums in registers: at most 16
+        held = cdiv(taps, cdiv(taps, _TAPS[machine.many_registers]))
         lanes = machine.lanes(accumulator(conv.dtype))
         return PositionWeightTile(lanes, held, cdiv(channels, split))
 

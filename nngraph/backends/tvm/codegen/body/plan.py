@@ -97,7 +97,7 @@ class BodySpec:
         reduced: the axes that its reductions fold.
         operators: number of operators.
         work: element updates, costly functions counted as several.
-        plan: all of it.
+        plan: all of it; None for a spec that is only to be chosen for.
         aliases: (result, input) pairs that are one buffer.
     """
 
@@ -105,8 +105,8 @@ class BodySpec:
     reduced: tuple[int, ...]
     operators: int
     work: int
-    plan: BodyPlan = field(repr=False, compare=False)
-    aliases: tuple[tuple[int, int], ...] = ()
+    plan: BodyPlan | None = field(default=None, repr=False, compare=False)
+    aliases: tuple[tuple[int, int], ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def of(cls, graph: Graph, aliases: tuple[tuple[int, int], ...] = ()) -> BodySpec:
