@@ -19,7 +19,12 @@ __all__ = ["gradients"]
 
 
 class Version:
-    """One version of a tensor as gradient rules compute with it."""
+    """One version of a tensor as gradient rules compute with it.
+
+    It is one operand for all entries that the version's gradient flows through. What is read is
+    ``saved``, which the running entry saved: elements that were overwritten without a record keep
+    their edge.
+    """
 
     __slots__ = ("_replay", "edge", "saved")
 
@@ -79,6 +84,15 @@ class _Replay:
             record = Applied(entry.op, tuple(map(self.operand, entry.inputs or ())), outs)
             self.records.append(record)
             self.entry_of[id(record)] = entry
+
+    def enter(self, record: Applied) -> Entry:
+        """The rule of a record is about to run: operands read what its entry saved."""
+        entry = self.running = self.entry_of[id(record)]
+        for operand, saved in zip(record.inputs, entry.inputs or (), strict=True):
+            operand.saved = saved
+        for operand, saved in zip(record.outputs, entry.outputs, strict=True):
+            operand.saved = saved
+        return entry
 
     def operand(self, saved: Saved) -> Version:
         """The operand that stands for all that was saved of one version of a tensor."""
@@ -155,9 +169,8 @@ def gradients(
     else:
         leaves, targets = [], [replay.operand(save(here, t, edge_of(t, here))) for t in wanted]
 
-    def enter(record: object) -> None:
-        replay.running = entry = replay.entry_of[id(record)]
-        here.differentiate(entry.origin)
+    def enter(record: Any) -> None:
+        here.differentiate(replay.enter(record).origin)
 
     try:
         with set_grad_enabled(create_graph):
