@@ -159,6 +159,7 @@ ARGUMENTS = {
     "einsum": "",
     "result_type": "",
     "is_grad_enabled": "",
+    "trace": "",
     "max": "input=y, dim=1, keepdim=True",
     "min": "input=y, dim=1, keepdim=True",
     "median": "input=y, dim=1, keepdim=True",
