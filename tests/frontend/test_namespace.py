@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from typing import Any
 
 import numpy as np
@@ -141,3 +142,12 @@ def test_questions() -> None:
     assert ng.equal(a, a.clone()) and not ng.equal(a, ng.ones(3))
     assert ng.allclose(a, a + 1e-9) and not ng.allclose(a, a + 1)
     assert ng.is_tensor(a) and ng.is_nonzero(ng.ones(1))
+
+
+def test_functions_and_methods_can_be_pickled() -> None:
+    methods = [v for v in vars(ng.Tensor).values() if inspect.isfunction(v)]
+    found = [f for f in methods if f.__qualname__.startswith("Tensor.")]
+    assert len(found) > 300
+    for function in (ng.exp, ng.sum, ng.zeros, *found):
+        if not function.__qualname__.startswith("Tensor.__"):
+            assert pickle.loads(pickle.dumps(function)) is function
