@@ -167,3 +167,97 @@ ARGUMENTS = {
 
 #: Called with numbers between 0 and 1.
 POSITIVE = {"acos", "asin", "atanh", "arccos", "arcsin", "arctanh", "log1p"}
+
+#: The same for functions of ``nn.functional``; ``input=y`` for those that are not named.
+NEURAL = {
+    "adaptive_avg_pool1d": "input=x, output_size=2",
+    "adaptive_avg_pool2d": "input=q, output_size=(3, 2)",
+    "adaptive_avg_pool3d": "input=q.unsqueeze(1), output_size=(1, 3, 2)",
+    "avg_pool1d": "input=x, kernel_size=2, stride=1, padding=1, ceil_mode=True, "
+    "count_include_pad=False",
+    "avg_pool2d": "input=q, kernel_size=2, stride=1, padding=1, ceil_mode=True, "
+    "count_include_pad=False, divisor_override=3",
+    "avg_pool3d": "input=q.unsqueeze(1), kernel_size=(1, 2, 2), stride=1, padding=0, "
+    "ceil_mode=False, count_include_pad=True, divisor_override=None",
+    "batch_norm": "input=x, running_mean=v[:3], running_var=p[:, 0], weight=w[:3], bias=v[:3], "
+    "training=False, momentum=0.2, eps=1e-3",
+    "bilinear": "input1=y, input2=p, weight=m.ones(2, 4, 4), bias=m.ones(2)",
+    "binary_cross_entropy": "input=p, target=p, weight=p, reduction='sum'",
+    "binary_cross_entropy_with_logits": "input=y, target=p, weight=p, reduction='sum', "
+    "pos_weight=v.abs()",
+    "conv1d": "input=x, weight=r[:, :3, :2], bias=v[:2], stride=2, padding=1, dilation=1, groups=1",
+    "conv2d": "input=q, weight=m.ones(2, 1, 3, 3), bias=v[:2], stride=1, padding='same', "
+    "dilation=1, groups=1",
+    "conv3d": "input=q.unsqueeze(1), weight=m.ones(2, 1, 1, 2, 2), bias=v[:2], stride=1, "
+    "padding=0, dilation=1, groups=1",
+    "conv_transpose1d": "input=x, weight=x.transpose(0, 1), bias=v[:2], stride=2, padding=1, "
+    "output_padding=1, groups=1, dilation=1",
+    "conv_transpose2d": "input=q, weight=m.ones(1, 2, 2, 2), bias=v[:2], stride=2, padding=1, "
+    "output_padding=1, groups=1, dilation=1",
+    "conv_transpose3d": "input=q.unsqueeze(1), weight=m.ones(1, 2, 1, 2, 2), bias=v[:2], "
+    "stride=2, padding=0, output_padding=1, groups=1, dilation=1",
+    "cosine_similarity": "x1=y, x2=p, dim=1, eps=1e-6",
+    "cross_entropy": "input=y, target=idx, weight=v.abs(), ignore_index=1, reduction='sum', "
+    "label_smoothing=0.1",
+    "embedding": "input=idx, weight=y, padding_idx=0, max_norm=None, norm_type=2.0, "
+    "scale_grad_by_freq=False, sparse=False",
+    "celu": "input=y, alpha=0.5, inplace=False",
+    "elu": "input=y, alpha=0.5, inplace=False",
+    "gaussian_nll_loss": "input=y, target=p, var=p, full=True, eps=1e-3, reduction='sum'",
+    "gelu": "input=y, approximate='tanh'",
+    "glu": "input=y, dim=1",
+    "group_norm": "input=q[:, :, :2, :2].reshape(2, 4, 1), num_groups=2, "
+    "weight=v, bias=w, eps=1e-3",
+    "hardshrink": "input=y, lambd=0.7",
+    "hardsigmoid": "input=y, inplace=False",
+    "hardswish": "input=y, inplace=False",
+    "hardtanh": "input=y, min_val=-0.5, max_val=0.5, inplace=False",
+    "hinge_embedding_loss": "input=y, target=p.sign(), margin=2.0, reduction='sum'",
+    "huber_loss": "input=y, target=p, reduction='sum', delta=0.5, weight=p",
+    "instance_norm": "input=x, running_mean=None, running_var=None, weight=v[:3], bias=w[:3], "
+    "use_input_stats=True, momentum=0.1, eps=1e-3",
+    "kl_div": "input=y, target=p, reduction='batchmean', log_target=True",
+    "l1_loss": "input=y, target=p, reduction='sum', weight=p",
+    "layer_norm": "input=y, normalized_shape=(4,), weight=v, bias=w, eps=1e-3",
+    "leaky_relu": "input=y, negative_slope=0.2, inplace=False",
+    "linear": "input=y, weight=p, bias=v[:3]",
+    "local_response_norm": "input=q, size=2, alpha=1e-2, beta=0.5, k=2.0",
+    "log_softmax": "input=y, dim=1, dtype=m.float64",
+    "margin_ranking_loss": "input1=y, input2=p, target=y.sign(), margin=0.5, reduction='sum'",
+    "max_pool1d": "input=x, kernel_size=2, stride=1, padding=1, dilation=1, ceil_mode=True, "
+    "return_indices=True",
+    "max_pool2d": "input=q, kernel_size=2, stride=1, padding=1, dilation=1, ceil_mode=False, "
+    "return_indices=False",
+    "max_pool3d": "input=q.unsqueeze(1), kernel_size=(1, 2, 2), stride=1, padding=0, dilation=1, "
+    "ceil_mode=False, return_indices=False",
+    "mse_loss": "input=y, target=p, reduction='sum', weight=p",
+    "nll_loss": "input=y, target=idx, weight=v.abs(), ignore_index=1, reduction='sum'",
+    "normalize": "input=y, p=3.0, dim=0, eps=1e-6",
+    "one_hot": "input=idx, num_classes=4",
+    "pad": "input=y, pad=(1, 2), mode='constant', value=3.0",
+    "pairwise_distance": "x1=y, x2=p, p=3.0, eps=1e-3, keepdim=True",
+    "poisson_nll_loss": "input=y, target=p, log_input=False, full=True, eps=3.0, reduction='sum'",
+    "prelu": "input=y, weight=v",
+    "relu": "input=y, inplace=False",
+    "relu6": "input=y, inplace=False",
+    "rms_norm": "input=y, normalized_shape=(4,), weight=v, eps=1e-3",
+    "scaled_dot_product_attention": "query=x, key=x, value=x, attn_mask=None, dropout_p=0.0, "
+    "is_causal=True, scale=0.5, enable_gqa=False",
+    "selu": "input=y, inplace=False",
+    "silu": "input=y, inplace=False",
+    "mish": "input=y, inplace=False",
+    "smooth_l1_loss": "input=y, target=p, reduction='sum', beta=0.5",
+    "soft_margin_loss": "input=y, target=p.sign(), reduction='sum'",
+    "softmax": "input=y, dim=1, dtype=m.float64",
+    "softmin": "input=y, dim=1, dtype=m.float64",
+    "softplus": "input=y, beta=2.0, threshold=1.0",
+    "softshrink": "input=y, lambd=0.3",
+    "threshold": "input=y, threshold=0.5, value=3.0, inplace=False",
+    "triplet_margin_loss": "anchor=y, positive=p, negative=y[:, :1], margin=2.0, p=3.0, eps=1e-3, "
+    "swap=True, reduction='sum'",
+    "dropout": "input=y, p=0.3, training=False, inplace=False",
+    "dropout1d": "input=x, p=0.3, training=False, inplace=False",
+    "dropout2d": "input=q, p=0.3, training=False, inplace=False",
+    "dropout3d": "input=q.unsqueeze(1), p=0.3, training=False, inplace=False",
+    "alpha_dropout": "input=y, p=0.3, training=False, inplace=False",
+}

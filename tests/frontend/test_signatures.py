@@ -18,7 +18,7 @@ from nngraph import nn
 from nngraph.frontend.errors import TraceError
 from nngraph.frontend.functional.variants import ALIASES
 from tests.frontend import torch_signatures
-from tests.frontend.arguments_by_name import ARGUMENTS, POSITIVE
+from tests.frontend.arguments_by_name import ARGUMENTS, NEURAL, POSITIVE
 from tests.frontend.parity import attempt, evaluate, operands, plain, same
 from tests.frontend.torch_signatures import ABSENT, NONE, UNKNOWN, Parameter, Signature, of_callable
 
@@ -35,6 +35,7 @@ DIFFERENT = {
 
 #: Out of PyTorch's stubs, where its parser refuses them.
 REFUSED = {("m", name, "out") for name in ("add", "sub", "mul", "floor_divide", "true_divide")}
+REFUSED.add(("F", "one_hot", "tensor"))  # it is input
 
 OWN = {"compile", "export", "load", "save", "spec"}
 PLAIN = {"from_dlpack", "get_rng_state", "set_rng_state", "initial_seed", "manual_seed"}
@@ -176,6 +177,15 @@ def agree(text: str) -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_by_name(name: str) -> None:
     agree(f"m.{name}({arguments(name)})")
+
+
+@pytest.mark.parametrize("name", nn.functional.__all__)
+def test_functions_of_nn_by_name(name: str) -> None:
+    given = NEURAL.get(name, "input=y")
+    agree(f"m.nn.functional.{name}({given})")
+    taken = {p.name for p in of_callable(getattr(nn.functional, name))}
+    unnamed = taken - set(re.findall(r"\b(\w+)=", given)) - {"size_average", "reduce", "out"}
+    assert unnamed <= {"_stacklevel"}
 
 
 def split_input(name: str) -> tuple[str, str]:

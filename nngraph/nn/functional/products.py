@@ -101,18 +101,18 @@ def embedding(
     return ops.embedding(weight, input, padding_idx)
 
 
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """Int64 zeros with a one at each index: ``[...] -> [..., num_classes]``.
 
     Without ``num_classes`` the largest index decides, which needs its value.
     """
-    if tensor.dtype is not int64:
+    if input.dtype is not int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     if num_classes == -1:
-        num_classes = int(tensor.max().item()) + 1 if tensor.numel() else 0
+        num_classes = int(input.max().item()) + 1 if input.numel() else 0
         if not num_classes:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-    return ops.one_hot(tensor, num_classes, int64)
+    return ops.one_hot(input, num_classes, int64)
 
 
 @function
