@@ -48,7 +48,6 @@ _.stable
 
 # Attributes that Python and other packages read, methods that they call.
 _.__qualname__
-_.__str__
 _.__signature__
 _.__str__
 _.data_location
@@ -61,10 +60,6 @@ _.transform_module
 
 # Tools of tests, and of people who look into a graph.
 _.drop_state
+_.from_cache
 _.observed
 _.samples
-
-# Dead; being taken out.
-_._arguments
-_.from_cache
-_.with_role

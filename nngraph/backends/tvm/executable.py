@@ -41,7 +41,6 @@ class TvmExecutable:
         self._scalars = [aligned_empty((), t.dtype.numpy) for t in program.scalars]
         self._constants = [aligned_copy(c.array) for c in program.constants]
         self._nothing = view(aligned_empty((1,), np.uint8))
-        self._arguments: list[list[Any]] = []
         self._slots: dict[int, Slots] = {}
         self._nested = iter(functions[len(program.kernels) :])
         calls = [self._bind(c, functions) for c in program.calls]
