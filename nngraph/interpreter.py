@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import Array
 from nngraph.ir.types import TensorType
 
-__all__ = ["NonFinite", "Results", "first_nonfinite", "interpret"]
+__all__ = ["NonFinite", "Results", "Spoil", "first_nonfinite", "interpret"]
 
 
 @dataclass(frozen=True)
@@ -120,19 +121,26 @@ def _bind(what: str, wanted: TensorType, array: Array, sizes: dict[str, int]) ->
             )
 
 
+class Spoil(enum.Enum):
+    """What is not a finite number."""
+
+    NAN = "NaN"
+    INFINITY = "infinity"
+
+
 @dataclass(frozen=True)
 class NonFinite:
     """Where NaN or infinity shows up first.
 
     Attributes:
         value: the tensor that holds it.
-        kind: ``"NaN"`` or ``"infinity"``.
+        kind: which of the two.
         position: index of the first such element.
         what: the operator with its origin, or the argument.
     """
 
     value: Value
-    kind: str
+    kind: Spoil
     position: tuple[int, ...]
     what: str
 
@@ -143,7 +151,7 @@ class NonFinite:
 
     def __str__(self) -> str:
         place = f" at {list(self.position)}" if self.position else ""
-        return f"{self.what}: {self.kind}{place} of {self.value.type}"
+        return f"{self.what}: {self.kind.value}{place} of {self.value.type}"
 
 
 def first_nonfinite(graph: Graph, arguments: Sequence[Array]) -> NonFinite | None:
@@ -188,7 +196,11 @@ class _Search:
         origin = f" at {node.origin}" if str(node.origin) else ""
         for value, array in zip(node.outputs, outputs, strict=True):
             self._note(value, array, f"the result of {node.op.name}{origin}")
-            if value in self.found and self.found[value].kind not in given and "NaN" not in given:
+            if (
+                value in self.found
+                and self.found[value].kind not in given
+                and Spoil.NAN not in given
+            ):
                 self.made.add(value)
 
     def origin(self, spoiled: Sequence[Value]) -> NonFinite | None:
@@ -210,7 +222,7 @@ class _Search:
 
 
 def _is_deliberate(found: NonFinite) -> bool:
-    return found.node is not None and not found.node.inputs and found.kind == "infinity"
+    return found.node is not None and not found.node.inputs and found.kind is Spoil.INFINITY
 
 
 def _labels(graph: Graph) -> list[str]:
@@ -221,11 +233,11 @@ def _labels(graph: Graph) -> list[str]:
     ]
 
 
-def _look(array: Array) -> tuple[str, tuple[int, ...]] | None:
+def _look(array: Array) -> tuple[Spoil, tuple[int, ...]] | None:
     """NaN or else infinity, and where the first is; None if all is finite."""
     if not as_dtype(array.dtype).is_floating_point or np.isfinite(array).all():
         return None
-    for kind, bad in (("NaN", np.isnan(array)), ("infinity", np.isinf(array))):
+    for kind, bad in ((Spoil.NAN, np.isnan(array)), (Spoil.INFINITY, np.isinf(array))):
         if bad.any():
             return kind, tuple(int(i) for i in np.argwhere(bad)[0])
     return None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.frontend.tensor import Number, Operand, Tensor
-from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, int16, int32, int64, uint8
+from nngraph.ir.dtypes import DType, Kind, as_dtype, bool_, float32, int16, int32, int64, uint8
 from nngraph.ops.creation import full
 from nngraph.ops.elementwise import cast
 
@@ -24,7 +24,7 @@ __all__ = [
     "result_type",
 ]
 
-_RANK = {"bool": 0, "uint": 1, "int": 1, "float": 2}
+_RANK = {Kind.BOOL: 0, Kind.UINT: 1, Kind.INT: 1, Kind.FLOAT: 2}
 
 
 def is_number(value: object) -> bool:
@@ -38,11 +38,11 @@ def promote_types(type1: DType, type2: DType) -> DType:
         return type1
     if _RANK[type1.kind] != _RANK[type2.kind]:
         return type1 if _RANK[type1.kind] > _RANK[type2.kind] else type2
-    if type1.kind == "float":
+    if type1.kind is Kind.FLOAT:
         return float32 if type1.bits == type2.bits else type1 if type1.bits > type2.bits else type2
-    if type1.kind == type2.kind:
+    if type1.kind is type2.kind:
         return type1 if type1.bits > type2.bits else type2
-    signed, unsigned = (type1, type2) if type1.kind == "int" else (type2, type1)
+    signed, unsigned = (type1, type2) if type1.kind is Kind.INT else (type2, type1)
     if unsigned is uint8:
         return int16 if signed.bits == 8 else signed
     if signed.bits > unsigned.bits:
@@ -107,7 +107,7 @@ def as_tensor_like(value: Operand, dtype: DType, like: Tensor) -> Tensor:
 def as_number(value: Any, dtype: DType) -> Any:
     """A Python number as an element of ``dtype``: cast as C casts it."""
     number: Any = value.item() if isinstance(value, np.generic) else value
-    if dtype.kind == "bool":
+    if dtype.kind is Kind.BOOL:
         return bool(number)
     return _wrapped(int(number), dtype) if dtype.is_integer else number
 
@@ -117,7 +117,7 @@ def _wrapped(number: int, dtype: DType) -> int:
     if not -(2**63) <= number < 2**64:
         raise RuntimeError(f"value cannot be converted to type {dtype.name} without overflow")
     number %= 2**dtype.bits
-    return number - 2**dtype.bits if dtype.kind == "int" and number >> dtype.bits - 1 else number
+    return number - 2**dtype.bits if dtype.kind is Kind.INT and number >> dtype.bits - 1 else number
 
 
 def promoted(*operands: Operand, at_least: DType | None = None) -> list[Tensor]:

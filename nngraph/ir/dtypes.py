@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import numpy as np
 __all__ = [
     "DTYPES",
     "DType",
+    "Kind",
     "as_dtype",
     "bfloat16",
     "bool_",
@@ -28,6 +30,17 @@ __all__ = [
 ]
 
 
+class Kind(enum.Enum):
+    """What the numbers of a dtype are; ``INT`` is signed."""
+
+    FLOAT = "float"
+    INT = "int"
+    UINT = "uint"
+    BOOL = "bool"
+
+    __hash__ = object.__hash__  # each is one object; Enum's own hash runs Python code
+
+
 @dataclass(frozen=True, slots=True)
 class DType:
     """An element type: its PyTorch name, its short name in graph text, and its NumPy twin.
@@ -35,13 +48,13 @@ class DType:
     Attributes:
         name: PyTorch's name, as in ``float32``.
         short: the name in graph text, as in ``f32``.
-        kind: ``"float"``, ``"int"`` (signed), ``"uint"`` or ``"bool"``.
+        kind: what its numbers are.
         bits: the number of bits of one element in memory.
     """
 
     name: str
     short: str
-    kind: str
+    kind: Kind
     bits: int
 
     @property
@@ -56,30 +69,33 @@ class DType:
 
     @property
     def is_floating_point(self) -> bool:
-        return self.kind == "float"
+        return self.kind is Kind.FLOAT
 
     @property
     def is_integer(self) -> bool:
         """True for signed and unsigned integers, False for bool."""
-        return self.kind in ("int", "uint")
+        return self.kind in (Kind.INT, Kind.UINT)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def __repr__(self) -> str:
         return f"nngraph.{self.name}"
 
 
-float64: Final = DType("float64", "f64", "float", 64)
-float32: Final = DType("float32", "f32", "float", 32)
-float16: Final = DType("float16", "f16", "float", 16)
-bfloat16: Final = DType("bfloat16", "bf16", "float", 16)
-int8: Final = DType("int8", "i8", "int", 8)
-int16: Final = DType("int16", "i16", "int", 16)
-int32: Final = DType("int32", "i32", "int", 32)
-int64: Final = DType("int64", "i64", "int", 64)
-uint8: Final = DType("uint8", "u8", "uint", 8)
-uint16: Final = DType("uint16", "u16", "uint", 16)
-uint32: Final = DType("uint32", "u32", "uint", 32)
-uint64: Final = DType("uint64", "u64", "uint", 64)
-bool_: Final = DType("bool", "bool", "bool", 8)
+float64: Final = DType("float64", "f64", Kind.FLOAT, 64)
+float32: Final = DType("float32", "f32", Kind.FLOAT, 32)
+float16: Final = DType("float16", "f16", Kind.FLOAT, 16)
+bfloat16: Final = DType("bfloat16", "bf16", Kind.FLOAT, 16)
+int8: Final = DType("int8", "i8", Kind.INT, 8)
+int16: Final = DType("int16", "i16", Kind.INT, 16)
+int32: Final = DType("int32", "i32", Kind.INT, 32)
+int64: Final = DType("int64", "i64", Kind.INT, 64)
+uint8: Final = DType("uint8", "u8", Kind.UINT, 8)
+uint16: Final = DType("uint16", "u16", Kind.UINT, 16)
+uint32: Final = DType("uint32", "u32", Kind.UINT, 32)
+uint64: Final = DType("uint64", "u64", Kind.UINT, 64)
+bool_: Final = DType("bool", "bool", Kind.BOOL, 8)
 
 DTYPES: Final = (
     float64,

@@ -15,7 +15,7 @@ import numpy as np
 
 from nngraph.ir.attributes import Subgraph
 from nngraph.ir.dims import as_dim
-from nngraph.ir.dtypes import DTYPES
+from nngraph.ir.dtypes import DTYPES, Kind
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.literal import Literal
 from nngraph.ir.op import Op
@@ -381,7 +381,7 @@ class _Parser:
 
     def numbers(self, token: _Token, type: TensorType) -> np.ndarray[Any, Any]:
         listed = self.listed("]", self.attribute)
-        kind = {"float": float, "bool": bool}.get(type.dtype.kind, int)
+        kind = {Kind.FLOAT: float, Kind.BOOL: bool}.get(type.dtype.kind, int)
         try:
             if all(v.__class__ is kind for v in listed):
                 return np.array(listed, type.dtype.numpy)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.ir.dims import Dim
-from nngraph.ir.dtypes import DType, bfloat16, float16
+from nngraph.ir.dtypes import DType, Kind, bfloat16, float16
 from nngraph.ir.literal import Literal
 from nngraph.ir.op import Array, Op, Sample
 from nngraph.ir.types import Shape, TensorType, TypeMismatch
@@ -36,14 +36,17 @@ _HALVES = (float16.numpy, bfloat16.numpy)
 class Takes(enum.Enum):
     """The element types that an operator accepts."""
 
-    FLOATS = (("float",), "of a floating point type")
-    NUMBERS = (("float", "int", "uint"), "of a floating point or integer type (cast a bool first)")
-    INTEGERS = (("int", "uint"), "of an integer type")
-    BITS = (("int", "uint", "bool"), "of an integer type or bool")
-    BOOLS = (("bool",), "bool (compare with 0 first)")
-    ALL = (("float", "int", "uint", "bool"), "a tensor")
+    FLOATS = ((Kind.FLOAT,), "of a floating point type")
+    NUMBERS = (
+        (Kind.FLOAT, Kind.INT, Kind.UINT),
+        "of a floating point or integer type (cast a bool first)",
+    )
+    INTEGERS = ((Kind.INT, Kind.UINT), "of an integer type")
+    BITS = ((Kind.INT, Kind.UINT, Kind.BOOL), "of an integer type or bool")
+    BOOLS = ((Kind.BOOL,), "bool (compare with 0 first)")
+    ALL = ((Kind.FLOAT, Kind.INT, Kind.UINT, Kind.BOOL), "a tensor")
 
-    def __init__(self, kinds: tuple[str, ...], words: str) -> None:
+    def __init__(self, kinds: tuple[Kind, ...], words: str) -> None:
         self.kinds = kinds
         self.words = words  # for "it must be ..."
 

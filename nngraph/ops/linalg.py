@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nngraph.ir.dims import Dim
+from nngraph.ir.dtypes import Kind
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import Shape, TensorType
 from nngraph.ops.broadcast import reshape, sum_to
@@ -33,7 +34,8 @@ class MatMul(Op):
         a, b = types
         for what, kind in (("the first operand", a), ("the second operand", b)):
             need(kind.rank >= 2, "matmul", what, kind, "of rank 2 or more")
-            need(kind.dtype.kind != "bool", "matmul", what, kind, "a number (cast a bool first)")
+            numbers = kind.dtype.kind is not Kind.BOOL
+            need(numbers, "matmul", what, kind, "a number (cast a bool first)")
         dtype = need_same_dtype("matmul", types)
         rows, inner = _matrix(a.shape, self.transpose_a)
         inner_b, columns = _matrix(b.shape, self.transpose_b)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, overload
 
 import numpy as np
 
-from nngraph.ir.dtypes import DType, bool_
+from nngraph.ir.dtypes import DType, Kind, bool_
 from nngraph.ir.op import Array, Cost, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import sum_to
@@ -83,16 +83,16 @@ class Unary(_Elementwise):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         (span,) = cls.ranges
-        if "float" in cls.takes.kinds:
+        if Kind.FLOAT in cls.takes.kinds:
             for shape in ((2, 3), (), (0, 3), (1, 2, 1)):
                 yield Sample(cls(), (_spread(span, shape),), cls.smooth)
             special = np.asarray(SPECIAL, np.float32)
             yield Sample(cls(), (special,), False, "special values, ties and zeros")
-        if "int" in cls.takes.kinds:
+        if Kind.INT in cls.takes.kinds:
             yield Sample(cls(), (np.arange(-3, 4, dtype=np.int32),), False)
-        if "uint" in cls.takes.kinds:
+        if Kind.UINT in cls.takes.kinds:
             yield Sample(cls(), (np.asarray([0, 1, 7, 200], np.uint8),), False)
-        if "bool" in cls.takes.kinds:
+        if Kind.BOOL in cls.takes.kinds:
             yield Sample(cls(), (np.asarray([True, False]),), False)
 
 
@@ -128,20 +128,20 @@ class Binary(_Elementwise):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        if "float" in cls.takes.kinds:
+        if Kind.FLOAT in cls.takes.kinds:
             for a, b in PAIRS:
                 x, y = _spread(cls.ranges[0], a), _spread(cls.ranges[1][::-1], b)
                 yield Sample(cls(), (x, y), cls.smooth)
             column = np.asarray(SPECIAL, np.float32)
             yield Sample(cls(), (column[:, None], column[None]), False, "special values, ties")
         left, right = cls.ints
-        if "int" in cls.takes.kinds:
+        if Kind.INT in cls.takes.kinds:
             pair = (np.asarray(left, np.int32)[:, None], np.asarray(right, np.int32))
             yield Sample(cls(), pair, False)
-        if "uint" in cls.takes.kinds:
+        if Kind.UINT in cls.takes.kinds:
             a8, b8 = (np.abs(np.asarray(v)).astype(np.uint8) for v in (left, right))
             yield Sample(cls(), (a8[:, None], b8), False)
-        if "bool" in cls.takes.kinds:
+        if Kind.BOOL in cls.takes.kinds:
             both = np.asarray([True, False])
             yield Sample(cls(), (both[:, None], both), False)
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nngraph.ir.dtypes import int64
+from nngraph.ir.dtypes import Kind, int64
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.core import need, normalize_axis, reduced_shape, widen
@@ -25,7 +25,7 @@ def _need_axis(op: str, axis: int, x: TensorType) -> None:
 
 
 def _need_number(op: str, x: TensorType) -> None:
-    need(x.dtype.kind != "bool", op, "the operand", x, "a number (cast a bool first)")
+    need(x.dtype.kind is not Kind.BOOL, op, "the operand", x, "a number (cast a bool first)")
 
 
 @dataclass(frozen=True)

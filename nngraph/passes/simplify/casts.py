@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from nngraph import ops
-from nngraph.ir.dtypes import DType, bfloat16, bool_, float16, float32, float64
+from nngraph.ir.dtypes import DType, Kind, bfloat16, bool_, float16, float32, float64
 from nngraph.passes.pattern import Match, Rule, node
 
 __all__ = ["CAST_RULES", "holds_exactly"]
@@ -26,12 +26,12 @@ def holds_exactly(wide: DType, narrow: DType) -> bool:
         return True
     if narrow.is_floating_point:
         return wide in _FLOATS[narrow]
-    bits = narrow.bits - (narrow.kind == "int")
+    bits = narrow.bits - (narrow.kind is Kind.INT)
     if wide.is_floating_point:
         return bits <= _WHOLE[wide]
-    if wide.kind == "uint":
-        return narrow.kind == "uint" and narrow.bits <= wide.bits
-    return wide.kind == "int" and bits <= wide.bits - 1
+    if wide.kind is Kind.UINT:
+        return narrow.kind is Kind.UINT and narrow.bits <= wide.bits
+    return wide.kind is Kind.INT and bits <= wide.bits - 1
 
 
 def _lossless(match: Match) -> str | None:
@@ -39,7 +39,7 @@ def _lossless(match: Match) -> str | None:
     if not holds_exactly(middle, source):
         return f"{middle.name} does not hold every {source.name}"
     target = match.result.dtype
-    if source.is_floating_point and target.kind == "uint":
+    if source.is_floating_point and target.kind is Kind.UINT:
         return "what a float outside the unsigned range becomes depends on its type"
     return None
 

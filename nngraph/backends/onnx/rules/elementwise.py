@@ -9,7 +9,7 @@ from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site, di
 from nngraph.backends.onnx.rules import formulas
 from nngraph.backends.onnx.rules.branch import if_finite
 from nngraph.backends.onnx.rules.shape import is_zero
-from nngraph.ir.dtypes import DType, bool_, float32, float64, uint8, uint16, uint32, uint64
+from nngraph.ir.dtypes import DType, Kind, bool_, float32, float64, uint8, uint16, uint32, uint64
 
 __all__ = ["EMISSIONS"]
 
@@ -29,13 +29,13 @@ def _or_formula(kind: str, formula: formulas.Formula) -> Emission:
 
 
 def _neg(s: Site) -> str:
-    if s.dtype.kind == "uint":
+    if s.dtype.kind is Kind.UINT:
         return s("Sub", s.number(0), s.inputs[0])
     return s("Neg", s.inputs[0])
 
 
 def _abs(s: Site) -> str:
-    return s.inputs[0] if s.dtype.kind == "uint" else s("Abs", s.inputs[0])
+    return s.inputs[0] if s.dtype.kind is Kind.UINT else s("Abs", s.inputs[0])
 
 
 def _sign(s: Site) -> str:
@@ -99,7 +99,7 @@ def _never(kind: str) -> Emission:
 def _floor_divide(s: Site) -> str:
     """Python's: the quotient rounded to minus infinity (of floats: exact, unlike floor(x / y))."""
     x, y = s.inputs
-    if s.dtype.kind == "uint":
+    if s.dtype.kind is Kind.UINT:
         return s("Div", x, y)
     zero = s.number(0)
     if not s.dtype.is_floating_point:
@@ -157,7 +157,7 @@ def _shift(s: Site, x: str, direction: str) -> str:
 def _shift_right(s: Site) -> str:
     """Arithmetic for signed numbers: negative ones are complemented before and after."""
     (x, _) = s.inputs
-    if s.dtype.kind == "uint":
+    if s.dtype.kind is Kind.UINT:
         return _shift(s, x, "RIGHT")
     sign = s("Neg", s.cast(s("Less", x, s.number(0)), s.dtype))
     return s("BitwiseXor", _shift(s, s("BitwiseXor", x, sign), "RIGHT"), sign)
@@ -213,10 +213,10 @@ def _clip(s: OpSite[ops.Clip]) -> str:
 
 def _limit(s: Site, value: float) -> str:
     kind, bits = s.dtype.kind, s.dtype.bits
-    if kind == "float":
+    if kind is Kind.FLOAT:
         return s.number(value)
-    low = -(1 << (bits - 1)) if kind == "int" else 0
-    high = (1 << (bits - (kind == "int"))) - 1
+    low = -(1 << (bits - 1)) if kind is Kind.INT else 0
+    high = (1 << (bits - (kind is Kind.INT))) - 1
     return s.number(low if value < low else high if value > high else int(value))
 
 

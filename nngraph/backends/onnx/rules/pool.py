@@ -16,7 +16,7 @@ from nngraph.backends.onnx.rules.conv import input_gradient
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.backends.onnx.rules.window import WindowGrid, product
 from nngraph.backends.onnx.writer import Missing
-from nngraph.ir.dtypes import bool_, float32, float64, int32, int64
+from nngraph.ir.dtypes import Kind, bool_, float32, float64, int32, int64
 from nngraph.ir.op import Array
 from nngraph.ir.types import Shape
 
@@ -58,7 +58,7 @@ def _native(s: Site, x: str, grid: WindowGrid, indices: bool = False) -> list[st
 def _lowest(s: Site) -> float:
     if s.dtype.is_floating_point:
         return -math.inf
-    return -(1 << (s.dtype.bits - 1)) if s.dtype.kind == "int" else 0
+    return -(1 << (s.dtype.bits - 1)) if s.dtype.kind is Kind.INT else 0
 
 
 def _by_views(s: Site, x: str, grid: WindowGrid) -> str:

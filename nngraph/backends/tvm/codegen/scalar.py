@@ -14,7 +14,7 @@ from tvm import tirx
 from nngraph import ops
 from nngraph.backends.tvm import fast_math
 from nngraph.backends.tvm.codegen.types import Expr, compute_type, const, load, store, unless_nan
-from nngraph.ir.dtypes import DType, bfloat16, bool_, float16, int32, int64
+from nngraph.ir.dtypes import DType, Kind, bfloat16, bool_, float16, int32, int64
 from nngraph.ir.graph import Node, Value
 from nngraph.ir.op import Op
 
@@ -146,7 +146,7 @@ def _differ(dtype: DType, x: Expr, y: Expr) -> Expr:
 
 def _sign(dtype: DType, x: Expr) -> Expr:
     zero, one = const(0, dtype), const(1, dtype)
-    if dtype.kind == "uint":
+    if dtype.kind is Kind.UINT:
         return tirx.Select(x > zero, one, zero)
     return tirx.Select(x > zero, one, tirx.Select(x < zero, const(-1, dtype), zero))
 
@@ -154,7 +154,7 @@ def _sign(dtype: DType, x: Expr) -> Expr:
 def _abs(dtype: DType, x: Expr) -> Expr:
     if dtype.is_floating_point:
         return tirx.abs(x)
-    return x if dtype.kind == "uint" else tirx.Select(x < const(0, dtype), -x, x)
+    return x if dtype.kind is Kind.UINT else tirx.Select(x < const(0, dtype), -x, x)
 
 
 def _rounding(function: Row) -> Row:
@@ -167,7 +167,7 @@ def _rounding(function: Row) -> Row:
 def _safe_divisor(dtype: DType, y: Expr) -> Expr:
     """1 in place of 0 and -1, with which the processor's division may trap."""
     bad = y == const(0, dtype)
-    if dtype.kind == "int":
+    if dtype.kind is Kind.INT:
         bad = tirx.any(bad, y == const(-1, dtype))
     return tirx.Select(bad, const(1, dtype), y)
 
@@ -177,7 +177,7 @@ def _whole(function: Row, by_minus_one: Callable[[DType, Expr], Expr]) -> Row:
 
     def call(dtype: DType, x: Expr, y: Expr) -> Expr:
         result = function(x, _safe_divisor(dtype, y))
-        if dtype.kind == "int":
+        if dtype.kind is Kind.INT:
             result = tirx.Select(y == const(-1, dtype), by_minus_one(dtype, x), result)
         return tirx.Select(y == const(0, dtype), const(0, dtype), result)
 
@@ -273,8 +273,8 @@ def _clip(node: Node, x: Expr) -> Expr:
 def _bound(limit: float, dtype: DType) -> Expr:
     if not dtype.is_integer:
         return const(limit, dtype)
-    low = -(1 << (dtype.bits - 1)) if dtype.kind == "int" else 0
-    high = (1 << (dtype.bits - (dtype.kind == "int"))) - 1
+    low = -(1 << (dtype.bits - 1)) if dtype.kind is Kind.INT else 0
+    high = (1 << (dtype.bits - (dtype.kind is Kind.INT))) - 1
     return const(min(max(limit, low), high), dtype)
 
 
@@ -300,7 +300,7 @@ def convert(x: Expr, source: DType, target: DType) -> Expr:
 def _truncate(x: Expr, target: DType) -> Expr:
     """Through a signed type, so that small unsigned types wrap around as in C."""
     through = {8: int32, 16: int32, 32: int64, 64: int64}[target.bits]
-    if target.kind == "int" and target.bits >= 32:
+    if target.kind is Kind.INT and target.bits >= 32:
         return tirx.Cast(target.name, x)
     small = tirx.Cast(target.name, tirx.Cast(through.name, x))
     if target.bits < 64:
@@ -316,7 +316,7 @@ def _shift(row: Row, arithmetic: bool) -> Row:
         inside = tirx.all(wide >= tirx.const(0, "int64"), wide < tirx.const(dtype.bits, "int64"))
         amount = tirx.Select(inside, y, const(0, dtype))
         out = const(0, dtype)
-        if arithmetic and dtype.kind == "int":
+        if arithmetic and dtype.kind is Kind.INT:
             out = tirx.Select(x < const(0, dtype), const(-1, dtype), out)
         return tirx.Select(inside, row(x, amount), out)
 
@@ -346,7 +346,7 @@ def _relu(dtype: DType, x: Expr) -> Expr:
 
 def _negative(dtype: DType, x: Expr) -> Expr:
     """-0.0 for 0.0, which 0 - x would not give."""
-    if dtype.kind == "uint":
+    if dtype.kind is Kind.UINT:
         return ~x + const(1, dtype)  # 0 - x would be folded to 0
     return x * const(-1, dtype) if dtype.is_floating_point else const(0, dtype) - x
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tvm import tirx
 
-from nngraph.ir.dtypes import DType, bfloat16, bool_, float16
+from nngraph.ir.dtypes import DType, Kind, bfloat16, bool_, float16
 
 Expr = Any
 
@@ -33,7 +33,7 @@ def const(value: float | int | bool, dtype: DType) -> Expr:
         return tirx.const(bool(value), "bool")
     if dtype.is_integer:
         wrapped = int(value) & ((1 << dtype.bits) - 1)
-        if dtype.kind == "int" and wrapped >> (dtype.bits - 1):
+        if dtype.kind is Kind.INT and wrapped >> (dtype.bits - 1):
             wrapped -= 1 << dtype.bits
         return tirx.const(wrapped, dtype.name)
     if dtype in (float16, bfloat16):

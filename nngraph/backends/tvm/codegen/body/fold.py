@@ -9,7 +9,7 @@ from nngraph.backends.tvm.codegen.body.chunk import lanes_loop
 from nngraph.backends.tvm.codegen.scalar import maximum, minimum
 from nngraph.backends.tvm.codegen.types import Expr, compute_type
 from nngraph.backends.tvm.loops.base import Buffer, Loops
-from nngraph.ir.dtypes import DType, bool_
+from nngraph.ir.dtypes import DType, Kind, bool_
 from nngraph.ir.graph import Node
 from nngraph.ops.broadcast import Fold, Reduction
 from nngraph.ops.reduce.folds import Mean
@@ -89,6 +89,6 @@ class Accumulator:
 def _extreme(dtype: DType, kind: str, lowest: bool) -> Expr:
     if dtype.is_floating_point:
         return tirx.const(float("-inf") if lowest else float("inf"), kind)
-    low = -(1 << (dtype.bits - 1)) if dtype.kind == "int" else 0
-    high = (1 << (dtype.bits - (dtype.kind == "int"))) - 1
+    low = -(1 << (dtype.bits - 1)) if dtype.kind is Kind.INT else 0
+    high = (1 << (dtype.bits - (dtype.kind is Kind.INT))) - 1
     return tirx.const(low if lowest else high, kind)
