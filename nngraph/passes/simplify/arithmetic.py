@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from nngraph import ops
+from nngraph.ir.dtypes import Kind
 from nngraph.ir.graph import Value
 from nngraph.passes.pattern import Match, Rule, Soundness, node, splat
 from nngraph.passes.splat import emit, splat_of
@@ -59,7 +60,9 @@ def _inverse(match: Match) -> Value:
 
 def _signed(match: Match) -> str | None:
     return (
-        "an unsigned number's negative wraps around" if match.result.dtype.kind == "uint" else None
+        "an unsigned number's negative wraps around"
+        if match.result.dtype.kind is Kind.UINT
+        else None
     )
 
 
