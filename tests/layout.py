@@ -26,7 +26,7 @@ LAYERS = (
 
 # Packages that only some users have, and where they may be imported; torch only in tests.
 HOMES: dict[str, tuple[str, ...]] = {
-    "onnx": ("nngraph/backends/onnx/",),
+    "onnx": ("nngraph/backends/onnx/proto", "nngraph/backends/onnx/export"),
     "onnxruntime": ("nngraph/backends/onnx/load",),
     "tvm": ("nngraph/backends/tvm/",),
     "tvm_ffi": ("nngraph/backends/tvm/",),
