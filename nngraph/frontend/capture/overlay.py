@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import ref
 
 from nngraph.frontend.capture.gradients import GradSlot
 from nngraph.frontend.errors import ConcretizationError, TraceError, leaked
@@ -76,6 +77,7 @@ class Overlay:
         self._twins: dict[Elements, Elements] = {}  # of elements that existed before
         self._shown: dict[Path, tuple[Value, Value]] = {}  # the whole, and the part of it
         self._edges: dict[int, tuple[Handle, Edge | Leaf | None, Edge | Leaf | None]] = {}
+        self._asked: dict[int, Handle] = {}
         self._leaves: dict[int, tuple[Handle, bool]] = {}
         self._suggested: dict[Storage, str] = {}
         self._taken: set[str] = set()
@@ -222,7 +224,30 @@ class Overlay:
     # -- edges -----------------------------------------------------------------------------
     def edge(self, tensor: Handle) -> Edge | Leaf | None:
         known = self._edges.get(id(tensor))
-        return tensor._edge if known is None else known[1]
+        if known is not None:
+            return known[1]
+        if tensor._storage.elements.value is None:
+            self._asked[id(tensor)] = tensor
+        return tensor._edge
+
+    def flags_met(self) -> list[tuple[ref[Handle], bool]]:
+        """Tensors of before, and whether each requires a gradient, where the trace relies on it.
+
+        Those of modules are left to the modules' guards, and what the code overwrites counts only
+        if it requires a gradient: otherwise the trace would do the same.
+        """
+        return [
+            (ref(tensor), tensor._edge is not None)
+            for tensor in self._asked.values()
+            if tensor.type.dtype.is_floating_point
+            and tensor._view is None
+            and tensor._storage not in self._suggested
+            and (tensor._edge is not None or not self._is_written(tensor._storage))
+        ]
+
+    def _is_written(self, storage: Storage) -> bool:
+        held = self._now.get(storage)
+        return held is not None and held.version != storage.version
 
     def seen(self, tensor: Handle) -> Edge | Leaf | None:
         known = self._edges.get(id(tensor))

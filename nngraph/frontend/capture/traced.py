@@ -128,9 +128,22 @@ class _Finish:
         self.add_leaves()
         for storage, cell in trace.cells.items():
             trace.graph.set_state(cell.name, trace.look(storage, None))
+        self.guard_flags()
         guards = list(trace.guards.values())
         cells = list(trace.cells.values())
         return Traced(trace.graph, cells, trace.readers, guards, tree, leaves, self.effects)
+
+    def guard_flags(self) -> None:
+        flags = self.trace.flags_met()
+
+        def unchanged() -> bool:
+            return all(
+                (tensor := owner()) is None or (tensor._edge is not None) is wanted
+                for owner, wanted in flags
+            )
+
+        if flags:
+            self.trace.guard("flags", unchanged, "requires_grad of a tensor changed")
 
     def output(self, tensor: TensorBase, name: str, role: Role, of: str = "") -> int:
         """Adds an output; gives its position."""

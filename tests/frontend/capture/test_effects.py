@@ -120,6 +120,26 @@ def test_the_gradient_of_a_tensor_that_is_made_inside_needs_no_new_trace():
     assert p.grad is None and not p.requires_grad
 
 
+def test_a_flag_that_changes_between_calls_traces_anew():
+    w, scale = ng.ones(2, requires_grad=True), ng.ones(2)
+
+    @compiled
+    def step():
+        (w * scale).sum().backward()
+
+    step()
+    assert w.grad is not None and scale.grad is None
+    w.requires_grad_(False)
+    scale.requires_grad_()
+    w.grad = None
+    step()
+    assert w.grad is None and scale.grad.tolist() == [1, 1]
+    assert "requires_grad of a tensor changed" in step.explain()
+    scale.grad = None
+    step()
+    assert step.explain().count("\ntrace ") == 2
+
+
 def test_a_trace_alone_toggles_nothing():
     w = ng.ones(2, requires_grad=True)
 
