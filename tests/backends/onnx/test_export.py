@@ -18,6 +18,7 @@ from nngraph.backends.onnx.export import write_model
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
+from nngraph.ir.roles import Role
 from nngraph.ir.types import tensor_type
 from tests.backends.onnx.graphs import reference, regression, start
 
@@ -84,6 +85,22 @@ def test_metadata_says_what_feeds_what(tmp_path: Path) -> None:
         "state_file": "step.safetensors",
     }
     assert sorted(p.name for p in tmp_path.iterdir()) == ["step.onnx", "step.safetensors"]
+
+
+def test_metadata_tells_results_from_what_a_call_leaves_besides(tmp_path: Path) -> None:
+    graph = regression()
+    x, loss = graph.inputs[0], graph.outputs[0]
+    graph.add_output(graph.states[0].output, "grad_0", Role.GRADIENT, "weight")
+    graph.add_output(x, "x_after", Role.ARGUMENT, "x")
+    graph.add_output(loss, "second")
+    path = write_model(graph, tmp_path / "step.onnx", states=named(graph, start(graph)))
+    found = metadata(path)
+    assert found["results"] == ["loss", "second"]
+    assert found["effects"] == [
+        {"output": "grad_0", "role": "gradient", "of": "weight"},
+        {"output": "x_after", "role": "argument", "of": "x"},
+    ]
+    assert {o.name for o in onnx.load(path).graph.output} >= {"grad_0", "x_after", "second"}
 
 
 def test_only_standard_operators_and_a_full_check(tmp_path: Path) -> None:
