@@ -41,6 +41,15 @@ class Value:
         return bool(self._uses)
 
     @property
+    def use_count(self) -> int:
+        """The number of ``uses``."""
+        return len(self._uses)
+
+    def iter_users(self) -> Iterator[Node]:
+        """The nodes that read it one by one, those that do so twice twice; nothing may change."""
+        return (u for u, _ in self._uses if isinstance(u, Node))
+
+    @property
     def users(self) -> tuple[Node, ...]:
         """The nodes that read it, each once (the graph's own results are no node)."""
         return tuple(dict.fromkeys(u for u, _ in self._uses if isinstance(u, Node)))

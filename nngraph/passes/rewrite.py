@@ -120,7 +120,7 @@ class _Driver:
             value = ahead.pop()
             node = value.producer
             if value.is_used:
-                if len(value.uses) == 1:
+                if value.use_count == 1:
                     for reader in value.users:
                         self.visit(reader)
             elif node is not None and node.is_attached and not _is_read(node):

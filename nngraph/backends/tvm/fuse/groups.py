@@ -8,8 +8,10 @@ of an integer, so the question is one test for each neighbour.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from nngraph.backends.tvm.fuse.kinds import is_unit_reshape
+from nngraph.backends.tvm.fuse.kinds import is_point, is_reduction, is_unit_reshape
+from nngraph.backends.tvm.fuse.space import Aligner, Space, joined
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ops.broadcast import BroadcastTo
 from nngraph.ops.creation import Constant, Full, Iota
@@ -26,17 +28,38 @@ def is_free(node: Node) -> bool:
     return isinstance(node.op, Full | Iota | BroadcastTo) or is_unit_reshape(node)
 
 
+@dataclass(frozen=True)
+class Content:
+    """What a kernel would hold.
+
+    Attributes:
+        nodes: its own, in the graph's order; free ones excluded.
+        whole: these and the free nodes that they read, in the graph's order.
+        space: the iteration space of ``whole``; None if it has none, or holds other nodes than
+            elementwise ones and reductions.
+    """
+
+    nodes: Sequence[Node]
+    whole: Sequence[Node]
+    space: Space | None
+
+
 class Group:
-    """Nodes of one kernel, in the graph's order (free nodes excluded)."""
+    """The content of a kernel; the groups that it reads from, that read it, that it depends on."""
 
-    __slots__ = ("before", "depends", "id", "nodes", "readers")
+    __slots__ = ("before", "content", "depends", "id", "readers")
 
-    def __init__(self, id: int, nodes: list[Node]) -> None:
+    def __init__(self, id: int, content: Content) -> None:
         self.id = id
-        self.nodes = nodes
+        self.content = content
         self.before: dict[Group, None] = {}
         self.readers: dict[Group, None] = {}
         self.depends = 0
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """Its own, in the graph's order; free ones excluded."""
+        return self.content.nodes
 
     def __repr__(self) -> str:
         return f"Group({self.id}: {' '.join(n.op.name for n in self.nodes)})"
@@ -48,12 +71,13 @@ class Partition:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.results = set(graph.results)
+        self._aligner = Aligner()
         self.order: dict[Node, int] = {}
         self.home: dict[Node, Group] = {}
         for position, node in enumerate(graph.nodes):
             self.order[node] = position
             if not is_free(node):
-                self._add(Group(position, [node]))
+                self._add(Group(position, self.content([node])))
 
     def _add(self, group: Group) -> None:
         (node,) = group.nodes
@@ -109,12 +133,31 @@ class Partition:
         """True if a result or another kernel reads it, also through a free node."""
         if value in self.results:
             return True
-        for user in value.users:
+        for user in value.iter_users():
             if user in inside:
                 continue
             if not is_free(user) or self._escapes(user.outputs[0], inside):
                 return True
         return False
+
+    def content(self, nodes: Sequence[Node]) -> Content:
+        """What a kernel of ``nodes``, in the graph's order, would hold."""
+        whole = self.with_free(nodes)
+        fusable = all(is_point(n) or is_reduction(n) for n in nodes)
+        return Content(nodes, whole, self._aligner.align(whole) if fusable else None)
+
+    def together(self, a: Group, b: Group) -> Content:
+        """What the kernel of two groups would hold."""
+        first, second = a.content, b.content
+        nodes = self._merged(first.nodes, second.nodes)
+        whole = self._merged(first.whole, second.whole)
+        if first.space is None or second.space is None:
+            return Content(nodes, whole, None)
+        space = joined(first.space, second.space)
+        return Content(nodes, whole, space or self._aligner.align(whole))
+
+    def _merged(self, a: Sequence[Node], b: Sequence[Node]) -> Sequence[Node]:
+        return sorted(dict.fromkeys((*a, *b)), key=self.order.__getitem__)
 
     def can_join(self, a: Group, b: Group) -> bool:
         """True if no path between the two runs through a third group."""
@@ -124,11 +167,13 @@ class Partition:
                 return False
         return True
 
-    def join(self, a: Group, b: Group) -> Group:
-        """Merges two groups (that ``can_join``); the one with the smaller number stays."""
+    def join(self, a: Group, b: Group, content: Content) -> Group:
+        """Merges two groups (that ``can_join``) into one that holds ``content``; the one with the
+        smaller number stays.
+        """
         if a.id > b.id:
             a, b = b, a
-        a.nodes = sorted([*a.nodes, *b.nodes], key=self.order.__getitem__)
+        a.content = content
         for node in b.nodes:
             self.home[node] = a
         self._relink(a, b)

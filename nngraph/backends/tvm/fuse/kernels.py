@@ -8,13 +8,14 @@ and reshapes by axes of size 1 are copied into each group.
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nngraph.backends.tvm.fuse.groups import Group, Partition, is_free
+from nngraph.backends.tvm.fuse.groups import Content, Group, Partition, is_free
 from nngraph.backends.tvm.fuse.kinds import is_point, is_product, is_reduction
-from nngraph.backends.tvm.fuse.space import Space, align
+from nngraph.backends.tvm.fuse.space import Space
 from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph, Node, Value
@@ -73,8 +74,9 @@ class FuseKernels:
         for reader in sorted(group.readers, key=lambda g: g.id):
             if reader not in group.readers:
                 continue  # merged away meanwhile
-            if self._fits(partition, group, reader):
-                group = partition.join(group, reader)
+            content = self._together(partition, group, reader)
+            if content is not None:
+                group = partition.join(group, reader, content)
 
     def _join_neighbours(self, partition: Partition) -> None:
         """Merges groups that read the same large value, so that it is loaded once."""
@@ -93,28 +95,35 @@ class FuseKernels:
             for second in groups[position + 1 : position + 1 + self.limits.neighbours]:
                 if not (partition.is_alive(first) and partition.is_alive(second)):
                     continue
-                if self._fits(partition, first, second):
-                    partition.join(first, second)
+                content = self._together(partition, first, second)
+                if content is not None:
+                    partition.join(first, second, content)
 
-    def _fits(self, partition: Partition, a: Group, b: Group) -> bool:
-        nodes = sorted([*a.nodes, *b.nodes], key=partition.order.__getitem__)
-        if len(nodes) > self.limits.nodes or not partition.can_join(a, b):
-            return False
+    def _together(self, partition: Partition, a: Group, b: Group) -> Content | None:
+        """What the kernel of two groups holds; None if they do not share one."""
+        if len(a.nodes) + len(b.nodes) > self.limits.nodes or not partition.can_join(a, b):
+            return None
+        content = partition.together(a, b)
+        return content if self._fits(partition, content) else None
+
+    def _fits(self, partition: Partition, content: Content) -> bool:
+        nodes, space = content.nodes, content.space
         if _makes_divisor(partition, nodes):
             return False
         products = [n for n in nodes if is_product(n)]
         if products:
-            return self.products and self._is_epilogue(partition, products, nodes)
-        if not all(is_point(n) or is_reduction(n) for n in nodes):
+            return self.products and self._is_epilogue(partition, products, content)
+        if space is None:
             return False
-        whole = partition.with_free(nodes)
-        space = align(whole)
-        if space is None or _buffers(partition, whole) > self.limits.buffers:
+        if _buffers(partition, content.whole) > self.limits.buffers:
             return False
-        return self._is_row_group(partition, nodes, space)
+        return self._is_row_group(nodes, partition.outputs(nodes), space)
 
-    def _is_epilogue(self, partition: Partition, products: list[Node], nodes: list[Node]) -> bool:
+    def _is_epilogue(
+        self, partition: Partition, products: Sequence[Node], content: Content
+    ) -> bool:
         """True for one product followed by elementwise operators of its result's shape."""
+        nodes = content.nodes
         if len(products) != 1 or nodes[0] is not products[0]:
             return False
         if any(v.producer is not None and is_free(v.producer) for v in products[0].inputs):
@@ -127,14 +136,12 @@ class FuseKernels:
         for node in rest:
             if node.output.type.shape != shape or not (set(partition.sources(node)) & made):
                 return False
-        whole = partition.with_free(nodes)
         first = next(iter(partition.outputs(nodes)))
         if first.type.dtype is not products[0].output.type.dtype:
             return False
-        return align(partition.with_free(rest)) is not None and _nested(whole) <= 48
+        return partition.content(rest).space is not None and _nested(content.whole) <= 48
 
-    def _is_row_group(self, partition: Partition, nodes: list[Node], space: Space) -> bool:
-        outputs = partition.outputs(nodes)
+    def _is_row_group(self, nodes: Sequence[Node], outputs: Sequence[Value], space: Space) -> bool:
         if not all(space.can_store(v) for v in outputs):
             return False
         if _repeats(nodes, space):
@@ -211,7 +218,7 @@ def _rewrite(graph: Graph, partition: Partition) -> int:
     _sort(graph, partition)
     changes = 0
     for group in partition.groups:
-        if _is_kernel(group.nodes, partition.with_free(group.nodes)):
+        if _is_kernel(group.content):
             _replace(graph, partition, group)
             changes += 1
     for node in graph.reversed_nodes:
@@ -220,39 +227,38 @@ def _rewrite(graph: Graph, partition: Partition) -> int:
     return changes
 
 
-def _is_kernel(nodes: Sequence[Node], whole: Sequence[Node]) -> bool:
+def _is_kernel(content: Content) -> bool:
     """True for what becomes one fused node; other nodes have kernels of their own."""
-    if is_product(nodes[0]):
-        return len(nodes) > 1
-    if not all(is_point(n) or is_reduction(n) for n in nodes):
-        return False
-    return align(whole) is not None  # None: symbolic or empty
+    if is_product(content.nodes[0]):
+        return len(content.nodes) > 1
+    return content.space is not None  # None: symbolic, empty, or of another kind
 
 
 def _sort(graph: Graph, partition: Partition) -> None:
     """Reorders nodes so that each group is contiguous, as close to the old order as can be."""
     waiting = {g: len(g.before) for g in partition.groups}
-    ready = sorted((g for g, n in waiting.items() if not n), key=lambda g: -g.id)
+    groups = {g.id: g for g in waiting}
+    ready = [g.id for g, n in waiting.items() if not n]
+    heapq.heapify(ready)
     order: list[Node] = []
     placed: set[Node] = set()
     while ready:
-        group = ready.pop()
-        for node in partition.with_free(group.nodes):
+        group = groups[heapq.heappop(ready)]
+        for node in group.content.whole:
             if node not in placed:
                 placed.add(node)
                 order.append(node)
         for reader in group.readers:
             waiting[reader] -= 1
             if not waiting[reader]:
-                ready.append(reader)
-        ready.sort(key=lambda g: -g.id)
+                heapq.heappush(ready, reader.id)
     order += [n for n in partition.order if n not in placed]
     for node, following in reversed(list(itertools.pairwise(order))):
         graph.move_before(node, following)
 
 
 def _replace(graph: Graph, partition: Partition, group: Group) -> None:
-    nodes = partition.with_free(group.nodes)
+    nodes = group.content.whole
     made = {v for n in nodes for v in n.outputs}
     operands = list(dict.fromkeys(v for n in nodes for v in n.inputs if v not in made))
     results = partition.outputs(group.nodes)

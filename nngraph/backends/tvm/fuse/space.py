@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from nngraph.backends.tvm.fuse.kinds import is_reduction
 from nngraph.ir.graph import Node, Value
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import Reduction, Reshape
 
-__all__ = ["Space", "align", "folded_axes"]
+__all__ = ["Aligner", "Space", "align", "folded_axes", "joined"]
 
 
 @dataclass(frozen=True)
@@ -56,78 +56,140 @@ class Space:
         return own == self.every or (bool(self.reduced) and own == self.rows)
 
 
+def joined(a: Space, b: Space) -> Space | None:
+    """The space of two groups together where values in both of them show it at a glance.
+
+    None says nothing: then the nodes of both have to be aligned anew.
+    """
+    if a.sizes != b.sizes or len({a.reduced, b.reduced} - {frozenset()}) > 1:
+        return None
+    few, many = sorted((a.axes, b.axes), key=len)
+    shared: set[int | None] = {None}
+    for value, axes in few.items():
+        other = many.get(value)
+        if other is not None:
+            if other != axes:
+                return None
+            shared.update(axes)
+    if len(shared) <= len(a.sizes):
+        return None
+    return Space(a.sizes, {**a.axes, **b.axes}, a.reduced | b.reduced)
+
+
 def align(nodes: Sequence[Node]) -> Space | None:
     """The space of ``nodes``, or None if they do not share one."""
-    classes = _Classes()
-    folded: list[list[tuple[Value, int]]] = []
-    values = _values(nodes)
-    if not all(v.type.is_static and v.type.size != 0 for v in values):
-        return None
-    for node in nodes:
-        for (a, i), (b, j) in _relations(node):
-            classes.join((a, i), (b, j))
-        if is_reduction(node):
-            folded.append([(node.inputs[0], d) for d in folded_axes(node)])
-    table = {v: _roots(v, classes) for v in values}
-    order = _common_order(table.values())
-    if order is None:
-        return None
-    number = {root: position for position, root in enumerate(order)}
-    axes = {v: tuple(None if r is None else number[r] for r in t) for v, t in table.items()}
-    reduced = {frozenset(number[classes.find(k)] for k in dims) for dims in folded} - {frozenset()}
-    if len(reduced) > 1:
-        return None
-    sizes = tuple(int(root[0].type.static_shape[root[1]]) for root in order)
-    return Space(sizes, axes, next(iter(reduced), frozenset()))
+    return Aligner().align(nodes)
 
 
-_Dim = tuple[Value, int]
+class Aligner:
+    """Finds the spaces of many groups of nodes of one graph; looks at each node once.
 
-
-class _Classes:
-    """Union-find over dimensions of values."""
+    The dimensions (larger than 1) of values are numbered, and what a node says about them is kept.
+    """
 
     def __init__(self) -> None:
-        self._parent: dict[_Dim, _Dim] = {}
+        self._numbers: dict[Value, tuple[int | None, ...]] = {}
+        self._sizes: list[int] = []  # of numbered dimensions
+        self._facts: dict[Node, _Facts] = {}
 
-    def find(self, key: _Dim) -> _Dim:
-        parent = self._parent
-        while (above := parent.get(key, key)) != key:
-            parent[key] = parent.get(above, above)
-            key = above
+    def align(self, nodes: Sequence[Node]) -> Space | None:
+        """The space of ``nodes``, or None if they do not share one."""
+        facts = [self._facts.get(n) or self._learn(n) for n in nodes]
+        if not all(f.usable for f in facts):
+            return None
+        find = _classes(pair for f in facts for pair in f.pairs)
+        values = dict.fromkeys(v for f in facts for v in f.values)
+        numbers = self._numbers
+        rows = {v: [find.get(d, d) for d in numbers[v] if d is not None] for v in values}
+        order = _common_order(rows.values())
+        if order is None:
+            return None
+        place = {root: position for position, root in enumerate(order)}
+        axes = {v: _placed(numbers[v], [place[r] for r in row]) for v, row in rows.items()}
+        folded = {frozenset(place[find.get(d, d)] for d in f.folded) for f in facts}
+        folded.discard(frozenset())
+        if len(folded) > 1:
+            return None
+        sizes = tuple(self._sizes[root] for root in order)
+        return Space(sizes, axes, next(iter(folded), frozenset()))
+
+    def _learn(self, node: Node) -> _Facts:
+        values = tuple(dict.fromkeys((*node.inputs, *node.outputs)))
+        usable = all(v.type.is_static and v.type.size != 0 for v in values)
+        if not usable:
+            facts = _Facts(values, (), (), False)
+        else:
+            numbers = {v: self._number(v) for v in values}
+            pairs = tuple((numbers[a][i], numbers[b][j]) for (a, i), (b, j) in _relations(node))
+            folded = tuple(numbers[node.inputs[0]][d] for d in folded_axes(node))
+            facts = _Facts(values, pairs, folded, True)  # type: ignore[arg-type]
+        self._facts[node] = facts
+        return facts
+
+    def _number(self, value: Value) -> tuple[int | None, ...]:
+        if value not in self._numbers:
+            shape, first = value.type.static_shape, len(self._sizes)
+            self._sizes += [n for n in shape if n != 1]
+            rest = itertools.count(first)
+            self._numbers[value] = tuple(None if n == 1 else next(rest) for n in shape)
+        return self._numbers[value]
+
+
+class _Facts(NamedTuple):
+    """What a node says about dimensions.
+
+    Attributes:
+        values: that it reads and makes.
+        pairs: numbers of dimensions that are one axis.
+        folded: numbers of the dimensions that it folds.
+        usable: False if a value is symbolic or empty.
+    """
+
+    values: tuple[Value, ...]
+    pairs: tuple[tuple[int, int], ...]
+    folded: tuple[int, ...]
+    usable: bool
+
+
+def _placed(numbers: tuple[int | None, ...], places: Sequence[int]) -> tuple[int | None, ...]:
+    if len(places) == len(numbers):
+        return tuple(places)
+    rest = iter(places)
+    return tuple(None if n is None else next(rest) for n in numbers)
+
+
+def _classes(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """The representative of each number of ``pairs``: the same for all that are connected."""
+    above: dict[int, int] = {}
+
+    def find(key: int) -> int:
+        while (parent := above.get(key, key)) != key:
+            above[key] = key = above.get(parent, parent)
         return key
 
-    def join(self, a: _Dim, b: _Dim) -> None:
-        a, b = self.find(a), self.find(b)
+    for a, b in pairs:
+        a, b = find(a), find(b)
         if a != b:
-            self._parent[a] = b
+            above[a] = b
+    return {key: find(key) for key in above}
 
 
-def _values(nodes: Sequence[Node]) -> list[Value]:
-    found: dict[Value, None] = {}
-    for node in nodes:
-        found.update(dict.fromkeys(node.inputs))
-        found.update(dict.fromkeys(node.outputs))
-    return list(found)
-
-
-def _roots(value: Value, classes: _Classes) -> tuple[_Dim | None, ...]:
-    shape = value.type.shape
-    return tuple(None if n == 1 else classes.find((value, d)) for d, n in enumerate(shape))
-
-
-def _common_order(rows: Iterable[tuple[_Dim | None, ...]]) -> list[_Dim] | None:
+def _common_order(rows: Collection[list[int]]) -> list[int] | None:
     """One order of all axes that every value's dimensions keep; None if there is none."""
-    listed = [[r for r in row if r is not None] for row in rows]
-    master = max(listed, key=len, default=[])
+    master = max(rows, key=len, default=[])
     position = {root: i for i, root in enumerate(master)}
     if len(position) != len(master):
         return None  # a value with one axis twice, as in x + x.T
-    for row in listed:
+    for row in rows:
+        if row == master:
+            continue
         places = [position.get(root, -1) for root in row]
         if -1 in places or any(a >= b for a, b in itertools.pairwise(places)):
             return None
     return master
+
+
+_Dim = tuple[Value, int]
 
 
 def _relations(node: Node) -> Iterator[tuple[_Dim, _Dim]]:
