@@ -19,13 +19,11 @@ __all__ = [
     "Artifact",
     "Backend",
     "BackendError",
-    "Built",
     "Emitted",
     "Executable",
     "Gap",
     "Target",
     "UnsupportedGraph",
-    "build",
     "emit",
     "lower",
     "usable_cpus",
@@ -158,13 +156,6 @@ class Emitted(Generic[A_co]):
     log: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Built(Emitted[A_co]):
-    """A compiled graph that can be called."""
-
-    executable: Executable
-
-
 def lower(backend: Backend[Any], graph: Graph, target: Target) -> tuple[Graph, tuple[str, ...]]:
     """A copy of ``graph`` after the backend's pipeline, and a line for each pass.
 
@@ -191,16 +182,3 @@ def emit(backend: Backend[A], graph: Graph, target: Target) -> Emitted[A]:
     if isinstance(made, list):
         raise UnsupportedGraph(backend.name, made)
     return Emitted(lowered, made, log)
-
-
-def build(backend: Backend[A], graph: Graph, target: Target) -> Built[A]:
-    """Emits ``graph`` and loads the artifact.
-
-    Raises:
-        BackendError: if the backend does not run on the device.
-        UnsupportedGraph: naming everything the backend lacks.
-    """
-    made = emit(backend, graph, target)
-    with BACKENDS[backend.name].importing():
-        executable = backend.load(made.artifact, target)
-    return Built(made.graph, made.artifact, made.log, executable)

@@ -25,6 +25,7 @@ class Registration:
         packages: what it imports to emit and to load, and never before.
         extra: of nngraph, which brings the packages.
         devices: where it runs.
+        is_cached: its artifacts are worth keeping on disk.
     """
 
     name: str
@@ -33,11 +34,18 @@ class Registration:
     packages: tuple[str, ...] = ()
     extra: str = ""
     devices: tuple[str, ...] = ("cpu",)
+    is_cached: bool = True
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The packages that are not there."""
         return tuple(p for p in self.packages if find_spec(p) is None)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Name and version of each installed distribution that brings a package."""
+        wanted = (n for p in self.packages for n in _NAMES.get(p, _RIVALS.get(p, (p,))))
+        return tuple(f"{n} {metadata.version(n)}" for n in wanted if _is_installed(n))
 
     def backend(self) -> Any:
         """The ``Backend``; its module is imported, its packages are not."""
@@ -62,7 +70,7 @@ class Registration:
 BACKENDS = {
     row.name: row
     for row in (
-        Registration("reference", "nngraph.backends.reference.backend", 0),
+        Registration("reference", "nngraph.backends.reference.backend", 0, is_cached=False),
         Registration("onnx", "nngraph.backends.onnx.backend", 2, ("onnx", "onnxruntime"), "onnx"),
         Registration("tvm", "nngraph.backends.tvm.backend", 1, ("tvm", "tvm_ffi"), "tvm"),
     )
@@ -70,6 +78,8 @@ BACKENDS = {
 
 # Distributions that install one and the same module: only one of them may be there.
 _RIVALS = {"onnxruntime": ("onnxruntime", "onnxruntime-gpu")}
+# Distributions with another name than their module.
+_NAMES = {"tvm": ("apache-tvm",), "tvm_ffi": ("apache-tvm-ffi",)}
 
 
 def registration(name: str) -> Registration:

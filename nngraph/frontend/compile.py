@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast, overload
 
 from nngraph.backends import choose_backend, get_backend, need_device
-from nngraph.backends.base import Target, build
+from nngraph.backends.base import Target
+from nngraph.backends.build import build
 from nngraph.frontend.capture.arguments import Argument, argument_of
 from nngraph.frontend.capture.specialization import Specialization
 from nngraph.frontend.capture.traced import Traced, trace_arguments, trace_call

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from nngraph.backends.arrays import aligned_copy, is_aligned
-from nngraph.backends.base import Artifact, Built
+from nngraph.backends.base import Artifact
+from nngraph.backends.build import Built
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
 from nngraph.ir.signature import signature_of

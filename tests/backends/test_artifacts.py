@@ -30,7 +30,7 @@ from nngraph.ir.signature import Signature, signature_of
 from nngraph.ir.types import tensor_type
 from tests.backends.onnx.graphs import regression, start
 
-NAMES = ("reference", "onnx")
+NAMES = ("reference", "onnx", "tvm")
 X, Y = (np.random.default_rng(1).standard_normal((4, n)).astype(np.float32) for n in (3, 2))
 
 

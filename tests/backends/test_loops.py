@@ -10,7 +10,8 @@ import pytest
 
 from nngraph import ops
 from nngraph.backends import get_backend
-from nngraph.backends.base import Target, build, lower
+from nngraph.backends.base import Target, lower
+from nngraph.backends.build import build
 from nngraph.backends.onnx.fused import BiasMatMul
 from nngraph.ir.attributes import Subgraph, subgraphs
 from nngraph.ir.builder import Builder

@@ -8,7 +8,8 @@ import pytest
 
 from nngraph import ops
 from nngraph.backends import BACKENDS, BackendError, choose_backend, get_backend
-from nngraph.backends.base import Target, build
+from nngraph.backends.base import Target
+from nngraph.backends.build import build
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
 from nngraph.ir.types import tensor_type

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nngraph.backends import get_backend, registry
-from nngraph.backends.base import Target, UnsupportedGraph, build
+from nngraph.backends.base import Target, UnsupportedGraph
+from nngraph.backends.build import build
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array, Sample

@@ -13,6 +13,7 @@ from nngraph.backends.tvm.program.program import (
     IndexCheck,
     KernelSpec,
     Loop,
+    Place,
     Program,
     ZeroCheck,
 )
@@ -55,26 +56,28 @@ class _Memory:
     ) -> None:
         self.program = program
         self.arena = np.full(max(program.arena, 1), POISON, np.uint8)
-        given: dict[str, Sequence[Any]] = {
-            "input": inputs,
-            "scalar": scalars,
-            "state": states,
-            "constant": [c.array for c in program.constants],
+        given: dict[Place, Sequence[Any]] = {
+            Place.INPUT: inputs,
+            Place.SCALAR: scalars,
+            Place.STATE: states,
+            Place.CONSTANT: [c.array for c in program.constants],
         }
         used = {*program.outputs, *program.new_states}.union(*(c.arguments for c in program.calls))
         self.arrays = {
-            i: self._array(s.kind, s.index, s.type, given)
+            i: self._array(s.place, s.index, s.type, given)
             for i, s in enumerate(program.storages)
             if i in used
         }
 
-    def _array(self, kind: str, index: int, type: Any, given: dict[str, Sequence[Any]]) -> Array:
+    def _array(
+        self, place: Place, index: int, type: Any, given: dict[Place, Sequence[Any]]
+    ) -> Array:
         shape, dtype = type.static_shape, type.dtype.numpy
-        if kind in given:
-            array = np.asarray(given[kind][index], dtype)
+        if place in given:
+            array = np.asarray(given[place][index], dtype)
             assert array.shape == shape
             return array
-        if kind == "arena":
+        if place is Place.ARENA:
             end = index + type.nbytes
             assert end <= len(self.arena), "a storage reaches over the arena's end"
             return self.arena[index:end].view(dtype).reshape(shape)
@@ -83,7 +86,7 @@ class _Memory:
     def run(self, call: Call, after: bool) -> None:
         arguments = [self.arrays[i] for i in call.arguments]
         if call.loop is not None:
-            taken = len(call.loop.program.inputs)
+            taken = len(call.loop.program.signature.inputs)
             assert not (after and call.loop.program.may_fail), "a loop that may fail comes too late"
             results = _run_loop(call.loop, [a.copy() for a in arguments[:taken]])
             targets, apart = arguments[taken:], arguments[:taken]
@@ -101,7 +104,7 @@ class _Memory:
             ]
             apart = [a for i, a in enumerate(arguments[:taken]) if i not in aliases.values()]
         storages = self.program.storages
-        states = [a for i, a in self.arrays.items() if storages[i].kind == "state"]
+        states = [a for i, a in self.arrays.items() if storages[i].place is Place.STATE]
         for number, (target, result) in enumerate(zip(targets, results, strict=True)):
             others = [*apart, *targets[:number]]
             overlap = any(np.may_share_memory(target, a) for a in others)

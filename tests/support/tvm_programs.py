@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.backends.base import Target
+from nngraph.backends.tvm.artifact import TvmArtifact
 from nngraph.backends.tvm.backend import backend
 from nngraph.backends.tvm.executable import TvmExecutable
 from nngraph.backends.tvm.library import KernelRequest, compile_library
@@ -35,9 +36,9 @@ def emit(graph: Graph, in_place: bool = True) -> Program:
     """Runs the pipeline on the graph itself, verifies it, and emits."""
     target = Target("tvm", in_place=in_place)
     backend.pipeline(target).observed(lambda _p, g, _n: verify(g)).run(graph, Context())
-    program = backend.emit(graph, target)
-    assert isinstance(program, Program), program
-    return program
+    artifact = backend.emit(graph, target)
+    assert isinstance(artifact, TvmArtifact), artifact
+    return artifact.program
 
 
 def load_all(programs: Sequence[Program]) -> list[TvmExecutable]:

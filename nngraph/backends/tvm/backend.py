@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nngraph.backends.base import Gap, Target
+from nngraph.backends.base import Backend, Gap, Target
+from nngraph.backends.cache import cache_folder
+from nngraph.backends.tvm.artifact import TvmArtifact
 from nngraph.backends.tvm.executable import TvmExecutable
 from nngraph.backends.tvm.fuse.kernels import FuseKernels
 from nngraph.backends.tvm.legalize import Legalize
-from nngraph.backends.tvm.library import KernelRequest, compile_library, default_cache_directory
+from nngraph.backends.tvm.library import KernelRequest, compile_library
 from nngraph.backends.tvm.lower.table import build_kernel, is_lowered
 from nngraph.backends.tvm.machine import Machine
 from nngraph.backends.tvm.program.emit import emit_program
-from nngraph.backends.tvm.program.program import KernelSpec, Program
+from nngraph.backends.tvm.program.program import KernelSpec
 from nngraph.backends.tvm.threads import ThreadCount, resolve_threads
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ops.fused import Fused
@@ -45,16 +47,18 @@ class TvmBackend:
         bodies = InBodies(Pipeline(KERNEL_PASSES, "kernels of a loop"))
         return Pipeline((standard(keep_lowered), bodies, *KERNEL_PASSES), "tvm")
 
-    def emit(self, graph: Graph, target: Target) -> Program | list[Gap]:
-        return _graph_gaps(graph) or emit_program(graph, target.in_place)
+    def emit(self, graph: Graph, target: Target) -> TvmArtifact | list[Gap]:
+        return _graph_gaps(graph) or TvmArtifact(emit_program(graph, target.in_place))
 
-    def load(self, artifact: Program, target: Target) -> TvmExecutable:
+    def read(self, folder: Path) -> TvmArtifact:
+        return TvmArtifact.read(folder)
+
+    def load(self, artifact: TvmArtifact, target: Target) -> TvmExecutable:
         threads = ThreadCount(resolve_threads(target.threads))
         machine = Machine.host()
-        cache = Path(target.cache) if target.cache else default_cache_directory()
-        requests = [_request(spec, machine) for spec in artifact.all_kernels]
-        library = compile_library(requests, machine, cache_directory=cache)
-        return TvmExecutable(artifact, library.functions, threads)
+        requests = [_request(spec, machine) for spec in artifact.program.all_kernels]
+        library = compile_library(requests, machine, cache_directory=cache_folder(target))
+        return TvmExecutable(artifact.program, library.functions, threads)
 
 
 def _request(spec: KernelSpec, machine: Machine) -> KernelRequest:
@@ -87,4 +91,4 @@ def _type_gaps(value: Value, where: str) -> list[Gap]:
     return []
 
 
-backend = TvmBackend()
+backend: Backend[TvmArtifact] = TvmBackend()

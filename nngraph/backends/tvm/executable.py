@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.backends.arrays import aligned_copy, aligned_empty, is_aligned
-from nngraph.backends.tvm.program.program import Call, Loop, Program, Storage
+from nngraph.backends.tvm.program.program import FRESH, Call, Loop, Place, Program, Storage
 from nngraph.backends.tvm.program.spans import Spans
 from nngraph.backends.tvm.threads import ThreadCount
 from nngraph.ir.op import Array
@@ -38,23 +38,23 @@ class TvmExecutable:
         self._threads = threads
         self._arena = aligned_empty((max(program.arena, 1),), np.uint8)
         self._status = aligned_empty((max(len(program.checks), 1), 8), np.int64)
-        self._scalars = [aligned_empty((), t.dtype.numpy) for t in program.scalars]
+        self._scalars = [aligned_empty((), p.type.dtype.numpy) for p in program.signature.scalars]
         self._constants = [aligned_copy(c.array) for c in program.constants]
         self._nothing = view(aligned_empty((1,), np.uint8))
         self._slots: dict[int, Slots] = {}
         self._nested = iter(functions[len(program.kernels) :])
         calls = [self._bind(c, functions) for c in program.calls]
         self._before, self._after = calls[: program.before], calls[program.before :]
-        self._fresh = [i for i, s in enumerate(program.storages) if s.kind in ("output", "new")]
-        self._inputs = self._find("input", len(program.inputs))
-        self._states = self._find("state", len(program.states))
+        self._fresh = [i for i, s in enumerate(program.storages) if s.place in FRESH]
+        self._inputs = self._find(Place.INPUT, len(program.signature.inputs))
+        self._states = self._find(Place.STATE, len(program.signature.states))
         self._last: dict[int, Array] = {}
         self._own: dict[int, Array] = {}  # copies of what kernels cannot take
         self._overwrites = program.before < len(program.calls)
         self._spans = Spans()  # of the states, where calls overwrite them
 
-    def _find(self, kind: str, count: int) -> list[int]:
-        found = {s.index: i for i, s in enumerate(self.program.storages) if s.kind == kind}
+    def _find(self, place: Place, count: int) -> list[int]:
+        found = {s.index: i for i, s in enumerate(self.program.storages) if s.place is place}
         return [found[i] for i in range(count)]
 
     def _bind(self, call: Call, functions: Sequence[Kernel]) -> list[Any]:
@@ -87,14 +87,14 @@ class TvmExecutable:
 
     def _fixed_array(self, storage: Storage) -> Array | None:
         kind, shape = storage.type.dtype.numpy, storage.type.static_shape
-        if storage.kind == "empty":
+        if storage.place is Place.EMPTY:
             return np.empty(shape, kind)
-        if storage.kind == "arena":
+        if storage.place is Place.ARENA:
             end = storage.index + storage.type.nbytes
             return self._arena[storage.index : end].view(kind).reshape(shape)
-        if storage.kind == "scalar":
+        if storage.place is Place.SCALAR:
             return self._scalars[storage.index]
-        return self._constants[storage.index] if storage.kind == "constant" else None
+        return self._constants[storage.index] if storage.place is Place.CONSTANT else None
 
     def run(
         self, inputs: Sequence[Array], scalars: Sequence[float], states: Sequence[Array]
@@ -195,7 +195,7 @@ class _Looping:
     def __call__(self, *arrays: Array) -> None:
         """``arrays``: first carries, consts, sequences; then last carries, stacked results."""
         loop = self.loop
-        taken = len(loop.program.inputs)
+        taken = len(loop.program.signature.inputs)
         carries = list(arrays[: loop.carries])
         consts = arrays[loop.carries : loop.carries + loop.consts]
         sequences = arrays[loop.carries + loop.consts : taken]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,12 +46,6 @@ class Library:
     functions: tuple[Kernel, ...]
     from_cache: bool
     distinct: int
-
-
-def default_cache_directory() -> Path:
-    """`$XDG_CACHE_HOME/nngraph`, else `~/.cache/nngraph`."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "nngraph"
 
 
 def compile_library(

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nngraph.backends.base import Artifact, Built
+from nngraph.backends.base import Artifact
+from nngraph.backends.build import Built
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.capture.effects import Call
 from nngraph.frontend.capture.traced import Traced

@@ -10,7 +10,8 @@ import onnx
 
 from nngraph import ops
 from nngraph.backends import get_backend
-from nngraph.backends.base import Built, Target, build
+from nngraph.backends.base import Target
+from nngraph.backends.build import Built, build
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array

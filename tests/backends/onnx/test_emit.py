@@ -9,7 +9,8 @@ import pytest
 
 from nngraph import ops
 from nngraph.backends import get_backend
-from nngraph.backends.base import BackendError, Target, build, lower
+from nngraph.backends.base import BackendError, Target, lower
+from nngraph.backends.build import build
 from nngraph.backends.onnx import nodes
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph, Node, Value

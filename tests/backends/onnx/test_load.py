@@ -10,7 +10,8 @@ import pytest
 
 from nngraph import ops
 from nngraph.backends import get_backend
-from nngraph.backends.base import BackendError, Target, build
+from nngraph.backends.base import BackendError, Target
+from nngraph.backends.build import build
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array

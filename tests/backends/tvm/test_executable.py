@@ -12,7 +12,8 @@ import pytest
 
 from nngraph import ops
 from nngraph.backends.arrays import aligned_copy, is_aligned
-from nngraph.backends.base import BackendError, Target, UnsupportedGraph, build
+from nngraph.backends.base import BackendError, Target, UnsupportedGraph
+from nngraph.backends.build import build
 from nngraph.backends.tvm.backend import backend
 from nngraph.backends.tvm.executable import TvmExecutable, _run
 from nngraph.ir.attributes import Subgraph

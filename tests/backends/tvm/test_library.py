@@ -170,13 +170,6 @@ def test_a_warm_start_does_not_import_the_compiler(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", WARM, str(tmp_path)], check=True)
 
 
-def test_default_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/some/where")
-    assert library.default_cache_directory() == Path("/some/where/nngraph")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert library.default_cache_directory() == Path.home() / ".cache" / "nngraph"
-
-
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0), (5,), (2, 3)])
 def test_aligned_arrays(shape: tuple[int, ...]) -> None:
     for _ in range(10):

@@ -10,6 +10,7 @@ from nngraph.backends.tvm.program.program import (
     IndexCheck,
     KernelSpec,
     Loop,
+    Place,
     Program,
     ZeroCheck,
 )
@@ -45,13 +46,13 @@ class _Emitter:
         self.home = self.kernels.home
         self._checked: set[tuple[int, IndexCheck | ZeroCheck]] = set()
         states = [s.input for s in graph.states]
-        for kind, values in (
-            ("input", graph.inputs),
-            ("scalar", tuple(graph.scalars.values())),
-            ("state", states),
+        for place, values in (
+            (Place.INPUT, graph.inputs),
+            (Place.SCALAR, tuple(graph.scalars.values())),
+            (Place.STATE, states),
         ):
             for index, value in enumerate(values):
-                self.home[value] = self.kernels.storage(kind, index, value.type)
+                self.home[value] = self.kernels.storage(place, index, value.type)
 
     def compute(self) -> Kernels:
         for node in self.graph.nodes:
@@ -67,12 +68,12 @@ class _Emitter:
     def _constant(self, literal: Literal, type: TensorType) -> int:
         known = self.kernels.constants
         if literal not in known:
-            known[literal] = self.kernels.storage("constant", len(known), type)
+            known[literal] = self.kernels.storage(Place.CONSTANT, len(known), type)
         return known[literal]
 
     def _call(self, node: Node) -> None:
         for value in node.outputs:
-            self.home[value] = self.kernels.storage("arena", 0, value.type)
+            self.home[value] = self.kernels.storage(Place.ARENA, 0, value.type)
         if all(v.type.size == 0 for v in node.outputs):
             return
         if isinstance(node.op, Indexed):

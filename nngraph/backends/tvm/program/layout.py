@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from nngraph.backends.tvm.program.arena import lifetimes, plan_arena
 from nngraph.backends.tvm.program.order import order_steps, states_to_delay
-from nngraph.backends.tvm.program.program import Call, KernelSpec, Program, Storage
+from nngraph.backends.tvm.program.program import Call, KernelSpec, Place, Program, Storage
 from nngraph.backends.tvm.program.work import Kernels, Work, copy_work
 from nngraph.ir.graph import Graph, Value
+from nngraph.ir.signature import signature_of
 from nngraph.ir.types import TensorType
 
 __all__ = ["lay_out"]
@@ -57,14 +58,14 @@ class _Layout:
 
     def program(self) -> Program:
         new_states = self._states()
-        outputs = [self._result("output", i, v) for i, v in enumerate(self.graph.outputs)]
+        outputs = [self._result(Place.OUTPUT, i, v) for i, v in enumerate(self.graph.outputs)]
         order = order_steps([work.step for work in self.work])
         arena = self._place(order)
         specs: dict[str, tuple[int, KernelSpec]] = {}
         calls = [self._call(self.work[i], specs) for i in order]
         overwriting = [p for p, i in enumerate(order) if self.work[i].overwrites]
-        graph = self.graph
         return Program(
+            signature_of(self.graph),
             tuple(spec for _, spec in specs.values()),
             tuple(self.storages),
             tuple(calls),
@@ -74,9 +75,6 @@ class _Layout:
             tuple(self.kernels.constants),
             tuple(self.kernels.checks),
             arena,
-            tuple(v.type for v in graph.inputs),
-            tuple(v.type for v in graph.scalars.values()),
-            tuple(s.input.type for s in graph.states),
         )
 
     # -- results ---------------------------------------------------------------------------
@@ -89,18 +87,18 @@ class _Layout:
             self._replace(changed)
             return [old for old, _ in pairs]
         return [
-            self._result("new", i, s.output) if pair in changed else pair[0]
+            self._result(Place.NEW, i, s.output) if pair in changed else pair[0]
             for i, (s, pair) in enumerate(zip(self.graph.states, pairs, strict=True))
         ]
 
-    def _result(self, kind: str, index: int, value: Value) -> int:
+    def _result(self, place: Place, index: int, value: Value) -> int:
         """The storage of a result that is made anew at each call."""
         home = self.kernels.home[value]
         if home in self.writer and home not in self.taken:
             self.taken.add(home)
-            self.storages[home] = Storage(kind, index, value.type)
+            self.storages[home] = Storage(place, index, value.type)
             return home
-        target = self._add(Storage(kind, index, value.type))
+        target = self._add(Storage(place, index, value.type))
         self._copy(home, target)
         return target
 
@@ -152,7 +150,7 @@ class _Layout:
             if (
                 late and r.home not in self.writer
             ):  # another state's old value: saved before it goes
-                source = self._add(Storage("arena", 0, r.type))
+                source = self._add(Storage(Place.ARENA, 0, r.type))
                 work.append(copy_work(r.home, source, r.type))
             work.append(copy_work(source, r.old, r.type, overwrites=True))
         return work
@@ -163,12 +161,12 @@ class _Layout:
         arena = {
             i: storage.type.nbytes
             for i, storage in enumerate(self.storages)
-            if storage.kind == "arena" and i not in self.moved
+            if storage.place is Place.ARENA and i not in self.moved
         }
         alive = lifetimes([self.work[i].step for i in order], arena)
         plan = plan_arena(arena, alive)
         for i, offset in plan.offsets.items():
-            self.storages[i] = Storage("arena", offset, self.storages[i].type)
+            self.storages[i] = Storage(Place.ARENA, offset, self.storages[i].type)
         return plan.size
 
     def _call(self, work: Work, specs: dict[str, tuple[int, KernelSpec]]) -> Call:

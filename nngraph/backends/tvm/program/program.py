@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 from nngraph.ir.attributes import attributes
 from nngraph.ir.op import Op
+from nngraph.ir.signature import Signature
 from nngraph.ir.text import print_attribute, print_graph
 from nngraph.ir.types import TensorType
 from nngraph.ops.core import Literal
 from nngraph.ops.fused import Fused
 
-__all__ = ["Call", "Check", "IndexCheck", "KernelSpec", "Loop", "Program", "Storage", "ZeroCheck"]
+__all__ = [
+    "FRESH",
+    "Call",
+    "Check",
+    "IndexCheck",
+    "KernelSpec",
+    "Loop",
+    "Place",
+    "Program",
+    "Storage",
+    "ZeroCheck",
+]
 
 
 @dataclass(frozen=True)
@@ -58,18 +71,34 @@ class ZeroCheck(Op):
     name: ClassVar[str] = "zero_check"
 
 
+class Place(enum.Enum):
+    """Where tensors live. But for those of the arena, they are counted."""
+
+    INPUT = "input"
+    SCALAR = "scalar"
+    STATE = "state"
+    CONSTANT = "constant"
+    ARENA = "arena"
+    OUTPUT = "output"
+    NEW = "new"
+    EMPTY = "empty"
+
+
+#: Made anew at each call: outputs, and new states that don't replace the old ones.
+FRESH = frozenset({Place.OUTPUT, Place.NEW})
+
+
 @dataclass(frozen=True)
 class Storage:
     """Where a tensor lives.
 
     Attributes:
-        kind: ``"input"``, ``"scalar"``, ``"state"``, ``"constant"`` (``index`` counts those),
-            ``"arena"`` (``index`` is the offset), ``"output"`` and ``"new"`` (made at each
-            call), or ``"empty"`` (no elements).
+        place: ``EMPTY`` where it has no elements.
+        index: the offset in bytes in the arena, else the number among those of its place.
         type: of the tensor.
     """
 
-    kind: str
+    place: Place
     index: int
     type: TensorType
 
@@ -123,15 +152,17 @@ class Check:
 
 @dataclass(frozen=True)
 class Program:
-    """A graph as calls over storages.
+    """A graph as calls over storages; an ``Artifact``.
 
     Attributes:
+        signature: of the graph.
         before: number of calls that only compute; the ones after them overwrite states.
         outputs: storage of each output.
         new_states: storage of each state after a call.
         arena: bytes of memory for everything in between.
     """
 
+    signature: Signature
     kernels: tuple[KernelSpec, ...]
     storages: tuple[Storage, ...]
     calls: tuple[Call, ...]
@@ -141,9 +172,6 @@ class Program:
     constants: tuple[Literal, ...]
     checks: tuple[Check, ...]
     arena: int
-    inputs: tuple[TensorType, ...]
-    scalars: tuple[TensorType, ...]
-    states: tuple[TensorType, ...]
 
     @property
     def loops(self) -> list[Loop]:
@@ -163,7 +191,7 @@ class Program:
     def __str__(self) -> str:
         lines = [f"arena {self.arena} bytes"]
         for i, storage in enumerate(self.storages):
-            lines.append(f"  %{i}: {storage.kind} {storage.index} {storage.type}")
+            lines.append(f"  %{i}: {storage.place.value} {storage.index} {storage.type}")
         for i, call in enumerate(self.calls):
             name = "scan" if call.loop else self.kernels[call.kernel].op.name
             mark = "  -- states are overwritten from here on\n" if i == self.before else ""

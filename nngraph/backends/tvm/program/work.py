@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from nngraph.backends.tvm.codegen.body.overwrite import may_overwrite
 from nngraph.backends.tvm.codegen.body.plan import plan_body
 from nngraph.backends.tvm.fuse.kinds import product_of
 from nngraph.backends.tvm.program.order import Step
-from nngraph.backends.tvm.program.program import Check, KernelSpec, Loop, Storage
+from nngraph.backends.tvm.program.program import Check, KernelSpec, Loop, Place, Storage
 from nngraph.ir.attributes import Subgraph
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.types import TensorType
@@ -57,14 +58,19 @@ class Work:
         op = self.spec.op
         if not isinstance(op, Fused) or self.reads.count(old) != 1:
             return None
-        body = op.body.graph
-        if product_of(body.nodes) is not None:
-            return None
         output, source = self.writes.index(home), self.reads.index(old)
         if self.spec.outputs[output] != self.spec.inputs[source]:
             return None
-        safe = may_overwrite(plan_body(body), body.outputs[output], body.inputs[source])
-        return ((output, source),) if safe else None
+        return ((output, source),) if _is_safe(op.body, output, source) else None
+
+
+@lru_cache(maxsize=4096)
+def _is_safe(group: Subgraph, output: int, source: int) -> bool:
+    """True if a group's kernel may store an output over an input; the same for equal groups."""
+    body = group.graph
+    if product_of(body.nodes) is not None:
+        return False
+    return may_overwrite(plan_body(body), body.outputs[output], body.inputs[source])
 
 
 @dataclass
@@ -81,10 +87,10 @@ class Kernels:
     work: list[Work] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
 
-    def storage(self, kind: str, index: int, type: TensorType) -> int:
+    def storage(self, place: Place, index: int, type: TensorType) -> int:
         """A new storage's number."""
-        kind = "empty" if type.size == 0 and kind == "arena" else kind
-        self.storages.append(Storage(kind, index, type))
+        place = Place.EMPTY if type.size == 0 and place is Place.ARENA else place
+        self.storages.append(Storage(place, index, type))
         return len(self.storages) - 1
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import nngraph as ng
 from nngraph import ops
 from nngraph.backends.arrays import aligned_copy
-from nngraph.backends.tvm.program.program import Program
+from nngraph.backends.tvm.program.program import Place, Program
 from nngraph.interpreter import interpret
 from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
@@ -317,7 +317,7 @@ def test_an_overwriting_before_a_reader_is_found() -> None:
 def test_overlapping_storages_are_found() -> None:
     graph = chain()
     program = emit(graph.clone())
-    moved = [replace(s, index=0) if s.kind == "arena" else s for s in program.storages]
+    moved = [replace(s, index=0) if s.place is Place.ARENA else s for s in program.storages]
     assert not _fails(graph, program)
     assert _fails(graph, replace(program, storages=tuple(moved)))
 
