@@ -159,7 +159,7 @@ def compile(
         check_finite: NaN or infinity in a call raises and leaves all state as it was; without it
             they propagate, as in PyTorch.
         keep_grads: fill ``grad`` also where an optimizer inside the function consumed it.
-        cache: folder for compiled kernels.
+        cache: folder for compiled graphs and kernels; left out, ``~/.cache/nngraph``.
 
     Raises:
         BackendError: if the backend is unknown, not installed or does not run on the device (now),
