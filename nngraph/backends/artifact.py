@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -84,9 +85,14 @@ def read_artifact(folder: Path, backend: str) -> tuple[Signature, dict[str, byte
 
 
 def _refuse_foreign(folder: Path) -> None:
-    if not folder.exists() or (folder / MANIFEST).is_file():
+    """One look: another process may exchange the folder between two."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
         return
-    if not folder.is_dir() or any(folder.iterdir()):
+    except NotADirectoryError:
+        names = [folder.name]
+    if names and MANIFEST not in names:
         raise FileExistsError(
             f"{folder} is no artifact and would be replaced: give the name of a new folder"
         )
