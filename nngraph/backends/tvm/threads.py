@@ -39,7 +39,7 @@ def resolve_threads(threads: int | None) -> int:
 class ThreadCount:
     """``use`` before a call makes its kernels run on so many threads.
 
-    Costs a comparison where the calling thread's last call used as many, else about a microsecond.
+    Costs a comparison where the calling thread's last call used as many, else a few microseconds.
     """
 
     def __init__(self, count: int) -> None:
