@@ -38,7 +38,7 @@ def specs(names: Sequence[str]) -> list[object]:
     found: dict[object, None] = {}
     for name in names:
         for graph in graphs(WORKLOADS[name]):
-            program = emit(backend, graph, Target("tvm")).artifact
+            program = emit(backend, graph, Target("tvm")).artifact.program
             found.update(dict.fromkeys(map(spec_of, program.all_kernels)))
     found.pop(None, None)
     return list(found)
