@@ -205,7 +205,7 @@ from tests.backends.test_cache import compiled, is_hit, results
 built = compiled(sys.argv[1], Path(sys.argv[2]))
 np.savez(sys.argv[3], *results(built))
 print("hit" if is_hit(built) else "miss")
-print(",".join(sorted({"tvm", "onnx", "onnxruntime"} & set(sys.modules))))
+print(",".join(sorted({"tvm", "onnx", "onnxruntime", "torch"} & set(sys.modules))))
 """
 
 
@@ -216,7 +216,7 @@ def run_script(name: str, *arguments: Path) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize(("name", "imported"), [("onnx", "onnxruntime"), ("tvm", "")])
 def test_a_warm_start_imports_no_compiler(name: str, imported: str, tmp_path: Path) -> None:
-    """Nor the package that writes models; and it computes the same, bit by bit."""
+    """Nor the package that writes models, nor PyTorch; and it computes the same, bit by bit."""
     cold = compiled(name, tmp_path)
     process = run_script(name, tmp_path, tmp_path / "out.npz")
     printed, _ = process.communicate(timeout=120)

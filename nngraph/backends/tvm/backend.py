@@ -9,6 +9,7 @@ from nngraph.backends.base import Backend, Gap, Target
 from nngraph.backends.cache import cache_folder
 from nngraph.backends.tvm.artifact import TvmArtifact
 from nngraph.backends.tvm.executable import TvmExecutable
+from nngraph.backends.tvm.ffi import import_ffi
 from nngraph.backends.tvm.fuse.kernels import FuseKernels
 from nngraph.backends.tvm.legalize import Legalize
 from nngraph.backends.tvm.library import KernelRequest, compile_library
@@ -54,6 +55,7 @@ class TvmBackend:
         return TvmArtifact.read(folder)
 
     def load(self, artifact: TvmArtifact, target: Target) -> TvmExecutable:
+        import_ffi()
         threads = ThreadCount(resolve_threads(target.threads))
         machine = Machine.host()
         requests = [_request(spec, machine) for spec in artifact.program.all_kernels]
