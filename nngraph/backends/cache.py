@@ -81,7 +81,7 @@ class ArtifactCache(Generic[A]):
                 _LOG.warning("ignoring the cached artifact %s: %s", entry, error)
                 _discard(entry)
             return None
-        return found if found.signature == signature_of(graph) else None
+        return found if found.signature.serves(signature_of(graph)) else None
 
     def store(self, key: str, artifact: A) -> None:
         """Keeps an artifact, if the folder can be written."""

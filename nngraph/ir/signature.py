@@ -7,7 +7,7 @@ lists of positions of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -85,6 +85,18 @@ class Signature:
     def changed(self) -> tuple[int, ...]:
         """Positions of the states that a call changes."""
         return tuple(i for i, s in enumerate(self.states) if s.is_changed)
+
+    def serves(self, traced: Signature) -> bool:
+        """True if this is the signature of a traced graph after some passes.
+
+        They may have found that a call leaves a state as it is, which the code has assigned.
+        """
+        states = tuple(
+            own if own.is_changed else replace(own, output=other.output)
+            for own, other in zip(self.states, traced.states, strict=False)
+        )
+        same = len(self.states) == len(traced.states)
+        return same and replace(self, states=states) == traced
 
     def with_role(self, role: Role) -> tuple[OutputPort, ...]:
         """The outputs of one role."""

@@ -73,6 +73,20 @@ def test_the_second_start_runs_no_pass(name: str, tmp_path: Path) -> None:
     assert not is_hit(compiled(name, tmp_path, deep(factor=0.25)))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_that_a_pass_finds_unchanged_is_no_other_graph(name: str, tmp_path: Path) -> None:
+    def graph() -> Graph:
+        made = deep()
+        still = made.add_state("still", tensor_type("f32", (3,)))
+        with Builder(made):
+            made.set_state("still", ops.mul(still, 1.0))
+        return made
+
+    cold = compiled(name, tmp_path, graph())
+    assert not cold.artifact.signature.states[1].is_changed, "no pass found it: choose another case"
+    assert is_hit(compiled(name, tmp_path, graph()))
+
+
 def test_small_graphs_and_the_reference_are_not_kept(tmp_path: Path) -> None:
     assert len(deep(2)) < CACHED_FROM <= len(deep())
     compiled("onnx", tmp_path, deep(2))

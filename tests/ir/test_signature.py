@@ -82,6 +82,24 @@ def test_another_role_is_another_graph() -> None:
     )
 
 
+def test_passes_may_find_that_a_state_stays_as_it_is() -> None:
+    traced, still = example(), example()
+    still.set_state("x", still.states[0].input)
+    assert signature_of(traced).serves(signature_of(traced))
+    assert signature_of(still).serves(signature_of(traced))
+    assert not signature_of(traced).serves(signature_of(still))
+    for change in (
+        lambda g: g.add_input(F32, "y"),
+        lambda g: g.add_scalar("z", tensor_type("f32")),
+        lambda g: g.add_state("s", F32),
+        lambda g: g.add_output(g.inputs[0], "again"),
+    ):
+        other = example()
+        change(other)
+        assert not signature_of(other).serves(signature_of(traced))
+        assert not signature_of(traced).serves(signature_of(other))
+
+
 @pytest.mark.parametrize("role", ["(result", "(loss)", "()"])
 def test_a_role_that_is_none_is_refused(role: str) -> None:
     text = f"graph g {{\n  input %x: f32[2]\n  output %x {role}\n}}"
