@@ -87,6 +87,21 @@ def test_a_state_that_a_pass_finds_unchanged_is_no_other_graph(name: str, tmp_pa
     assert is_hit(compiled(name, tmp_path, graph()))
 
 
+def test_the_runtime_rewrites_a_model_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cold = compiled("onnx", tmp_path)
+    (entry,) = (tmp_path / "onnxruntime").iterdir()
+    path = entry / "optimized.onnx"
+    whole = path.read_bytes()
+    assert whole != cold.artifact.model
+    agree(compiled("onnx", tmp_path), cold)
+    path.write_bytes(whole[: len(whole) // 2])
+    agree(compiled("onnx", tmp_path), cold)
+    assert "ignoring an optimized model" in caplog.text
+    assert path.read_bytes() == whole
+
+
 def test_small_graphs_and_the_reference_are_not_kept(tmp_path: Path) -> None:
     assert len(deep(2)) < CACHED_FROM <= len(deep())
     compiled("onnx", tmp_path, deep(2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nngraph.backends.base import Backend, Executable, Gap, Target
+from nngraph.backends.cache import cache_folder
 from nngraph.backends.onnx.artifact import DATA_FILE, OnnxArtifact
 from nngraph.backends.onnx.choices import Choices
 from nngraph.backends.onnx.emit import emit_model
@@ -39,7 +40,9 @@ class OnnxBackend:
     def load(self, artifact: OnnxArtifact, target: Target) -> Executable:
         from nngraph.backends.onnx.load import OnnxExecutable
 
-        return OnnxExecutable(artifact, target.thread_count, in_place=target.in_place)
+        return OnnxExecutable(
+            artifact, target.thread_count, target.in_place, cache=cache_folder(target)
+        )
 
 
 backend: Backend[OnnxArtifact] = OnnxBackend()

@@ -21,6 +21,7 @@ from nngraph.backends.arrays import aligned_empty
 from nngraph.backends.errors import BackendError
 from nngraph.backends.onnx.artifact import MODEL_FILE, OnnxArtifact
 from nngraph.backends.onnx.model import element_type
+from nngraph.backends.onnx.optimized import OptimizedModels
 from nngraph.ir.dims import SymDim
 from nngraph.ir.dtypes import bfloat16
 from nngraph.ir.op import Array
@@ -30,25 +31,62 @@ from nngraph.ir.types import TensorType
 __all__ = ["OnnxExecutable", "ort_value", "session"]
 
 _SMALL = 1 << 14  # bytes; below, copying a result is cheaper than binding new memory for it
+_LARGE = 1 << 13  # bytes of a model; below, rewriting it again is sooner done than found
 _BFLOAT16 = element_type(bfloat16)
 
 
-def session(model: bytes | str, threads: int, spinning: bool = True) -> ort.InferenceSession:
+def session(
+    model: bytes | str,
+    threads: int,
+    spinning: bool = True,
+    level: Any = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    optimized: Path | None = None,
+) -> ort.InferenceSession:
     """An inference session with the settings that were measured to be best for training steps.
 
     ``ENABLE_EXTENDED``: the layout changes of ``ENABLE_ALL`` cost up to a quarter where weights are
     inputs. Sequential: the parallel executor doubles the time of a step.
+
+    Args:
+        optimized: where to write the model as the runtime has rewritten it.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.graph_optimization_level = level
+    if optimized is not None:
+        options.optimized_model_filepath = str(optimized)
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _loaded(artifact: OnnxArtifact, threads: int, spinning: bool) -> ort.InferenceSession:
+def _known(
+    model: bytes, threads: int, spinning: bool, cache: Path | None
+) -> ort.InferenceSession | None:
+    """A session of a large model that the runtime has rewritten before, or now writes to disk."""
+    if cache is None or len(model) < _LARGE:
+        return None
+    models = OptimizedModels(cache, ort.__version__)
+    known = models.find(model)
+    try:
+        if known is not None:
+            off = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+            return session(known, threads, spinning, off)
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name, "optimized.onnx")
+            made = session(model, threads, spinning, optimized=path)
+            models.store(model, path.read_bytes())
+            return made
+    except OSError:
+        return None
+    except _FAILURES:
+        return None  # without the cache it works, or says why not
+
+
+def _loaded(
+    artifact: OnnxArtifact, threads: int, spinning: bool, cache: Path | None
+) -> ort.InferenceSession:
     """A session of the model; constants that exceed protobuf's limit are read from files.
 
     Raises:
@@ -56,7 +94,8 @@ def _loaded(artifact: OnnxArtifact, threads: int, spinning: bool) -> ort.Inferen
     """
     try:
         if not artifact.data:
-            return session(artifact.model, threads, spinning)
+            known = _known(artifact.model, threads, spinning, cache)
+            return known or session(artifact.model, threads, spinning)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name, "artifact")
             artifact.write(folder)
@@ -109,11 +148,16 @@ class OnnxExecutable:
     """
 
     def __init__(
-        self, artifact: OnnxArtifact, threads: int, in_place: bool = True, spinning: bool = True
+        self,
+        artifact: OnnxArtifact,
+        threads: int,
+        in_place: bool = True,
+        spinning: bool = True,
+        cache: Path | None = None,
     ) -> None:
         signature = self.signature = artifact.signature
         self.in_place = in_place
-        self.session = _loaded(artifact, threads, spinning)
+        self.session = _loaded(artifact, threads, spinning, cache)
         self._scalars = [np.zeros((), p.type.dtype.numpy) for p in signature.scalars]
         self._results = [_Result(p.name, p.type) for p in signature.outputs]
         self._banks = [self._bank(), self._bank()]
