@@ -56,6 +56,7 @@ _.graph_optimization_level
 _.inter_op_num_threads
 _.intra_op_num_threads
 _.log_severity_level
+_.optimized_model_filepath
 _.transform_module
 
 # Tools of tests, and of people who look into a graph.
