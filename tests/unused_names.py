@@ -55,6 +55,7 @@ _.execution_mode
 _.graph_optimization_level
 _.inter_op_num_threads
 _.intra_op_num_threads
+_.optimized_model_filepath
 _.log_severity_level
 _.optimized_model_filepath
 _.transform_module
