@@ -13,12 +13,31 @@ from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.composite import wide
 from nngraph.ops.core import need, need_float, widen
-from nngraph.ops.elementwise import add, cast, div, erf, exp, log, mul, sigmoid, sub
+from nngraph.ops.elementwise import (
+    abs,
+    add,
+    cast,
+    div,
+    erf,
+    exp,
+    log,
+    log1p,
+    mul,
+    neg,
+    relu,
+    sigmoid,
+    sub,
+)
 from nngraph.ops.elementwise.special import erf as erf_array
 from nngraph.ops.family import operators_of
 from nngraph.ops.reduce import max, sum
 
-__all__ = ["Gelu", "LogSoftmax", "Silu", "Softmax", "gelu", "log_softmax", "silu", "softmax"]
+# fmt: off
+__all__ = [
+    "Gelu", "LogSoftmax", "Silu", "Softmax", "Softplus",
+    "gelu", "log_softmax", "silu", "softmax", "softplus",
+]
+# fmt: on
 
 _SPECIAL = np.asarray([np.nan, np.inf, -np.inf, 0.0, -0.0, 30.0, -30.0, 1e4, -1e4], np.float32)
 Values = Sequence[Any]
@@ -169,6 +188,39 @@ class Silu(_Activation):
             yield Sample(cls(), (x,), smooth, note)
 
 
+@dataclass(frozen=True)
+class Softplus(_Activation):
+    """log(1 + exp(x)) without overflow, whose gradient is sigmoid(x) everywhere.
+
+    Its parts have a kink at 0 each (the sum of them has none), so it is not differentiated through
+    them.
+    """
+
+    name: ClassVar[str] = "softplus"
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        x = widen(inputs[0])
+        with np.errstate(all="ignore"):
+            y = np.asarray(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
+        return (y.astype(inputs[0].dtype, copy=False),)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        x = wide(inputs[0])
+        return (cast(add(relu(x), log1p(exp(neg(abs(x))))), inputs[0].type.dtype),)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        def gradient() -> Any:
+            slope = sigmoid(wide(inputs[0]))
+            return cast(mul(wide(grads[0]), slope), inputs[0].type.dtype)
+
+        return (gradient,)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for x, smooth, note in cls._arrays():
+            yield Sample(cls(), (x,), smooth, note)
+
+
 # gelu's tanh form, 0.5*x*(1 + tanh(u)), is x*sigmoid(2u) with 2u = x*(LINEAR + CUBIC*x*x).
 _LINEAR = 2 * math.sqrt(2 / math.pi)
 _CUBIC = 0.044715 * _LINEAR
@@ -247,6 +299,11 @@ def log_softmax(x: O, axis: int) -> O:
 def gelu(x: O, approximate: str = "none") -> O:
     """Gaussian error linear unit."""
     return apply1(Gelu(approximate), x)
+
+
+def softplus(x: O) -> O:
+    """log(1 + exp(x))."""
+    return apply1(Softplus(), x)
 
 
 def silu(x: O) -> O:

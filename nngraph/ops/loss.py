@@ -1,4 +1,4 @@
-"""Cross-entropy of class indices."""
+"""Cross-entropy of class indices, and of probabilities of one class."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
+from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.activation import LogSoftmax, log_softmax
 from nngraph.ops.broadcast import broadcast_to, reshape, squeeze, unsqueeze
 from nngraph.ops.composite import through_decomposition, wide
 from nngraph.ops.core import need, need_float, need_same_dtype, widen
-from nngraph.ops.elementwise import add, cast, div, exp, mul, ne, neg, sub, where
+from nngraph.ops.elementwise import add, cast, clip, div, exp, log, log1p, mul, ne, neg, sub, where
 from nngraph.ops.family import operators_of
 from nngraph.ops.index.elements import gather_elements, scatter_elements
 from nngraph.ops.index.scattering import need_indices, none_from_the_end
 from nngraph.ops.index.slices import take
 from nngraph.ops.reduce import sum
 
-__all__ = ["CrossEntropy", "cross_entropy"]
+__all__ = ["BinaryCrossEntropy", "CrossEntropy", "binary_cross_entropy", "cross_entropy"]
 
 Values = Sequence[Any]
 _REDUCTIONS = ("none", "mean", "sum")
@@ -224,6 +224,76 @@ def cross_entropy(
     """Cross-entropy of ``logits[N, C, ...]`` and class indices ``target[N, ...]``."""
     op = CrossEntropy(ignore_index, label_smoothing, reduction)
     return apply1(op, logits, target) if weight is None else apply1(op, logits, target, weight)
+
+
+_LOWEST = -100.0  # logarithms go no lower, as in PyTorch
+_FLATTEST = 1e-12  # nor does p * (1 - p), by which the gradient divides
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(Op):
+    """-(y log p + (1 - y) log(1 - p)) of each probability p and target y of its shape.
+
+    Logarithms are at least -100. The gradient is that of the loss without this bound, and divides
+    by at least 1e-12: where p is saturated, it still says which way to go. Source:
+    ``torch.nn.functional.binary_cross_entropy``.
+    """
+
+    name: ClassVar[str] = "binary_cross_entropy"
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.ELEMENTWISE})
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        p, y = types
+        need_float(self.name, "the input", p)
+        need_same_dtype(self.name, types)
+        need(p.shape == y.shape, self.name, "the target", y, f"of the input's shape, {p}")
+        return (p,)
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        p, y = map(widen, inputs)
+        with np.errstate(all="ignore"):
+            hit, miss = np.maximum(np.log(p), _LOWEST), np.maximum(np.log1p(-p), _LOWEST)
+            loss = np.asarray((y - 1) * miss - y * hit)
+        return (loss.astype(inputs[0].dtype, copy=False),)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        p, y = map(wide, inputs)
+        hit, miss = _logarithms(p)
+        loss = sub(mul(sub(y, 1.0), miss), mul(y, hit))
+        return (cast(loss, inputs[0].type.dtype),)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        dtype = inputs[0].type.dtype
+
+        def of_input() -> Any:
+            p, y, g = wide(inputs[0]), wide(inputs[1]), wide(grads[0])
+            return cast(mul(g, div(sub(p, y), clip(mul(p, sub(1.0, p)), _FLATTEST))), dtype)
+
+        def of_target() -> Any:
+            hit, miss = _logarithms(wide(inputs[0]))
+            return cast(mul(wide(grads[0]), sub(miss, hit)), dtype)
+
+        return (of_input, of_target)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        p = np.linspace(0.1, 0.95, 6, dtype=np.float32).reshape(2, 3)
+        y = np.linspace(0, 1, 6, dtype=np.float32)[::-1].reshape(2, 3).copy()
+        yield Sample(cls(), (p, y))
+        yield Sample(cls(), (p[1, 1], y[0, 1]), note="rank 0")
+        yield Sample(cls(), (p[:0], y[:0]), note="empty")
+        edge = np.asarray([0, 0, 1, 1, 0.5, np.nan], np.float32)
+        target = np.asarray([0, 1, 0, 1, 1, 1], np.float32)
+        yield Sample(cls(), (edge, target), False, "saturated, NaN")
+
+
+def _logarithms(p: Any) -> tuple[Any, Any]:
+    return clip(log(p), _LOWEST), clip(log1p(neg(p)), _LOWEST)
+
+
+def binary_cross_entropy(p: O, y: O) -> O:
+    """The loss of each probability ``p`` and target ``y``."""
+    return apply1(BinaryCrossEntropy(), p, y)
 
 
 OPERATORS = operators_of(globals())

@@ -160,7 +160,9 @@ def addcdiv(
 @everywhere
 def lerp(input: Tensor, end: Tensor, weight: Operand, *, out: Tensor | None = None) -> Tensor:
     """``input + weight * (end - input)``."""
-    return input.add((end - input) * weight)
+    if isinstance(weight, Tensor) or abs(weight) < 0.5:
+        return input.add((end - input) * weight)
+    return end.sub((end - input) * (1 - weight))  # exact at 1
 
 
 @both
@@ -193,11 +195,31 @@ def clamp(
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
-        low = input if min is None else input.maximum(min)
-        return low if max is None else low.minimum(max)
+        return _between(input, min, max)
     bounds = [b for b in (min, max) if b is not None]
     (x, *_) = promoted(input, *bounds)
     return ops.clip(x, min, max)
+
+
+def _between(input: Tensor, min: Operand | None, max: Operand | None) -> Tensor:
+    """Limits by tensors: at a limit the gradient is the input's, and NaN has none."""
+    x, *rest = promoted(input, *(b for b in (min, max) if b is not None))
+    low = None if min is None else rest.pop(0)
+    high = rest[0] if rest else None
+    fixed = x.detach()
+    if low is not None:
+        fixed = fixed.maximum(low.detach())
+    if high is not None:
+        fixed = fixed.minimum(high.detach())
+    if high is None or low is None:
+        bound = high if low is None else low
+        assert bound is not None
+        inside, beyond = (x.le(bound), x.gt(bound)) if low is None else (x.ge(bound), x.lt(bound))
+        return x.where(inside, bound.where(beyond, fixed))
+    outer = high.where((x.gt(high) | high.lt(low)) & fixed.eq(high), fixed)
+    return x.where(
+        x.ge(low) & x.le(high), low.where(x.lt(low) & low.lt(high) & fixed.eq(low), outer)
+    )
 
 
 @everywhere

@@ -11,6 +11,7 @@ from nngraph.frontend.functional.access import elements
 from nngraph.frontend.functional.axes import one_axis
 from nngraph.frontend.functional.variants import both
 from nngraph.frontend.tensor import Extremes, Tensor
+from nngraph.ir.dtypes import uint8
 from nngraph.ops.core import normalize_axis
 
 __all__ = ["argsort", "bincount", "kthvalue", "median", "msort", "sort", "topk", "unique"]
@@ -94,8 +95,17 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     """The middle element, of two the lower; with a dimension also where it is."""
     if dim is None:
         return input.reshape(-1).median(0).values
-    size = cast("int", input.type.shape[normalize_axis(dim, input.ndim)])
-    return input.kthvalue((size - 1) // 2 + 1, dim, keepdim)
+    axis = normalize_axis(dim, input.ndim)
+    size = cast("int", input.type.shape[axis])
+    found = input.kthvalue((size - 1) // 2 + 1, dim, keepdim)
+    if not (input.ndim and input.dtype.is_floating_point):
+        return found
+    unknown = input.isnan().to(uint8)
+    first = unknown.argmax(dim, keepdim=True)  # NaN is the median of what has one
+    place = found.indices if keepdim else found.indices.unsqueeze(axis)
+    place = first.where(unknown.amax(dim, True).ne(0), place)
+    values = ops.gather_elements(input, place, axis)
+    return Extremes(*(t if keepdim else t.squeeze(axis) for t in (values, place)))
 
 
 @both

@@ -149,7 +149,13 @@ def std(
     out: Tensor | None = None,
 ) -> Tensor:
     """Square root of ``var``."""
-    return input.var(dim, unbiased, keepdim, correction=correction).sqrt()
+    return _root(input.var(dim, unbiased, keepdim, correction=correction))
+
+
+def _root(square: Tensor) -> Tensor:
+    """The square root, whose gradient at 0 is 0."""
+    zero = square.eq(0)
+    return square.masked_fill(zero, 1).sqrt().masked_fill(zero, 0)
 
 
 @function
@@ -177,7 +183,7 @@ def std_mean(
 ) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean."""
     variance, mean = var_mean(input, dim, unbiased, keepdim, correction=correction)
-    return variance.sqrt(), mean
+    return _root(variance), mean
 
 
 @both
@@ -201,6 +207,8 @@ def norm(
         )
     order = 2.0 if p is None or p == "fro" else float(p)
     input = input if dtype is None else input.to(dtype)
+    if input.dtype.bits < 32:  # powers of halves overflow
+        return input.float().norm(p, dim, keepdim).to(input.dtype)
     size = input.abs()
     if order == float("inf"):
         return size.amax(dim, keepdim)
@@ -210,12 +218,15 @@ def norm(
         return input.ne(0).to(input.dtype).sum(dim, keepdim)
     if order == 1:
         return size.sum(dim, keepdim)
-    power = input.square() if order == 2 else size.pow(order)
+    if order == 2:
+        return _root(input.square().sum(dim, keepdim))
+    if order < 1:  # steep at 0, where the gradient is 0 all the same
+        power = size.masked_fill(input.eq(0), 1).pow(order).masked_fill(input.eq(0), 0)
+    else:
+        power = size.pow(order)
     total = power.sum(dim, keepdim)
     zero = total.eq(0)
-    safe = total.masked_fill(zero, 1)
-    root = safe.sqrt() if order == 2 else safe.pow(1 / order)
-    return root.masked_fill(zero, 0)
+    return total.masked_fill(zero, 1).pow(1 / order).masked_fill(zero, 0)
 
 
 @both

@@ -30,15 +30,18 @@ def atan2(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor
 def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``sqrt(input² + other²)``."""
     a, b = promoted(input, other, at_least=float32)
-    return (a.square() + b.square()).sqrt()
+    wide = [x.float() if x.dtype.bits < 32 else x for x in (a, b)]  # squares of halves overflow
+    return (wide[0].square() + wide[1].square()).sqrt().to(a.dtype)
 
 
 @both
 def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``log(exp(input) + exp(other))`` without overflow."""
     a, b = promoted(input, other, at_least=float32)
-    apart = (a - b).masked_fill(a.eq(b), 0)  # equal infinities have no difference
-    return a.maximum(b) + (-apart.abs()).exp().log1p()
+    first = a.ge(b)
+    high, low = a.where(first, b), b.where(first, a)
+    same = a.eq(b) & a.isinf()  # equal infinities have no difference
+    return high + ops.softplus((low - high).masked_fill(same, 0))
 
 
 @both
@@ -52,29 +55,29 @@ def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Te
 def fmax(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The larger one; NaN only where both are."""
     a, b = promoted(input, other)
-    return b.where(a.isnan(), a.where(b.isnan(), a.maximum(b)))
+    return a.where(a.ge(b) | b.isnan(), b)
 
 
 @both
 def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The smaller one; NaN only where both are."""
     a, b = promoted(input, other)
-    return b.where(a.isnan(), a.where(b.isnan(), a.minimum(b)))
+    return a.where(a.le(b) | b.isnan(), b)
 
 
 @everywhere
 def copysign(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     """The size of ``input`` with the sign of ``other``."""
     a, b = promoted(input, other, at_least=float32)
-    flip = a.signbit() ^ b.signbit()
-    return (-a).where(flip, a)
+    size = a.abs()
+    return (-size).where(b.signbit(), size)
 
 
 @everywhere
 def xlogy(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
     """``input * log(other)``; 0 where ``input`` is 0, unless ``other`` is NaN."""
     a, b = promoted(input, other, at_least=float32)
-    return a * b.masked_fill(a.eq(0) & b.le(0), 1).log()
+    return a * b.masked_fill(a.eq(0) & (b.le(0) | b.isinf()), 1).log()
 
 
 @everywhere

@@ -53,7 +53,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """``x`` where it is greater than the threshold, ``value`` elsewhere."""
-    return _placed(input, where(input > threshold, input, value), inplace)
+    return _placed(input, where(input <= threshold, value, input), inplace)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -71,8 +71,8 @@ def hardtanh(
     """
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
-    inside = (input > min_val) & (input < max_val)
-    y = where(inside, input, input.detach().clamp(min_val, max_val))
+    outside = (input <= min_val) | (input >= max_val)
+    y = where(outside, input.detach().clamp(min_val, max_val), input)
     return _placed(input, y, inplace)
 
 
@@ -95,7 +95,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         )
     if weight.ndim == 1 and input.ndim >= 2:
         weight = weight.reshape(-1, *(1,) * (input.ndim - 2))
-    return where(input > 0, input, input * weight)
+    return input * where(input > 0, 1.0, weight)  # a slope of NaN stays on its side
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -105,8 +105,11 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 def _elu(x: Tensor, alpha: float, scale: float, inner: float) -> Tensor:
     # The bound keeps the unused side from overflowing into 0 * inf in the gradient.
-    low = (where(x > 0, 0.0, x) * inner).expm1() * (alpha * scale)
-    return where(x > 0, x * scale, low)
+    below, slope = x < 0, alpha * inner
+    low = (where(below, x, 0.0) * inner).expm1() * (alpha * scale)
+    if slope == 1:
+        return where(below, low, x * scale)
+    return where(below, low, where(x.eq(0), x * (slope * scale), x * scale))
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -153,18 +156,22 @@ def sigmoid(input: Tensor) -> Tensor:
 
 def logsigmoid(input: Tensor) -> Tensor:
     """The logarithm of ``sigmoid``, without overflow."""
-    return where(input < 0, input, 0.0) - (-input.abs()).exp().log1p()
+    return 0.0 - ops.softplus(-input)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """``x / 6 + 1/2`` limited to [0, 1]."""
-    return _placed(input, hardtanh(input + 3, 0.0, 6.0) / 6, inplace)
+    limited = (input.detach() + 3).clamp(0.0, 6.0)
+    y = where((input > -3) & (input < 3), input + 3, limited) / 6
+    return _placed(input, y, inplace)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """``x * hardsigmoid(x)``."""
-    inner = where(input < 3, input * (input + 3) / 6, input)
-    return _placed(input, where(input > -3, inner, 0.0), inplace)
+    inside = (input > -3) & (input < 3)
+    bent = where(inside, input, 0.0)  # infinities and NaN have no slope here
+    y = where(inside, bent * (bent + 3) / 6, where(input <= -3, input * 0, input))
+    return _placed(input, y, inplace)
 
 
 def tanh(input: Tensor) -> Tensor:
@@ -185,9 +192,7 @@ def softsign(input: Tensor) -> Tensor:
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """``log(1 + exp(beta * x)) / beta``; ``x`` itself where ``beta * x > threshold``."""
     scaled = input * beta
-    linear = scaled > threshold
-    safe = where(linear, 0.0, scaled)
-    return where(linear, input, safe.exp().log1p() / beta)
+    return where(scaled > threshold, input, ops.softplus(scaled) / beta)
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
@@ -198,7 +203,8 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}")
-    return where(input > lambd, input - lambd, where(input < -lambd, input + lambd, input * 0))
+    inside = where(input.isnan(), input, 0.0)
+    return where(input > lambd, input - lambd, where(input < -lambd, input + lambd, inside))
 
 
 @function

@@ -59,6 +59,12 @@ def _sign(x: Array) -> Array:
     return out
 
 
+def _relu(x: Array) -> Array:
+    out = np.copy(x)
+    np.copyto(out, x.dtype.type(0), where=x < 0)  # -0.0 stays, as in PyTorch, and NaN
+    return out
+
+
 # A tensor with memory of its own; in a graph, where nothing is written in place, an identity.
 Copy, copy = unary("copy", np.copy, lambda x, y, g: g, takes=Takes.ALL)
 Neg, neg = unary("neg", np.negative, _neg)
@@ -69,9 +75,7 @@ Ceil, ceil = unary("ceil", _floats(np.ceil), _zero)
 Round, round = unary("round", _floats(np.rint), _zero)
 Trunc, trunc = unary("trunc", _floats(np.trunc), _zero)
 # Written with <= so that a NaN keeps its gradient, as in PyTorch.
-Relu, relu = unary(
-    "relu", lambda x: np.maximum(x, x.dtype.type(0)), lambda x, y, g: where(le(y, 0.0), 0.0, g)
-)
+Relu, relu = unary("relu", _relu, lambda x, y, g: where(le(y, 0.0), 0.0, g))
 
 Add, add = binary("add", np.add, lambda x, y, z, g: g, lambda x, y, z, g: g, commutative=True)
 Sub, sub = binary("sub", np.subtract, lambda x, y, z, g: g, lambda x, y, z, g: neg(g))

@@ -84,10 +84,15 @@ class Clip(Op):
         (x,) = inputs
         y = widen(x)
         if self.min is not None:
-            y = np.maximum(y, self._limit(self.min, x))
+            y = self._beyond(np.less, y, self._limit(self.min, x))
         if self.max is not None:
-            y = np.minimum(y, self._limit(self.max, x))
+            y = self._beyond(np.greater, y, self._limit(self.max, x))
         return (np.asarray(y).astype(x.dtype, copy=False),)
+
+    @staticmethod
+    def _beyond(compare: np.ufunc, x: Array, limit: Array) -> Array:
+        # Zeros of both signs are equal: an operand at the limit stays. NaN limits all to NaN.
+        return np.where(compare(x, limit) | (limit != limit), limit, x)
 
     @staticmethod
     def _limit(value: float, x: Array) -> Array:

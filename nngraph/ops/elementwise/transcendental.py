@@ -111,7 +111,8 @@ Pow, pow = binary(
 
 
 def _atan2_part(x: Any, y: Any, other: Any, g: Any) -> Any:
-    return mul(g, div(other, add(_square(x), _square(y))))
+    square = add(_square(x), _square(y))
+    return mul(g, div(other, where(eq(square, 0.0), 1.0, square)))  # 0 at the origin
 
 
 # atan2(y, x): the first operand is the ordinate.

@@ -6,6 +6,7 @@ from typing import cast
 
 from nngraph import ops
 from nngraph.frontend.functional.selection import where
+from nngraph.frontend.promotion import promoted
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.losses.reduction import legacy_reduction, reduced
 
@@ -118,10 +119,6 @@ def nll_loss(
     return losses.sum() / scale.sum() if reduction == "mean" else reduced(losses, reduction)
 
 
-def _log_at_least(x: Tensor, low: float) -> Tensor:
-    return x.log().clamp(min=low)
-
-
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -142,7 +139,7 @@ def binary_cross_entropy(
             f"size ({input.shape}) is deprecated. Please ensure they have the same "
             "size."
         )
-    losses = (target - 1) * _log_at_least(1 - input, -100.0) - target * _log_at_least(input, -100.0)
+    losses = ops.binary_cross_entropy(*promoted(input, target))
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
@@ -165,11 +162,11 @@ def binary_cross_entropy_with_logits(
         raise ValueError(
             f"Target size ({target.shape}) must be the same as input size ({input.shape})"
         )
-    log_p = where(input < 0, input, 0.0) - (-input.abs()).exp().log1p()
+    missed = ops.softplus(-input)  # -log(sigmoid(x))
     if pos_weight is not None:
-        losses = (1 - target) * input - ((pos_weight - 1) * target + 1) * log_p
+        losses = (1 - target) * input + ((pos_weight - 1) * target + 1) * missed
     else:
-        losses = (1 - target) * input - log_p
+        losses = (1 - target) * input + missed
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
@@ -186,9 +183,7 @@ def kl_div(
     if log_target:
         losses = target.exp() * (target - input)
     else:
-        positive = target > 0
-        logs = where(positive, target, 1.0).log()
-        losses = where(positive, target * logs, target * 0) - target * input
+        losses = target.xlogy(target) - target * input
     if reduction == "batchmean":
         return losses.sum() / cast("int", input.shape[0] if input.ndim else 1)
     return reduced(losses, reduction)

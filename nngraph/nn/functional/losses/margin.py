@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nngraph import ops
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.losses.reduction import legacy_reduction, reduced
@@ -17,8 +18,7 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """``log(1 + exp(-y x))``."""
-    z = -target * input
-    losses = where(z > 0, z, 0.0) + (-z.abs()).exp().log1p()
+    losses = ops.softplus(-target * input)
     return reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 

@@ -68,8 +68,15 @@ def smooth_l1_loss(
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
     warn_of_sizes(input, target)
-    d = (input - target).abs()
-    return reduced(where(d < beta, d.square() * (0.5 / beta), d - 0.5 * beta), reduction)
+    bowl, size = _split(input - target, beta)
+    losses = where(size >= beta, size - 0.5 * beta, bowl * (0.5 / beta))
+    return reduced(losses, reduction)
+
+
+def _split(difference: Tensor, bound: float) -> tuple[Tensor, Tensor]:
+    """The square of the difference where it is below the bound, and its size."""
+    size = difference.abs()
+    return where(size >= bound, 0.0, difference).square(), size
 
 
 def huber_loss(
@@ -87,10 +94,9 @@ def huber_loss(
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     warn_of_sizes(input, target)
-    d = (input - target).abs()
-    return weighted(
-        where(d <= delta, d.square() * 0.5, (d - 0.5 * delta) * delta), weight, reduction
-    )
+    bowl, size = _split(input - target, delta)
+    losses = where(size >= delta, (size - 0.5 * delta) * delta, bowl * 0.5)
+    return weighted(losses, weight, reduction)
 
 
 def poisson_nll_loss(
@@ -128,6 +134,6 @@ def gaussian_nll_loss(
         var = input.detach() * 0 + var
     elif var.ndim == input.ndim - 1 and var.type.shape == input.type.shape[:-1]:
         var = var.unsqueeze(-1)
-    var = var + (var.detach().clamp(min=eps) - var.detach())
+    var = where(var < eps, var + (eps - var.detach()), var)
     losses = (var.log() + (input - target).square() / var) * 0.5
     return reduced(losses + 0.9189385332046727 if full else losses, reduction)
