@@ -144,8 +144,11 @@ def outcome(m: Any, text: str, operands: list[Any], order: int) -> Outcome:
     return {name: as_array(t) for name, t in found.items()}
 
 
+_ZERO = np.float32(0)
+
+
 @np.errstate(invalid="ignore")
-def _undefined(x: np.ndarray, y: Any = np.float32(0)) -> np.ndarray:
+def _undefined(x: np.ndarray, y: Any = _ZERO) -> np.ndarray:
     """Where an operand is NaN, or their difference."""
     return np.isnan(x.astype("f4") - y.astype("f4"))
 

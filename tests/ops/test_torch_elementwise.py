@@ -9,7 +9,7 @@ import torch
 
 from nngraph import ops
 from nngraph.ir.builder import Builder
-from nngraph.ir.dtypes import DTYPES, as_dtype, float64
+from nngraph.ir.dtypes import DTYPES, Kind, as_dtype, float64
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
 from nngraph.ir.types import type_of_array
@@ -25,7 +25,7 @@ INTS = np.asarray([-7, -2, -1, 0, 1, 2, 7], np.int64)
 UNARY: dict[str, Callable[..., Any]] = {
     name: torch.clone if name == "copy" else getattr(torch, name)
     for name, op in REGISTRY.items()
-    if issubclass(op, ops.Unary) and "float" in op.takes.kinds
+    if issubclass(op, ops.Unary) and Kind.FLOAT in op.takes.kinds
 }
 BINARY: dict[str, Callable[..., Any]] = {
     name: getattr(torch, name)
