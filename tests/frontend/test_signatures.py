@@ -113,7 +113,7 @@ def compared(wanted: list[Parameter], mine: dict[str, Parameter]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("kind", "name", "parameter"), DIFFERENT.keys() | REFUSED)
+@pytest.mark.parametrize(("kind", "name", "parameter"), sorted(DIFFERENT.keys() | REFUSED))
 def test_exceptions_are_needed(kind: str, name: str, parameter: str) -> None:
     ours, theirs = next((o, t) for k, n, o, t in SUBJECTS if (k, n) == (kind, name))
     mine = own_parameters(kind, ours)
