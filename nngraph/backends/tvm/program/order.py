@@ -130,7 +130,9 @@ def _sort(count: int, edges: Sequence[_Edge]) -> list[int]:
 
 def _cyclic_parts(edges: Sequence[_Edge]) -> list[list[_Edge]]:
     """The edges within each strongly connected component."""
-    import networkx as nx  # few programs have a cycle
+    if not edges:
+        return []
+    import networkx as nx  # 12 MB, and few programs have a cycle
 
     graph = nx.DiGraph((e.earlier, e.later) for e in edges)
     home: dict[int, int] = {}

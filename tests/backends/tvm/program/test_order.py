@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +68,11 @@ def test_states_that_only_wait_for_a_cycle_are_not_delayed() -> None:
 
 
 def test_nothing_is_delayed_without_a_cycle() -> None:
+    assert states_to_delay([Step((0,), (1,), overwrites=(0,))], {0: 4}) == set()
+
+
+def test_programs_without_a_cycle_do_not_load_networkx(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "networkx", None)
     assert states_to_delay([Step((0,), (1,), overwrites=(0,))], {0: 4}) == set()
 
 
