@@ -21,6 +21,7 @@ from nngraph.ir.op import Array, Op
 from nngraph.ops import creation
 from nngraph.ops.broadcast import broadcast_to
 from nngraph.ops.elementwise import add, select
+from nngraph.ops.elementwise.arithmetic import copy as copy_of
 
 __all__ = ["Size", "TensorBase", "seed_of"]
 
@@ -293,9 +294,10 @@ class TensorBase(Handle):
                 "a leaf Variable that requires grad is being used in an in-place operation. "
                 "Wrap the change in `with ng.no_grad():`."
             )
-        if new_edge is None:  # nothing of the old elements is left: their gradient is zero
-            keep = creation.full(False, bool_, (), self)
-            new = cast("TensorBase", select.where(keep, cast("TensorBase", self), new))
+        if edge is None:
+            new = copy_of(new) if isinstance(new_edge, Leaf) else new  # no leaf itself
+        elif not isinstance(new_edge, Edge):
+            new = self._after(new)
         if self._view is None:
             here.replace(self._storage, new._read(here))
             here.set_edge(self, new._edge_in(here))
@@ -304,6 +306,17 @@ class TensorBase(Handle):
             base._assign(self._written_through(base, new))
             before.part = self._path
         return self
+
+    def _after(self, new: TensorBase) -> TensorBase:
+        """``new`` as what follows the elements, of which nothing is left: their gradient is 0."""
+        keep = creation.full(False, bool_, (), self)
+        return select.where(keep, self, new)
+
+    def _replace(self, new: TensorBase) -> Self:
+        """``_assign`` of elements that do not depend on those of this tensor."""
+        if is_grad_enabled() and isinstance(self._edge_in(world()), Edge):
+            new = self._after(new)
+        return self._assign(new)
 
     def _written_through(self, base: TensorBase, part: TensorBase) -> TensorBase:
         """What the base becomes when this view of it becomes ``part``."""

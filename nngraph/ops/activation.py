@@ -17,6 +17,7 @@ from nngraph.ops.elementwise import (
     abs,
     add,
     cast,
+    copy,
     div,
     erf,
     exp,
@@ -287,13 +288,18 @@ class Gelu(_Activation):
 
 
 def softmax(x: O, axis: int) -> O:
-    """exp(x) / sum(exp(x)) along ``axis``."""
-    return apply1(Softmax(axis), x)
+    """exp(x) / sum(exp(x)) along ``axis``; of an empty axis nothing, as it is."""
+    return copy(x) if _is_empty(x, axis) else apply1(Softmax(axis), x)
 
 
 def log_softmax(x: O, axis: int) -> O:
-    """The logarithm of softmax, computed without it."""
-    return apply1(LogSoftmax(axis), x)
+    """The logarithm of softmax, computed without it; of an empty axis nothing, as it is."""
+    return copy(x) if _is_empty(x, axis) else apply1(LogSoftmax(axis), x)
+
+
+def _is_empty(x: Any, axis: int) -> bool:
+    kind: TensorType = x.type
+    return kind.dtype.is_floating_point and kind.shape[axis : axis + 1] == (0,)
 
 
 def gelu(x: O, approximate: str = "none") -> O:

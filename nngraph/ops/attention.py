@@ -94,7 +94,7 @@ class ScaledDotProductAttention(Op):
             scores = np.where(mask, scores, -_INF) if mask.dtype == bool else scores + mask
         seen = scores.max(-1, keepdims=True, initial=-_INF) != -_INF
         scores = np.where(seen, scores, 0).astype(q.dtype, copy=False)
-        (weights,) = Softmax(scores.ndim - 1).eval(scores)
+        weights = Softmax(scores.ndim - 1).eval(scores)[0] if scores.shape[-1] else scores
         out = np.where(seen, np.matmul(weights, v), 0)
         return (out.astype(inputs[0].dtype, copy=False),)
 

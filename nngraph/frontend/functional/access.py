@@ -5,13 +5,14 @@ The only file of this folder, beside those that make tensors, that knows how a t
 
 from __future__ import annotations
 
+from nngraph import ops
 from nngraph.frontend.modes import is_grad_enabled
 from nngraph.frontend.promotion import check_cast
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
 from nngraph.ir.op import Array
 
-__all__ = ["become", "elements", "is_view", "overwrite", "write_result"]
+__all__ = ["become", "elements", "is_view", "overwrite", "owned", "replace", "write_result"]
 
 
 def elements(tensor: Tensor, what: str) -> Array:
@@ -26,6 +27,11 @@ def elements(tensor: Tensor, what: str) -> Array:
 def overwrite(tensor: Tensor, new: Tensor) -> Tensor:
     """Makes ``tensor`` what ``new`` is: of the same shape and dtype. Returns ``tensor``."""
     return tensor._assign(new)
+
+
+def replace(tensor: Tensor, new: Tensor) -> Tensor:
+    """``overwrite`` with elements that do not depend on the old ones, whose gradient is zero."""
+    return tensor._replace(new)
 
 
 def write_result(tensor: Tensor, result: Tensor) -> Tensor:
@@ -47,6 +53,15 @@ def write_result(tensor: Tensor, result: Tensor) -> Tensor:
 def is_view(tensor: Tensor) -> bool:
     """True if the tensor shows memory of another one."""
     return tensor._view is not None
+
+
+def owned(result: Tensor, *operands: Tensor) -> Tensor:
+    """``result``, or a copy of it where it is one of the operands or shows another's memory.
+
+    For functions that PyTorch copies in, also where an operand happens to be the result.
+    """
+    shared = is_view(result) or any(result is x for x in operands)
+    return ops.copy(result) if shared else result
 
 
 def become(tensor: Tensor, view: Tensor) -> Tensor:

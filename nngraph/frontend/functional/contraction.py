@@ -6,9 +6,8 @@ import string
 from collections.abc import Sequence
 from typing import Any
 
-from nngraph.frontend.functional.creation import eye
 from nngraph.frontend.functional.variants import function
-from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.tensor import Size, Tensor
 from nngraph.ir.dims import Dim
 
 __all__ = ["einsum", "tensordot"]
@@ -89,9 +88,7 @@ def _diagonal(term: str, x: Tensor) -> tuple[str, Tensor]:
         letter = next(c for c in term if term.count(c) > 1)
         first = term.index(letter)
         second = term.index(letter, first + 1)
-        size = x.shape[first]
-        shape = [size if a in (first, second) else 1 for a in range(x.ndim)]
-        x = (x * eye(int(size), dtype=x.dtype).reshape(shape)).sum(second)  # type: ignore[arg-type]
+        x = x.diagonal(0, first, second).movedim(-1, first)
         term = term[:second] + term[second + 1 :]
     return term, x
 
@@ -136,6 +133,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     keep_b = [d for d in range(b.ndim) if d not in right]
     shape = [*(a.shape[d] for d in keep_a), *(b.shape[d] for d in keep_b)]
     rows = a.permute(*keep_a, *left).flatten(len(keep_a)) if left else a.unsqueeze(-1)
-    count = rows.shape[-1]
     columns = b.permute(*right, *keep_b)
-    return (rows.reshape(-1, count) @ columns.reshape(count, -1)).reshape(shape)
+    height, count = Size(rows.shape[:-1]).numel(), rows.shape[-1]
+    width = Size(b.shape[d] for d in keep_b).numel()
+    return (rows.reshape(height, count) @ columns.reshape(count, width)).reshape(shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,17 @@ from nngraph.backends.arrays import aligned_copy
 from nngraph.frontend.errors import ConcretizationError
 from nngraph.frontend.functional.joining import stack
 from nngraph.frontend.functional.variants import function
+from nngraph.frontend.promotion import is_number, promote_types, result_type
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
-from nngraph.ir.dtypes import DType, as_dtype
+from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, float64, int64
 from nngraph.ir.op import Array
 
 __all__ = ["as_tensor", "from_dlpack", "from_numpy", "tensor"]
+
+
+#: The dtypes of Python's numbers.
+_PLAIN: dict[type, DType] = {bool: bool_, int: int64, float: float32}
 
 
 def from_array(array: Array, requires_grad: bool = False) -> Tensor:
@@ -29,7 +36,8 @@ def tensor(
 ) -> Tensor:
     """A copy of ``data``: numbers, nested lists, NumPy arrays, tensors.
 
-    NumPy arrays keep their dtype; Python floats give float32, ints int64, bools bool.
+    NumPy arrays and numbers keep their dtype; Python floats give float32, ints int64, bools bool;
+    mixed data the dtype that holds all. Nothing is rounded but to the dtype of the result.
 
     Raises:
         TypeError: if the data is no array of numbers, or of a dtype that nngraph lacks.
@@ -41,10 +49,10 @@ def tensor(
         array = _as_array(data)
     except ConcretizationError:  # a list of tensors whose elements only the graph will know
         return stack([tensor(x, dtype) for x in data]).requires_grad_(requires_grad)
-    kind = as_dtype(dtype) if dtype is not None else as_dtype(array.dtype)
+    kind = as_dtype(dtype) if dtype is not None else _dtype_of(data, array)
     if kind.is_integer and array.dtype.kind in "iu" and isinstance(data, int):
         _need_fit(data, kind)
-    return from_array(aligned_copy(array.astype(kind.numpy, copy=False)), requires_grad)
+    return from_array(aligned_copy(_rounded(array, kind)), requires_grad)
 
 
 def _need_fit(number: int, kind: DType) -> None:
@@ -54,6 +62,7 @@ def _need_fit(number: int, kind: DType) -> None:
 
 
 def _as_array(data: Any) -> Array:
+    """The numbers as NumPy holds them, which is exactly: Python floats in float64."""
     if isinstance(data, np.ndarray | np.generic):
         return np.asarray(data)
     try:
@@ -63,18 +72,52 @@ def _as_array(data: Any) -> Array:
     if array.dtype.kind not in "bifu":
         kind = TypeError if array.dtype.kind in "US" else RuntimeError
         raise kind(f"ng.tensor: cannot make a tensor of {type(data).__name__} {data!r:.60}")
-    if array.dtype == np.float64:
-        return array.astype(np.float32)
-    return array.astype(np.float32) if array.size == 0 and array.dtype != bool else array
+    return array
 
 
 def _to_numbers(data: Any) -> Any:
     """Lists may hold 0-d tensors and NumPy numbers."""
     if isinstance(data, Tensor):
         return data.tolist()
-    if isinstance(data, list | tuple):
+    if isinstance(data, list | tuple) and not _is_plain(data):
         return [_to_numbers(x) for x in data]
     return data
+
+
+def _is_plain(data: Sequence[Any]) -> bool:
+    """True for a list of Python's numbers only, however long."""
+    return {*map(type, data)} <= _PLAIN.keys()
+
+
+def _dtype_of(data: Any, array: Array) -> DType:
+    """The dtype of data that no dtype was given for, and whose numbers are ``array``."""
+    found = _common_dtype(data)
+    if found is None:
+        found = as_dtype(array.dtype) if array.size else float32
+        found = float32 if found is float64 else found
+    return found
+
+
+def _common_dtype(data: Any) -> DType | None:
+    """The dtype that holds all parts of nested data; None if they say nothing of it."""
+    if isinstance(data, Tensor):
+        return data.dtype
+    if isinstance(data, np.ndarray | np.generic):
+        return as_dtype(data.dtype)
+    if isinstance(data, list | tuple):
+        if _is_plain(data):
+            found = [_PLAIN[kind] for kind in {*map(type, data)}]
+        else:
+            found = [kind for kind in map(_common_dtype, data) if kind is not None]
+        return reduce(promote_types, found) if found else None
+    return result_type(data) if is_number(data) else None
+
+
+def _rounded(array: Array, kind: DType) -> Array:
+    """The elements as ``kind``; those of 16 bits are rounded to float32 first, as in PyTorch."""
+    if array.dtype == np.float64 and kind.is_floating_point and kind.bits == 16:
+        array = array.astype(np.float32)
+    return array.astype(kind.numpy, copy=False)
 
 
 @function

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nngraph import ops
-from nngraph.frontend.functional.access import overwrite
+from nngraph.frontend.functional.access import overwrite, owned
 from nngraph.frontend.functional.subscript import Plan, plan_subscript
 from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.limits import iinfo
@@ -221,7 +221,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """A copy with the slice ``index`` of ``dim`` replaced by ``src``."""
     axis = normalize_axis(dim, input.ndim)
     plan = plan_subscript((slice(None),) * axis + (index,), input)
-    return plan.write(_update(plan, src))
+    return owned(plan.write(_update(plan, src)), src)
 
 
 @both
@@ -238,7 +238,7 @@ def slice_scatter(
     """A copy with a slice of ``dim`` replaced by ``src``."""
     axis = normalize_axis(dim, input.ndim)
     plan = plan_subscript((slice(None),) * axis + (slice(start, end, step),), input)
-    return plan.write(_update(plan, src))
+    return owned(plan.write(_update(plan, src)), src)
 
 
 def _filler(base: Tensor, value: Any) -> Tensor:

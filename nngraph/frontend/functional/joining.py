@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nngraph import ops
+from nngraph.frontend.functional.access import owned
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.promotion import as_tensor_like, result_type
 from nngraph.frontend.tensor import Size, Tensor
@@ -32,7 +33,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     dtype = result_type(*tensors)
     parts = [as_tensor_like(t, dtype, t) for t in tensors]
-    return ops.concat(parts, normalize_axis(dim, parts[0].ndim, "cat"))
+    return owned(ops.concat(parts, normalize_axis(dim, parts[0].ndim, "cat")), *parts)
 
 
 @function

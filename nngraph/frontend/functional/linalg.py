@@ -114,7 +114,8 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
             f"inner() the last dimension must match on both input tensors but "
             f"got shapes {input.type} and {other.type}"
         )
-    rows = input.reshape(-1, input.type.shape[-1]) @ other.reshape(-1, other.type.shape[-1]).t()
+    left, right = (x.flatten(0, -2) if x.ndim > 1 else x.unsqueeze(0) for x in (input, other))
+    rows = left @ right.t()
     return rows.reshape(*input.type.shape[:-1], *other.type.shape[:-1])
 
 

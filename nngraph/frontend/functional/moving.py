@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 
 from nngraph import ops
-from nngraph.frontend.functional.access import elements
+from nngraph.frontend.functional.access import elements, owned
 from nngraph.frontend.functional.axes import listed
 from nngraph.frontend.functional.variants import attribute, both, method
 from nngraph.frontend.tensor import Tensor
@@ -136,7 +136,7 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] =
     out = input
     for step, axis in zip(steps, named, strict=True):
         out = ops.roll(out, step, axis)
-    return out
+    return owned(out, input)
 
 
 @overload
@@ -185,7 +185,7 @@ def repeat_interleave(
         return ops.take(input, ops.constant(places.astype(np.int64), input), axis)
     x, shape = input.unsqueeze(axis + 1), list(input.type.shape)
     wide = x.expand(*shape[: axis + 1], repeats, *shape[axis + 1 :])
-    return wide.flatten(axis, axis + 1)
+    return owned(wide.flatten(axis, axis + 1))
 
 
 swapdims, moveaxis = transpose, movedim

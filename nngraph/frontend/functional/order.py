@@ -10,6 +10,7 @@ from nngraph import ops
 from nngraph.frontend.functional.access import elements
 from nngraph.frontend.functional.axes import one_axis
 from nngraph.frontend.functional.variants import both
+from nngraph.frontend.limits import iinfo
 from nngraph.frontend.tensor import Extremes, Tensor
 from nngraph.ir.dtypes import uint8
 from nngraph.ops.core import normalize_axis
@@ -93,6 +94,8 @@ def median(
 @both
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
     """The middle element, of two the lower; with a dimension also where it is."""
+    if dim is None and input.type.size == 0:
+        return _median_of_nothing(input)
     if dim is None:
         return input.reshape(-1).median(0).values
     axis = normalize_axis(dim, input.ndim)
@@ -106,6 +109,13 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     place = first.where(unknown.amax(dim, True).ne(0), place)
     values = ops.gather_elements(input, place, axis)
     return Extremes(*(t if keepdim else t.squeeze(axis) for t in (values, place)))
+
+
+def _median_of_nothing(input: Tensor) -> Tensor:
+    """NaN, which backward may start from; of integers their least one, as in PyTorch."""
+    if input.dtype.is_floating_point:
+        return input.mean()
+    return ops.full(iinfo(input.dtype).min, input.dtype, (), input)
 
 
 @both

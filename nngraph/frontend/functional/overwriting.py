@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nngraph.frontend.functional.access import become, overwrite
+from nngraph import ops
+from nngraph.frontend.functional.access import become, overwrite, replace
 from nngraph.frontend.functional.variants import method
 from nngraph.frontend.promotion import as_tensor_like
 from nngraph.frontend.tensor import Operand, Tensor
+from nngraph.ir.dtypes import int64
 
 __all__: list[str] = []
 
@@ -18,9 +20,7 @@ def copy_(input: Tensor, other: Operand, non_blocking: bool = False) -> Tensor:
     like = as_tensor_like(other, input.dtype, input)
     if like.type.shape != input.type.shape:
         like = like.expand(*input.type.shape)
-    elif like is input:
-        return input
-    return overwrite(input, like)
+    return replace(input, like)
 
 
 @method
@@ -31,7 +31,7 @@ def fill_(input: Tensor, value: Operand) -> Tensor:
             f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
             "dimensions."
         )
-    return overwrite(input, as_tensor_like(value, input.dtype, input).expand(*input.type.shape))
+    return replace(input, as_tensor_like(value, input.dtype, input).expand(*input.type.shape))
 
 
 @method
@@ -45,12 +45,17 @@ def fill_diagonal_(input: Tensor, fill_value: Operand, wrap: bool = False) -> Te
     """The diagonal of a matrix becomes ``fill_value``.
 
     Raises:
-        NotImplementedError: for ``wrap``.
+        NotImplementedError: for ``wrap``, and for tensors of other ranks.
     """
-    if wrap:
-        raise NotImplementedError("fill_diagonal_: wrap=True is not supported")
-    input.diagonal().fill_(fill_value)
-    return input
+    if wrap or input.ndim != 2:
+        raise NotImplementedError(
+            f"fill_diagonal_ of {input.type} with wrap={wrap}: only matrices without wrap=True are "
+            "supported"
+        )
+    rows, columns = input.type.shape
+    row, column = (ops.iota(int64, s, a, input) for a, s in enumerate([(rows, 1), (1, columns)]))
+    filler = as_tensor_like(fill_value, input.dtype, input)
+    return overwrite(input, ops.where(row == column, filler, input))
 
 
 @method

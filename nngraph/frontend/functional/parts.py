@@ -78,7 +78,9 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     total = int(cast("int", input.type.shape[axis]))
     if chunks < 1:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    return input.split(max(-(-total // chunks), 1), dim)
+    if not total:
+        return input.split([0] * chunks, dim)
+    return input.split(-(-total // chunks), dim)
 
 
 @both

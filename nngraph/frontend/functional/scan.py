@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from nngraph import ops
+from nngraph.frontend.functional.access import owned
 from nngraph.frontend.functional.axes import one_axis
 from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.promotion import counted
@@ -74,5 +75,7 @@ def diff(
     x = input if len(parts) == 1 else ops.concat(parts, axis)
     for _ in range(n):
         size = cast("int", x.type.shape[axis])
+        if size == 0:
+            break
         x = x.narrow(axis, 1, size - 1) - x.narrow(axis, 0, size - 1)
-    return x
+    return owned(x, input)

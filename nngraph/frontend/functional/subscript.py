@@ -26,6 +26,7 @@ class Plan:
         starts, sizes, steps: the slice, one entry for each axis of ``base``.
         view: the shape after axes of integers were dropped and those of ``None`` added.
         indices: index tensors by axis of ``view``.
+        masked: True stands in the subscript: a mask without axes, so that a read copies.
     """
 
     base: Tensor
@@ -34,6 +35,7 @@ class Plan:
     steps: list[int] = field(default_factory=list)
     view: list[Dim] = field(default_factory=list)
     indices: dict[int, Tensor] = field(default_factory=dict)
+    masked: bool = False
 
     @property
     def shape(self) -> tuple[Dim, ...]:
@@ -66,7 +68,7 @@ class Plan:
     def read(self) -> Tensor:
         x = self.sliced()
         if not self.indices:
-            return x
+            return ops.copy(x) if self.masked else x
         self._gather_layout()  # the shapes of the index tensors fit
         flat, row, perm = self._flattened(x)
         out = ops.take(flat, row, 0)
@@ -152,6 +154,7 @@ def plan_subscript(key: Any, base: Tensor) -> Plan:
         if part is None or isinstance(part, bool):
             if part is False:  # an axis of no elements
                 plan.indices[len(plan.view)] = ops.constant(np.zeros(0, np.int64), base)
+            plan.masked |= part is True
             plan.view.append(1)
             continue
         _add_axis(plan, part, axis)

@@ -13,7 +13,7 @@ from nngraph.ir.op import Array, O, Sample, Thunk, apply1
 from nngraph.ops.broadcast import Fold, Reduction, reshape, sum
 from nngraph.ops.core import Takes, need, normalize_axes, reduced_samples, reduced_shape, widen
 from nngraph.ops.creation import full
-from nngraph.ops.elementwise.arithmetic import div, mul
+from nngraph.ops.elementwise.arithmetic import add, div, mul
 from nngraph.ops.elementwise.comparison import eq
 from nngraph.ops.elementwise.select import cast
 from nngraph.ops.reduce.count import count_of
@@ -129,7 +129,8 @@ class Prod(Reduction):
         need(isinstance(number, float), "prod", "the operand", x.type, f"fixed in {self.axes}")
         count = int(typing.cast(float, number))
         if count == 0:
-            return (full(1, dtype, out, x),)
+            nothing = sum(x, self.axes, self.keepdims)  # its gradient is as empty as x
+            return (add(nothing, full(1, dtype, (), x)),)
         line = reshape(transpose(x, [*self.axes, *kept]), [count, *(shape[a] for a in kept)])
         while count > 1:
             half, odd = divmod(count, 2)
