@@ -17,6 +17,7 @@ from nngraph.frontend.tensor import Number, Operand, Tensor
 from nngraph.frontend.world import world
 from nngraph.ir.dtypes import bool_
 from nngraph.ops.core import normalize_axis
+from nngraph.ops.index.scattering import none_from_the_end
 
 # fmt: off
 __all__ = [
@@ -60,7 +61,7 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
 
 @both
 def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Slices of ``dim`` named by a 1-D index tensor."""
+    """Slices of ``dim`` named by a 1-D index tensor; none is counted from the end."""
     if not index.dtype.is_integer:
         raise RuntimeError(
             f"index_select(): Expected dtype int32 or int64 for index, got {index.type}"
@@ -68,7 +69,7 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
     if index.ndim > 1:
         raise IndexError(f"index_select(): Index is supposed to be a vector, got {index.type}")
     axis = normalize_axis(dim, input.ndim)
-    return ops.take(input, index if index.ndim else index.reshape(1), axis)
+    return ops.take(input, none_from_the_end(index if index.ndim else index.reshape(1)), axis)
 
 
 @both
@@ -81,9 +82,9 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
 def take_along_dim(
     input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """``gather``; of the flattened tensor without ``dim``."""
+    """``gather``; of the flattened tensor without ``dim``. With it -1 is the last place."""
     if dim is None:
-        return ops.gather_elements(input.reshape(-1), indices.reshape(-1), 0)
+        return input.reshape(-1).gather(0, indices.reshape(-1))
     return ops.gather_elements(input, indices, normalize_axis(dim, input.ndim))
 
 
@@ -91,9 +92,9 @@ def take_along_dim(
 def gather(
     input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Tensor | None = None
 ) -> Tensor:
-    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``."""
+    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``; no index counts from the end."""
     axis = normalize_axis(dim, input.ndim)
-    return ops.gather_elements(input, index, axis)
+    return ops.gather_elements(input, none_from_the_end(index), axis)
 
 
 @everywhere
@@ -170,7 +171,7 @@ def _scatter(input: Tensor, dim: int, index: Tensor, src: Operand, reduction: st
             updates = updates[tuple(slice(0, n) for n in index.type.shape)]
     else:
         updates = as_tensor_like(src, input.dtype, input).expand(*index.type.shape)
-    return ops.scatter_elements(input, index, updates, axis, reduction)
+    return ops.scatter_elements(input, none_from_the_end(index), updates, axis, reduction)
 
 
 @everywhere
@@ -186,7 +187,7 @@ def index_add(
     """Adds slices of ``source`` at the places of ``dim`` named by ``index``."""
     axis = normalize_axis(dim, input.ndim)
     updates = source if alpha == 1 else source * alpha
-    return ops.scatter_slices(input, index, updates, axis, "add")
+    return ops.scatter_slices(input, none_from_the_end(index), updates, axis, "add")
 
 
 @everywhere
@@ -195,7 +196,7 @@ def index_copy(
 ) -> Tensor:
     """Replaces slices of ``dim`` named by ``index``."""
     axis = normalize_axis(dim, input.ndim)
-    return ops.scatter_slices(input, index, source, axis, "none")
+    return ops.scatter_slices(input, none_from_the_end(index), source, axis, "none")
 
 
 @everywhere

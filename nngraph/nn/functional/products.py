@@ -11,6 +11,7 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_, int64
 from nngraph.nn.functional.dropouts import dropout
 from nngraph.ops.core import normalize_axis
+from nngraph.ops.index.scattering import none_from_the_end
 
 __all__ = [
     "bilinear",
@@ -105,6 +106,10 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """Int64 zeros with a one at each index: ``[...] -> [..., num_classes]``.
 
     Without ``num_classes`` the largest index decides, which needs its value.
+
+    Raises:
+        RuntimeError: for another dtype than int64.
+        IndexError: where the values are known, for an index below 0 or not below ``num_classes``.
     """
     if input.dtype is not int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
@@ -112,7 +117,9 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = int(input.max().item()) + 1 if input.numel() else 0
         if not num_classes:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-    return ops.one_hot(input, num_classes, int64)
+    # A row of zeros for an index that is none would go unnoticed: reading at it does not.
+    places = ops.take(ops.iota(int64, (num_classes,), 0, input), none_from_the_end(input), 0)
+    return ops.one_hot(places, num_classes, int64)
 
 
 @function
