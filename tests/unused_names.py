@@ -11,6 +11,7 @@ _.get_parameter
 _.grad_fn
 _.ndimension
 _.nelement
+_.popitem
 _.new_empty
 _.new_ones
 _.new_zeros

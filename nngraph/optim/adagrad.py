@@ -44,6 +44,7 @@ class Adagrad(FormulaOptimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
+        self._check_rate(lr)
         for value, what in (
             (lr, "learning rate"),
             (lr_decay, "lr_decay value"),

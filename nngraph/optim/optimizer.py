@@ -117,6 +117,16 @@ class Optimizer:
             param_group.setdefault(name, default)
         self.param_groups.append(param_group)
 
+    @staticmethod
+    def _check_rate(lr: Any) -> None:
+        """Refuses a tensor of several learning rates.
+
+        Raises:
+            ValueError: for one.
+        """
+        if isinstance(lr, TensorBase) and lr.type.size != 1:
+            raise ValueError(f"Tensor lr must be 1-element, got {lr.type}")
+
     def _check_params(self, params: list[Any], named: bool) -> None:
         for param in params:
             if not isinstance(param, TensorBase):

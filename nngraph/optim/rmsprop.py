@@ -43,6 +43,7 @@ class RMSprop(FormulaOptimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
+        self._check_rate(lr)
         for value, what in (
             (lr, "learning rate"),
             (eps, "epsilon value"),

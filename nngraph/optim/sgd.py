@@ -46,6 +46,7 @@ class SGD(FormulaOptimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
+        self._check_rate(lr)
         if lr < 0.0:
             raise ValueError(f"Invalid learning rate: {lr}")
         if momentum < 0.0:

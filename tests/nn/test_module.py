@@ -210,7 +210,6 @@ def test_wrong_names(model: Any, strict: bool) -> None:
     state = {k: v.numpy() for k, v in theirs.state_dict().items()}
     del state["first.bias"]
     state["block.more"] = np.zeros(2)
-    before = snapshot(model)
     if not strict:
         given = {k: torch.tensor(v) for k, v in state.items()}
         wanted = theirs.load_state_dict(given, strict=False)
@@ -224,18 +223,23 @@ def test_wrong_names(model: Any, strict: bool) -> None:
         model.load_state_dict(state)
     assert str(ours_error.value) == str(theirs_error.value)
     for name, value in snapshot(model).items():
-        np.testing.assert_array_equal(value, before[name])
+        np.testing.assert_array_equal(value, theirs.state_dict()[name].numpy())
 
 
 @pytest.mark.parametrize("strict", [True, False])
-def test_a_wrong_shape_changes_nothing(model: Any, strict: bool) -> None:
+@pytest.mark.parametrize("assign", [True, False])
+def test_what_fits_is_loaded_beside_a_wrong_shape(model: Any, strict: bool, assign: bool) -> None:
+    theirs = make(torch)
     state = {name: value.numpy() + 1 for name, value in model.state_dict().items()}
     state["block.norm.running_var"] = np.zeros((1, 3), np.float32)
-    before = snapshot(model)
+    given = {name: torch.tensor(value) for name, value in state.items()}
+    theirs.load_state_dict({k: torch.tensor(v) for k, v in snapshot(model).items()})
     with pytest.raises(RuntimeError, match=r"size mismatch for block.norm.running_var: copying a"):
-        model.load_state_dict(state, strict=strict)
+        theirs.load_state_dict(given, strict=strict, assign=assign)
+    with pytest.raises(RuntimeError, match=r"size mismatch for block.norm.running_var: copying a"):
+        model.load_state_dict(state, strict=strict, assign=assign)
     for name, value in snapshot(model).items():
-        np.testing.assert_array_equal(value, before[name])
+        np.testing.assert_array_equal(value, theirs.state_dict()[name].numpy())
 
 
 def test_what_is_no_tensor_is_refused(model: Any) -> None:
@@ -403,6 +407,27 @@ def test_lists_and_dicts_of_modules() -> None:
         return [*kept, repr(d)]
 
     assert run(nn) == run(torch.nn)
+
+
+def test_dicts_of_parameters_as_dicts() -> None:
+    def run(f: Any) -> list[Any]:
+        named = f.nn.ParameterDict({"b": f.ones(2), "a": f.zeros(1)})
+        named.update({"d": f.ones(1), "c": f.ones(3)})
+        found = [list(named), list(named.state_dict()), list(reversed(named))]
+        kept = f.nn.ParameterDict(OrderedDict(z=f.ones(1), y=f.zeros(1)))
+        pairs = f.nn.ParameterDict([("z", f.ones(1)), ("y", f.zeros(1))])
+        found += [list(kept), list(pairs), list(named | kept), list(named.copy())]
+        found += [named.pop("c").tolist(), named.popitem()[0], list(named)]
+        found += [named.get("gone"), named.get("b").tolist(), named.setdefault("b") is named["b"]]
+        found += [named.setdefault("e", f.ones(2)).tolist(), list(named.fromkeys("xy"))]
+        named |= kept
+        found.append(list(named.state_dict()))
+        named.clear()
+        return [*found, len(named), list(named.parameters())]
+
+    assert run(ng) == run(torch)
+    with pytest.raises(TypeError, match="iterable of key/value pairs"):
+        nn.ParameterDict(3)
 
 
 def test_lists_and_dicts_of_parameters() -> None:

@@ -65,8 +65,11 @@ def topk(
     out: tuple[Tensor, Tensor] | None = None,
 ) -> Extremes:
     """The ``k`` largest (or smallest) elements, sorted, and where they were."""
-    axis = normalize_axis(dim, input.ndim)
-    return Extremes(*cast("Any", ops.topk(input, k, axis, largest)))
+    source, axis = one_axis(input, dim)
+    values, places = cast("Any", ops.topk(source, k, axis, largest))
+    if not input.ndim:
+        values, places = (t.reshape(input.type.shape if k else (0,)) for t in (values, places))
+    return Extremes(values, places)
 
 
 @both
@@ -79,10 +82,9 @@ def kthvalue(
     out: tuple[Tensor, Tensor] | None = None,
 ) -> Extremes:
     """The ``k``-th smallest element (from 1) and where it is."""
-    values, places = input.sort(dim)
-    axis = normalize_axis(dim, input.ndim)
-    found = (t.narrow(axis, k - 1, 1) for t in (values, places))
-    return Extremes(*(t if keepdim else t.squeeze(axis) for t in found))
+    source, axis = one_axis(input, dim)
+    found = (t.narrow(axis, k - 1, 1) for t in source.sort(axis))
+    return Extremes(*(t if keepdim and input.ndim else t.squeeze(axis) for t in found))
 
 
 @overload

@@ -95,6 +95,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         )
     if weight.ndim == 1 and input.ndim >= 2:
         weight = weight.reshape(-1, *(1,) * (input.ndim - 2))
+    elif not input.ndim:
+        weight = weight.reshape(())
     return input * where(input > 0, 1.0, weight)  # a slope of NaN stays on its side
 
 

@@ -49,6 +49,9 @@ def layer_norm(
             f"Given normalized_shape={list(shape)}, expected input with shape [*, "
             f"{', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
         )
+    if input.type.size == 0:
+        y = input.clone() if weight is None else input * weight
+        return (y if bias is None else y + bias).to(input.dtype)
     w, b = _affine(weight, bias, shape, input.dtype)
     y, _, _ = ops.layer_norm(input, w, b, len(shape), eps)
     return y
@@ -61,6 +64,8 @@ def rms_norm(
     eps: float | None = None,
 ) -> Tensor:
     """Divides by the root of the mean square over the trailing axes; ``eps`` None is tiny."""
+    if input.type.size == 0:
+        return input.clone() if weight is None else input * weight
     axes = tuple(range(-len(tuple(normalized_shape)), 0))
     small = eps if eps is not None else _machine_epsilon(input.dtype)
     y = input * (input.square().mean(axes, keepdim=True) + small).rsqrt()
@@ -132,6 +137,13 @@ def _values_per_channel(input: Tensor) -> int:
     return count
 
 
+def _check_eps(eps: float, training: bool) -> None:
+    if training and eps <= 0.0:
+        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    if eps < 0.0:
+        raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
+
+
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -155,8 +167,12 @@ def batch_norm(
 
     Raises:
         ValueError: while training with one value per channel, or with sizes that are not known
-            (the kept variance depends on how many values there are).
+            (the kept variance depends on how many values there are); for an ``eps`` below 0, or
+            of 0 while training.
     """
+    _check_eps(eps, training)
+    if input.type.size == 0:  # no statistics: those kept stay as they are
+        return _scaled(input.clone(), weight, bias).to(input.dtype)
     w, b = _affine(weight, bias, (input.type.shape[1],), input.dtype)
     if not training:
         assert running_mean is not None and running_var is not None
@@ -188,7 +204,7 @@ def instance_norm(
             f"Expected more than 1 spatial element when training, got input size {input.shape}"
         )
     rows = layer_norm(input.reshape(batch, channels, count), (count,), eps=eps)
-    if running_mean is not None and running_var is not None:
+    if running_mean is not None and running_var is not None and input.type.size != 0:
         flat = input.detach().reshape(batch, channels, count)
         mean, var = flat.mean(-1).mean(0), flat.var(-1, correction=0).mean(0)
         _update_running(running_mean, running_var, mean, var, momentum, count)

@@ -262,7 +262,11 @@ class ParameterList(Module):
 
 
 class ParameterDict(Module):
-    """Parameters by name; tensors become parameters."""
+    """Parameters by name; tensors become parameters.
+
+    Those of a plain dict are added in the order of their names, those of an ``OrderedDict``, of
+    another ``ParameterDict`` and of pairs in their own.
+    """
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__()
@@ -289,8 +293,56 @@ class ParameterDict(Module):
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
 
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._keys)
+
     def __contains__(self, key: str) -> bool:
         return key in self._keys
+
+    def __or__(self, other: ParameterDict) -> ParameterDict:
+        joined = self.copy()
+        joined.update(other)
+        return joined
+
+    def __ior__(self, other: ParameterDict) -> Self:
+        self.update(other)
+        return self
+
+    def copy(self) -> ParameterDict:
+        """Another one with the same parameters."""
+        return ParameterDict(self.items())
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The value of this name; ``default``, which is added, if there is none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of this name; ``default`` if there is none."""
+        return self[key] if key in self else default  # noqa: SIM401 - this is get
+
+    def clear(self) -> None:
+        """Removes everything."""
+        for key in list(self._keys):
+            del self[key]
+
+    def pop(self, key: str) -> Any:
+        """Removes a parameter and returns it."""
+        value = self[key]
+        del self[key]
+        return value
+
+    def popitem(self) -> tuple[str, Any]:
+        """Removes what was added last and returns its name and value."""
+        key = next(reversed(self._keys), None)
+        if key is None:
+            raise KeyError("popitem(): the ParameterDict is empty")
+        return key, self.pop(key)
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """A new one with these names, all of the value ``default``."""
+        return ParameterDict([(key, default) for key in keys])
 
     def keys(self) -> Iterable[str]:
         return self._keys.keys()
@@ -302,9 +354,22 @@ class ParameterDict(Module):
         return [(key, self[key]) for key in self._keys]
 
     def update(self, parameters: Any) -> None:
-        """Adds or replaces parameters: a mapping, or pairs of a name and a value."""
-        mapping = isinstance(parameters, Mapping | ParameterDict)
-        for key, value in parameters.items() if mapping else parameters:
+        """Adds or replaces parameters: a mapping, or pairs of a name and a value.
+
+        Raises:
+            TypeError: for anything else.
+        """
+        if not isinstance(parameters, Iterable):
+            raise TypeError(
+                "ParametersDict.update should be called with an iterable of key/value pairs, but "
+                f"got {type(parameters).__name__}"
+            )
+        pairs = parameters
+        if isinstance(parameters, OrderedDict | ParameterDict):
+            pairs = parameters.items()
+        elif isinstance(parameters, Mapping):
+            pairs = [(key, parameters[key]) for key in sorted(parameters)]
+        for key, value in pairs:
             self[key] = value
 
     def extra_repr(self) -> str:

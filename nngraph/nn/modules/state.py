@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from nngraph.frontend.base import TensorBase
@@ -122,7 +122,8 @@ class StateMethods(HookMethods):
 
         Raises:
             TypeError: if ``state_dict`` is no mapping.
-            RuntimeError: for names (if ``strict``) or shapes that do not fit; nothing is changed.
+            RuntimeError: for names (if ``strict``) or shapes that do not fit; what fits is loaded
+                nevertheless, as in PyTorch.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
@@ -135,8 +136,6 @@ class StateMethods(HookMethods):
             raise RuntimeError(
                 f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{listed}"
             )
-        for change in loader.changes:
-            change()
         return loader.incompatible
 
     def _load_from_state_dict(
@@ -149,10 +148,7 @@ class StateMethods(HookMethods):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        """Reads this module's own entries, without its submodules'.
-
-        Changes are put in ``local_metadata["changes"]``, to be made once all is known to fit.
-        """
+        """Reads this module's own entries, without its submodules'."""
         for hook in self._load_state_dict_pre_hooks.values():
             hook(
                 state_dict,
@@ -172,8 +168,7 @@ class StateMethods(HookMethods):
                 missing_keys.append(key)
         if self._has_extra("set_extra_state"):
             if prefix + _EXTRA in state_dict:
-                extra = state_dict[prefix + _EXTRA]
-                local_metadata["changes"].append(lambda: self.set_extra_state(extra))
+                self.set_extra_state(state_dict[prefix + _EXTRA])
             elif strict:
                 missing_keys.append(prefix + _EXTRA)
         if strict:
@@ -203,21 +198,16 @@ class StateMethods(HookMethods):
                 f"checkpoint, the shape in current model is {value.shape}."
             )
             return
-        changes: list[Callable[[], None]] = local_metadata["changes"]
         if local_metadata.get("assign_to_params_buffers"):
-            changes.append(lambda: self._put_in_place(name, value, source))
+            self._put_in_place(name, value, source)
         else:
-            changes.append(lambda: _copy(value, source))
+            with no_grad():
+                value.copy_(source)
 
     def _put_in_place(self, name: str, value: Tensor, source: Tensor) -> None:
         if isinstance(value, Parameter) and not isinstance(source, Parameter):
             source = Parameter(source, value.requires_grad)
         setattr(self, name, source)
-
-
-def _copy(target: Tensor, source: Tensor) -> None:
-    with no_grad():
-        target.copy_(source)
 
 
 def _unexpected(module: StateMethods, state_dict: Any, prefix: str, own: Any) -> list[str]:
@@ -234,7 +224,7 @@ def _unexpected(module: StateMethods, state_dict: Any, prefix: str, own: Any) ->
 
 
 class _Loader:
-    """One ``load_state_dict``: what is missing, what is wrong, and what to change if all fits."""
+    """One ``load_state_dict``: what is missing, and what is wrong."""
 
     def __init__(self, state_dict: Mapping[str, Any], strict: bool, assign: bool) -> None:
         self.metadata: Any = getattr(state_dict, "_metadata", {})
@@ -243,11 +233,10 @@ class _Loader:
         self.assign = assign
         self.incompatible = IncompatibleKeys([], [])
         self.errors: list[str] = []
-        self.changes: list[Callable[[], None]] = []
 
     def load(self, module: StateMethods, entries: Any, prefix: str) -> None:
         """Visits the module and its submodules, depth first."""
-        local = dict(self.metadata.get(prefix[:-1], {}), changes=self.changes)
+        local = dict(self.metadata.get(prefix[:-1], {}))
         if self.assign:
             local["assign_to_params_buffers"] = True
         missing, unexpected = self.incompatible
