@@ -16,6 +16,7 @@ import pytest
 import torch
 
 import nngraph as ng
+from nngraph.backends import BACKENDS as MODULES
 from tests.support.backends import BACKENDS
 
 Case = Callable[..., Any]
@@ -66,6 +67,11 @@ ONE = {name: f"{_F}{name}(x)" for name in _PLAIN} | {
     "kl": f"{_F}kl_div(x, m.full_like(x, 0.5), {_NONE})",
     "std of equals": "m.std(m.stack([x, x], -1), -1)",
     "norm": "m.norm(m.stack([x, x], -1), dim=-1)",
+    "logit": "m.logit(x.clamp(0, 1))",
+    "logit, limited": "m.logit(x, 0.1)",
+    "softmargin": f"{_F}soft_margin_loss(x.clamp(-10, 10), m.ones_like(x), {_NONE})",
+    "gaussian": f"{_F}gaussian_nll_loss(m.ones_like(x), m.zeros_like(x), x.abs(), {_NONE})",
+    "prelu": f"{_F}prelu(x, m.tensor([0.25]).to(x.dtype))",
     "glu": f"{_F}glu(m.stack([m.ones_like(x), x], -1)).squeeze(-1)",
 }
 TWO = {
@@ -99,6 +105,8 @@ LOOSE = {
     "huber": _SECOND,
     "huber, wide": _SECOND,
     "saturated": ("d0", "d1"),
+    "logit": _SECOND,
+    "logit, limited": _SECOND,
 }
 FIRST_ONLY = {"norm", "saturated"}  # PyTorch's second derivative cancels, or has a bound of its own
 # Signs of zero are compared where PyTorch keeps the operand's.
@@ -223,20 +231,28 @@ def test_median_of_what_has_nan_is_nan(dtype: str) -> None:
     assert kept.values.shape == kept.indices.shape == (1, 3)
 
 
-def _chosen() -> list[tuple[str, str, Arrays]]:
+def _compiled() -> list[tuple[str, str, Arrays]]:
+    # Runtimes round sigmoid to 0 or 1 earlier, so the loss gets these themselves.
+    share = "x.abs().clamp(max=1).nan_to_num(0.5)"
+    loss = f"{_F}binary_cross_entropy({share}, (y > 0).to(x.dtype), {_NONE})"
+    two = {**TWO, "saturated": loss}
+    one = {n: text for n, text in ONE.items() if n != "mish"}  # TVM's tanh never reaches 1
     x = np.asarray(POINTS, np.float32)
-    kept = ["hardswish", "threshold", "logsigmoid", "softplus", "elu", "softshrink", "relu6"]
-    kept += ["logits, target 1", "huber", "std of equals", "hardsigmoid"]
-    found: list[tuple[str, str, Arrays]] = [(n, ONE[n], [x]) for n in kept]
-    two = {n: TWO[n] for n in ("fmax", "clamp between", "atan2", "logaddexp")}
-    share = "x.abs().clamp(max=1).nan_to_num(0.5)"  # the runtime's sigmoid saturates earlier
-    two["loss"] = f"{_F}binary_cross_entropy({share}, (y > 0).to(x.dtype), {_NONE})"
+    found: list[tuple[str, str, Arrays]] = [(n, text, [x]) for n, text in one.items()]
     return found + [(n, text, pairs(np.float32)) for n, text in two.items()]
 
 
-@pytest.mark.parametrize("backend", [b for b in BACKENDS if b != "reference"])
-def test_compiled_functions_keep_the_conventions(backend: str) -> None:
-    chosen = _chosen()
+GROUPS = 5
+# ONNX Runtime's Where takes a zero from its other side, and loses its sign.
+UNSIGNED = {"onnx": ("relu6", "hardtanh to 6", "hardswish")}
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_compiled_functions_keep_the_conventions(backend: str, group: int) -> None:
+    if MODULES[backend].missing:
+        pytest.skip(f"no {backend} backend")
+    chosen = _compiled()[group::GROUPS]
 
     def run(*arrays: Any) -> list[Any]:
         left, out = list(arrays), []
@@ -252,8 +268,10 @@ def test_compiled_functions_keep_the_conventions(backend: str) -> None:
     flat = list(itertools.chain.from_iterable(given for *_, given in chosen))
     eager = run(*(ng.tensor(a, requires_grad=True) for a in flat))
     compiled = ng.compile(run, backend=backend)(*(ng.tensor(a, requires_grad=True) for a in flat))
-    labels = [f"{n} {i}" for n, _, given in chosen for i in range(len(given) + 1)]
-    for label, got, wanted in zip(labels, compiled, eager, strict=True):
-        np.testing.assert_allclose(
-            as_array(got), as_array(wanted), 2e-5, 2e-6, err_msg=f"{backend}: {label}"
-        )
+    labels = [(n, i) for n, _, given in chosen for i in range(len(given) + 1)]
+    for (name, part), got, wanted in zip(labels, compiled, eager, strict=True):
+        note, a, b = f"{backend}: {name} {part}", as_array(got), as_array(wanted)
+        np.testing.assert_allclose(a, b, 2e-5, 2e-6, err_msg=note)
+        if name in SIGNED and not part and name not in UNSIGNED.get(backend, ()):
+            different = (b == 0) & (np.signbit(a) != np.signbit(b))
+            assert not different.any(), f"{note}: signs of zero"

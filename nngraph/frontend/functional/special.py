@@ -10,6 +10,7 @@ from nngraph.frontend.limits import finfo
 from nngraph.frontend.promotion import as_float, promoted
 from nngraph.frontend.tensor import Operand, Tensor
 from nngraph.ir.dtypes import float32, float64
+from nngraph.ops.composite import wide
 
 # fmt: off
 __all__ = [
@@ -30,8 +31,7 @@ def atan2(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor
 def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``sqrt(input² + other²)``."""
     a, b = promoted(input, other, at_least=float32)
-    wide = [x.float() if x.dtype.bits < 32 else x for x in (a, b)]  # squares of halves overflow
-    return (wide[0].square() + wide[1].square()).sqrt().to(a.dtype)
+    return (wide(a).square() + wide(b).square()).sqrt().to(a.dtype)  # squares of halves overflow
 
 
 @both
@@ -97,7 +97,8 @@ def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Te
 def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None) -> Tensor:
     """``log(p / (1 - p))``; with ``eps``, p is first limited to ``[eps, 1 - eps]``."""
     p = as_float(input) if eps is None else as_float(input).clamp(eps, 1 - eps)
-    return (p / (1 - p)).log()
+    high = wide(p)
+    return (high.log() - (-high).log1p()).to(p.dtype)  # the quotient's logarithm has no slope at 0
 
 
 @both

@@ -203,7 +203,12 @@ def _masked(s: Site, condition: str, value: str, keeps: bool) -> str:
 
 def _clip(s: OpSite[ops.Clip]) -> str:
     (x,) = s.inputs
-    # Min(Max(x)) and not Clip: where the limits cross, the upper one wins.
+    limits = (s.op.min, s.op.max)
+    if s.dtype in (float32, float64) and not any(v is not None and math.isnan(v) for v in limits):
+        # An infinite limit, as without one the runtime takes the largest finite number.
+        low, high = (-math.inf if limits[0] is None else limits[0]), limits[1]
+        return s("Clip", x, s.number(low), s.number(math.inf if high is None else high))
+    # Min(Max(x)) and not Clip: the runtime has it for few types, and NaN limits all to NaN.
     if s.op.min is not None:
         x = s("Max", x, _limit(s, s.op.min))
     if s.op.max is not None:

@@ -266,6 +266,8 @@ def _clip(node: Node, x: Expr) -> Expr:
         if limit is None:
             continue
         bound = _bound(limit, dtype)
+        if math.isnan(limit):
+            return bound  # NaN limits all to NaN
         x = tirx.Select(x < bound if low else x > bound, bound, x)
     return x
 
@@ -341,7 +343,9 @@ def _isfinite(x: Expr) -> Expr:
 
 
 def _relu(dtype: DType, x: Expr) -> Expr:
-    return tirx.Select(x <= const(0, dtype), const(0, dtype), x)
+    zero = const(0, dtype)
+    # NaN and -0.0 stay; the simplifier fails on unsigned numbers below 0.
+    return tirx.Select(x < zero if dtype.is_floating_point else x <= zero, zero, x)
 
 
 def _negative(dtype: DType, x: Expr) -> Expr:
