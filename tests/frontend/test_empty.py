@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import re
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,8 @@ import torch
 
 import nngraph as ng
 import nngraph.nn.functional as ng_functional
+from nngraph.frontend import functional
+from nngraph.frontend.functional.variants import declared
 from tests.frontend.parity import cases, floats, plain
 from tests.support.backends import BACKENDS
 
@@ -68,8 +73,66 @@ CHANNELS = cases(r"""
     F.batch_norm(x, x.new_zeros(x.shape[1]), x.new_ones(x.shape[1]))
     F.cross_entropy(x, m.zeros(x.shape[:1] + x.shape[2:], dtype=m.int64))
     F.cross_entropy(x, m.zeros(x.shape[:1] + x.shape[2:], dtype=m.int64), reduction='sum')
+    x.flatten(1).mm(x.flatten(1).t())  x.flatten(1).mv(x.new_ones(x.flatten(1).shape[1]))
+    m.addmm(x.new_ones(1), x.flatten(1), x.flatten(1).t())  x.flatten(1).fliplr()
+    x.flatten(1).trace()
+    m.addmv(x.new_ones(x.shape[0]), x.flatten(1), x.new_ones(x.flatten(1).shape[1]))
+    x.flatten(1).fill_diagonal_(1)  x.flatten(1).t_()  x.transpose_(0, 1)  x.swapaxes_(0, 1)
+    F.nll_loss(x, m.zeros(x.shape[:1] + x.shape[2:], dtype=m.int64))  F.triplet_margin_loss(x, x, x)
     F.group_norm(x, 1)  F.scaled_dot_product_attention(x, x, x, scale=1.0)
 """)
+
+
+_UNARY = cases("""
+    abs  acos  acosh  asin  asinh  atan  atanh  ceil  cos  cosh  deg2rad  erf  erfc  exp2  expm1
+    fix  floor  frac  isfinite  isinf  isnan  isneginf  isposinf  log  log10  log1p  log2
+    logical_not  logit  neg  positive  rad2deg  reciprocal  round  rsqrt  sigmoid  sign  signbit
+    sin  sinh  sqrt  square  tan  tanh  trunc  ones_like  empty_like  msort  ravel  argwhere
+    rand_like.shape  randn_like.shape  is_floating_point  is_complex  numel
+""")
+
+_BINARY = cases("""
+    add  atan2  copysign  div  eq  fmax  fmin  fmod  ge  gt  hypot  le  logaddexp  logaddexp2
+    logical_and  logical_or  logical_xor  lt  minimum  mul  ne  pow  remainder  rsub  sub
+    true_divide  xlogy  float_power  allclose
+""")
+
+_BITS = cases("""
+    bitwise_and  bitwise_or  bitwise_xor  bitwise_left_shift  bitwise_right_shift
+""")
+
+_ACTIVATIONS = cases("""
+    celu  hardshrink  hardsigmoid  hardswish  hardtanh  leaky_relu  mish  relu6  selu  silu
+    softshrink  softsign  tanhshrink
+""")
+
+POINTWISE = [
+    *[f"m.{name.replace('.shape', '')}(x){'.shape' * ('.' in name)}" for name in _UNARY],
+    *[f"m.{name}(x, x)" for name in _BINARY],
+    *[f"m.{name}(x.long(), x.long())" for name in _BITS],
+    *[f"F.{name}(x)" for name in _ACTIVATIONS],
+    *cases(r"""
+        m.bitwise_not(x.long())  x.clamp_min(1)  x.clamp_max(1)  x.lerp(x, 0.5)  x.addcmul(x, x)
+        x.addcdiv(x, x + 1)  x.half()  x.bfloat16()  x.byte()  x.char()  x.short()  x.float()
+        x.type_as(x.double())  x.view_as(x)  x.reshape_as(x)  x.expand_as(x)
+        x.broadcast_to(x.shape)
+        x.permute(*range(x.ndim))  x.swapaxes(0, -1)  x.contiguous()  x.fill_(1)  x.zero_()
+        x.copy_(x * 2)  x.masked_scatter(x > 0, x)  x.index_put((m.arange(0),), x[:0])
+        x.new_full((0, 2), 1.0)  x.new_empty((2, 0))  x.new_tensor([])  m.full_like(x, 2)
+        x.size()  x.dim()  x.element_size()  x.is_contiguous()
+        x.index_add(0, m.arange(x.shape[0]), x)
+        x.index_copy(0, m.arange(x.shape[0]), x)  x.flatten().dot(x.flatten())  x.flipud()
+        x.flatten().outer(x.flatten())  x.flatten().vdot(x.flatten())  x.flatten().diag()
+        x.select_scatter(x.select(-1, 0), -1, 0)  m.is_nonzero(x)  x.squeeze_()  x.unsqueeze_(0)
+        F.threshold(x, 0, 1)  F.hinge_embedding_loss(x, x.detach())
+        F.soft_margin_loss(x, x.detach())  m.heaviside(x.detach(), x.detach())
+        m.floor_divide(x.detach(), x.detach())  m.sgn(x.detach())
+        F.gaussian_nll_loss(x, x.detach(), x * x)  F.alpha_dropout(x, 0.5, False)  m.atleast_1d(x)
+        x.cpu()  m.matmul(x.flatten(), x.flatten())  m.arange(0)  m.linspace(0, 1, 0)  m.eye(0, 2)
+        m.full((0, 2), 1.0)  m.rand(0).shape  m.randn(2, 0).shape  m.randint(5, (0,))  m.randperm(0)
+        m.as_tensor([])  m.tensor([[], []])
+    """),
+]
 
 
 def _evaluate(library: Any, text: str, shape: tuple[int, ...], axis: int, data: Any = None) -> Any:
@@ -90,6 +153,28 @@ def _evaluate(library: Any, text: str, shape: tuple[int, ...], axis: int, data: 
     except (RuntimeError, NotImplementedError):
         return value, None
     return value, leaf.grad
+
+
+#: For tensors ``[0, C, L]``: PyTorch refuses them without channels or positions.
+BATCHES = cases(r"""
+    F.avg_pool1d(x, 2)  F.max_pool1d(x, 2)  F.avg_pool2d(x[:, None], 1)  F.max_pool2d(x[:, None], 1)
+    F.avg_pool3d(x[:, None, None], 1)  F.max_pool3d(x[:, None, None], 1)
+    F.conv1d(x, m.ones(4, 2, 2))  F.conv_transpose1d(x, m.ones(2, 4, 2), m.ones(4))
+    F.conv2d(x[:, None], m.ones(4, 1, 2, 2), padding=1)
+    F.conv_transpose2d(x[:, None], m.ones(1, 4, 2, 2), stride=2)
+    F.pad(x, (1, 1), mode='reflect')  F.pad(x, (1, 1), mode='replicate')
+    F.bilinear(x, x, m.ones(4, 3, 3))
+""")
+
+#: For tensors ``[N, C, L]``, of which N, C or L is 0.
+IMAGES = cases(r"""
+    m.bmm(x, x.transpose(1, 2))  F.instance_norm(x)  F.local_response_norm(x, 2)
+    m.baddbmm(x.new_zeros(x.shape[0], x.shape[1], x.shape[1]), x, x.transpose(1, 2))
+    F.adaptive_avg_pool1d(x, 1)  F.dropout1d(x, 0.5, False)
+    F.adaptive_avg_pool2d(x[None], 1)
+    F.dropout2d(x[None], 0.5, False)  F.dropout3d(x[None, None], 0.5, False)
+    F.adaptive_avg_pool3d(x[None, None], 1)
+""")
 
 
 def _assert_same(got: Any, wanted: Any) -> None:
@@ -134,6 +219,26 @@ def test_of_the_whole(text: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("text", POINTWISE)
+def test_of_elements(text: str) -> None:
+    for shape in SHAPES:
+        _check(text, shape)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("text", IMAGES)
+def test_of_images(text: str) -> None:
+    for shape in SHAPES[3:]:
+        _check(text, shape)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("text", BATCHES)
+def test_of_batches(text: str) -> None:
+    _check(text, (0, 2, 3))
+
+
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("text", CHANNELS)
 def test_with_channels(text: str) -> None:
     for shape in SHAPES[1:]:
@@ -141,12 +246,19 @@ def test_with_channels(text: str) -> None:
 
 
 #: What depends on values, or is none of tensors.
-_EAGER = ("nonzero()", "unique", "x > 0)", "x > 0]", "item", "bool(", "len(", "equal", "argwhere")
+_EAGER = ("nonzero", "unique", "x > 0)", "x > 0]", "item", "bool(", "len(", "equal", "argwhere")
+#: What a trace refuses: a shape changed in place, and one more value.
+_REFUSED = ("masked_scatter", "allclose", "squeeze_", "t_()", "transpose_", "swapaxes_")
+#: Shapes and facts, which are no results of a compiled function.
+_FACTS = ("size()", ".shape")
 
 
 def _programs() -> list[tuple[str, tuple[int, ...], int]]:
     """What eager code computes, with shape and axis."""
-    texts = [t for t in WHOLE + CHANNELS if not any(word in t for word in _EAGER)]
+    listed = WHOLE + CHANNELS + IMAGES + POINTWISE
+    left_out = _EAGER + _REFUSED
+    texts = [t for t in listed if not any(word in t for word in left_out)]
+    texts = [t for t in texts if not t.endswith(_FACTS)]
     drawn = [(t, (2, 0, 3), d) for t in ALONG for d in (0, 1)]
     drawn += [(t, (2, 0, 3), 0) for t in texts]
     return [p for p in drawn if not isinstance(_evaluate(ng, *p)[0], Exception)]
@@ -160,3 +272,25 @@ def test_compiled(backend: str) -> None:
     for program, got in zip(programs, compiled(ng.zeros(2, 0, 3)), strict=True):
         eager = _evaluate(ng, *program)
         _assert_same(plain(got), plain(eager))
+
+
+#: What takes no tensor that may be empty.
+_ELSEWHERE = cases("""
+    bincount  broadcast_shapes  cross  empty  from_dlpack  from_numpy  is_tensor  promote_types
+    result_type
+""")
+
+
+def test_every_function_is_here() -> None:
+    text = " ".join(ALONG + WHOLE + CHANNELS + IMAGES + BATCHES + POINTWISE)
+    called = set(re.findall(r"\w+", text))
+    missing = []
+    for info in pkgutil.iter_modules(functional.__path__):
+        module = importlib.import_module(f"{functional.__name__}.{info.name}")
+        names: dict[Any, set[str]] = {}
+        for name, form in declared(module).items():
+            if form.variants.attribute:
+                continue
+            names.setdefault(form.plain, set()).update({name, form.variants.name or name})
+        missing += [sorted(each) for each in names.values() if not each & (called | {*_ELSEWHERE})]
+    assert not missing
