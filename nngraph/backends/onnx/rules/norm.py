@@ -73,18 +73,16 @@ def _batch_norm(s: OpSite[ops.BatchNormTraining]) -> Sequence[str]:
 
 
 def _scratch(s: Site) -> list[str]:
-    """Two vectors of zeros, one each channel, computed anew in every run.
+    """Two vectors of zeros, one each channel, computed anew in every run from this node's operands.
 
     The runtime's training kernel writes the new statistics over the old ones that it is given, even
-    over a constant. A NaN in a constant would stay there: 0 times NaN is NaN for good.
+    over a constant, where a NaN would stay: 0 times NaN is NaN for good. And the runtime merges
+    equal nodes, so zeros that two normalizations could share would hold the statistics of the last.
     """
-    row = s.inputs[1]
-    if s.node.inputs[1].producer is not None:  # the weight may be a constant: start from x
-        rank = s.types[0].rank
-        axes = [a for a in range(rank) if a != 1]
-        count = len(axes)
-        first = s("Slice", s.inputs[0], s.ints(*[0] * count), s.ints(*[1] * count), s.ints(*axes))
-        row = s.reshape(first, s.types[0].shape[1:2])
+    axes = [a for a in range(s.types[0].rank) if a != 1]
+    zeros, ones = ([number] * len(axes) for number in (0, 1))
+    first = s("Slice", s.inputs[0], s.ints(*zeros), s.ints(*ones), s.ints(*axes))
+    row = s("Add", s("ReduceSum", first, s.ints(*axes), keepdims=0), s.inputs[1])
     return [s.cast(s(never, row, row), s.dtype) for never in ("Less", "Greater")]
 
 
