@@ -136,6 +136,27 @@ def test_views_show_what_is_written(text: str) -> None:
     same(facts(after), facts(changed))
 
 
+@pytest.mark.parametrize("text", VIEWS)
+def test_views_are_handles_of_their_own(text: str) -> None:
+    theirs, ours = _given(torch), _given(ng)
+    wanted, found = _evaluate(torch, text, theirs), _evaluate(ng, text, ours)
+    if any(wanted is operand for operand in theirs.values()):
+        return  # PyTorch gives the operand itself
+    before = {name: (x.type, x.requires_grad) for name, x in ours.items()}
+    found.unsqueeze_(0)
+    if found.dtype.is_floating_point:
+        found.requires_grad_()
+    assert {name: (x.type, x.requires_grad) for name, x in ours.items()} == before
+
+
+def test_a_whole_view_of_a_leaf_is_no_leaf() -> None:
+    weight = ng.ones(2, 3, requires_grad=True)
+    whole = (weight[:], weight.view(2, 3), weight.squeeze(), weight.expand(2, 3))
+    assert not any(view.is_leaf for view in whole)
+    (whole[0] * whole[1] * whole[2] * whole[3]).sum().backward()
+    assert weight.grad is not None and weight.grad.tolist() == [[4.0] * 3] * 2
+
+
 #: Their results depend on values, or their arguments are lists of a trace's own making.
 _EAGER = ("unique", "masked_select", "a[a == a]", "m.tensor([1, 1, 1])")
 

@@ -8,11 +8,17 @@ from __future__ import annotations
 from nngraph import ops
 from nngraph.frontend.modes import is_grad_enabled
 from nngraph.frontend.promotion import check_cast
+from nngraph.frontend.tape import apply
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
 from nngraph.ir.op import Array
+from nngraph.ops.broadcast import Reshape
 
-__all__ = ["become", "elements", "is_view", "overwrite", "owned", "replace", "write_result"]
+# fmt: off
+__all__ = [
+    "become", "elements", "is_view", "overwrite", "owned", "replace", "viewed", "write_result",
+]
+# fmt: on
 
 
 def elements(tensor: Tensor, what: str) -> Array:
@@ -62,6 +68,15 @@ def owned(result: Tensor, *operands: Tensor) -> Tensor:
     """
     shared = is_view(result) or any(result is x for x in operands)
     return ops.copy(result) if shared else result
+
+
+def viewed(result: Tensor, input: Tensor) -> Tensor:
+    """``result``, or a view of all of ``input`` where it is ``input`` itself.
+
+    For functions that PyTorch gives a view in: what changes the handle of one (``y.t_()``,
+    ``y.requires_grad_()``) is nothing to the other.
+    """
+    return apply(Reshape(input.type.shape), (input,))[0] if result is input else result
 
 
 def become(tensor: Tensor, view: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nngraph import ops
-from nngraph.frontend.functional.access import overwrite, owned
+from nngraph.frontend.functional.access import overwrite, owned, viewed
 from nngraph.frontend.functional.subscript import Plan, plan_subscript
 from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.limits import iinfo
@@ -39,7 +39,7 @@ _REDUCTIONS = {
 
 def getitem(input: Tensor, key: Any) -> Tensor:
     """``input[key]``: a view where ``key`` holds no tensor."""
-    return plan_subscript(key, input).read()
+    return viewed(plan_subscript(key, input).read(), input)
 
 
 def setitem(input: Tensor, key: Any, value: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 
 from nngraph import ops
-from nngraph.frontend.functional.access import elements, owned
+from nngraph.frontend.functional.access import elements, owned, viewed
 from nngraph.frontend.functional.axes import listed
 from nngraph.frontend.functional.variants import attribute, both, method
 from nngraph.frontend.tensor import Tensor
@@ -53,7 +53,7 @@ def t(input: Tensor) -> Tensor:
     """A matrix transposed; vectors as they are."""
     if input.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but input is {input.ndim}D")
-    return input.transpose(0, 1) if input.ndim == 2 else input
+    return input.transpose(0, 1) if input.ndim == 2 else viewed(input, input)
 
 
 @attribute

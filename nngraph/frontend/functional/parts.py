@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 
 from nngraph import ops
+from nngraph.frontend.functional.access import viewed
 from nngraph.frontend.functional.variants import both, function, method
 from nngraph.frontend.tensor import Tensor
 from nngraph.ops.core import normalize_axis
@@ -29,7 +30,8 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
         start += size
     starts, sizes = [0] * input.ndim, list(input.type.shape)
     starts[axis], sizes[axis] = start, length
-    return ops.slice(input, tuple(starts), tuple(sizes), (1,) * input.ndim)
+    found = ops.slice(input, tuple(starts), tuple(sizes), (1,) * input.ndim)
+    return viewed(found, input)
 
 
 @both

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, overload
 
 from nngraph import ops
-from nngraph.frontend.functional.access import is_view
+from nngraph.frontend.functional.access import is_view, viewed
 from nngraph.frontend.functional.axes import listed
 from nngraph.frontend.functional.variants import both, method
 from nngraph.frontend.tensor import Tensor
@@ -51,7 +51,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The elements in another shape; -1 is what is left."""
     sizes = tuple(d if isinstance(d, SymDim) else int(d) for d in listed(shape))
     target = infer_size(sizes, input.type.size, input.type)
-    return ops.reshape(input, target)
+    return viewed(ops.reshape(input, target), input)
 
 
 @overload
@@ -66,7 +66,7 @@ def view(input: Tensor, *size: Any) -> Tensor:
         RuntimeError: if the elements do not lie in memory as the shape needs.
     """
     out = input.reshape(*size)
-    if not is_view(out) and out is not input:
+    if not is_view(out):
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one "
             "dimension spans across two contiguous subspaces). Use .reshape(...) instead."
@@ -113,7 +113,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     axis = normalize_axis(dim, input.ndim, "unflatten")
     shape = input.type.shape
     parts = infer_size(tuple(sizes), shape[axis], input.type)
-    return ops.reshape(input, (*shape[:axis], *parts, *shape[axis + 1 :]))
+    return viewed(ops.reshape(input, (*shape[:axis], *parts, *shape[axis + 1 :])), input)
 
 
 @both
@@ -122,7 +122,7 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     named = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
     drop = {normalize_axis(d, input.ndim, "squeeze") for d in named}
     shape = [d for a, d in enumerate(input.type.shape) if not (a in drop and d == 1)]
-    return ops.reshape(input, tuple(shape))
+    return viewed(ops.reshape(input, tuple(shape)), input)
 
 
 @both
@@ -157,9 +157,7 @@ def expand(input: Tensor, *size: Any) -> Tensor:
         input.type.shape[a - lead] if isinstance(d, int) and d == -1 else d
         for a, d in enumerate(wanted)
     )
-    if shape == input.type.shape:
-        return input
-    return ops.broadcast_to(input, shape)
+    return viewed(ops.broadcast_to(input, shape), input)
 
 
 @both
