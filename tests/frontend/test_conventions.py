@@ -112,6 +112,7 @@ FIRST_ONLY = {"norm", "saturated"}  # PyTorch's second derivative cancels, or ha
 # Signs of zero are compared where PyTorch keeps the operand's.
 SIGNED = {"relu", "relu6", "clamp", "clamp from 0", "clamp to 0", "hardtanh", "leaky_relu", "elu"}
 SIGNED |= {"hardswish", "hardtanh to 6", "clamp from -0", "threshold"}
+SIGNED |= {"maximum", "minimum"}
 TOLERANCE = {"float64": (1e-8, 1e-8), "float32": (2e-5, 2e-6)}
 TOLERANCE |= {"float16": (6e-3, 2e-3), "bfloat16": (4e-2, 1.6e-2)}
 
@@ -243,8 +244,8 @@ def _compiled() -> list[tuple[str, str, Arrays]]:
 
 
 GROUPS = 5
-# ONNX Runtime's Where takes a zero from its other side, and loses its sign.
-UNSIGNED = {"onnx": ("relu6", "hardtanh to 6", "hardswish")}
+# ONNX Runtime's Where takes a zero from its other side, and its Max and Min from either.
+UNSIGNED = {"onnx": {"relu6", "hardtanh to 6", "hardswish", "maximum", "minimum"}}
 
 
 @pytest.mark.parametrize("group", range(GROUPS))

@@ -145,16 +145,28 @@ def _wins(loses: BinaryFunction) -> Callable[[Any, Any, Any], Any]:
     return rule
 
 
+def _first_of_equals(extreme: np.ufunc) -> Callable[[Array, Array], Array]:
+    """Of two zeros the first, whatever their signs, as PyTorch's scalar loops have it."""
+
+    def apply(x: Array, y: Array) -> Array:
+        out = np.asarray(extreme(x, y))
+        if x.dtype.kind == "f":
+            np.copyto(out, x, where=x == y)
+        return out
+
+    return apply
+
+
 Maximum, maximum = binary(
     "maximum",
-    np.maximum,
+    _first_of_equals(np.maximum),
     lambda x, y, z, g: _wins(lt)(x, y, g),
     lambda x, y, z, g: _wins(lt)(y, x, g),
     commutative=True,
 )
 Minimum, minimum = binary(
     "minimum",
-    np.minimum,
+    _first_of_equals(np.minimum),
     lambda x, y, z, g: _wins(gt)(x, y, g),
     lambda x, y, z, g: _wins(gt)(y, x, g),
     commutative=True,

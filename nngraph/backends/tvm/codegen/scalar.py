@@ -96,6 +96,20 @@ def minimum(dtype: DType, x: Expr, y: Expr) -> Expr:
     return unless_nan(x, tirx.Select(x < y, x, y), x)
 
 
+def _larger(dtype: DType, x: Expr, y: Expr) -> Expr:
+    """The maximum; of two zeros the first."""
+    if not dtype.is_floating_point:
+        return maximum(dtype, x, y)
+    return unless_nan(x, tirx.Select(x >= y, x, y), x)
+
+
+def _smaller(dtype: DType, x: Expr, y: Expr) -> Expr:
+    """The minimum; of two zeros the first."""
+    if not dtype.is_floating_point:
+        return minimum(dtype, x, y)
+    return unless_nan(x, tirx.Select(x <= y, x, y), x)
+
+
 def _xor(x: Expr, y: Expr) -> Expr:
     return _byte(x) != _byte(y)
 
@@ -406,8 +420,8 @@ _NUMERIC: dict[type[Op], Row] = {
     ops.FloorDivide: _floor_divide,
     ops.Remainder: _remainder,
     ops.Fmod: _fmod,
-    ops.Maximum: maximum,
-    ops.Minimum: minimum,
+    ops.Maximum: _larger,
+    ops.Minimum: _smaller,
     ops.Eq: _compare(lambda x, y: x == y),
     ops.Ne: _differ,
     ops.Lt: _compare(lambda x, y: x < y),
