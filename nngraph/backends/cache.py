@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 
 from nngraph.backends.base import Artifact, Backend, Target
 from nngraph.backends.errors import BackendError
+from nngraph.backends.files import sources_digest
 from nngraph.backends.registry import BACKENDS
 from nngraph.ir.graph import Graph
 from nngraph.ir.signature import signature_of
@@ -55,13 +56,8 @@ def _code_key(backend: str) -> str:
     """Of this package's sources, so that a changed pass makes new entries, and of the backend's
     packages.
     """
-    digest = hashlib.sha256(__version__.encode())
-    root = Path(__file__).resolve().parent.parent
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode())
-        digest.update(path.read_bytes())
-    digest.update(" ".join(BACKENDS[backend].versions).encode())
-    return digest.hexdigest()
+    sources = sources_digest(Path(__file__).resolve().parent.parent)
+    return " ".join((__version__, sources, *BACKENDS[backend].versions))
 
 
 class ArtifactCache(Generic[A]):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-__all__ = ["FileSet", "write_atomically", "write_folder"]
+__all__ = ["FileSet", "sources_digest", "write_atomically", "write_folder"]
 
 
 class FileSet:
@@ -101,3 +103,13 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+@functools.cache
+def sources_digest(folder: Path) -> str:
+    """A hash of all Python files below a folder, for what is kept on disk of what they made."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

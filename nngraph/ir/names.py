@@ -6,9 +6,16 @@ __all__ = ["UniqueNames"]
 
 
 class UniqueNames:
-    """Gives out names: the one that is asked for, with a number behind it if it is taken."""
+    """Gives out names: the one that is asked for, with a number behind it if it is taken.
 
-    def __init__(self) -> None:
+    Args:
+        first: the number behind the second of equal names.
+        separator: what stands before the number.
+    """
+
+    def __init__(self, first: int = 1, separator: str = "_") -> None:
+        self._first = first
+        self._separator = separator
         self._taken: dict[str, int] = {}
 
     def fresh(self, hint: str) -> str:
@@ -17,6 +24,6 @@ class UniqueNames:
         while name in self._taken:
             number = self._taken[hint]
             self._taken[hint] = number + 1
-            name = f"{hint}_{number}"
-        self._taken[name] = 1
+            name = f"{hint}{self._separator}{number}"
+        self._taken[name] = self._first
         return name

@@ -31,6 +31,7 @@ from nngraph.ir.dims import SymDim
 from nngraph.ir.dtypes import DType
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.literal import Literal
+from nngraph.ir.names import UniqueNames
 from nngraph.ir.op import Array
 from nngraph.ir.roles import Label, Role
 
@@ -124,21 +125,15 @@ def _described(label: Label) -> str:
 def _labels(graph: Graph, names: bool) -> dict[Value, str]:
     """``%hint``, ``%hint.1``, ... or ``%0``, ``%1``, ... for each value."""
     values = [*graph.parameters, *(v for n in graph.nodes for v in n.outputs)]
-    taken: set[str] = set()
-    suffixes: dict[str, int] = {}
+    fresh = UniqueNames(separator=".").fresh
     labels: dict[Value, str] = {}
     number = 0
     for value in values:
         if not names or not value.hint:
             labels[value] = f"%{number}"
             number += 1
-            continue
-        name = value.hint
-        while name in taken:
-            suffixes[value.hint] = suffixes.get(value.hint, 0) + 1
-            name = f"{value.hint}.{suffixes[value.hint]}"
-        taken.add(name)
-        labels[value] = _label(name)
+        else:
+            labels[value] = _label(fresh(value.hint))
     return labels
 
 

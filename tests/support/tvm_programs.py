@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nngraph import ops
 from nngraph.backends.base import Target
 from nngraph.backends.tvm.artifact import TvmArtifact
 from nngraph.backends.tvm.backend import backend
@@ -16,9 +17,10 @@ from nngraph.backends.tvm.lower.table import build_kernel
 from nngraph.backends.tvm.machine import Machine
 from nngraph.backends.tvm.program.program import Program
 from nngraph.backends.tvm.threads import ThreadCount
+from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Op
-from nngraph.ir.types import type_of_array
+from nngraph.ir.types import tensor_type, type_of_array
 from nngraph.ir.verify import verify
 from nngraph.passes.base import Context
 
@@ -50,3 +52,14 @@ def load_all(programs: Sequence[Program]) -> list[TvmExecutable]:
     return [
         TvmExecutable(p, [next(functions) for _ in p.all_kernels], ThreadCount(1)) for p in programs
     ]
+
+
+def lookup_step() -> Graph:
+    """The body of a loop: counts, and takes the row of a table that an index names."""
+    body = Graph("step")
+    count, table = body.add_input(tensor_type("i64")), body.add_input(tensor_type("f32", (5, 4)))
+    index = body.add_input(tensor_type("i64", (1,)))
+    with Builder(body):
+        body.add_output(ops.add(count, 1))
+        body.add_output(ops.take(table, index, 0))
+    return body

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nngraph.backends.files import sources_digest
+from nngraph.backends.registry import BACKENDS
 from nngraph.backends.tvm.cache import LibraryCache
 from nngraph.backends.tvm.machine import HOST_CPU, Machine
 
@@ -87,25 +88,15 @@ def compile_library(
 
 def cache_key(keys: tuple[str, ...], machine: Machine) -> str:
     """Hash of the kernels' keys, of the compiler's version, of the machine and of this package."""
-    parts = (_compiler_version(), machine.key, _builders_hash(), *keys)
+    # A changed builder makes other code of the same key.
+    builders = sources_digest(Path(__file__).resolve().parent)
+    parts = (_compiler_version(), machine.key, builders, *keys)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 @functools.cache
 def _compiler_version() -> str:
-    try:
-        return importlib.metadata.version("apache-tvm")
-    except importlib.metadata.PackageNotFoundError:
-        return "none"
-
-
-@functools.cache
-def _builders_hash() -> str:
-    """A changed builder makes other code of the same key, so the sources are part of the key."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return " ".join(BACKENDS["tvm"].versions)
 
 
 Loader = Callable[[str], Kernel]

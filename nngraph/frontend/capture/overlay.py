@@ -16,6 +16,7 @@ from nngraph.frontend.views import strides_of, viewable, write_through
 from nngraph.frontend.world import EAGER
 from nngraph.ir.dims import Dim
 from nngraph.ir.graph import Graph, Value
+from nngraph.ir.names import UniqueNames
 from nngraph.ir.op import Array, Op
 from nngraph.ir.origin import Origin
 from nngraph.ir.types import TensorType
@@ -80,7 +81,7 @@ class Overlay:
         self._asked: dict[int, Handle] = {}
         self._leaves: dict[int, tuple[Handle, bool]] = {}
         self._suggested: dict[Storage, str] = {}
-        self._taken: set[str] = set()
+        self._names = UniqueNames(first=2)
 
     def here(self) -> Origin:
         raise NotImplementedError
@@ -100,20 +101,13 @@ class Overlay:
         """The name that a state of this storage gets (or one with a number after it)."""
         return self._suggested.get(storage, f"tensor_{len(self.cells)}")
 
-    def _unique(self, name: str) -> str:
-        candidate, count = name, 2
-        while candidate in self._taken:
-            candidate, count = f"{name}_{count}", count + 1
-        self._taken.add(candidate)
-        return candidate
-
     def _lift(self, storage: Storage) -> Elements:
         before = storage.elements
         twin = self._twins.get(before)
         if twin is None:
             if before.array is None:
                 raise leaked(storage.type, "this compiled function")
-            name = self._unique(self.suggested(storage))
+            name = self._names.fresh(self.suggested(storage))
             twin = Elements(None, self.graph.add_state(name, storage.type), before.version)
             self.cells[storage] = StateCell(name, storage, storage)
             self._twins[before] = twin
@@ -122,7 +116,7 @@ class Overlay:
 
     def stand_in(self, name: str, home: GradSlot, kind: TensorType) -> Storage:
         """A storage for a state that lives at ``home`` between calls."""
-        unique = self._unique(name)
+        unique = self._names.fresh(name)
         storage = Storage(None, self.graph.add_state(unique, kind))
         self.cells[storage] = StateCell(unique, storage, home)
         return storage

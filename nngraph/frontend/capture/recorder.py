@@ -18,6 +18,7 @@ from nngraph.frontend.userline import user_line, user_source
 from nngraph.ir.dtypes import float64
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.literal import Literal
+from nngraph.ir.names import UniqueNames
 from nngraph.ir.op import Array, Op
 from nngraph.ir.origin import Origin
 from nngraph.ir.types import TensorType
@@ -59,6 +60,7 @@ class Trace(Overlay):
         self._forced: Origin | None = None
         self._transform = ""
         self._scalars: dict[object, Handle] = {}
+        self._scalar_names = UniqueNames(first=2)
         self._notes: dict[int, dict[Any, Any]] = {}
         self._put: list[tuple[dict[Any, Any], Any, Any]] = []
         self._kept: list[object] = []  # what is known by its id
@@ -91,9 +93,7 @@ class Trace(Overlay):
     # -- numbers and facts -------------------------------------------------------------------
     def number(self, key: object, name: str, read: Callable[[], float]) -> Any:
         if key not in self._scalars:
-            taken, unique, count = self.graph.scalars, name, 2
-            while unique in taken:
-                unique, count = f"{name}_{count}", count + 1
+            unique = self._scalar_names.fresh(name)
             value = self.graph.add_scalar(unique, TensorType(float64, ()))
             self.readers.append(read)
             self._scalars[key] = Handle._result(self.hold(value))

@@ -20,7 +20,7 @@ from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
 from nngraph.ir.types import tensor_type
-from tests.support.tvm_programs import emit, load_all
+from tests.support.tvm_programs import emit, load_all, lookup_step
 
 Array = np.ndarray[Any, Any]
 SIZE = 40
@@ -91,14 +91,9 @@ def divide() -> Graph:
 
 def walk() -> Graph:
     """The rows of a table that a loop looks up, one index a step."""
-    body = Graph("step")
-    count, table = body.add_input(tensor_type("i64")), body.add_input(tensor_type("f32", (5, 4)))
-    index = body.add_input(tensor_type("i64", (1,)))
-    with Builder(body):
-        body.add_output(ops.add(count, 1))
-        body.add_output(ops.take(table, index, 0))
+    body = lookup_step()
     graph = Graph("walk")
-    values = [graph.add_input(v.type) for v in (count, table)]
+    values = [graph.add_input(v.type) for v in body.inputs[:2]]
     indices = graph.add_input(tensor_type("i64", (3, 1)))
     seen = graph.add_state("seen", tensor_type("i64"))
     with Builder(graph):

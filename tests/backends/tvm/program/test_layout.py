@@ -24,7 +24,7 @@ from nngraph.ir.op import Array
 from nngraph.ir.types import tensor_type
 from tests.support.conditioning import Run, Shake, require_insensitive
 from tests.support.program_interpreter import run_program
-from tests.support.tvm_programs import emit, load_all
+from tests.support.tvm_programs import emit, load_all, lookup_step
 
 SHAPES = ((), (3,), (1, 3), (2, 3), (3, 3))
 
@@ -156,14 +156,9 @@ def tangled() -> Graph:
 
 def stacked() -> Graph:
     """A state takes what a loop stacks, step by step, while later steps may still fail."""
-    body = Graph("step")
-    count, table = body.add_input(tensor_type("i64")), body.add_input(tensor_type("f32", (5, 4)))
-    index = body.add_input(tensor_type("i64", (1,)))
-    with Builder(body):
-        body.add_output(ops.add(count, 1))
-        body.add_output(ops.take(table, index, 0))
+    body = lookup_step()
     graph = Graph("stacked")
-    start, table = (graph.add_input(v.type) for v in (count, table))
+    start, table = (graph.add_input(v.type) for v in body.inputs[:2])
     indices = graph.add_input(tensor_type("i64", (3, 1)))
     graph.add_state("rows", tensor_type("f32", (3, 1, 4)))
     with Builder(graph):
