@@ -37,11 +37,15 @@ class Content:
         whole: these and the free nodes that they read, in the graph's order.
         space: the iteration space of ``whole``; None if it has none, or holds other nodes than
             elementwise ones and reductions.
+        cut: free nodes that are read and yet not in ``whole``: with them a value would walk one
+            axis of the kernel along several others, as x does in ``x.outer(x)``. What they make is
+            read from memory.
     """
 
     nodes: Sequence[Node]
     whole: Sequence[Node]
     space: Space | None
+    cut: Sequence[Node] = ()
 
 
 class Group:
@@ -143,21 +147,53 @@ class Partition:
     def content(self, nodes: Sequence[Node]) -> Content:
         """What a kernel of ``nodes``, in the graph's order, would hold."""
         whole = self.with_free(nodes)
-        fusable = all(is_point(n) or is_reduction(n) for n in nodes)
-        return Content(nodes, whole, self._aligner.align(whole) if fusable else None)
+        if not all(is_point(n) or is_reduction(n) for n in nodes):
+            return Content(nodes, whole, None)
+        space = self._aligner.align(whole)
+        return Content(nodes, whole, space) if space else self._without_some(nodes, whole)
 
-    def together(self, a: Group, b: Group) -> Content:
-        """What the kernel of two groups would hold."""
+    def _without_some(self, nodes: Sequence[Node], whole: Sequence[Node]) -> Content:
+        """The content of nodes that share a space only without some of the free ones they read.
+
+        Those next to ``nodes`` stay first: what is cut is likely a reshape, which is no work.
+        """
+        kept, space = list(nodes), self._aligner.align(nodes)
+        if space is None:
+            return Content(nodes, whole, None)  # symbolic or empty
+        own = set(nodes)
+        cut: list[Node] = []
+        for node in (n for n in reversed(whole) if n not in own):
+            if not any(node.output in n.inputs for n in kept):
+                continue  # another that is cut reads it
+            wider = self._merged(kept, [node])
+            found = self._aligner.align(wider)
+            if found is None:
+                cut.append(node)
+            else:
+                kept, space = list(wider), found
+        return Content(nodes, kept, space, tuple(reversed(cut)))
+
+    def together(self, a: Group, b: Group) -> Content | None:
+        """What the kernel of two groups would hold; None if it would read from memory what it
+        makes itself.
+        """
         first, second = a.content, b.content
         nodes = self._merged(first.nodes, second.nodes)
         whole = self._merged(first.whole, second.whole)
+        cut = [n for n in self._merged(first.cut, second.cut) if n not in whole]
+        if any(source in nodes for n in cut for source in self.sources(n)):
+            return None
         if first.space is None or second.space is None:
-            return Content(nodes, whole, None)
+            return Content(nodes, whole, None, cut)
         space = joined(first.space, second.space)
-        return Content(nodes, whole, space or self._aligner.align(whole))
+        return Content(nodes, whole, space or self._aligner.align(whole), cut)
 
     def _merged(self, a: Sequence[Node], b: Sequence[Node]) -> Sequence[Node]:
         return sorted(dict.fromkeys((*a, *b)), key=self.order.__getitem__)
+
+    def in_order(self, content: Content) -> list[Node]:
+        """All that has to stand where a kernel is: first what its cut nodes need, then its own."""
+        return list(dict.fromkeys((*self.with_free(content.cut), *content.whole)))
 
     def can_join(self, a: Group, b: Group) -> bool:
         """True if no path between the two runs through a third group."""

@@ -104,7 +104,7 @@ class FuseKernels:
         if len(a.nodes) + len(b.nodes) > self.limits.nodes or not partition.can_join(a, b):
             return None
         content = partition.together(a, b)
-        return content if self._fits(partition, content) else None
+        return content if content and self._fits(partition, content) else None
 
     def _fits(self, partition: Partition, content: Content) -> bool:
         nodes, space = content.nodes, content.space
@@ -244,7 +244,7 @@ def _sort(graph: Graph, partition: Partition) -> None:
     placed: set[Node] = set()
     while ready:
         group = groups[heapq.heappop(ready)]
-        for node in group.content.whole:
+        for node in partition.in_order(group.content):
             if node not in placed:
                 placed.add(node)
                 order.append(node)

@@ -67,6 +67,21 @@ CASES: dict[str, tuple[str, list[str]]] = {
       output %c""",
         ["loop: full iota mul add", "transpose", "loop: full mul"],
     ),
+    "what would walk one axis along two others is read from memory": (
+        """
+      input %x: f32[5]
+      %e: f32[5] = exp(%x)
+      %i: i32[5] = iota() {dtype=i32, shape=(5,), axis=0}
+      %a: f32[5,1] = reshape(%e) {shape=(5, 1)}
+      %b: f32[1,5] = reshape(%e) {shape=(1, 5)}
+      %j: i32[5,1] = reshape(%i) {shape=(5, 1)}
+      %k: i32[1,5] = reshape(%i) {shape=(1, 5)}
+      %c: bool[5,5] = le(%j, %k)
+      %p: f32[5,5] = mul(%a, %b)
+      %y: f32[5,5] = where(%c, %p, %x)
+      output %y""",
+        ["loop: exp", "iota", "reshape", "reshape", "loop: iota reshape reshape le mul where"],
+    ),
     "softmax is one row kernel": (
         """
       input %x: f32[4,5]
