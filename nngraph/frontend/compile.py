@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 from nngraph.backends import choose_backend, get_backend, need_device
 from nngraph.backends.base import Target
 from nngraph.backends.build import build
-from nngraph.frontend.capture.arguments import Argument, argument_of
+from nngraph.frontend.capture.arguments import Argument, arguments_of
 from nngraph.frontend.capture.specialization import Specialization
 from nngraph.frontend.capture.traced import Traced, trace_arguments, trace_call
 from nngraph.frontend.modes import is_grad_enabled
@@ -51,11 +51,10 @@ class CompiledFunction(Generic[_R]):
         """Runs compiled code for these arguments, tracing first what was not traced yet."""
         leaves: list[Any] = []
         tree = flatten((args, kwargs), leaves)
-        pairs = [argument_of(leaf) for leaf in leaves]
-        arguments = tuple(a for a, _ in pairs)
+        arguments, passed = arguments_of(leaves)
         found = self._find(tree, arguments)
         self._latest = found
-        return cast("_R", found.run([v for a, v in pairs if a.type is not None]))
+        return cast("_R", found.run(passed))
 
     def _find(self, tree: Tree, arguments: tuple[Argument, ...]) -> Specialization:
         key = (tree, arguments, is_grad_enabled())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from nngraph.backends.arrays import aligned_copy, is_aligned
 from nngraph.backends.base import Artifact
@@ -14,6 +15,7 @@ from nngraph.ir.signature import signature_of
 from nngraph.ir.types import TensorType
 from nngraph.runtime.blame import located
 from nngraph.runtime.finite import are_finite, nonfinite
+from nngraph.runtime.overlap import Apart
 
 __all__ = ["CompiledStep", "StateSlot"]
 
@@ -49,6 +51,7 @@ class CompiledStep:
 
     Attributes:
         built: the compiled graph.
+        apart: the check that memory which calls write comes in once.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class CompiledStep:
         slots: Sequence[StateSlot],
         readers: Sequence[Callable[[], float]],
         finite: bool = False,
+        written: Sequence[int] = (),
     ) -> None:
         self.built = built
         self._graph = graph
@@ -65,6 +69,7 @@ class CompiledStep:
         self._slots = list(slots)
         self._readers = list(readers)
         self._finite = finite
+        self.apart = Apart(self._signature, written)
         self._arrays: list[Array | None] = [None] * len(self._slots)
 
     def mismatch(self) -> str | None:
@@ -79,11 +84,14 @@ class CompiledStep:
         """One call: reads scalars and state, returns the outputs; changes state if all went well.
 
         Raises:
+            RuntimeError: if memory that the call writes came in a second time.
             IndexError: if an index among the values is out of range; no state is changed.
             NonFiniteError: with ``finite``, if NaN or infinity turned up; no state is changed.
         """
         scalars = [read() for read in self._readers]
         states = self._current()
+        self.apart.check(inputs, states)
+        states = self._usable(states)
         try:
             outputs, after = self.built.executable.run(inputs, scalars, states)
         except IndexError as error:
@@ -97,13 +105,21 @@ class CompiledStep:
         return outputs
 
     def _current(self) -> list[Array]:
-        arrays: list[Array] = []
-        for i, slot in enumerate(self._slots):
-            array = slot.array
-            assert array is not None, "a state outlives its trace only with an array"
-            if array is not self._arrays[i]:
-                if not (is_aligned(array) and array.flags.writeable):
-                    slot.array = array = aligned_copy(array)
-                self._arrays[i] = array
-            arrays.append(array)
+        """The states' arrays as they are."""
+        arrays = [slot.array for slot in self._slots]
+        return cast("list[Array]", arrays)  # a state outlives its trace only with an array
+
+    def _usable(self, arrays: list[Array]) -> list[Array]:
+        """The states' arrays as backends take them."""
+        known = self._arrays
+        if any(map(operator.is_not, arrays, known)):
+            for i, array in enumerate(arrays):
+                if array is not known[i]:
+                    known[i] = arrays[i] = self._moved(i, array)
         return arrays
+
+    def _moved(self, i: int, array: Array) -> Array:
+        """An array that somebody else put into a slot, or what takes its place there."""
+        if not (is_aligned(array) and array.flags.writeable):
+            self._slots[i].array = array = aligned_copy(array)
+        return array

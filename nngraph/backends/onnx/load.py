@@ -6,7 +6,6 @@ memory, which ONNX Runtime reads and writes in place.
 
 from __future__ import annotations
 
-import bisect
 import operator
 import re
 import tempfile
@@ -22,6 +21,7 @@ from nngraph.backends.errors import BackendError
 from nngraph.backends.onnx.artifact import MODEL_FILE, OnnxArtifact
 from nngraph.backends.onnx.model import element_type
 from nngraph.backends.onnx.optimized import OptimizedModels
+from nngraph.backends.spans import Spans
 from nngraph.ir.dims import SymDim
 from nngraph.ir.dtypes import bfloat16
 from nngraph.ir.op import Array
@@ -119,24 +119,14 @@ class _Bank:
         self.read: list[Array | None] = [None] * len(executable.signature.states)
         self.inputs: list[Array | None] = [None] * len(executable.signature.inputs)
         self.written: dict[int, Array] = {}
-        self._spans: list[tuple[int, int]] = []
+        self.spans = Spans()
 
     def write_to(self, buffers: dict[int, Array]) -> None:
         """These buffers take the new states from now on."""
         self.written = buffers
-        self._spans = sorted(_span(a) for a in buffers.values() if a.nbytes)
-
-    def overlaps(self, array: Array) -> bool:
-        """True if a call would write into the (contiguous) array."""
-        start, end = _span(array)
-        position = bisect.bisect_right(self._spans, (start, end))
-        near = self._spans[max(position - 1, 0) : position + 1]
-        return any(a < end and start < b for a, b in near)
-
-
-def _span(array: Array) -> tuple[int, int]:
-    start: int = array.__array_interface__["data"][0]
-    return start, start + array.nbytes
+        self.spans = Spans()
+        for array in buffers.values():
+            self.spans.add(array)
 
 
 class OnnxExecutable:
@@ -223,7 +213,7 @@ class OnnxExecutable:
 def _bind(bank: _Bank, name: str, array: Array) -> Array | None:
     """Binds an array, or a copy of it; gives it back if the binding follows its changes."""
     usable = _usable(array)
-    if bank.overlaps(usable):
+    if bank.spans.near(usable):  # a call would write into it
         usable = usable.copy()
     bank.binding.bind_ortvalue_input(name, ort_value(usable))
     return array if usable is array else None

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from nngraph.backends.arrays import aligned_copy, aligned_empty, is_aligned
+from nngraph.backends.spans import Spans
 from nngraph.backends.tvm.program.program import FRESH, Call, Loop, Place, Program, Storage
-from nngraph.backends.tvm.program.spans import Spans
 from nngraph.backends.tvm.threads import ThreadCount
 from nngraph.ir.op import Array
 
@@ -158,7 +158,7 @@ class TvmExecutable:
         state's memory would change while they read it.
         """
         usable = is_aligned(array) and array.flags.writeable
-        if usable and not self._spans.overlap(array):
+        if usable and not self._spans.near(array):
             if self._last.get(number) is not array:
                 self._point(number, array)
             self._last[number] = array

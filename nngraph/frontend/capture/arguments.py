@@ -15,7 +15,7 @@ from nngraph.frontend.pytree import Tree
 from nngraph.ir.dtypes import as_dtype, float64
 from nngraph.ir.types import TensorType, tensor_type
 
-__all__ = ["Argument", "Spec", "argument_of", "leaf_names", "spec"]
+__all__ = ["Argument", "Spec", "argument_of", "arguments_of", "leaf_names", "spec"]
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,34 @@ def spec(shape: Sequence[int | str | None], dtype: object = "float32") -> Spec:
 
 @dataclass(frozen=True)
 class Argument:
-    """How one leaf of the arguments enters the graph: a tensor type, or a fixed Python value."""
+    """How one leaf of the arguments enters the graph: a tensor type, or a fixed Python value.
+
+    Attributes:
+        same: the position of an earlier leaf that is the same object, which enters only once.
+    """
 
     type: TensorType | None
     requires_grad: bool = False
     value: Any = None
+    same: int | None = None
+
+
+def arguments_of(leaves: Sequence[Any]) -> tuple[tuple[Argument, ...], list[Any]]:
+    """How the leaves of a call enter the graph, and the values to pass for its inputs.
+
+    Raises:
+        TypeError: for a leaf of a kind that compiled functions do not take.
+    """
+    pairs = [argument_of(leaf) for leaf in leaves]
+    passed = [value for argument, value in pairs if argument.type is not None]
+    if len({*map(id, passed)}) == len(passed):
+        return tuple(argument for argument, _ in pairs), passed
+    first: dict[int, int] = {}
+    arguments = []
+    for position, (argument, value) in enumerate(pairs):
+        before = position if argument.type is None else first.setdefault(id(value), position)
+        arguments.append(argument if before == position else Argument(None, same=before))
+    return tuple(arguments), list({id(value): value for value in passed}.values())
 
 
 def argument_of(leaf: Any) -> tuple[Argument, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from nngraph.backends.base import Artifact
 from nngraph.backends.build import Built
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.capture.effects import Call
+from nngraph.frontend.capture.effects import ArgumentGradient, Call
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.pytree import unflatten
 from nngraph.frontend.world import EAGER
@@ -26,11 +26,9 @@ class Specialization:
     def __init__(self, traced: Traced, built: Built[Artifact], finite: bool) -> None:
         self.traced = traced
         self._written = traced.written
+        self._followed = [e.argument for e in traced.effects if isinstance(e, ArgumentGradient)]
         cells = [c.lasting for c in traced.cells]
-        pairs = zip(cells, traced.signature.states, strict=True)
-        # States that arguments must not be: the graph would not see that both are one tensor.
-        self._own: dict[Any, str] = {c: s.name for c, s in pairs if s.is_changed or self._written}
-        self.step = CompiledStep(traced.graph, built, cells, traced.readers, finite)
+        self.step = CompiledStep(traced.graph, built, cells, traced.readers, finite, self._written)
 
     def broken_guard(self) -> str | None:
         """Why the trace is no longer valid; None if it is."""
@@ -44,41 +42,31 @@ class Specialization:
 
         Raises:
             ValueError: if the code writes to an argument that is read-only.
-            RuntimeError: if it writes to memory that came in a second time.
+            RuntimeError: if it writes to memory that comes in twice, as arguments or states.
         """
         arrays = [_host_array(p) for p in passed]
         for position in self._written:
-            self._need_writable(position, passed, arrays)
-        if self._own:
-            self._need_apart(passed)
+            self._need_writable(position, arrays[position])
+        for position in self._followed:
+            self._need_own_gradient(position, passed[position], arrays)
         call = Call(self.step.run(arrays), passed, list(self.traced.leaves))
         for effect in self.traced.effects:
             effect.apply(call)
         return unflatten(self.traced.result, call.leaves)
 
-    def _need_writable(self, position: int, passed: Sequence[Any], arrays: list[Array]) -> None:
-        name, array = self.traced.signature.inputs[position].name, arrays[position]
+    def _need_writable(self, position: int, array: Array) -> None:
         if not array.flags.writeable:
+            name = self.traced.signature.inputs[position].name
             raise ValueError(
                 f"the function writes to argument {name!r}, whose array is read-only: pass a copy"
             )
-        if sum(value is passed[position] for value in passed) > 1:
-            raise RuntimeError(
-                f"the function writes to argument {name!r}, which is also passed as "
-                "another argument: pass a clone() of it there"
-            )
 
-    def _need_apart(self, passed: Sequence[Any]) -> None:
-        for value, argument in zip(passed, self.traced.signature.inputs, strict=True):
-            if not isinstance(value, TensorBase) or value._view is not None:
-                continue
-            state = self._own.get(value._storage)
-            if state is not None:
-                raise RuntimeError(
-                    f"argument {argument.name!r} is the tensor {state!r} that the function also "
-                    f"meets inside, and it writes to its state: use {state!r} inside without "
-                    "passing it, or pass a clone() of it"
-                )
+    def _need_own_gradient(self, position: int, value: Any, arrays: list[Array]) -> None:
+        """``backward`` adds to the gradient that an argument has."""
+        gradient = value._grad if isinstance(value, TensorBase) else None
+        if gradient is not None:
+            what = f"the gradient of argument {self.traced.signature.inputs[position].name!r}"
+            self.step.apart.refuse_any(what, gradient._read(EAGER), arrays)
 
 
 def _host_array(value: Any) -> Array:

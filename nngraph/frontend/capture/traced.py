@@ -94,7 +94,8 @@ def trace_call(
     leaves: list[Any] = []
     for argument, name in zip(arguments, leaf_names(function, tree), strict=True):
         if argument.type is None:
-            leaves.append(argument.value)
+            same = argument.same
+            leaves.append(argument.value if same is None else leaves[same])
             continue
         symbol = Tensor(trace.hold(trace.graph.add_input(argument.type, name)))
         leaves.append(symbol.requires_grad_(argument.requires_grad))

@@ -140,9 +140,9 @@ def test_a_bank_knows_what_a_call_overwrites() -> None:
     bank.write_to({0: memory[20:40], 1: memory[40:50], 2: memory[70:80], 3: memory[:0]})
     inside = ((20, 40), (0, 21), (39, 41), (49, 60), (60, 71), (79, 90), (25, 26), (0, 99))
     for low, high in inside:
-        assert bank.overlaps(memory[low:high]), (low, high)
+        assert bank.spans.near(memory[low:high]), (low, high)
     for low, high in ((0, 20), (50, 70), (80, 100), (55, 55)):
-        assert not bank.overlaps(memory[low:high]), (low, high)
+        assert not bank.spans.near(memory[low:high]), (low, high)
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads in /proc")
