@@ -66,3 +66,6 @@ _.drop_state
 _.from_cache
 _.observed
 _.samples
+
+# What lives only as long as it is held.
+_._holder

@@ -107,6 +107,10 @@ class TensorBase(Handle):
         """The elements, for a method called ``what``."""
         return world().array(self._storage, self._path, what)
 
+    def _lent(self, what: str) -> Array:
+        """The elements as others hold them, for a method called ``what``."""
+        return world().lend(self._storage, self._path, what)
+
     def numpy(self) -> Array:
         """The elements as a NumPy array that shares memory.
 
@@ -118,17 +122,17 @@ class TensorBase(Handle):
                 "Can't call numpy() on Tensor that requires grad. "
                 "Use tensor.detach().numpy() instead."
             )
-        return self._array("numpy()")
+        return self._lent("numpy()")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.requires_grad:
             self.numpy()
-        return np.array(self._array("np.asarray(tensor)"), dtype=dtype, copy=copy)
+        return np.array(self._lent("np.asarray(tensor)"), dtype=dtype, copy=copy)
 
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-        return self._array("__dlpack__()").__dlpack__(**options)
+        return self._lent("__dlpack__()").__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[Any, Any]:
         return self._array("__dlpack_device__()").__dlpack_device__()

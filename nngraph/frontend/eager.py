@@ -116,6 +116,10 @@ class Eager:
         found: Array = self.look(storage, path)
         return found
 
+    def lend(self, storage: Storage, path: Path | None, what: str) -> Array:
+        self.look(storage, path)
+        return storage.lend(path)
+
     def peek(self, storage: Storage, path: Path | None) -> Array | None:
         array = storage.elements.array
         return array if array is None or path is None else path.read(array)
@@ -142,7 +146,9 @@ class Eager:
         if requires_grad == (tensor._edge is not None):
             return
         if tensor._view is not None and requires_grad:  # from here on it goes its own way
+            tensor._storage.share()
             tensor._storage = Storage(self.look(tensor._storage, tensor._path))
+            tensor._storage.share()
             tensor._view = None
         tensor._edge = Leaf(tensor) if requires_grad else None
 

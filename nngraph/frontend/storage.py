@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
+import numpy as np
+
+from nngraph.backends.arrays import aligned_copy
 from nngraph.ir.graph import Value
 from nngraph.ir.op import Array, Op
 from nngraph.ir.types import TensorType, type_of_array
@@ -44,18 +48,43 @@ class Elements:
         return path is not None
 
 
+class _Holder:
+    """Lives as long as somebody holds what a storage lent."""
+
+    __slots__ = ("__weakref__",)
+
+
+class _Loan:
+    """Lent memory: NumPy's array of it, and all views of that, keep the loan alive."""
+
+    __slots__ = ("_array", "_holder")
+
+    def __init__(self, array: Array, holder: _Holder) -> None:
+        self._array = array
+        self._holder = holder
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        return self._array.__array_interface__
+
+
 class Storage:
     """The memory of a tensor, of all its views and of what ``detach`` makes of them.
+
+    Backends exchange the array for their own. One that others hold - it came from them, or
+    ``lend`` gave it away and somebody still has it - stays where it is and is written instead.
 
     Attributes:
         elements: what it holds now, apart from what a trace in progress makes of it.
         type: of the whole storage.
     """
 
-    __slots__ = ("__weakref__", "elements", "type")
+    __slots__ = ("__weakref__", "_exchanged", "_held", "elements", "type")
 
     def __init__(self, array: Array | None, value: Value | None = None) -> None:
         self.elements = Elements(array, value)
+        self._held: ref[_Holder] | bool = False  # True: for good
+        self._exchanged = False  # whether a backend writes to the array again
         if value is not None:
             self.type = value.type
         else:
@@ -67,6 +96,7 @@ class Storage:
         """A storage of elements that another one held, or still holds."""
         made = cls.__new__(cls)
         made.elements, made.type = elements, kind
+        made._held = made._exchanged = False
         return made
 
     @property
@@ -76,8 +106,43 @@ class Storage:
 
     @array.setter
     def array(self, array: Array) -> None:
-        """The same elements in another place in memory."""
-        self.elements.array = array
+        """The same elements in another place in memory, if nobody else holds the array."""
+        if not self.is_held:
+            self.elements.array = array
+
+    @property
+    def is_held(self) -> bool:
+        """Whether others hold the array, too."""
+        held = self._held
+        return held if isinstance(held, bool) else held() is not None
+
+    def share(self) -> None:
+        """Others hold the array for good."""
+        self._own()
+        self._held = True
+
+    def lend(self, path: Path | None) -> Array:
+        """The part at a path, for others: as long as they hold it, they see what is written."""
+        held = self._held
+        holder = None if isinstance(held, bool) else held()
+        if holder is None and held is not True:
+            self._own()
+            holder = _Holder()
+            self._held = ref(holder)
+        whole = self.elements.array
+        assert whole is not None, "only eager storages are lent"
+        part = whole if path is None else path.read(whole)
+        if holder is None:
+            return part
+        lent = np.asarray(_Loan(part, holder))
+        return lent if lent.dtype == part.dtype else lent.view(part.dtype)
+
+    def _own(self) -> None:
+        """Leaves an array that a backend will write to again."""
+        array = self.elements.array
+        if self._exchanged and array is not None:
+            self.elements.array = aligned_copy(array)
+            self._exchanged = False
 
     @property
     def version(self) -> int:
@@ -85,9 +150,15 @@ class Storage:
         return self.elements.version
 
     def exchange(self, array: Array) -> None:
-        """Overwrites the elements by taking another array."""
+        """Overwrites the elements, by taking another array if nobody else holds this one."""
         elements = self.elements
-        elements.array = array
+        if self._held and self.is_held:
+            assert elements.array is not None, "others hold it"
+            if elements.array is not array:
+                np.copyto(elements.array, array)
+        elif elements.array is not array:
+            elements.array = array
+            self._exchanged = True
         elements.version += 1
 
 

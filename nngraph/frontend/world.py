@@ -130,6 +130,10 @@ class World(Protocol):
         """
         ...
 
+    def lend(self, storage: Storage, path: Path | None, what: str) -> Array:
+        """``array`` for others: as long as they hold it they see what is written, also compiled."""
+        ...
+
     def peek(self, storage: Storage, path: Path | None) -> Array | None:
         """The elements, None where only a graph will know them."""
         ...

@@ -21,7 +21,10 @@ __all__ = ["CompiledStep", "StateSlot"]
 
 
 class StateSlot(Protocol):
-    """Where one state lives between calls: the frontend's storage of a tensor."""
+    """Where one state lives between calls: the frontend's storage of a tensor.
+
+    An array that others hold, too, stays there: it is written instead of exchanged.
+    """
 
     @property
     def array(self) -> Array | None:
@@ -30,7 +33,7 @@ class StateSlot(Protocol):
 
     @array.setter
     def array(self, array: Array) -> None:
-        """The same elements in another place in memory."""
+        """The same elements in another place in memory, if nobody else holds the array."""
         ...
 
     @property
@@ -39,7 +42,7 @@ class StateSlot(Protocol):
         ...
 
     def exchange(self, array: Array) -> None:
-        """Overwrites the elements by taking another array."""
+        """Overwrites the elements, by taking another array if nobody else holds this one."""
         ...
 
 
@@ -85,6 +88,7 @@ class CompiledStep:
 
         Raises:
             RuntimeError: if memory that the call writes came in a second time.
+            ValueError: if memory that it writes is read-only.
             IndexError: if an index among the values is out of range; no state is changed.
             NonFiniteError: with ``finite``, if NaN or infinity turned up; no state is changed.
         """
@@ -119,7 +123,17 @@ class CompiledStep:
         return arrays
 
     def _moved(self, i: int, array: Array) -> Array:
-        """An array that somebody else put into a slot, or what takes its place there."""
-        if not (is_aligned(array) and array.flags.writeable):
-            self._slots[i].array = array = aligned_copy(array)
-        return array
+        """An array that somebody else put into a slot, or what takes its place.
+
+        Raises:
+            ValueError: if calls change it and it is read-only memory of others.
+        """
+        if is_aligned(array) and array.flags.writeable:
+            return array
+        slot, port = self._slots[i], self._signature.states[i]
+        slot.array = copy = aligned_copy(array)
+        if port.is_changed and slot.array is not copy and not array.flags.writeable:
+            raise ValueError(
+                f"the function writes to {port.name!r}, whose memory is read-only: clone() it first"
+            )
+        return copy

@@ -212,6 +212,8 @@ class Overlay:
     def array(self, storage: Storage, path: Path | None, what: str) -> Array:
         raise ConcretizationError(what, storage.type if path is None else path.type)
 
+    lend = array
+
     def peek(self, storage: Storage, path: Path | None) -> Array | None:
         return None if self.knows(storage) else EAGER.peek(storage, path)
 

@@ -45,6 +45,8 @@ def tensor(
     if isinstance(data, Tensor):
         copy = data.detach().clone()
         return (copy if dtype is None else copy.to(dtype)).requires_grad_(requires_grad)
+    if isinstance(data, np.ndarray) and not data.dtype.isnative:
+        data = data.astype(data.dtype.newbyteorder("="))
     try:
         array = _as_array(data)
     except ConcretizationError:  # a list of tensors whose elements only the graph will know
@@ -141,15 +143,27 @@ def from_numpy(ndarray: Array) -> Tensor:
 
     Raises:
         TypeError: if it is no NumPy array, or of a dtype that nngraph lacks.
+        ValueError: if its bytes are not in the machine's order.
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    kind = ndarray.dtype
-    as_dtype(kind)
-    return from_array(ndarray if kind.isnative else ndarray.astype(kind.newbyteorder("=")))
+    if not ndarray.dtype.isnative:
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order: "
+            "ng.tensor(array) copies it"
+        )
+    as_dtype(ndarray.dtype)
+    return _shared(ndarray)
 
 
 @function
 def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor that shares memory with anything that has ``__dlpack__`` (CPU)."""
-    return from_array(np.from_dlpack(ext_tensor))
+    return _shared(np.from_dlpack(ext_tensor))
+
+
+def _shared(array: Array) -> Tensor:
+    """A tensor over memory of others; while tracing, a constant."""
+    made = from_array(array)
+    made._storage.share()
+    return made
