@@ -4,6 +4,9 @@ The graph has 300 state tensors of 16 floats and adds its input to each, so that
 call is bookkeeping. ONNX Runtime alone runs the same exported graph with everything bound once
 (``run_with_iobinding``): the difference is what nngraph's runtime adds.
 ``python -m benchmarks.overhead onnx`` prints one backend's numbers as JSON.
+
+The checks of a call (is a trace valid for it?) are timed by themselves, for a training step of a
+model of 100 modules with 300 parameters and Adam: ``python -m benchmarks.overhead checks``.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ BLOCKS = 15
 CALLS = 100
 # "Well under a millisecond": the promise that a run is held to.
 LIMIT_MS = 0.5
+MODULES = 100
+LIMIT_CHECKS_US = 20.0
 ELEMENT_TYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
@@ -121,6 +126,66 @@ def measure(backend: str, threads: int) -> dict[str, float]:
     return dict(zip(calls, time_calls(list(calls.values())), strict=True))
 
 
+def make_training_step() -> Callable[[Any], Any]:
+    """A step of ``MODULES`` modules with three parameters each, trained by Adam."""
+    import nngraph as ng
+
+    class Block(ng.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = ng.nn.Parameter(ng.ones(WIDTH))
+            self.shift = ng.nn.Parameter(ng.zeros(WIDTH))
+            self.mix = ng.nn.Parameter(ng.zeros(WIDTH))
+
+        def forward(self, x: Any) -> Any:
+            return x * self.scale + self.shift + 0.1 * self.mix
+
+    model = ng.nn.Sequential(*[Block() for _ in range(MODULES)])
+    optimizer = ng.optim.Adam(model.parameters(), lr=1e-3)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = (model(x) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def measure_checks() -> dict[str, float]:
+    """Microseconds of finding the trace that is valid for a call.
+
+    ``checks`` where nothing but values changed since the last call, ``after_a_change`` where
+    something did, so that everything is looked at again.
+    """
+    import nngraph as ng
+    from nngraph.frontend.structure import structure
+
+    fn = ng.compile(make_training_step(), backend="reference")
+    x = ng.from_numpy(np.ones((4, WIDTH), np.float32))
+    fn(x)
+    fn(x)
+
+    def after_a_change() -> None:
+        structure.changed()
+        fn.find((x,), {})
+
+    times = time_calls([lambda: fn.find((x,), {}), after_a_change])
+    return {"checks": 1e3 * times[0], "after_a_change": 1e3 * times[1]}
+
+
+def describe_checks(times: dict[str, float]) -> str:
+    """One line for the report; says so when the promise is broken."""
+    found = times["checks"]
+    text = (
+        f"- checks of a call, {3 * MODULES} parameters: {found:.1f} us; "
+        f"after a change of structure {times['after_a_change']:.0f} us"
+    )
+    over = f"{text} - OVER the limit of {LIMIT_CHECKS_US} us"
+    return text if found <= LIMIT_CHECKS_US else over
+
+
 def describe(backend: str, times: dict[str, float]) -> str:
     """One line for the report; says so when the promise is broken."""
     text = f"- {backend}: {times['compiled']:.3f} ms a call"
@@ -141,7 +206,8 @@ def run_apart(backend: str, threads: int) -> str:
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no output"]
         return f"- {backend}: FAILED: {lines[-1]}"
-    return describe(backend, json.loads(done.stdout.splitlines()[-1]))
+    times = json.loads(done.stdout.splitlines()[-1])
+    return describe_checks(times) if backend == "checks" else describe(backend, times)
 
 
 def report(contenders: Sequence[str], threads: int) -> list[str]:
@@ -150,16 +216,18 @@ def report(contenders: Sequence[str], threads: int) -> list[str]:
     if not backends:
         return []
     heading = f"### The cost of a call: {STATES} state tensors of {WIDTH} floats, trivial work"
-    return ["\n".join([heading, "", *(run_apart(backend, threads) for backend in backends)])]
+    rows = [run_apart(each, threads) for each in (*backends, "checks")]
+    return ["\n".join([heading, "", *rows])]
 
 
 def main() -> None:
     """Print one backend's times as JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
-    parser.add_argument("backend", choices=("onnx", "tvm"))
+    parser.add_argument("backend", choices=("onnx", "tvm", "checks"))
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    print(json.dumps(measure(options.backend, options.threads)))
+    checks = options.backend == "checks"
+    print(json.dumps(measure_checks() if checks else measure(options.backend, options.threads)))
 
 
 if __name__ == "__main__":

@@ -91,8 +91,11 @@ class TensorBase(Handle):
         if requires_grad and not self.dtype.is_floating_point:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         here = world()
-        edge = self._edge_in(here)
-        if isinstance(edge, Edge):
+        if self._view is None:
+            made = here.is_made(self)
+        else:
+            made = isinstance(edge_of(self, here), Edge)
+        if made:
             if not requires_grad:
                 raise RuntimeError(
                     "you can only change requires_grad flags of leaf variables; use detach() to "

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 import logging
+import warnings
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast, overload
 
 from nngraph.backends import choose_backend, get_backend, need_device
 from nngraph.backends.base import Target
 from nngraph.backends.build import build
-from nngraph.frontend.capture.arguments import Argument, arguments_of
+from nngraph.frontend.capture.arguments import arguments_of, leaf_names
+from nngraph.frontend.capture.history import Call, Reason, why_another_call
 from nngraph.frontend.capture.specialization import Specialization
 from nngraph.frontend.capture.traced import Traced, trace_arguments, trace_call
 from nngraph.frontend.modes import is_grad_enabled
-from nngraph.frontend.pytree import Tree, flatten
+from nngraph.frontend.pytree import flatten
 from nngraph.frontend.world import world
 from nngraph.ir.graph import Graph
 
@@ -22,6 +24,8 @@ __all__ = ["CompiledFunction", "compile", "trace"]
 
 _R = TypeVar("_R")
 _log = logging.getLogger("nngraph.compile")
+#: More traces for other reasons than sizes are worth a warning.
+_MANY = 8
 
 
 class CompiledFunction(Generic[_R]):
@@ -39,9 +43,10 @@ class CompiledFunction(Generic[_R]):
         self.target = target
         self.check_finite = check_finite
         self.keep_grads = keep_grads
-        self._known: dict[object, list[Specialization]] = {}
+        self._known: dict[Call, list[Specialization]] = {}
         self._latest: Specialization | None = None
-        self._history: list[str] = []
+        self._history: list[tuple[str, Traced]] = []
+        self._reasons: list[str] = []  # other than sizes of arguments
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> _R:
@@ -49,36 +54,58 @@ class CompiledFunction(Generic[_R]):
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _R:
         """Runs compiled code for these arguments, tracing first what was not traced yet."""
-        leaves: list[Any] = []
-        tree = flatten((args, kwargs), leaves)
-        arguments, passed = arguments_of(leaves)
-        found = self._find(tree, arguments)
+        found, passed = self.find(args, kwargs)
         self._latest = found
         return cast("_R", found.run(passed))
 
-    def _find(self, tree: Tree, arguments: tuple[Argument, ...]) -> Specialization:
-        key = (tree, arguments, is_grad_enabled())
-        known = self._known.setdefault(key, [])
-        reason = "first call" if not self._history else "new argument types"
+    def find(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Specialization, list[Any]]:
+        """The trace that is valid for a call, and the values of its inputs: all that is checked."""
+        leaves: list[Any] = []
+        tree = flatten((args, kwargs), leaves)
+        arguments, passed = arguments_of(leaves)
+        return self._find(Call(tree, arguments, is_grad_enabled())), passed
+
+    def _find(self, call: Call) -> Specialization:
+        known = self._known.get(call, ())
         for specialization in reversed(known):
-            broken = specialization.broken_guard()
-            if broken is None:
+            if specialization.is_valid():
                 return specialization
-            reason = broken
-        made = self._specialize(tree, arguments, reason)
-        known.append(made)
+        if known:  # the nearest is the one of which most still holds
+            reason = Reason.of(min((s.broken() for s in reversed(known)), key=len))
+        else:
+            names = leaf_names(self.function, call.tree)
+            reason = why_another_call(call, list(self._known), names)
+        made = self._specialize(call, reason)
+        self._known.setdefault(call, []).append(made)
         return made
 
-    def _specialize(
-        self, tree: Tree, arguments: tuple[Argument, ...], reason: str
-    ) -> Specialization:
+    def _specialize(self, call: Call, reason: Reason) -> Specialization:
         backend = get_backend(self.target.backend)
-        traced = trace_call(self.function, tree, arguments, self.keep_grads)
-        shown = ", ".join(str(a.type) for a in arguments if a.type is not None)
-        line = f"trace {len(self._history) + 1} ({reason}): {shown} -> {len(traced.graph)} nodes"
-        self._history.append(line)
-        _log.info("%s: %s", getattr(self, "__name__", "function"), line)
+        traced = trace_call(self.function, call.tree, call.arguments, self.keep_grads)
+        self._note(traced, call, reason)
         return Specialization(traced, build(backend, traced.graph, self.target), self.check_finite)
+
+    def _note(self, traced: Traced, call: Call, reason: Reason) -> None:
+        name = getattr(self, "__name__", "function")
+        shown = ", ".join(str(a.type) for a in call.arguments if a.type is not None)
+        count = len(self._history) + 1
+        line = f"trace {count} ({reason.text}): {shown} -> {len(traced.graph)} nodes"
+        self._history.append((line, traced))
+        _log.info("%s: %s", name, line)
+        if reason.sizes:
+            return
+        self._reasons.append(reason.text)
+        if len(self._reasons) == _MANY + 1:
+            listed = "\n".join(f"    {text}" for text in self._reasons[1:])
+            warnings.warn(
+                f"{name} was traced {count} times, which takes long each time; the reasons:\n"
+                f"{listed}\nPass numbers that change as floats or tensors, and what else changes "
+                "from call to call to functions of their own. (This is said once.)",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     @property
     def graph(self) -> Graph:
@@ -103,8 +130,15 @@ class CompiledFunction(Generic[_R]):
         return self._latest
 
     def explain(self) -> str:
-        """What was traced and why, and what the passes of the latest trace did."""
-        parts = [f"{self.target.backend} on {self.target.device}", *self._history]
+        """What was traced and why, and what the passes of the latest trace did.
+
+        Of each trace: what changes from call to call (carried Python values, states of the graph,
+        numbers that are read), what is guarded - another value of it traces again - and what is
+        baked into the graph.
+        """
+        parts = [f"{self.target.backend} on {self.target.device}"]
+        for line, traced in self._history:
+            parts += [line, *traced.explained()]
         if self._latest is not None:
             parts += ["passes of the latest trace:", *self._latest.step.built.log]
         return "\n".join(parts)

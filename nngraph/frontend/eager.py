@@ -12,6 +12,7 @@ from nngraph.frontend.errors import leaked
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Edge, Handle, Leaf
 from nngraph.frontend.storage import Elements, Path, Payload, Storage
+from nngraph.frontend.structure import structure
 from nngraph.frontend.views import VIEWS
 from nngraph.ir.dims import Dim
 from nngraph.ir.op import Array, Op
@@ -97,15 +98,17 @@ class Eager:
         storage.elements = Elements(array, None, before.version + 1)
         before.array, before.left = array.copy(), True
         _overwrite(array, payload)
+        _tell(storage)
 
     def retype(self, tensor: Handle, value: Handle) -> None:
         array = self.look(value._storage, value._path)
+        storage = tensor._storage
         if tensor._view is not None:
             tensor._storage, tensor._view = Storage(array), None
-            return
-        storage = tensor._storage
-        storage.exchange(array)
-        storage.type = type_of_array(array)
+        else:
+            storage.exchange(array)
+            storage.type = type_of_array(array)
+        _tell(storage)
 
     def strides(self, storage: Storage, path: Path | None) -> tuple[Dim, ...]:
         array = self.look(storage, path)
@@ -141,16 +144,22 @@ class Eager:
         self, tensor: Handle, edge: Edge | Leaf | None, seen: Edge | Leaf | None = None
     ) -> None:
         tensor._edge, tensor._seen = edge, seen
+        _tell(tensor._storage)
+
+    def is_made(self, tensor: Handle) -> bool:
+        return isinstance(tensor._edge, Edge)
 
     def set_leaf(self, tensor: Handle, requires_grad: bool) -> None:
         if requires_grad == (tensor._edge is not None):
             return
+        storage = tensor._storage
         if tensor._view is not None and requires_grad:  # from here on it goes its own way
             tensor._storage.share()
             tensor._storage = Storage(self.look(tensor._storage, tensor._path))
             tensor._storage.share()
             tensor._view = None
         tensor._edge = Leaf(tensor) if requires_grad else None
+        _tell(storage)
 
     def become(self, tensor: Handle, other: Handle) -> None:
         view = other._view
@@ -158,17 +167,28 @@ class Eager:
             return
         if view is not None and view.base is tensor:
             view.base = type(other)(tensor._storage, tensor._view, tensor._edge)
+        storage = tensor._storage
         tensor._storage, tensor._view = other._storage, view
         tensor._edge, tensor._seen = other._edge, other._seen
+        _tell(storage)
 
     def grad(self, tensor: Handle) -> Any:
         return tensor._grad
 
     def set_grad(self, tensor: Handle, gradient: Any) -> None:
-        tensor._grad = gradient
+        if tensor._grad is not gradient:
+            tensor._grad = gradient
+            _tell(tensor._storage)
 
     # -- Python's own values ---------------------------------------------------------------
-    def guard(self, key: object, check: Callable[[], bool], reason: str) -> None:
+    def guard(
+        self,
+        key: object,
+        check: Callable[[], bool],
+        reason: str | Callable[[], str],
+        covered: bool = False,
+        what: str = "",
+    ) -> None:
         pass
 
     def name(self, storage: Storage, name: str) -> None:
@@ -179,6 +199,17 @@ class Eager:
 
     def set_attribute(self, changes: dict[str, Any], name: str, value: Any) -> None:
         changes[name] = value
+        structure.changed()
+
+    def training(self, module: ModuleLike) -> bool:
+        mode: bool = module.__dict__["training"]
+        return mode
+
+    def set_training(self, module: ModuleLike, mode: bool) -> None:
+        own = module.__dict__
+        if own.get("training") is not mode:
+            own["training"] = mode
+            structure.changed()
 
     def notes(self, owner: object) -> dict[Any, Any]:
         return {}
@@ -198,6 +229,12 @@ class Eager:
 
     def differentiate(self, origin: Origin | None) -> None:
         pass
+
+
+def _tell(storage: Storage) -> None:
+    """A tensor that shows the storage changed otherwise than by a value."""
+    if storage.watched:
+        structure.changed()
 
 
 def _fresh(array: Array, operands: Sequence[Array]) -> Array:

@@ -36,5 +36,6 @@ def guarded(table: dict[str, Any], key: str, test: Any = None) -> Any:
 
     known = fact()
     spot = ("option", id(table), key)
-    world().guard(spot, lambda: fact() == known, f"optimizer option {key!r} changed")
+    reason = f"optimizer option {key!r} changed"
+    world().guard(spot, lambda: fact() == known, reason, what=f"optimizer option {key!r}")
     return known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, Protocol
 
 from nngraph.frontend.record import Handle
@@ -29,8 +29,15 @@ class ModuleLike(Protocol):
         """Runs the hooks and ``forward``."""
         ...
 
-    def _fingerprint(self) -> object:
-        """Equal as long as a trace of the module's forward is valid."""
+    def _fingerprint(self, skip: Set[str] = ...) -> Any:
+        """Equal as long as a trace of the module's forward is valid, apart from the mode.
+
+        ``skip`` names attributes that do not count.
+        """
+        ...
+
+    def _difference(self, before: Any, skip: Set[str] = ...) -> str:
+        """What is not as in this earlier fingerprint, in words."""
         ...
 
 
@@ -55,8 +62,15 @@ class Recording(Protocol):
         """The facts that the trace relies on so far, by their keys."""
         ...
 
-    def guard(self, key: object, check: Callable[[], bool], reason: str) -> None:
-        """Adds a fact that the trace relies on."""
+    def guard(
+        self,
+        key: object,
+        check: Callable[[], bool],
+        reason: str | Callable[[], str],
+        covered: bool = False,
+        what: str = "",
+    ) -> None:
+        """Adds a fact that the trace relies on; ``covered`` if ``structure`` tells of changes."""
         ...
 
     def name(self, storage: Storage, name: str) -> None:

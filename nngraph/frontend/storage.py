@@ -77,13 +77,16 @@ class Storage:
     Attributes:
         elements: what it holds now, apart from what a trace in progress makes of it.
         type: of the whole storage.
+        watched: whether a trace relies on something about it, or on a tensor that shows it; then
+            ``structure`` has to hear of changes other than of values.
     """
 
-    __slots__ = ("__weakref__", "_exchanged", "_held", "elements", "type")
+    __slots__ = ("__weakref__", "_exchanged", "_held", "elements", "type", "watched")
 
     def __init__(self, array: Array | None, value: Value | None = None) -> None:
         self.elements = Elements(array, value)
         self._held: ref[_Holder] | bool = False  # True: for good
+        self.watched = False
         self._exchanged = False  # whether a backend writes to the array again
         if value is not None:
             self.type = value.type
@@ -95,7 +98,7 @@ class Storage:
     def over(cls, elements: Elements, kind: TensorType) -> Storage:
         """A storage of elements that another one held, or still holds."""
         made = cls.__new__(cls)
-        made.elements, made.type = elements, kind
+        made.elements, made.type, made.watched = elements, kind, False
         made._held = made._exchanged = False
         return made
 
@@ -143,6 +146,10 @@ class Storage:
         if self._exchanged and array is not None:
             self.elements.array = aligned_copy(array)
             self._exchanged = False
+
+    def held(self) -> Elements:
+        """Where the array is, until ``structure`` changes."""
+        return self.elements
 
     @property
     def version(self) -> int:

@@ -161,6 +161,10 @@ class World(Protocol):
         """What ``backward`` runs for the tensor from here on."""
         ...
 
+    def is_made(self, tensor: Handle) -> bool:
+        """Whether recorded operators made the tensor, as it was last set: it is no leaf."""
+        ...
+
     def set_leaf(self, tensor: Handle, requires_grad: bool) -> None:
         """Makes the tensor a leaf."""
         ...
@@ -182,8 +186,23 @@ class World(Protocol):
         ...
 
     # -- Python's own values ---------------------------------------------------------------
-    def guard(self, key: object, check: Callable[[], bool], reason: str) -> None:
-        """A fact that the code relies on: where it no longer holds, code is traced again."""
+    def guard(
+        self,
+        key: object,
+        check: Callable[[], bool],
+        reason: str | Callable[[], str],
+        covered: bool = False,
+        what: str = "",
+    ) -> None:
+        """A fact that the code relies on: where it no longer holds, code is traced again.
+
+        Args:
+            key: of the fact; the first guard of a key counts.
+            check: whether it still holds.
+            reason: what to say if it does not.
+            covered: whether ``structure`` tells when it may have changed.
+            what: the fact, for ``explain``; if empty, the reason says it.
+        """
         ...
 
     def name(self, storage: Storage, name: str) -> None:
@@ -196,6 +215,14 @@ class World(Protocol):
 
     def set_attribute(self, changes: dict[str, Any], name: str, value: Any) -> None:
         """Notes that a module's plain attribute has another value than it had."""
+        ...
+
+    def training(self, module: ModuleLike) -> bool:
+        """The mode of a module."""
+        ...
+
+    def set_training(self, module: ModuleLike, mode: bool) -> None:
+        """Sets the mode of a module; in a trace this is left to the call."""
         ...
 
     def notes(self, owner: object) -> dict[Any, Any]:

@@ -11,6 +11,7 @@ from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.host import guarded, host_number
 from nngraph.frontend.modes import enable_grad, no_grad
 from nngraph.frontend.protocols import Recording
+from nngraph.frontend.tables import StateTable, Table
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import eagerly, world
 from nngraph.ir.dtypes import DType, float32
@@ -138,7 +139,7 @@ class FormulaOptimizer(Optimizer):
 
     def _state_of(self, param: Tensor) -> Slots:
         if param not in self.state:
-            world().put(self.state, param, {})
+            world().put(self.state, param, Table())
         return self.state[param]
 
     def _prepare_steps(self, params: list[Tensor]) -> None:
@@ -188,13 +189,25 @@ class FormulaOptimizer(Optimizer):
                 full = "optimizer.step" if slot == "step" else f"optimizer.{slot}.{name}"
                 trace.name(value._storage, full)
             trace.consume(param)
+        groups, rows = self._layout()
+        table = self.state
+
+        def same_groups() -> bool:
+            now, listed = self._layout()
+            same = self.state is table and len(now) == len(groups) and all(map(is_, now, groups))
+            return same and _same(listed, rows)
+
+        number = len(trace.guards)
+        reason = f"the parameter groups or the state of {type(self).__name__} were replaced"
+        what = f"the parameter groups of {type(self).__name__}"
+        trace.guard(("groups", id(self), number), same_groups, reason, what=what)
+        self._guard_state(trace, params, number)
+
+    def _guard_state(self, trace: Recording, params: list[Tensor], number: int) -> None:
         states = [(p, self.state[p]) for p in params if self.state.get(p)]
         held = [(p, state, tuple(state), tuple(state.values())) for p, state in states]
-        layout = self._layout()
 
-        def unchanged() -> bool:
-            if self._layout() != layout:
-                return False
+        def same_state() -> bool:
             get = self.state.get
             for param, state, names, values in held:
                 if get(param) is not state or tuple(state) != names:
@@ -203,11 +216,20 @@ class FormulaOptimizer(Optimizer):
                     return False
             return True
 
-        reason = "the optimizer's groups or state tensors were replaced"
-        trace.guard(("optimizer", id(self), len(trace.guards)), unchanged, reason)
+        what = f"the state of {type(self).__name__}"
+        reason = f"{what} holds other tensors"
+        # Dicts that users put there can't tell of their changes.
+        tables = [self.state, *(state for _, state in states)]
+        covered = all(isinstance(table, StateTable | Table) for table in tables)
+        trace.guard(("state", id(self), number), same_state, reason, covered, what)
 
-    def _layout(self) -> list[tuple[int, list[int]]]:
-        return [(id(g), list(map(id, g["params"]))) for g in self.param_groups]
+    def _layout(self) -> tuple[list[ParamGroup], list[list[Tensor]]]:
+        groups = list(self.param_groups)
+        return groups, [list(g["params"]) for g in groups]
+
+
+def _same(lists: list[list[Tensor]], others: list[list[Tensor]]) -> bool:
+    return all(len(a) == len(b) and all(map(is_, a, b)) for a, b in zip(lists, others, strict=True))
 
 
 class _Shared:

@@ -10,6 +10,7 @@ from typing import Any
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.modes import no_grad
+from nngraph.frontend.tables import StateTable, Table
 from nngraph.nn.modules.hooks import RemovableHandle
 from nngraph.optim.packing import ParamGroup, load_packed, packed_state
 
@@ -42,7 +43,7 @@ class Optimizer:
                 "Tensors or dicts, but got nngraph.Tensor: write [tensor]"
             )
         self.defaults = defaults
-        self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        self.state: defaultdict[Any, dict[str, Any]] = StateTable(Table)
         self.param_groups: list[ParamGroup] = []
         self._step_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
         self._step_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()

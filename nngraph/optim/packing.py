@@ -10,6 +10,7 @@ import numpy as np
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.functional.data import tensor
+from nngraph.frontend.tables import Table
 from nngraph.frontend.tensor import Tensor
 
 __all__ = ["ParamGroup", "load_packed", "packed_state"]
@@ -61,7 +62,7 @@ def load_packed(state: dict[Any, Any], groups: list[ParamGroup], given: dict[str
             known.update(values)
             state[key] = known
         else:
-            state[key] = values
+            state[key] = Table(values) if isinstance(values, dict) else values
     for group, options in zip(groups, saved, strict=True):
         kept = {k: group[k] for k in ("params", "param_names") if k in group}
         group.clear()

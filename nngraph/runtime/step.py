@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Protocol, cast
 
 from nngraph.backends.arrays import aligned_copy, is_aligned
@@ -45,6 +46,23 @@ class StateSlot(Protocol):
         """Overwrites the elements, by taking another array if nobody else holds this one."""
         ...
 
+    def held(self) -> Held | None:
+        """Where the array stays until the structure changes; None if it may move at any time."""
+        ...
+
+
+class Held(Protocol):
+    """A place of one array."""
+
+    array: Array | None
+
+
+class _Nothing:
+    """Stands for the place of a state that may move."""
+
+    def __init__(self) -> None:
+        self.array: Array | None = None
+
 
 class CompiledStep:
     """Runs an executable on slots of state, in place or by exchanging their arrays.
@@ -74,14 +92,27 @@ class CompiledStep:
         self._finite = finite
         self.apart = Apart(self._signature, written)
         self._arrays: list[Array | None] = [None] * len(self._slots)
+        self._types = [port.type for port in self._signature.states]
+        self._held: list[Held] = []
+        self._moving: list[int] = []
+        self.refresh()
 
-    def mismatch(self) -> str | None:
-        """Which state has another type than the graph; None if all fit."""
-        for slot, port in zip(self._slots, self._signature.states, strict=True):
-            kind = slot.type
-            if kind is not port.type and kind != port.type:
-                return f"{port.name} is {kind} now; it was {port.type}"
-        return None
+    def mismatches(self) -> list[str]:
+        """The states that have another type than in the graph, in words."""
+        rows = zip(self._slots, self._signature.states, strict=True)
+        return [f"{p.name} is {s.type} now; it was {p.type}" for s, p in rows if s.type != p.type]
+
+    def refresh(self) -> bool:
+        """To be called after a change of structure: finds the states anew.
+
+        Returns:
+            Whether all have the types of the graph.
+        """
+        kinds = [slot.type for slot in self._slots]
+        held = [slot.held() for slot in self._slots]
+        self._held = [place or _Nothing() for place in held]
+        self._moving = [i for i, place in enumerate(held) if place is None]
+        return all(map(is_, kinds, self._types)) or kinds == self._types
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """One call: reads scalars and state, returns the outputs; changes state if all went well.
@@ -103,14 +134,17 @@ class CompiledStep:
             raise located(error, self._graph, arguments) from None
         if self._finite and not are_finite((*inputs, *outputs, *after)):
             raise nonfinite(self._graph, self._signature.arguments(inputs, scalars, states))
+        slots, arrays = self._slots, self._arrays
         for i in self._signature.changed:
-            array = self._arrays[i] = after[i]
-            self._slots[i].exchange(array)
+            array = arrays[i] = after[i]
+            slots[i].exchange(array)
         return outputs
 
     def _current(self) -> list[Array]:
         """The states' arrays as they are."""
-        arrays = [slot.array for slot in self._slots]
+        arrays = [place.array for place in self._held]
+        for i in self._moving:
+            arrays[i] = self._slots[i].array
         return cast("list[Array]", arrays)  # a state outlives its trace only with an array
 
     def _usable(self, arrays: list[Array]) -> list[Array]:

@@ -92,7 +92,7 @@ def test_modes_trace_anew_once_each() -> None:
         assert not np.allclose(trained, evaluated)
         assert int(model[1].num_batches_tracked) == kept
     assert traces(predict) == 2
-    assert "train()/eval()" in predict.explain()
+    assert "in the mode of eval() now" in predict.explain()
 
 
 def test_what_changes_a_module_traces_anew() -> None:

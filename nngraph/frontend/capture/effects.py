@@ -14,6 +14,9 @@ from weakref import ref
 import numpy as np
 
 from nngraph.frontend.base import TensorBase
+from nngraph.frontend.capture.gradients import is_plain
+from nngraph.frontend.protocols import ModuleLike
+from nngraph.frontend.record import Handle
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import EAGER
@@ -26,7 +29,8 @@ __all__ = [
     "Effect",
     "GradientSet",
     "GradientsCleared",
-    "LeafSet",
+    "LeavesSet",
+    "ModesSet",
     "Returned",
 ]
 
@@ -90,7 +94,11 @@ class GradientSet:
     def apply(self, call: Call) -> None:
         tensor = self.owner()
         if tensor is not None:
-            tensor._grad = _tensor(call.outputs[self.output])
+            before, gradient = tensor._grad, _tensor(call.outputs[self.output])
+            if before is not None and is_plain(before) and before.type == gradient.type:
+                tensor._grad = gradient  # no trace could tell the two apart
+            else:
+                EAGER.set_grad(tensor, gradient)
 
 
 @dataclass(frozen=True)
@@ -102,8 +110,8 @@ class GradientsCleared:
     def apply(self, call: Call) -> None:
         for owner in self.owners:
             tensor = owner()
-            if tensor is not None:
-                tensor._grad = None
+            if tensor is not None and tensor._grad is not None:
+                EAGER.set_grad(tensor, None)
 
 
 @dataclass(frozen=True)
@@ -127,16 +135,27 @@ class ArgumentGradient:
 
 
 @dataclass(frozen=True)
-class LeafSet:
-    """A tensor that is no argument requires a gradient from here on, or none."""
+class LeavesSet:
+    """Tensors that are no arguments require gradients from here on, or none."""
 
-    owner: ref[TensorBase]
-    requires_grad: bool
+    chosen: tuple[tuple[ref[Handle], bool], ...]
 
     def apply(self, call: Call) -> None:
-        tensor = self.owner()
-        if tensor is not None:
-            tensor.requires_grad_(self.requires_grad)
+        for owner, requires_grad in self.chosen:
+            tensor = owner()
+            if tensor is not None and requires_grad is not (tensor._edge is not None):
+                EAGER.set_leaf(tensor, requires_grad)
+
+
+@dataclass(frozen=True)
+class ModesSet:
+    """Modules are in training mode from here on, or in evaluation mode."""
+
+    chosen: tuple[tuple[ModuleLike, bool], ...]
+
+    def apply(self, call: Call) -> None:
+        for module, mode in self.chosen:
+            EAGER.set_training(module, mode)
 
 
 def _tensor(array: Array) -> Tensor:

@@ -11,7 +11,7 @@ from nngraph.frontend.storage import Storage
 from nngraph.ir.op import Array
 from nngraph.ir.types import TensorType
 
-__all__ = ["GradNote", "GradSlot"]
+__all__ = ["GradNote", "GradSlot", "is_plain"]
 
 
 @dataclass(eq=False)
@@ -74,6 +74,9 @@ class GradSlot:
         self._storage.array = array
         self._written = ref(self._storage)
 
+    def held(self) -> None:
+        """The gradient may be another at each call."""
+
     def exchange(self, array: Array) -> None:
         """Overwrites the gradient by taking another array."""
         storage = self._storage
@@ -83,9 +86,14 @@ class GradSlot:
     def fits(self, kind: TensorType, requires_grad: bool) -> bool:
         """Whether a gradient is there that can be told by its place: whole, without history."""
         now = self.tensor._grad
-        return (
-            now is not None
-            and now.type == kind
-            and now._view is None
-            and (isinstance(now._edge, Leaf) if requires_grad else now._edge is None)
-        )
+        if now is None:
+            return False
+        now._storage.watched = True
+        if now.type != kind or now._view is not None:
+            return False
+        return isinstance(now._edge, Leaf) if requires_grad else now._edge is None
+
+
+def is_plain(gradient: Handle) -> bool:
+    """Whether the gradient is whole and has no history."""
+    return gradient._view is None and gradient._edge is None

@@ -22,7 +22,7 @@ from nngraph.ir.origin import Origin
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import Reshape
 
-__all__ = ["Overlay", "StateCell"]
+__all__ = ["Flag", "Overlay", "StateCell"]
 
 
 @dataclass(eq=False)
@@ -38,6 +38,35 @@ class StateCell:
     name: str
     storage: Storage
     lasting: Storage | GradSlot
+
+
+@dataclass(frozen=True)
+class Flag:
+    """What a trace relies on about the edge of a tensor of before.
+
+    Attributes:
+        owner: the tensor.
+        name: of its state.
+        wanted: whether it requires a gradient; None if only its being a leaf counts.
+        written: whether the code overwrites it, so that it may have a history.
+    """
+
+    owner: ref[Handle]
+    name: str
+    wanted: bool | None
+    written: bool
+
+    def holds(self) -> bool:
+        """Whether it is still so (of a tensor that is gone, nobody asks)."""
+        tensor = self.owner()
+        if tensor is None:
+            return True
+        edge = tensor._edge
+        if self.wanted is None:
+            return not isinstance(edge, Edge)
+        if self.written:
+            return not isinstance(edge, Leaf)
+        return (edge is not None) is self.wanted
 
 
 class _Term:
@@ -79,6 +108,7 @@ class Overlay:
         self._shown: dict[Path, tuple[Value, Value]] = {}  # the whole, and the part of it
         self._edges: dict[int, tuple[Handle, Edge | Leaf | None, Edge | Leaf | None]] = {}
         self._asked: dict[int, Handle] = {}
+        self._made_asked: dict[int, Handle] = {}
         self._leaves: dict[int, tuple[Handle, bool]] = {}
         self._suggested: dict[Storage, str] = {}
         self._names = UniqueNames(first=2)
@@ -108,6 +138,7 @@ class Overlay:
             if before.array is None:
                 raise leaked(storage.type, "this compiled function")
             name = self._names.fresh(self.suggested(storage))
+            storage.watched = True
             twin = Elements(None, self.graph.add_state(name, storage.type), before.version)
             self.cells[storage] = StateCell(name, storage, storage)
             self._twins[before] = twin
@@ -224,21 +255,37 @@ class Overlay:
             return known[1]
         if tensor._storage.elements.value is None:
             self._asked[id(tensor)] = tensor
+            tensor._storage.watched = True
         return tensor._edge
 
-    def flags_met(self) -> list[tuple[ref[Handle], bool]]:
-        """Tensors of before, and whether each requires a gradient, where the trace relies on it.
+    def is_made(self, tensor: Handle) -> bool:
+        known = self._edges.get(id(tensor))
+        if known is not None:
+            return isinstance(known[1], Edge)
+        self._made_asked[id(tensor)] = tensor
+        tensor._storage.watched = True
+        return isinstance(tensor._edge, Edge)
 
-        Those of modules are left to the modules' guards, and what the code overwrites counts only
-        if it requires a gradient: otherwise the trace would do the same.
+    def flags_met(self) -> list[Flag]:
+        """The tensors of before of which the trace relies on what ``backward`` runs for them.
+
+        What the code overwrites may have a history, as long as it is no leaf that requires a
+        gradient: the trace would do the same.
         """
-        return [
-            (ref(tensor), tensor._edge is not None)
-            for tensor in self._asked.values()
-            if tensor.type.dtype.is_floating_point
-            and tensor._view is None
-            and tensor._storage not in self._suggested
-            and (tensor._edge is not None or not self._is_written(tensor._storage))
+        flags = [
+            Flag(
+                ref(t),
+                self._suggested.get(t._storage, ""),
+                t._edge is not None,
+                t._edge is None and self._is_written(t._storage),
+            )
+            for t in self._asked.values()
+            if t.type.dtype.is_floating_point and t._view is None
+        ]
+        return flags + [
+            Flag(ref(t), self._suggested.get(t._storage, ""), None, False)
+            for key, t in self._made_asked.items()
+            if key not in self._asked and t._storage.elements.value is None
         ]
 
     def _is_written(self, storage: Storage) -> bool:
@@ -256,8 +303,11 @@ class Overlay:
 
     def set_leaf(self, tensor: Handle, requires_grad: bool) -> None:
         self._leaves[id(tensor)] = (tensor, requires_grad)
-        if requires_grad != (self.edge(tensor) is not None):
-            self.set_edge(tensor, Leaf(tensor) if requires_grad else None)
+        known = self._edges.get(id(tensor))
+        edge = tensor._edge if known is None else known[1]  # the trace need not rely on it
+        if requires_grad != (edge is not None):
+            edge = Leaf(tensor) if requires_grad else None
+        self.set_edge(tensor, edge)
 
     def leaves_set(self) -> list[tuple[Handle, bool]]:
         """The tensors of before that the code made leaves, and whether they require a gradient."""

@@ -30,10 +30,51 @@ __all__ = ["Guard", "Trace"]
 
 @dataclass(frozen=True)
 class Guard:
-    """A fact that the trace relied on; the function is traced again where it fails."""
+    """A fact that the trace relied on; the function is traced again where it fails.
+
+    Attributes:
+        check: whether it still holds.
+        reason: what to say if it does not.
+        what: the fact, for ``explain``; if empty, the reason says it.
+        covered: whether ``structure`` tells when it may have changed. (All that users can reach
+            in objects of their own has to be looked at before each call.)
+    """
 
     check: Callable[[], bool]
-    reason: str
+    reason: str | Callable[[], str]
+    covered: bool = False
+    what: str = ""
+
+    @property
+    def name(self) -> str:
+        """The fact in words."""
+        return self.what or self.why
+
+    @property
+    def why(self) -> str:
+        """The reason in words, when the check has failed."""
+        return self.reason if isinstance(self.reason, str) else self.reason()
+
+
+@dataclass(eq=False)
+class Mode:
+    """``training`` of a module in a trace.
+
+    Attributes:
+        module: whose it is.
+        found: what the code found, None if it set it before it asked.
+        now: what it is for the code.
+        was_set: whether the code set it.
+    """
+
+    module: ModuleLike
+    found: bool | None
+    now: bool
+    was_set: bool
+
+    def holds(self) -> bool:
+        """Whether a call finds what the trace found."""
+        return self.found is None or self.module.__dict__["training"] is self.found
 
 
 _ABSENT = object()
@@ -47,6 +88,8 @@ class Trace(Overlay):
         readers: functions that read the host scalars, in the graph's order.
         grads: the ``grad`` attributes that the code read or set.
         consumed: ids of the tensors whose gradients an optimizer used.
+        modes: of the modules, as far as the code asked or set them.
+        modules_met: the modules that ran.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -64,6 +107,8 @@ class Trace(Overlay):
         self._notes: dict[int, dict[Any, Any]] = {}
         self._put: list[tuple[dict[Any, Any], Any, Any]] = []
         self._kept: list[object] = []  # what is known by its id
+        self.modes: dict[int, Mode] = {}
+        self.modules_met: dict[int, ModuleLike] = {}
 
     # -- operators -------------------------------------------------------------------------
     def here(self) -> Origin:
@@ -102,8 +147,15 @@ class Trace(Overlay):
     def count(self, tensor: Any) -> Any:
         return cast(tensor, float64)
 
-    def guard(self, key: object, check: Callable[[], bool], reason: str) -> None:
-        self.guards.setdefault(key, Guard(check, reason))
+    def guard(
+        self,
+        key: object,
+        check: Callable[[], bool],
+        reason: str | Callable[[], str],
+        covered: bool = False,
+        what: str = "",
+    ) -> None:
+        self.guards.setdefault(key, Guard(check, reason, covered, what))
 
     def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
         self._put.append((table, key, table.get(key, _ABSENT)))
@@ -111,6 +163,25 @@ class Trace(Overlay):
 
     def set_attribute(self, changes: dict[str, Any], name: str, value: Any) -> None:
         """The trace that is being made goes on with the value: nothing to note."""
+
+    # -- modules -----------------------------------------------------------------------------
+    def training(self, module: ModuleLike) -> bool:
+        mode = self.modes.get(id(module))
+        if mode is None:
+            found = module.__dict__["training"]
+            mode = self.modes[id(module)] = Mode(module, found, found, False)
+        return mode.now
+
+    def set_training(self, module: ModuleLike, mode: bool) -> None:
+        known = self.modes.get(id(module))
+        if known is None:
+            self.modes[id(module)] = Mode(module, None, mode, True)
+        else:
+            known.now, known.was_set = mode, True
+
+    def path_of(self, module: ModuleLike) -> str:
+        """The module by its path, or else by its class, for messages."""
+        return self._paths.get(id(module), "") or type(module).__name__
 
     def notes(self, owner: object) -> dict[Any, Any]:
         self._kept.append(owner)
@@ -141,7 +212,7 @@ class Trace(Overlay):
     def grad(self, tensor: Handle) -> Any:
         note = self.grads.get(id(tensor))
         if note is None:
-            found = self._found(tensor)
+            found = self._found(tensor) if tensor._storage.elements.value is None else tensor._grad
             note = self.grads[id(tensor)] = GradNote(tensor, found, found, True)
         return note.now
 
@@ -160,18 +231,20 @@ class Trace(Overlay):
             there = owner()
             return gradient if there is None else there._grad
 
+        tensor._storage.watched = True
+        name = f"the gradient of {self.suggested(tensor._storage)!r}"
         if gradient is None:
-            self.guard(key, lambda: now() is None, "a gradient that was None is there now")
+            reason = f"{name} was None, and is there now"
+            self.guard(key, lambda: now() is None, reason, True, f"{name} is None")
             return None
         slot, kind, wanted = GradSlot(tensor), gradient.type, gradient._edge is not None
         if not slot.fits(kind, wanted) or self.knows(gradient._storage):
-            reason = "a gradient is another tensor now"
-            self.guard(key, lambda: now() is gradient, reason)
+            self.guard(key, lambda: now() is gradient, f"{name} is another tensor now", what=name)
             return gradient
         # State by its place and not by identity: other code - ``zero_grad``, an accumulating
         # function - puts other tensors there between calls, which is no reason to trace again.
-        reason = "a gradient is None or of another type now"
-        self.guard(key, lambda: slot.fits(kind, wanted), reason)
+        reason = f"{name} is None or of another type now"
+        self.guard(key, lambda: slot.fits(kind, wanted), reason, True, f"{name} is there")
         made: Handle = Handle._result(
             self.stand_in(f"{self.suggested(tensor._storage)}.grad", slot, kind)
         )
@@ -186,14 +259,8 @@ class Trace(Overlay):
                 self._paths.setdefault(id(child), path)
             for name, tensor in (*module.named_parameters(), *module.named_buffers()):
                 self.name(tensor._storage, name)
-        self._kept.append(module)
-        fingerprint = module._fingerprint()
+        self.modules_met[id(module)] = module
         path = self._paths.get(id(module), "")
-        self.guard(
-            ("module", id(module)),
-            lambda: module._fingerprint() == fingerprint,
-            f"module {path or type(module).__name__!r} changed: train()/eval() or a parameter",
-        )
         self._module_path.append(path)
         try:
             return module._call(args, kwargs)

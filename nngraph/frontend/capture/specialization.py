@@ -13,6 +13,7 @@ from nngraph.frontend.base import TensorBase
 from nngraph.frontend.capture.effects import ArgumentGradient, Call
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.pytree import unflatten
+from nngraph.frontend.structure import structure
 from nngraph.frontend.world import EAGER
 from nngraph.ir.op import Array
 from nngraph.runtime.step import CompiledStep
@@ -29,13 +30,26 @@ class Specialization:
         self._followed = [e.argument for e in traced.effects if isinstance(e, ArgumentGradient)]
         cells = [c.lasting for c in traced.cells]
         self.step = CompiledStep(traced.graph, built, cells, traced.readers, finite, self._written)
+        self._covered = [g for g in traced.guards if g.covered]
+        self._open = [g for g in traced.guards if not g.covered]
+        self._stamp: object = None  # of the structure when what it covers was looked at last
+        self._held = False
 
-    def broken_guard(self) -> str | None:
-        """Why the trace is no longer valid; None if it is."""
-        for guard in self.traced.guards:
-            if not guard.check():
-                return guard.reason
-        return self.step.mismatch()
+    def is_valid(self) -> bool:
+        """Whether the trace holds for a call now.
+
+        What ``structure`` tells about is looked at again only after a change.
+        """
+        stamp = structure.stamp  # before the look: what changes meanwhile, changes it again
+        if stamp is not self._stamp:
+            self._held = all(g.check() for g in self._covered) and self.step.refresh()
+            self._stamp = stamp
+        return self._held and all(g.check() for g in self._open)
+
+    def broken(self) -> list[str]:
+        """All reasons why the trace does not hold."""
+        broken = [g.why for g in self.traced.guards if not g.check()]
+        return broken or self.step.mismatches()
 
     def run(self, passed: Sequence[Any]) -> Any:
         """Runs on tensor arguments in order; state is changed only if all went well.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 from weakref import ref
@@ -16,12 +16,14 @@ from nngraph.frontend.capture.effects import (
     Effect,
     GradientsCleared,
     GradientSet,
-    LeafSet,
+    LeavesSet,
+    ModesSet,
     Returned,
 )
 from nngraph.frontend.capture.overlay import StateCell
 from nngraph.frontend.capture.recorder import Guard, Trace
 from nngraph.frontend.errors import TraceError
+from nngraph.frontend.protocols import ModuleLike
 from nngraph.frontend.pytree import Tree, flatten, unflatten
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import inside
@@ -44,6 +46,8 @@ class Traced:
         result: structure of what the function returns.
         leaves: the leaves of the result, None where an effect puts a tensor.
         effects: what a call leaves behind besides new states, in the order of its doing.
+        carried: what of Python's objects goes from call to call, a line each.
+        baked: what of Python's objects is fixed in the graph, a line each.
     """
 
     graph: Graph
@@ -53,11 +57,26 @@ class Traced:
     result: Tree
     leaves: list[Any]
     effects: list[Effect]
+    carried: list[str] = field(default_factory=list)
+    baked: list[str] = field(default_factory=list)
 
     @cached_property
     def signature(self) -> Signature:
         """Names, types and roles of what goes in and out."""
         return signature_of(self.graph)
+
+    def explained(self) -> list[str]:
+        """What the trace carries, relies on and has fixed, a line each."""
+        lines = [f"  carried: {line}" for line in self.carried]
+        states = [s.name for s in self.signature.states if s.is_changed]
+        if states:
+            lines.append(f"  state: {', '.join(states)}")
+        if self.signature.scalars:
+            lines.append(
+                f"  read at each call: {', '.join(s.name for s in self.signature.scalars)}"
+            )
+        lines += [f"  guarded: {what}" for what in dict.fromkeys(g.name for g in self.guards)]
+        return lines + [f"  baked in: {line}" for line in self.baked]
 
     @property
     def written(self) -> list[int]:
@@ -130,6 +149,7 @@ class _Finish:
         for storage, cell in trace.cells.items():
             trace.graph.set_state(cell.name, trace.look(storage, None))
         self.guard_flags()
+        self.guard_modules()
         guards = list(trace.guards.values())
         cells = list(trace.cells.values())
         return Traced(trace.graph, cells, trace.readers, guards, tree, leaves, self.effects)
@@ -137,14 +157,37 @@ class _Finish:
     def guard_flags(self) -> None:
         flags = self.trace.flags_met()
 
-        def unchanged() -> bool:
-            return all(
-                (tensor := owner()) is None or (tensor._edge is not None) is wanted
-                for owner, wanted in flags
-            )
+        def reason() -> str:
+            name = next(f.name for f in flags if not f.holds())
+            return f"requires_grad of {f'{name!r}' if name else 'a tensor'} changed"
 
         if flags:
-            self.trace.guard("flags", unchanged, "requires_grad of a tensor changed")
+            what = f"requires_grad of {len(flags)} tensors"
+            self.trace.guard("flags", lambda: all(f.holds() for f in flags), reason, True, what)
+
+    def guard_modules(self) -> None:
+        """The modules that ran, and the modes that the code asked for, as they are now.
+
+        A trace changes neither: what the code set for a while is no reason to trace again.
+        """
+        trace = self.trace
+        for module in trace.modules_met.values():
+            path = trace.path_of(module)
+            key, what = ("module", id(module)), f"module {path!r}"
+            trace.guard(key, *_guard_of(module, path), True, what)
+        modes = list(trace.modes.values())
+        paths = [trace.path_of(m.module) for m in modes]
+
+        def reason() -> str:
+            name, mode = next(row for row in zip(paths, modes, strict=True) if not row[1].holds())
+            return f"module {name!r} is in the mode of {'eval()' if mode.found else 'train()'} now"
+
+        if modes:
+            what = f"the modes of {', '.join(map(repr, paths))}"
+            trace.guard("modes", lambda: all(m.holds() for m in modes), reason, True, what)
+            chosen = tuple((m.module, m.now) for m in modes if m.was_set)
+            if chosen:
+                self.effects.append(ModesSet(chosen))
 
     def output(self, tensor: TensorBase, name: str, role: Role, of: str = "") -> int:
         """Adds an output; gives its position."""
@@ -211,5 +254,15 @@ class _Finish:
                 self.effects.append(ArgumentGradient(output, position))
 
     def add_leaves(self) -> None:
-        for tensor, requires_grad in self.trace.leaves_set():
-            self.effects.append(LeafSet(ref(cast("TensorBase", tensor)), requires_grad))
+        chosen = self.trace.leaves_set()
+        if chosen:
+            self.effects.append(LeavesSet(tuple((ref(t), now) for t, now in chosen)))
+
+
+def _guard_of(module: ModuleLike, path: str) -> tuple[Callable[[], bool], Callable[[], str]]:
+    found = module._fingerprint()
+
+    def holds() -> bool:
+        return bool(module._fingerprint() == found)
+
+    return holds, lambda: f"module {path!r} has {module._difference(found)} now"

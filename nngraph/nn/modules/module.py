@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Any, Self, cast
 
 from nngraph.frontend.base import TensorBase
+from nngraph.frontend.structure import structure
+from nngraph.frontend.tables import HookTable, Table
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
 from nngraph.nn.modules.conversion import ConversionMethods
+from nngraph.nn.modules.facts import Facts, TrainingMode, difference, facts_of
 from nngraph.nn.modules.hooks import RemovableHandle
 from nngraph.nn.parameter import Buffer, Parameter
 
 __all__ = ["Module", "RemovableHandle"]
 
+_TABLES = ("_parameters", "_buffers", "_modules")
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+)
 _PLAIN = (bool, int, float, str, tuple, type(None))
 
 
@@ -27,7 +38,7 @@ class Module(ConversionMethods):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
     """
 
-    training: bool
+    training: Any = TrainingMode()
     _modules: dict[str, Module | None]
     _changes: dict[str, Any]
 
@@ -40,15 +51,12 @@ class Module(ConversionMethods):
         own = self.__dict__
         own["_changes"] = {}
         own["training"] = True
-        for name in ("_parameters", "_buffers", "_modules"):
-            own[name] = {}
+        for name in _TABLES:
+            own[name] = Table()
         own["_non_persistent_buffers_set"] = set()
+        for name in _HOOKS:
+            own[name] = HookTable()
         for name in (
-            "_forward_hooks",
-            "_forward_hooks_with_kwargs",
-            "_forward_hooks_always_called",
-            "_forward_pre_hooks",
-            "_forward_pre_hooks_with_kwargs",
             "_state_dict_hooks",
             "_state_dict_pre_hooks",
             "_load_state_dict_pre_hooks",
@@ -71,21 +79,17 @@ class Module(ConversionMethods):
         """Runs the hooks and ``forward``."""
         return world().forward(self, args, kwargs)
 
-    def _fingerprint(self) -> object:
-        """What a trace of this module's own forward relies on; checked before every call."""
-        own = self.__dict__
-        facts: list[Any] = [dict(own["_changes"]), own["training"]]
-        for table in (own["_parameters"], own["_buffers"]):
-            for tensor in table.values():
-                if tensor is not None:
-                    facts += (id(tensor), id(tensor._storage), tensor._edge is not None)
-                else:
-                    facts.append(None)
-        if own["_modules"]:
-            facts += map(id, own["_modules"].values())
-        if own["_forward_pre_hooks"] or own["_forward_hooks"]:
-            facts += [*own["_forward_pre_hooks"], None, *own["_forward_hooks"]]
-        return facts
+    def _fingerprint(self, skip: Set[str] = frozenset()) -> Facts:
+        """What a trace of this module's own forward relies on, besides its mode.
+
+        Args:
+            skip: attributes that do not count.
+        """
+        return facts_of(self, skip)
+
+    def _difference(self, before: Facts, skip: Set[str] = frozenset()) -> str:
+        """What is not as it was before, in words."""
+        return difference(before, facts_of(self, skip))
 
     # -- attributes ------------------------------------------------------------------------
     def __setattr__(self, name: str, value: Any) -> None:
@@ -127,6 +131,11 @@ class Module(ConversionMethods):
         ``training`` is a part of the fingerprint by itself.
         """
         own = self.__dict__
+        if name in _TABLES or name in _HOOKS:
+            value = (Table if name in _TABLES else HookTable)(value)
+            structure.changed()
+        if name == "forward":
+            structure.changed()
         watched = name != "training" and name in own and "_changes" in own
         if watched and isinstance(value, _PLAIN):
             known = own[name]
@@ -148,6 +157,7 @@ class Module(ConversionMethods):
                 self._non_persistent_buffers_set.discard(name)
                 return
         object.__delattr__(self, name)
+        structure.changed()
 
     def __dir__(self) -> list[str]:
         names = [*super().__dir__(), *self._parameters, *self._buffers, *self._modules]

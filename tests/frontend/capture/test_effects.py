@@ -14,7 +14,7 @@ from nngraph.frontend.capture.effects import (
     ArgumentWritten,
     GradientsCleared,
     GradientSet,
-    LeafSet,
+    LeavesSet,
     Returned,
 )
 from nngraph.ir.roles import Role
@@ -101,7 +101,7 @@ def test_a_step_that_freezes_a_parameter_freezes_it():
     assert w.requires_grad
     assert fast(True) is False
     assert not w.requires_grad
-    assert LeafSet(ref(w), False) in fast.traced.effects
+    assert LeavesSet(((ref(w), False),)) in fast.traced.effects
     assert fast(False) is True
     assert w.requires_grad
 
