@@ -93,10 +93,22 @@ def parse_type(text: str) -> TensorType:
     short, _, rest = text.partition("[")
     if short not in _SHORT or not rest.endswith("]"):
         raise ValueError(f"{text!r} is no type; one is written as f32[batch,64]")
-    dims = rest[:-1].split(",") if rest != "]" else []
+    dims = _listed(rest[:-1]) if rest != "]" else []
     return TensorType(
         _SHORT[short], tuple(int(d) if d.isdecimal() else as_dim(d.strip()) for d in dims)
     )
+
+
+def _listed(text: str) -> list[str]:
+    """The parts between commas, but for those within parentheses (``max(0,n-3)``)."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
 
 
 def type_of_array(array: np.ndarray[Any, Any]) -> TensorType:

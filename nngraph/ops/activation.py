@@ -17,7 +17,6 @@ from nngraph.ops.elementwise import (
     abs,
     add,
     cast,
-    copy,
     div,
     erf,
     exp,
@@ -54,7 +53,6 @@ class _Normalized(Op):
         (x,) = types
         need_float(self.name, "the operand", x)
         need(0 <= self.axis < x.rank, self.name, "the operand", x, f"with an axis {self.axis}")
-        need(x.shape[self.axis] != 0, self.name, "the operand", x, f"not empty in axis {self.axis}")
         return (x,)
 
     def _shifted(self, x: Any) -> Any:
@@ -69,11 +67,18 @@ class _Normalized(Op):
             yield Sample(cls(axis), (x,))
         yield Sample(cls(0), (x[:, 0, 0],), note="one axis")
         yield Sample(cls(1), (x[:0],), note="empty")
+        yield Sample(cls(1), (x[:, :0],), note="no class")
         yield Sample(cls(1), (x[:, :1],), note="one class")
         large = np.asarray([[1e4, 1e4 + 1, -1e4], [-1e4, -1e4, -1e4]], np.float32)
         yield Sample(cls(1), (large,), note="large")
         inf = np.asarray([[-np.inf, 0, 1], [np.inf, 0, 1], [np.nan, 0, 1]], np.float32)
         yield Sample(cls(1), (inf,), False, "NaN and infinities")
+
+
+def _highest(x: Array, axis: int) -> Array:
+    """The maximum along an axis; minus infinity where it has no elements."""
+    found: Array = x.max(axis, keepdims=True, initial=-np.inf)
+    return found
 
 
 @dataclass(frozen=True)
@@ -85,12 +90,14 @@ class Softmax(_Normalized):
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x = widen(inputs[0])
         with np.errstate(all="ignore"):
-            y = np.exp(x - x.max(self.axis, keepdims=True))
+            y = np.exp(x - _highest(x, self.axis))
             y /= y.sum(self.axis, keepdims=True)
         return (y.astype(inputs[0].dtype, copy=False),)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         (x,) = inputs
+        if x.type.shape[self.axis] == 0:
+            return (x,)
         powers = exp(self._shifted(x))
         return (cast(div(powers, sum(powers, (self.axis,), True)), x.type.dtype),)
 
@@ -113,12 +120,14 @@ class LogSoftmax(_Normalized):
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x = widen(inputs[0])
         with np.errstate(all="ignore"):
-            y = x - x.max(self.axis, keepdims=True)
+            y = x - _highest(x, self.axis)
             y -= np.log(np.exp(y).sum(self.axis, keepdims=True))
         return (y.astype(inputs[0].dtype, copy=False),)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         (x,) = inputs
+        if x.type.shape[self.axis] == 0:
+            return (x,)
         shifted = self._shifted(x)
         total = log(sum(exp(shifted), (self.axis,), True))
         return (cast(sub(shifted, total), x.type.dtype),)
@@ -288,18 +297,13 @@ class Gelu(_Activation):
 
 
 def softmax(x: O, axis: int) -> O:
-    """exp(x) / sum(exp(x)) along ``axis``; of an empty axis nothing, as it is."""
-    return copy(x) if _is_empty(x, axis) else apply1(Softmax(axis), x)
+    """exp(x) / sum(exp(x)) along ``axis``."""
+    return apply1(Softmax(axis), x)
 
 
 def log_softmax(x: O, axis: int) -> O:
-    """The logarithm of softmax, computed without it; of an empty axis nothing, as it is."""
-    return copy(x) if _is_empty(x, axis) else apply1(LogSoftmax(axis), x)
-
-
-def _is_empty(x: Any, axis: int) -> bool:
-    kind: TensorType = x.type
-    return kind.dtype.is_floating_point and kind.shape[axis : axis + 1] == (0,)
+    """The logarithm of softmax, computed without it."""
+    return apply1(LogSoftmax(axis), x)
 
 
 def gelu(x: O, approximate: str = "none") -> O:

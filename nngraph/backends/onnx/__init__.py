@@ -8,9 +8,8 @@ measurement; ``proto`` makes protobuf of a model; ``artifact`` is that with the 
 
 Results are those of the operators' own definitions, NaN and infinity included, but for this: batch
 and layer normalization round more where the mean is thousands of times the deviation (as the
-runtime's kernels do); a masked gradient may be -0.0; the mean over a batch of a symbolic size is 0,
-not NaN, where that size is 0; sums of 64-bit integers are exact up to 2**53; negative indices count
-from the end also where an operator refuses them.
+runtime's kernels do); a masked gradient may be -0.0; sums of 64-bit integers are exact up to 2**53;
+negative indices count from the end also where an operator refuses them.
 """
 
 from __future__ import annotations

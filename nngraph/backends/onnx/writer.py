@@ -9,7 +9,7 @@ import numpy as np
 
 from nngraph.backends.onnx.kernels import TO_BOOL, compute_type, typed_inputs
 from nngraph.backends.onnx.model import Attribute, OnnxNode, element_type
-from nngraph.ir.dims import Dim, SymDim
+from nngraph.ir.dims import Atom, Dim, PositivePart, Quotient, SymDim
 from nngraph.ir.dtypes import DType, as_dtype, bool_, int64
 from nngraph.ir.names import UniqueNames
 from nngraph.ir.op import Array
@@ -48,6 +48,7 @@ class Writer:
         self._casts: dict[tuple[str, DType], str] = {}
         self._sizes: dict[str, tuple[str, int]] = {}
         self._dims: dict[Dim, str] = {}
+        self._atoms: dict[Atom, str] = {}
 
     # -- names -----------------------------------------------------------------------------
     def fresh(self, hint: str) -> str:
@@ -173,16 +174,20 @@ class Writer:
         for monomial, coefficient in value.terms:
             product = "" if coefficient == 1 and monomial else self.ints([coefficient])
             for atom in monomial:
-                factor = self._atom(atom)
+                if atom not in self._atoms:
+                    self._atoms[atom] = self._atom(atom)
+                factor = self._atoms[atom]
                 product = self.op("Mul", product, factor) if product else factor
             total = self.op("Add", total, product) if total else product
         return total
 
-    def _atom(self, atom: Any) -> str:
-        if hasattr(atom, "denominator"):
+    def _atom(self, atom: Atom) -> str:
+        if isinstance(atom, Quotient):
             numerator, denominator = self.dim(atom.numerator), self.ints([atom.denominator])
             rest = self.op("Mod", numerator, denominator)  # Div alone would round towards zero
             return self.op("Div", self.op("Sub", numerator, rest), denominator)
+        if isinstance(atom, PositivePart):
+            return self.op("Max", self.dim(atom.value), self.ints([0]))
         if atom.name not in self._sizes:
             raise Missing(f"the size {atom.name!r} is not the size of an axis of an input")
         source, axis = self._sizes[atom.name]

@@ -11,6 +11,7 @@ from nngraph import ops
 from nngraph.frontend.functional.access import viewed
 from nngraph.frontend.functional.variants import both, function, method
 from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dims import Dim, is_nonnegative
 from nngraph.ops.core import normalize_axis
 
 # fmt: off
@@ -22,16 +23,23 @@ __all__ = [
 
 
 @both
-def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+def narrow(input: Tensor, dim: int, start: Dim, length: Dim) -> Tensor:
     """``length`` elements from ``start`` along ``dim``."""
     axis = normalize_axis(dim, input.ndim, "narrow")
     size = input.type.shape[axis]
-    if start < 0 and isinstance(size, int):
-        start += size
-    starts, sizes = [0] * input.ndim, list(input.type.shape)
+    start = _start(start, size)
+    if not (isinstance(size, int) or is_nonnegative(size - start - length)):
+        # Slices are clipped where the size is too small; pieces are counted.
+        return ops.split(input, (start, length, size - start - length), axis)[1]
+    starts, sizes = list[Dim]([0] * input.ndim), list(input.type.shape)
     starts[axis], sizes[axis] = start, length
     found = ops.slice(input, tuple(starts), tuple(sizes), (1,) * input.ndim)
     return viewed(found, input)
+
+
+def _start(start: Dim, size: Dim) -> Dim:
+    """The place that ``start`` names, negative numbers counted from the end."""
+    return start + size if is_nonnegative(-1 - start) else start
 
 
 @both

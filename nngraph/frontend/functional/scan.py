@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from nngraph import ops
 from nngraph.frontend.functional.access import owned
@@ -11,6 +11,7 @@ from nngraph.frontend.functional.axes import one_axis
 from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.promotion import counted
 from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dims import positive_part
 from nngraph.ir.dtypes import DType
 from nngraph.ops.core import normalize_axis
 
@@ -74,8 +75,7 @@ def diff(
     parts = [t for t in (prepend, input, append) if t is not None]
     x = input if len(parts) == 1 else ops.concat(parts, axis)
     for _ in range(n):
-        size = cast("int", x.type.shape[axis])
-        if size == 0:
-            break
-        x = x.narrow(axis, 1, size - 1) - x.narrow(axis, 0, size - 1)
+        size = x.type.shape[axis]
+        count = positive_part(size - 1)
+        x = x.narrow(axis, size - count, count) - x.narrow(axis, 0, count)
     return owned(x, input)

@@ -10,7 +10,7 @@ import numpy as np
 from nngraph import ops
 from nngraph.frontend.functional.access import elements
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dims import Dim
+from nngraph.ir.dims import Dim, SymDim, floordiv, is_nonnegative, minimum, positive_part
 from nngraph.ir.dtypes import bool_, int64, uint8
 from nngraph.ops.core import broadcast_shapes
 
@@ -30,7 +30,7 @@ class Plan:
     """
 
     base: Tensor
-    starts: list[int] = field(default_factory=list)
+    starts: list[Dim] = field(default_factory=list)
     sizes: list[Dim] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
     view: list[Dim] = field(default_factory=list)
@@ -213,7 +213,9 @@ def _add_axis(plan: Plan, part: Any, axis: int) -> None:
     elif isinstance(part, int) and not isinstance(part, bool):
         if isinstance(size, int) and not -size <= part < size:
             raise IndexError(f"index {part} is out of bounds for dimension {axis} with size {size}")
-        start, count, step = part if part >= 0 else cast("int", size + part), 1, 1
+        start, count, step = part if part >= 0 else size + part, 1, 1
+    elif isinstance(part, SymDim):
+        start, count, step = _index(part, size), 1, 1
     else:
         raise IndexError(
             f"a subscript is an integer, a slice, None, ... or a tensor of integers; "
@@ -224,19 +226,40 @@ def _add_axis(plan: Plan, part: Any, axis: int) -> None:
     plan.steps.append(step)
 
 
-def _slice_of(part: slice, size: Dim) -> tuple[int, Dim, int]:
+def _index(part: SymDim, size: Dim) -> Dim:
+    """Where one element is; like those of numbers, a bound that is passed fails when it runs."""
+    if is_nonnegative(part) or is_nonnegative(size - 1 - part):
+        return part
+    if is_nonnegative(-1 - part):
+        return size + part
+    raise IndexError(f"the index {part} may count from the start or from the end: take a slice")
+
+
+def _slice_of(part: slice, size: Dim) -> tuple[Dim, Dim, int]:
     if part == slice(None):
         return 0, size, 1
     step = 1 if part.step is None else int(part.step)
     if step <= 0:
         raise ValueError("step must be greater than zero; use flip() to go backwards")
-    if isinstance(size, int):
+    symbolic = isinstance(part.start, SymDim) or isinstance(part.stop, SymDim)
+    if isinstance(size, int) and not symbolic:
         span = range(*part.indices(size))
         return (span.start if len(span) else 0), len(span), step
-    start = part.start or 0
-    if start < 0 or step != 1 or (isinstance(part.stop, int) and part.stop < 0):
-        stop = size + part.stop if part.stop is not None else size
-        begin = size + start if start < 0 else start
-        return begin, stop - begin, 1  # type: ignore[return-value]
-    stop = size if part.stop is None else part.stop
-    return start, stop - start, 1
+    start = 0 if part.start is None else _place(part.start, size)
+    stop = size if part.stop is None else _place(part.stop, size)
+    return start, positive_part(floordiv(stop - start + (step - 1), step)), step
+
+
+def _place(bound: Dim, size: Dim) -> Dim:
+    """Where a bound of a slice is: negative ones count from the end, then all are clipped."""
+    bound = bound if isinstance(bound, SymDim) else int(bound)
+    inside = minimum(positive_part(bound), size)
+    if is_nonnegative(bound):
+        return inside
+    from_end = minimum(positive_part(size + bound), size)
+    if is_nonnegative(-1 - bound):
+        return from_end
+    if bound - size in (-1, -2):  # negative only where the size is too small to tell
+        return inside
+    is_there = positive_part(bound + 1) - positive_part(bound)  # 1 from 0 on, before it 0
+    return inside + from_end - size * is_there

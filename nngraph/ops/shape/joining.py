@@ -96,6 +96,7 @@ class Split(Op):
         need(0 <= self.axis < x.rank, "split", "axis", self.axis, f"an axis of {x}")
         total: Dim = 0
         for size in self.sizes:
+            need(not isinstance(size, int) or size >= 0, "split", "a size", size, "at least 0")
             total = total + size
         need(
             total == x.shape[self.axis],

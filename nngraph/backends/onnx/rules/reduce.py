@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
 from nngraph import ops
 from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site
 from nngraph.backends.onnx.rules.shape import filled
+from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, int32, int64, uint64
 from nngraph.ir.op import Op
 from nngraph.ir.types import TensorType
@@ -76,7 +78,12 @@ def _mean(s: OpSite[ops.Reduction]) -> str:
         return s.inputs[0]
     if _is_empty(s):
         return filled(s, math.nan, s.dtype, s.shape)
-    return _folded(s, "ReduceMean")
+    mean = _folded(s, "ReduceMean")
+    count = math.prod((s.types[0].shape[a] for a in s.op.axes), start=cast("Dim", 1))
+    if isinstance(count, int):
+        return mean
+    nothing = s("Equal", s.writer.dim(count), s.ints(0))  # the runtime's mean of nothing is 0
+    return s("Where", s.reshape(nothing, (), (1,)), s.number(math.nan), mean)
 
 
 def _extreme(s: OpSite[ops.Reduction], kind: str) -> str:

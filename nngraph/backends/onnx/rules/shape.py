@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
 from nngraph import ops
 from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site
-from nngraph.backends.onnx.writer import Missing
-from nngraph.ir.dims import Dim
+from nngraph.ir.dims import Dim, is_nonnegative, positive_part
 from nngraph.ir.dtypes import DType, int64
 from nngraph.ir.types import Shape
 
@@ -70,13 +70,21 @@ def _slice_axes(s: Site, x: str, rows: Sequence[tuple[int, Dim, Dim, int]]) -> s
     """Slices some axes; a row is (axis, start, size, step)."""
     if not rows:
         return x
-    ends = []
-    for _, start, size, step in rows:
-        end = start + size * step
-        ends.append(_FIRST if isinstance(end, int) and end < 0 else end)
+    ends = [_end(*row[1:]) for row in rows]
     starts = tuple(r[1] for r in rows)
     axes, steps = s.ints(*(r[0] for r in rows)), s.ints(*(r[3] for r in rows))
     return s("Slice", x, s.writer.dims(starts), s.writer.dims(tuple(ends)), axes, steps)
+
+
+def _end(start: Dim, size: Dim, step: int) -> Dim:
+    """Where a slice ends, so that ONNX does not count a negative end from behind."""
+    end = start + size * step
+    if step > 0 or is_nonnegative(end):
+        return end
+    if isinstance(end, int):
+        return _FIRST
+    is_before = positive_part(-end) - positive_part(-end - 1)  # 1 below 0, from there on 0
+    return end + _FIRST * is_before
 
 
 def _partial(s: OpSite[ops.Slice | ops.SliceUpdate]) -> list[tuple[int, Dim, Dim, int]]:
@@ -100,29 +108,37 @@ def _slice_update(s: OpSite[ops.SliceUpdate]) -> str:
         return x
     if is_zero(s, 0) and all(step == 1 for *_, step in rows):
         return _pad_zeros(s, update, rows)
-    return _update(s, x, update, rows)
+    return _update(s, x, update, rows, s.shape)
 
 
 def _pad_zeros(s: Site, update: str, rows: Sequence[tuple[int, Dim, Dim, int]]) -> str:
     if not rows:
         return update
-    axes = s.ints(*(r[0] for r in rows))
-    before = tuple(r[1] for r in rows)
-    after = tuple(s.shape[axis] - start - size for axis, start, size, _ in rows)
-    pads = s.writer.dims((*before, *after))
-    return s("Pad", update, pads, s.number(0, s.types[1].dtype), axes)
+    pads: list[Dim] = [0] * (2 * len(s.shape))
+    for axis, start, size, _ in rows:
+        pads[axis], pads[axis + len(s.shape)] = start, s.shape[axis] - start - size
+    return s("Pad", update, s.writer.dims(tuple(pads)), s.number(0, s.types[1].dtype))
 
 
-def _update(s: Site, x: str, update: str, rows: Sequence[tuple[int, Dim, Dim, int]]) -> str:
-    """Replaces the slice axis by axis: the innermost region first, then what surrounds it."""
+def _update(
+    s: Site, x: str, update: str, rows: Sequence[tuple[int, Dim, Dim, int]], shape: Shape
+) -> str:
+    """Replaces the slice axis by axis: the innermost region first, then what surrounds it.
+
+    ``shape`` is that of ``x``.
+    """
     if not rows:
         return update
     (axis, start, size, step), *inner = rows
-    extent = s.types[0].shape[axis]
+    extent, part = shape[axis], (*shape[:axis], size, *shape[axis + 1 :])
     if inner:
-        update = _update(s, _slice_axes(s, x, rows[:1]), update, inner)
-    if step != 1:
+        update = _update(s, _slice_axes(s, x, rows[:1]), update, inner, part)
+    if step != 1 and all(isinstance(d, int) for d in (start, size, extent)):
         return _interleave(s, x, update, axis, (start, size, step, extent))
+    if step != 1:
+        places = _places(s, start, size, step)
+        column = s.reshape(places, tuple(size if a == axis else 1 for a in range(len(shape))))
+        return s("ScatterElements", x, s.expand(column, part), update, axis=axis)
     parts = [update]
     if start != 0:
         parts.insert(0, _slice_axes(s, x, [(axis, 0, start, 1)]))
@@ -133,24 +149,28 @@ def _update(s: Site, x: str, update: str, rows: Sequence[tuple[int, Dim, Dim, in
 
 def _interleave(s: Site, x: str, update: str, axis: int, row: tuple[Dim, Dim, int, Dim]) -> str:
     """Elements of x and of the update, picked from both side by side."""
-    start, size, step, extent = row
-    if not (isinstance(start, int) and isinstance(size, int) and isinstance(extent, int)):
-        raise Missing(f"an update of every {step}th element needs axis {axis} of a fixed size")
+    start, size, step, extent = (cast("int", d) for d in row)
     order = np.arange(extent)
     order[start + step * np.arange(size)] = extent + np.arange(size)
     return s("Gather", s("Concat", x, update, axis=axis), s.ints(*order), axis=axis)
 
 
+def _places(s: Site, start: Dim, size: Dim, step: int) -> str:
+    """Where the elements of a slice over symbolic sizes are, counted when the graph runs."""
+    ends = (s.reshape(s.writer.dim(d), (), (1,)) for d in (start, start + size * step))
+    return s("Range", *ends, s.number(step, int64), dtype=int64)
+
+
 def _pad(s: OpSite[ops.Pad]) -> str:
     op, (x,) = s.op, s.inputs
-    axes = [a for a, pair in enumerate(op.pads) if pair != (0, 0)]
-    if not axes:
+    if not any(pair != (0, 0) for pair in op.pads):
         return x
-    pads = s.ints(*(op.pads[a][0] for a in axes), *(op.pads[a][1] for a in axes))
+    # All axes: the runtime moves transposes across a Pad as if it had no list of axes.
+    pads = s.ints(*(pair[0] for pair in op.pads), *(pair[1] for pair in op.pads))
     if op.mode == "constant":
-        return s("Pad", x, pads, s.number(op.value), s.ints(*axes))
+        return s("Pad", x, pads, s.number(op.value))
     mode = {"circular": "wrap"}.get(op.mode, op.mode)
-    return s("Pad", x, pads, "", s.ints(*axes), mode=mode)
+    return s("Pad", x, pads, mode=mode)
 
 
 def _concat(s: OpSite[ops.Concat]) -> str:
