@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast, overload
@@ -24,6 +25,8 @@ __all__ = ["CompiledFunction", "compile", "trace"]
 
 _R = TypeVar("_R")
 _log = logging.getLogger("nngraph.compile")
+#: Traces of different functions may meet the same Python objects, and change them for a while.
+_one_trace = threading.RLock()
 #: More traces for other reasons than sizes are worth a warning.
 _MANY = 8
 
@@ -47,6 +50,7 @@ class CompiledFunction(Generic[_R]):
         self._latest: Specialization | None = None
         self._history: list[tuple[str, Traced]] = []
         self._reasons: list[str] = []  # other than sizes of arguments
+        self._tracing = threading.RLock()
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> _R:
@@ -54,24 +58,30 @@ class CompiledFunction(Generic[_R]):
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _R:
         """Runs compiled code for these arguments, tracing first what was not traced yet."""
-        found, passed = self.find(args, kwargs)
-        self._latest = found
-        return cast("_R", found.run(passed))
+        call, passed = kind_of_call(args, kwargs)
+        while True:
+            for specialization in reversed(self._known.get(call, ())):
+                with specialization.alone():
+                    if specialization.is_valid():
+                        self._latest = specialization
+                        return cast("_R", specialization.run(passed))
+            with self._tracing:  # one thread traces, and the others that wait take its trace
+                made = None if self.is_known(call) else self._made(call)
+            if made is not None:
+                self._latest = made
+                with made.alone():
+                    return cast("_R", made.run(passed))
 
-    def find(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Specialization, list[Any]]:
-        """The trace that is valid for a call, and the values of its inputs: all that is checked."""
-        leaves: list[Any] = []
-        tree = flatten((args, kwargs), leaves)
-        arguments, passed = arguments_of(leaves)
-        return self._find(Call(tree, arguments, is_grad_enabled())), passed
+    def is_known(self, call: Call) -> bool:
+        """Whether a trace is valid for such a call now."""
+        for specialization in reversed(self._known.get(call, ())):
+            with specialization.alone():
+                if specialization.is_valid():
+                    return True
+        return False
 
-    def _find(self, call: Call) -> Specialization:
+    def _made(self, call: Call) -> Specialization:
         known = self._known.get(call, ())
-        for specialization in reversed(known):
-            if specialization.is_valid():
-                return specialization
         if known:  # the nearest is the one of which most still holds
             reason = Reason.of(min((s.broken() for s in reversed(known)), key=len))
         else:
@@ -83,7 +93,8 @@ class CompiledFunction(Generic[_R]):
 
     def _specialize(self, call: Call, reason: Reason) -> Specialization:
         backend = get_backend(self.target.backend)
-        traced = trace_call(self.function, call.tree, call.arguments, self.keep_grads)
+        with _one_trace:
+            traced = trace_call(self.function, call.tree, call.arguments, self.keep_grads)
         self._note(traced, call, reason)
         return Specialization(traced, build(backend, traced.graph, self.target), self.check_finite)
 
@@ -142,6 +153,14 @@ class CompiledFunction(Generic[_R]):
         if self._latest is not None:
             parts += ["passes of the latest trace:", *self._latest.step.built.log]
         return "\n".join(parts)
+
+
+def kind_of_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call, list[Any]]:
+    """What decides which traces may serve a call, and the values of the graph's inputs."""
+    leaves: list[Any] = []
+    tree = flatten((args, kwargs), leaves)
+    arguments, passed = arguments_of(leaves)
+    return Call(tree, arguments, is_grad_enabled()), passed
 
 
 @overload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 from weakref import ref
 
@@ -112,6 +113,11 @@ class Storage:
         """The same elements in another place in memory, if nobody else holds the array."""
         if not self.is_held:
             self.elements.array = array
+
+    @property
+    def key(self) -> Hashable:
+        """Of the place, among those that calls in several threads must not write at once."""
+        return id(self)
 
     @property
     def is_held(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 from weakref import ref
@@ -11,7 +12,7 @@ from nngraph.frontend.storage import Storage
 from nngraph.ir.op import Array
 from nngraph.ir.types import TensorType
 
-__all__ = ["GradNote", "GradSlot", "is_plain"]
+__all__ = ["GradNote", "GradSlot", "is_plain", "key_of_gradient"]
 
 
 @dataclass(eq=False)
@@ -74,6 +75,11 @@ class GradSlot:
         self._storage.array = array
         self._written = ref(self._storage)
 
+    @property
+    def key(self) -> Hashable:
+        """See ``Storage``."""
+        return key_of_gradient(self.tensor)
+
     def held(self) -> None:
         """The gradient may be another at each call."""
 
@@ -92,6 +98,11 @@ class GradSlot:
         if now.type != kind or now._view is not None:
             return False
         return isinstance(now._edge, Leaf) if requires_grad else now._edge is None
+
+
+def key_of_gradient(tensor: Handle) -> Hashable:
+    """The key of ``tensor.grad`` as a place that calls in several threads may share."""
+    return "grad", id(tensor._storage)
 
 
 def is_plain(gradient: Handle) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,14 @@ import numpy as np
 from nngraph.backends.base import Artifact
 from nngraph.backends.build import Built
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.capture.effects import ArgumentGradient, Call
+from nngraph.frontend.capture.effects import ArgumentGradient, Call, GradientsCleared, GradientSet
+from nngraph.frontend.capture.gradients import key_of_gradient
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.pytree import unflatten
 from nngraph.frontend.structure import structure
 from nngraph.frontend.world import EAGER
 from nngraph.ir.op import Array
+from nngraph.runtime.locks import Group
 from nngraph.runtime.step import CompiledStep
 
 __all__ = ["Specialization"]
@@ -32,8 +35,18 @@ class Specialization:
         self.step = CompiledStep(traced.graph, built, cells, traced.readers, finite, self._written)
         self._covered = [g for g in traced.guards if g.covered]
         self._open = [g for g in traced.guards if not g.covered]
+        self._group = Group(*_places(traced))
         self._stamp: object = None  # of the structure when what it covers was looked at last
         self._held = False
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nothing that shares what is written here runs in another thread meanwhile."""
+        held = self._group.acquire()
+        try:
+            yield
+        finally:
+            held.release()
 
     def is_valid(self) -> bool:
         """Whether the trace holds for a call now.
@@ -81,6 +94,21 @@ class Specialization:
         if gradient is not None:
             what = f"the gradient of argument {self.traced.signature.inputs[position].name!r}"
             self.step.apart.refuse_any(what, gradient._read(EAGER), arrays)
+
+
+def _places(traced: Traced) -> tuple[list[Hashable], list[Hashable]]:
+    """Keys of what calls meet, and of what they write: storages, gradients."""
+    met: list[Hashable] = []
+    written: list[Hashable] = []
+    for cell, state in zip(traced.cells, traced.signature.states, strict=True):
+        (written if state.is_changed else met).append(cell.lasting.key)
+    for effect in traced.effects:
+        if isinstance(effect, GradientSet):
+            owners: tuple[Any, ...] = (effect.owner,)
+        else:
+            owners = effect.owners if isinstance(effect, GradientsCleared) else ()
+        written += [key_of_gradient(t) for owner in owners if (t := owner()) is not None]
+    return met, written
 
 
 def _host_array(value: Any) -> Array:

@@ -20,7 +20,7 @@ from nngraph.frontend.capture.effects import (
     ModesSet,
     Returned,
 )
-from nngraph.frontend.capture.overlay import StateCell
+from nngraph.frontend.capture.overlay import Flag, StateCell
 from nngraph.frontend.capture.recorder import Guard, Trace
 from nngraph.frontend.errors import TraceError
 from nngraph.frontend.protocols import ModuleLike
@@ -163,7 +163,7 @@ class _Finish:
 
         if flags:
             what = f"requires_grad of {len(flags)} tensors"
-            self.trace.guard("flags", lambda: all(f.holds() for f in flags), reason, True, what)
+            self.trace.guard("flags", _all_hold(flags), reason, True, what)
 
     def guard_modules(self) -> None:
         """The modules that ran, and the modes that the code asked for, as they are now.
@@ -257,6 +257,21 @@ class _Finish:
         chosen = self.trace.leaves_set()
         if chosen:
             self.effects.append(LeavesSet(tuple((ref(t), now) for t, now in chosen)))
+
+
+def _all_hold(flags: list[Flag]) -> Callable[[], bool]:
+    """Whether all flags hold: written out for the many that are alike."""
+    plain = [(f.owner, f.wanted) for f in flags if f.wanted is not None and not f.written]
+    others = [f for f in flags if f.wanted is None or f.written]
+
+    def holds() -> bool:
+        for owner, wanted in plain:
+            tensor = owner()
+            if tensor is not None and (tensor._edge is not None) is not wanted:
+                return False
+        return all(f.holds() for f in others)
+
+    return holds
 
 
 def _guard_of(module: ModuleLike, path: str) -> tuple[Callable[[], bool], Callable[[], str]]:

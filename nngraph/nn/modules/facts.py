@@ -42,19 +42,21 @@ def facts_of(module: Any, skip: Set[str]) -> Facts:
     own = module.__dict__
     before, after = own["_forward_pre_hooks"], own["_forward_hooks"]
     return Facts(
-        {name: value for name, value in own["_changes"].items() if name not in skip},
-        _tensors(own["_parameters"], skip),
-        _tensors(own["_buffers"], skip),
-        [(name, id(child)) for name, child in own["_modules"].items() if name not in skip],
+        {**_kept(own["_changes"], skip)},
+        _tensors(_kept(own["_parameters"], skip)),
+        _tensors(_kept(own["_buffers"], skip)),
+        [(name, id(child)) for name, child in _kept(own["_modules"], skip).items()],
         [own.get("forward"), *before, None, *after] if before or after or "forward" in own else [],
     )
 
 
-def _tensors(table: dict[str, Any], skip: Set[str]) -> list[Any]:
+def _kept(table: dict[str, Any], skip: Set[str]) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if name not in skip} if skip else table
+
+
+def _tensors(table: dict[str, Any]) -> list[Any]:
     facts: list[Any] = []
     for name, tensor in table.items():
-        if name in skip:
-            continue
         if tensor is None:
             facts += (name, None)
         else:
