@@ -2,8 +2,8 @@
 
 Each compiled graph has a lock. Two graphs of which one writes a state that the other meets are in
 one *group* and have one lock, so that a call takes a single lock, whatever the number of states,
-and no two calls can wait for each other. Graphs that share nothing, or only what all of them read, run
-at the same time. One graph runs in one thread at a time: its buffers are its own.
+and no two calls can wait for each other. Graphs that share nothing, or only what all of them read,
+run at the same time. One graph runs in one thread at a time: its buffers are its own.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _places: WeakValueDictionary[Hashable, _Place] = WeakValueDictionary()
 class Group:
     """The lock of one compiled graph, or of several that have been joined.
 
-    A group that was joined to another one leaves its lock to it; a call that still holds the old lock
-    is waited for by those that take the new one.
+    A group that was joined to another one leaves its lock to it; a call that still holds the old
+    lock is waited for by those that take the new one.
 
     Args:
         reads: keys of the places that calls meet.

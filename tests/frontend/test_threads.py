@@ -20,13 +20,13 @@ TURNS = 300
 def together(*jobs: Callable[[], Any]) -> None:
     """Runs jobs in a thread each, all started at once; raises what one of them raised."""
     ready = threading.Barrier(len(jobs))
-    errors: list[BaseException] = []
+    errors: list[Exception] = []
 
     def run(job: Callable[[], Any]) -> None:
         ready.wait(30)
         try:
             job()
-        except BaseException as error:
+        except Exception as error:
             errors.append(error)
 
     threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]
