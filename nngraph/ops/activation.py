@@ -12,7 +12,7 @@ import numpy as np
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.composite import wide
-from nngraph.ops.core import need, need_float, widen
+from nngraph.ops.core import need, need_float, sum_of, widen
 from nngraph.ops.elementwise import (
     abs,
     add,
@@ -91,7 +91,7 @@ class Softmax(_Normalized):
         x = widen(inputs[0])
         with np.errstate(all="ignore"):
             y = np.exp(x - _highest(x, self.axis))
-            y /= y.sum(self.axis, keepdims=True)
+            y /= sum_of(y, (self.axis,), True)
         return (y.astype(inputs[0].dtype, copy=False),)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
@@ -121,7 +121,7 @@ class LogSoftmax(_Normalized):
         x = widen(inputs[0])
         with np.errstate(all="ignore"):
             y = x - _highest(x, self.axis)
-            y -= np.log(np.exp(y).sum(self.axis, keepdims=True))
+            y -= np.log(sum_of(np.exp(y), (self.axis,), True))
         return (y.astype(inputs[0].dtype, copy=False),)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:

@@ -22,6 +22,7 @@ from nngraph.ops.core import (
     normalize_axes,
     reduced_samples,
     reduced_shape,
+    sum_of,
     widen,
 )
 from nngraph.ops.family import operators_of
@@ -91,9 +92,7 @@ class Sum(Reduction):
     @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
-        wide = widen(x)
-        total = np.sum(wide, axis=self.axes, dtype=wide.dtype, keepdims=self.keepdims)
-        return (np.asarray(total).astype(x.dtype, copy=False),)
+        return (sum_of(widen(x), self.axes, self.keepdims).astype(x.dtype, copy=False),)
 
     def vjp(
         self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = [
     "Takes",
     "broadcast_shapes",
     "contiguous",
+    "mean_of",
     "normalize_axes",
     "normalize_axis",
     "need",
@@ -27,10 +29,12 @@ __all__ = [
     "need_same_dtype",
     "reduced_samples",
     "reduced_shape",
+    "sum_of",
     "widen",
 ]
 
 _HALVES = (float16.numpy, bfloat16.numpy)
+_SHORT = 1024  # float32 terms that may be added up one after the other
 
 
 class Takes(enum.Enum):
@@ -160,3 +164,33 @@ def contiguous(array: Any) -> Array:
     """A C-contiguous array of the same rank (NumPy's own turns rank 0 into rank 1)."""
     out: Array = np.asarray(array, order="C")
     return out
+
+
+def sum_of(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
+    """Sum over ``axes`` in x's own type; long ones of float32 add up in float64 (docs/numerics.md).
+
+    NumPy adds pairwise along the last axes of contiguous memory only, elsewhere term after term.
+    """
+    total = np.sum(x, axis=tuple(axes), dtype=_sum_type(x, axes), keepdims=keepdims)
+    return np.asarray(total, x.dtype)
+
+
+def mean_of(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
+    """Mean over ``axes`` in x's own type, added up as ``sum_of`` does; NaN of nothing."""
+    total = np.sum(x, axis=tuple(axes), dtype=_sum_type(x, axes), keepdims=keepdims)
+    with np.errstate(all="ignore"):
+        return np.asarray(total / total.dtype.type(_count(x, axes)), x.dtype)
+
+
+def _count(x: Array, axes: Iterable[int]) -> int:
+    return math.prod(x.shape[a] for a in axes)
+
+
+def _sum_type(x: Array, axes: Sequence[int]) -> Any:
+    steps = _count(x, axes)
+    if x.dtype == np.float32 and steps > _SHORT:
+        inner = x.ndim if x.flags.c_contiguous else -1
+        while inner - 1 in axes:
+            inner -= 1
+            steps //= x.shape[inner]
+    return np.float64 if x.dtype == np.float32 and steps > _SHORT else x.dtype

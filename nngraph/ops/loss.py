@@ -13,7 +13,7 @@ from nngraph.ir.types import TensorType
 from nngraph.ops.activation import LogSoftmax, log_softmax
 from nngraph.ops.broadcast import broadcast_to, reshape, squeeze, unsqueeze
 from nngraph.ops.composite import through_decomposition, wide
-from nngraph.ops.core import need, need_float, need_same_dtype, widen
+from nngraph.ops.core import need, need_float, need_same_dtype, sum_of, widen
 from nngraph.ops.elementwise import add, cast, clip, div, exp, log, log1p, mul, ne, neg, sub, where
 from nngraph.ops.family import operators_of
 from nngraph.ops.index.elements import gather_elements, scatter_elements
@@ -106,14 +106,13 @@ class CrossEntropy(Op):
         loss = -np.where(keep, picked, 0) * share
         if self.label_smoothing:
             spread = classes.reshape(-1, *(1,) * (logits.ndim - 2))
-            uniform = -np.where(keep, (logp * spread).sum(1), 0) / logits.shape[1]
+            uniform = -np.where(keep, sum_of(logp * spread, (1,)), 0) / logits.shape[1]
             loss = (1 - self.label_smoothing) * loss + self.label_smoothing * uniform
-        with np.errstate(all="ignore"):
-            total = {
-                "none": lambda: loss,
-                "sum": loss.sum,
-                "mean": lambda: loss.sum() / share.sum(),
-            }[self.reduction]()
+        axes = range(loss.ndim)
+        total = loss if self.reduction == "none" else sum_of(loss, axes)
+        if self.reduction == "mean":
+            with np.errstate(all="ignore"):
+                total = np.asarray(total / sum_of(share, axes))
         return (np.asarray(total).astype(inputs[0].dtype, copy=False),)
 
     def _in_range(self, target: Array, classes: int) -> Array:

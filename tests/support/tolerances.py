@@ -19,6 +19,9 @@ BACKEND = {
 # Central differences in float64 with steps of 1e-6.
 DERIVATIVE = (2e-6, 2e-7)
 
+# Sums of 10,000 to 100,000,000 random float32 terms of one sign, relative (docs/numerics.md).
+LONG_SUM = 2e-6
+
 # Losses and parameters of up to twenty training steps, against PyTorch: rounding differs in every
 # step and grows from step to step.
 TRAJECTORY = {"float64": (1e-10, 1e-11), "float32": (1e-4, 1e-5)}

@@ -6,6 +6,7 @@ from nngraph.backends.onnx.fusions import FUSIONS
 from nngraph.backends.onnx.rules.table import EMISSIONS
 from nngraph.ir.graph import Node
 from nngraph.passes.base import Pass
+from nngraph.passes.blocked import BlockedProducts
 from nngraph.passes.cse import CommonSubexpressions
 from nngraph.passes.dce import DeadCode
 from nngraph.passes.nested import Everywhere
@@ -23,6 +24,7 @@ def writable(node: Node) -> bool:
 
 
 LEGALIZE: tuple[Pass, ...] = (
+    Everywhere(BlockedProducts()),
     Everywhere(Rewrite(FUSIONS, "onnx")),
     CommonSubexpressions(),
     DeadCode(),

@@ -22,6 +22,7 @@ from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ops.fused import Fused
 from nngraph.ops.scan import Scan
 from nngraph.passes.base import Pass, Pipeline
+from nngraph.passes.blocked import BlockedProducts
 from nngraph.passes.dce import DeadCode
 from nngraph.passes.nested import InBodies
 from nngraph.passes.pipelines import standard
@@ -31,7 +32,13 @@ __all__ = ["TvmBackend", "backend"]
 MAX_ELEMENTS = 1 << 31
 
 # What follows decomposition, first in the bodies of loops: later, kernels hold graphs, too.
-KERNEL_PASSES: tuple[Pass, ...] = (Legalize(), DeadCode(), FuseKernels(), DeadCode())
+KERNEL_PASSES: tuple[Pass, ...] = (
+    BlockedProducts(),
+    Legalize(),
+    DeadCode(),
+    FuseKernels(),
+    DeadCode(),
+)
 
 
 def keep_lowered(node: Node) -> bool:

@@ -12,7 +12,7 @@ from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import broadcast_to
 from nngraph.ops.composite import need_parameter, once, wide, wide_dtype
-from nngraph.ops.core import need, need_float, widen
+from nngraph.ops.core import mean_of, need, need_float, sum_of, widen
 from nngraph.ops.elementwise import add, cast, div, mul, rsqrt, sub
 from nngraph.ops.reduce import mean, sum
 from nngraph.ops.reduce.count import count_of
@@ -64,11 +64,7 @@ def _as(x: Any, dtype: Any) -> Array:
 
 
 def _average(x: Array) -> Array:
-    axes = _folded(x.ndim)
-    count = x.dtype.type(np.prod([x.shape[a] for a in axes]))
-    with np.errstate(all="ignore"):
-        out: Array = x.sum(axes) / count
-    return out
+    return mean_of(x, _folded(x.ndim))
 
 
 @dataclass(frozen=True)
@@ -186,8 +182,8 @@ class BatchNormGrad(_BatchNormal):
         dtype = inputs[4].dtype
         return (
             dx.astype(inputs[1].dtype, copy=False),
-            _as(product.sum(axes), dtype),
-            _as(dy.sum(axes), dtype),
+            _as(sum_of(product, axes), dtype),
+            _as(sum_of(dy, axes), dtype),
         )
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:

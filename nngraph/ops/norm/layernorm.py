@@ -12,7 +12,7 @@ from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import broadcast_to
 from nngraph.ops.composite import need_parameter, once, wide, wide_dtype
-from nngraph.ops.core import need, need_float, widen
+from nngraph.ops.core import mean_of, need, need_float, sum_of, widen
 from nngraph.ops.elementwise import add, cast, div, mul, rsqrt, sub
 from nngraph.ops.reduce import mean, sum
 from nngraph.ops.reduce.count import count_of
@@ -70,9 +70,9 @@ class LayerNorm(_LayerNormal):
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x, weight, bias = (widen(a) for a in inputs)
         axes = self._axes(x)
-        average = x.mean(axes, keepdims=True)
+        average = mean_of(x, axes, True)
         y = x - average
-        rstd = 1 / np.sqrt((y * y).mean(axes, keepdims=True) + x.dtype.type(self.eps))
+        rstd = 1 / np.sqrt(mean_of(y * y, axes, True) + x.dtype.type(self.eps))
         y = y * rstd * weight + bias
         return y.astype(inputs[0].dtype, copy=False), average, rstd
 
@@ -155,13 +155,13 @@ class LayerNormGrad(_LayerNormal):
         dy, x, average, rstd, weight = (widen(a) for a in inputs)
         axes, lead = self._axes(x), self._lead(x)
         normal, g = (x - average) * rstd, dy * weight
-        inner = (g * normal).mean(axes, keepdims=True)
-        dx: Array = (g - g.mean(axes, keepdims=True) - normal * inner) * rstd
+        inner = mean_of(g * normal, axes, True)
+        dx: Array = (g - mean_of(g, axes, True) - normal * inner) * rstd
         dtype = inputs[4].dtype
         return (
             dx.astype(inputs[1].dtype, copy=False),
-            np.asarray((dy * normal).sum(lead)).astype(dtype, copy=False),
-            np.asarray(dy.sum(lead)).astype(dtype, copy=False),
+            sum_of(dy * normal, lead).astype(dtype, copy=False),
+            sum_of(dy, lead).astype(dtype, copy=False),
         )
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:

@@ -9,9 +9,19 @@ from typing import ClassVar
 
 import numpy as np
 
+from nngraph.ir.dtypes import as_dtype
 from nngraph.ir.op import Array, O, Sample, Thunk, apply1
 from nngraph.ops.broadcast import Fold, Reduction, reshape, sum
-from nngraph.ops.core import Takes, need, normalize_axes, reduced_samples, reduced_shape, widen
+from nngraph.ops.composite import wide
+from nngraph.ops.core import (
+    Takes,
+    mean_of,
+    need,
+    normalize_axes,
+    reduced_samples,
+    reduced_shape,
+    widen,
+)
 from nngraph.ops.creation import full
 from nngraph.ops.elementwise.arithmetic import add, div, mul
 from nngraph.ops.elementwise.comparison import eq
@@ -37,14 +47,17 @@ class Mean(Reduction):
     @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
-        wide = widen(x)
-        count = np.prod([x.shape[a] for a in self.axes])
-        total = np.sum(wide, axis=self.axes, keepdims=self.keepdims) / wide.dtype.type(count)
-        return (np.asarray(total).astype(x.dtype, copy=False),)
+        return (mean_of(widen(x), self.axes, self.keepdims).astype(x.dtype, copy=False),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         (x,) = inputs
-        return (lambda: self.expand(div(grads[0], count_of(x, self.axes)), x),)
+
+        def gradient() -> typing.Any:
+            high = wide(x)  # float16 ends at 65504, and a count need not
+            share = div(wide(grads[0]), count_of(high, self.axes))
+            return self.expand(cast(share, x.type.dtype), x)
+
+        return (gradient,)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -115,8 +128,9 @@ class Prod(Reduction):
     @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
-        wide = widen(x)
-        total = np.prod(wide, axis=self.axes, dtype=wide.dtype, keepdims=self.keepdims)
+        # Every product rounds, in any order: those of floats are taken in float64.
+        wide = np.float64 if as_dtype(x.dtype).is_floating_point else x.dtype
+        total = np.prod(x, axis=self.axes, dtype=wide, keepdims=self.keepdims)
         return (np.asarray(total).astype(x.dtype, copy=False),)
 
     def decompose(self, *inputs: typing.Any) -> tuple[typing.Any, ...]:

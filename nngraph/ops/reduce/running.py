@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nngraph.ir.dtypes import Kind, int64
+from nngraph.ir.dtypes import Kind, float64, int64
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.core import need, normalize_axis, reduced_shape, widen
 from nngraph.ops.creation import full
 from nngraph.ops.elementwise.arithmetic import mul
+from nngraph.ops.elementwise.select import cast
 from nngraph.ops.shape.joining import concat
 from nngraph.ops.shape.slicing import slice_axis
 
@@ -84,9 +85,14 @@ class ArgMin(_Position):
     function: ClassVar[Callable[..., Any]] = staticmethod(np.argmin)
 
 
+def _running(x: Array) -> Any:
+    """What a running total of ``x`` is kept in: float64 for floats, as PyTorch does on the CPU."""
+    return np.float64 if x.dtype == np.float32 else x.dtype
+
+
 @dataclass(frozen=True)
 class CumSum(Op):
-    """Running sum along ``axis``.
+    """Running sum along ``axis``; the total of floats is kept in float64 and rounded as written.
 
     ``exclusive`` leaves the element itself out; ``reverse`` runs from the end.
     """
@@ -106,7 +112,7 @@ class CumSum(Op):
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x = widen(inputs[0])
         x = np.flip(x, self.axis) if self.reverse else x
-        total = np.cumsum(x, axis=self.axis, dtype=x.dtype)
+        total = np.cumsum(x, axis=self.axis, dtype=_running(x))
         if self.exclusive:
             total = np.roll(total, 1, self.axis)
             total[(np.s_[:],) * self.axis + (np.s_[:1],)] = 0
@@ -149,12 +155,13 @@ class CumProd(Op):
     @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x = widen(inputs[0])
-        total = np.cumprod(x, axis=self.axis, dtype=x.dtype)
+        total = np.cumprod(x, axis=self.axis, dtype=_running(x))
         return (total.astype(inputs[0].dtype, copy=False),)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         """Doubling steps: after step k each element is the product of the last 2**k."""
-        (x,) = inputs
+        dtype = inputs[0].type.dtype
+        x = cast(inputs[0], float64) if dtype.is_floating_point else inputs[0]
         size = x.type.shape[self.axis]
         need(isinstance(size, int), self.name, f"axis {self.axis}", size, "of a fixed size")
         reach = 1
@@ -163,7 +170,8 @@ class CumProd(Op):
             tail = slice_axis(x, self.axis, reach, size - reach)
             x = concat([head, mul(tail, slice_axis(x, self.axis, 0, size - reach))], self.axis)
             reach *= 2
-        return (x,) if size > 1 else (mul(x, full(1, x.type.dtype, (), x)),)
+        x = x if size > 1 else mul(x, full(1, x.type.dtype, (), x))
+        return (cast(x, dtype),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

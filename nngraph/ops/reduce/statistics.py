@@ -9,16 +9,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nngraph.ir.dtypes import float32
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType, type_of_array
 from nngraph.ops.broadcast import Reduction, Sum, expand_reduced, reshape, sum
+from nngraph.ops.composite import wide
 from nngraph.ops.core import (
     Takes,
+    mean_of,
     need_float,
     normalize_axes,
     reduced_samples,
     reduced_shape,
+    sum_of,
     widen,
 )
 from nngraph.ops.elementwise.arithmetic import add, div, maximum, mul, sub
@@ -46,16 +48,17 @@ class LogSumExp(Reduction):
         x = widen(inputs[0])
         top = np.max(x, axis=self.axes, keepdims=True)
         top = np.where(np.isfinite(top), top, np.zeros_like(top))
-        total = np.log(np.sum(np.exp(x - top), axis=self.axes, keepdims=True)) + top
+        total = np.log(sum_of(np.exp(x - top), self.axes, True)) + top
         shape = Sum(self.axes, self.keepdims).infer(type_of_array(x))[0].static_shape
         return (total.reshape(shape).astype(inputs[0].dtype, copy=False),)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
-        (x,) = inputs
+        x = wide(inputs[0])
         top = max(x, self.axes, True)
         top = where(isfinite(top), top, 0.0)
         total = add(log(sum(exp(sub(x, top)), self.axes, True)), top)
-        return (reshape(total, reduced_shape(x.type.shape, self.axes, self.keepdims)),)
+        total = reshape(total, reduced_shape(x.type.shape, self.axes, self.keepdims))
+        return (cast(total, inputs[0].type.dtype),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         (x,), (y,), (g,) = inputs, outputs, grads
@@ -64,9 +67,9 @@ class LogSumExp(Reduction):
             if x.type.dtype.bits > 16:
                 return mul(self.expand(g, x), exp(sub(x, self.expand(y, x))))
             # A large result rounded to half precision is too far from x: take it again in float32.
-            wide = cast(x, float32)
-            share = exp(sub(wide, self.expand(apply1(self, wide), wide)))
-            return cast(mul(self.expand(cast(g, float32), wide), share), x.type.dtype)
+            high = wide(x)
+            share = exp(sub(high, self.expand(apply1(self, high), high)))
+            return cast(mul(self.expand(wide(g), high), share), x.type.dtype)
 
         return (gradient,)
 
@@ -96,8 +99,8 @@ class Var(Op):
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x = widen(inputs[0])
         count = np.prod([x.shape[a] for a in self.axes])
-        middle = np.sum(x, axis=self.axes, keepdims=True) / x.dtype.type(count)
-        total = np.sum(np.square(x - middle), axis=self.axes, keepdims=self.keepdims)
+        middle = mean_of(x, self.axes, True)
+        total = sum_of(np.square(x - middle), self.axes, self.keepdims)
         out = total / x.dtype.type(np.maximum(count - self.correction, 0))
         return (np.asarray(out).astype(inputs[0].dtype, copy=False),)
 
@@ -108,18 +111,18 @@ class Var(Op):
         return maximum(sub(count, float(self.correction)), 0.0)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
-        (x,) = inputs
+        x = wide(inputs[0])
         distance = sub(x, mean(x, self.axes, True))
         total = sum(mul(distance, distance), self.axes, self.keepdims)
-        return (div(total, self._divisor(x)),)
+        return (cast(div(total, self._divisor(x)), inputs[0].type.dtype),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
-        (x,), (g,) = inputs, grads
-
         def gradient() -> Any:
+            x, g = wide(inputs[0]), wide(grads[0])
             scale = div(mul(g, 2.0), self._divisor(x))
-            wide = expand_reduced(scale, x.type.shape, self.axes, self.keepdims)
-            return mul(wide, sub(x, mean(x, self.axes, True)))
+            slope = expand_reduced(scale, x.type.shape, self.axes, self.keepdims)
+            dx = mul(slope, sub(x, mean(x, self.axes, True)))
+            return cast(dx, inputs[0].type.dtype)
 
         return (gradient,)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from nngraph.ir.op import Array
-from nngraph.ops.core import contiguous, widen
+from nngraph.ops.core import contiguous, sum_of, widen
 from nngraph.ops.window.sliding import Sizes, Windows
 
 __all__ = ["convolve", "input_gradient", "weight_gradient"]
@@ -107,10 +107,10 @@ def _product_over_images(left: Array, columns: Array) -> Array:
     n, groups, filters, places = left.shape
     taps = columns.shape[2]
     if filters <= places:  # adding up results moves less memory than transposing the columns
-        total = np.zeros((groups, filters, taps), left.dtype)
+        total = np.zeros((groups, filters, taps), np.float64)  # images may be many
         for one, read in zip(left, columns, strict=True):
             total += np.matmul(one, read.swapaxes(1, 2))
-        return total
+        return total.astype(left.dtype, copy=False)
     # One long product a group: all images' places are one summed axis.
     long = left.transpose(1, 2, 0, 3).reshape(groups, filters, n * places)
     flat = columns.transpose(1, 0, 3, 2).reshape(groups, n * places, taps)
@@ -127,5 +127,5 @@ def _depthwise_weight(x: Array, g: Array, windows: Windows) -> Array:
     for tap, reads in windows.taps(sizes):
         read = padded[reads].reshape(n, groups, flat.shape[-1], 1)
         index: Any = (..., *tap)
-        dw[index] = np.matmul(flat, read).sum(0)[..., 0]
+        dw[index] = sum_of(np.matmul(flat, read), (0,))[..., 0]
     return dw

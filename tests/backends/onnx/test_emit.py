@@ -172,10 +172,34 @@ CASES: list[tuple[str, Callable[..., Any], list[Any], list[str]]] = [
         ["LayerNormalization"],
     ),
     (
-        "a sum over images and positions goes in two steps",
+        "a short sum over images and positions is one node",
         lambda x: ops.sum(x, (0, 2, 3)),
         [("f32", (2, 3, 4, 5))],
-        ["ReduceSum", "ReduceSum"],
+        ["ReduceSum"],
+    ),
+    (
+        "a long sum over images and positions goes in two steps, what is left of it in float64",
+        lambda x: ops.sum(x, (0, 2, 3)),
+        [("f32", (64, 3, 16, 16))],
+        ["ReduceSum", "Cast", "ReduceSum", "Cast"],
+    ),
+    (
+        "a long sum goes in blocks, which a reshape makes",
+        lambda x: ops.mean(x, (1,)),
+        [("f32", ("n", 5000))],
+        ["Reshape", "ReduceMean", "Cast", "ReduceMean", "Cast"],
+    ),
+    (
+        "a sum of unknown length goes in float64",
+        lambda x: ops.sum(x, (0,)),
+        [("f32", ("n", 3))],
+        ["Cast", "ReduceSum", "Cast"],
+    ),
+    (
+        "integers add up by a product with ones",
+        lambda x: ops.sum(x, (0,)),
+        [("i64", (5, 3))],
+        ["Reshape", "MatMul", "Reshape"],
     ),
     (
         "a symbolic flatten needs no arithmetic",

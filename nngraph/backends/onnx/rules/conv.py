@@ -9,6 +9,7 @@ from nngraph.backends.onnx.choices import WeightGradient
 from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site
 from nngraph.backends.onnx.fused import BiasConv
 from nngraph.backends.onnx.rules.linalg import matrix_product
+from nngraph.backends.onnx.rules.sums import added
 from nngraph.backends.onnx.rules.window import WindowGrid, product
 from nngraph.backends.onnx.writer import Missing
 from nngraph.ir.dims import Dim
@@ -193,7 +194,7 @@ def _weight_by_sum(
     d, (_, _, filters, _) = _grouped(s, dy, s.types[1].shape, groups)
     columns = _columns(s, x, grid, n, c, groups)
     each = s("MatMul", d, s("Transpose", columns, perm=[0, 1, 3, 2]))  # [N, G, O/G, taps * C/G]
-    total = s("ReduceSum", each, s.ints(0), keepdims=0)
+    total = added(s, each, (n, groups, filters, taps * (c // groups)), (0,))
     inner = c // groups
     total = s.reshape(total, (groups * filters, taps, inner))
     return s.reshape(s("Transpose", total, perm=[0, 2, 1]), s.shape)
@@ -218,11 +219,10 @@ def _weight_by_products(s: Site, x: str, dy: str, grid: WindowGrid, form: Weight
 
 def _depthwise_weight(s: Site, x: str, dy: str, grid: WindowGrid) -> str:
     """Each tap's view times dy, summed over images and positions."""
-    axes = s.ints(*(a for a in range(s.types[0].rank) if a != 1))
-    sums = [
-        s("ReduceSum", s("Mul", dy, view), axes, keepdims=0)
-        for view in grid.views(s, grid.pad(s, x))
-    ]
+    shape = s.types[1].shape
+    axes = [a for a in range(len(shape)) if a != 1]
+    views = grid.views(s, grid.pad(s, x))
+    sums = [added(s, s("Mul", dy, view), shape, axes) for view in views]
     columns = [s("Unsqueeze", t, s.ints(1)) for t in sums]
     return s.reshape(s("Concat", *columns, axis=1) if len(columns) > 1 else columns[0], s.shape)
 

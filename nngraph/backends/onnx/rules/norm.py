@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from nngraph import ops
 from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site
 from nngraph.backends.onnx.rules.shape import filled
+from nngraph.backends.onnx.rules.sums import added, averaged
 from nngraph.backends.onnx.rules.window import product
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import float64
@@ -17,17 +19,49 @@ __all__ = ["EMISSIONS"]
 
 Lacks = Callable[[Op, Sequence[TensorType]], str]
 
+# Elements from which on the runtime's own statistics lose digits: they are added up one by one in
+# float32. The long way around takes the sums in blocks.
+_LONG_ROW = 1 << 16  # of a layer normalization, of a plane of a batch normalization
+_LONG_BATCH = 1 << 12  # planes, whose sums a batch normalization adds up
+_LONG_SOFTMAX = 1 << 18  # vectors of sums, as in PyTorch; no vocabulary is as long
+
+
+def _is_long(sizes: Sequence[Dim], most: int) -> str:
+    count = math.prod(d for d in sizes if isinstance(d, int))
+    return f"the kernel adds {count} numbers up one by one" if count > most else ""
+
 
 def _no_float64(op: Op, types: Sequence[TensorType]) -> str:
     return "the kernel computes in float32" if types[0].dtype is float64 else ""
 
 
-def _softmax(kind: str, lacks: Lacks | None = None) -> Emission:
+def _softmax(kind: str, lacks: Lacks) -> Emission:
     return Emission(lambda s: s(kind, s.inputs[0], axis=s.op.axis), lacks=lacks)
 
 
+def _long_softmax(op: Op, types: Sequence[TensorType]) -> str:
+    assert isinstance(op, ops.Softmax | ops.LogSoftmax)
+    return _is_long(types[0].shape[op.axis : op.axis + 1], _LONG_SOFTMAX)
+
+
 def _not_whole(op: Op, types: Sequence[TensorType]) -> str:
-    return "the float64 kernel lets infinity pass for a number" if types[0].dtype is float64 else ""
+    if types[0].dtype is float64:
+        return "the float64 kernel lets infinity pass for a number"
+    return _long_softmax(op, types)
+
+
+def _no_layer_norm(op: Op, types: Sequence[TensorType]) -> str:
+    assert isinstance(op, ops.LayerNorm)
+    return _no_float64(op, types) or _is_long(types[0].shape[-op.rank :], _LONG_ROW)
+
+
+def _long_layer_norm_grad(op: Op, types: Sequence[TensorType]) -> str:
+    assert isinstance(op, ops.LayerNormGrad)
+    return _is_long(types[1].shape[-op.rank :], _LONG_ROW)
+
+
+def _no_epsilon64(op: Op, types: Sequence[TensorType]) -> str:
+    return "epsilon is a float32 attribute" if types[0].dtype is float64 else ""
 
 
 def _gelu(s: OpSite[ops.Gelu]) -> str:
@@ -53,7 +87,7 @@ def _layer_norm_grad(s: OpSite[ops.LayerNormGrad]) -> Sequence[str]:
     inner = s("Mul", normal, s("MatMul", slope, column))
     dx = s("Sub", s("Sub", s("Mul", dy, weight), s("MatMul", dy, column)), inner)
     dx = s.reshape(s("Mul", dx, rstd), shape, (rows, width))
-    sums = [s("ReduceSum", v, s.ints(0), keepdims=0) for v in (slope, dy)]
+    sums = [added(s, v, (rows, width), (0,)) for v in (slope, dy)]
     return dx, *(s.reshape(v, s.types[4].shape, (width,)) for v in sums)
 
 
@@ -66,10 +100,26 @@ def _reciprocal(s: Site, count: Dim) -> str:
 
 def _batch_norm(s: OpSite[ops.BatchNormTraining]) -> Sequence[str]:
     """Momentum 0 makes the runtime return the batch's mean and biased variance."""
+    shape = s.types[0].shape
+    if _is_long(shape[:1], _LONG_BATCH) or _is_long(shape[2:], _LONG_ROW):
+        return _batch_norm_in_blocks(s)
     olds = _scratch(s)
     return s.writer.ops(
         "BatchNormalization", (*s.inputs, *olds), 3, training_mode=1, momentum=0.0, epsilon=s.op.eps
     )
+
+
+def _batch_norm_in_blocks(s: OpSite[ops.BatchNormTraining]) -> Sequence[str]:
+    """Mean and variance as sums of blocks; then a normalization by given statistics."""
+    x, weight, bias = s.inputs
+    shape = s.types[0].shape
+    axes = [a for a in range(len(shape)) if a != 1]
+    mean = averaged(s, x, shape, axes)
+    beside = (shape[1], *(1,) * (len(shape) - 2))
+    centered = s("Sub", x, s.reshape(mean, beside, shape[1:2]))
+    variance = averaged(s, s("Mul", centered, centered), shape, axes)
+    y = s("BatchNormalization", x, weight, bias, mean, variance, epsilon=s.op.eps)
+    return y, mean, variance
 
 
 def _scratch(s: Site) -> list[str]:
@@ -98,11 +148,9 @@ def _affine(s: Site, x: str, scale: str, shift: str) -> str:
 
 
 def _channel_sum(s: Site, x: str) -> str:
-    """Sum of x[N, C, ...] for each channel: the contiguous axes first."""
-    rank = s.types[1].rank
-    if rank > 2:
-        x = s("ReduceSum", x, s.ints(*range(2, rank)), keepdims=0)
-    return s("ReduceSum", x, s.ints(0), keepdims=0)
+    """Sum of x[N, C, ...] for each channel."""
+    kind = s.types[1]
+    return added(s, x, kind.shape, [a for a in range(kind.rank) if a != 1])
 
 
 def _batch_norm_grad(s: OpSite[ops.BatchNormGrad]) -> Sequence[str]:
@@ -124,12 +172,12 @@ def _batch_norm_grad(s: OpSite[ops.BatchNormGrad]) -> Sequence[str]:
 
 
 EMISSIONS: Emissions = {
-    ops.Softmax: _softmax("Softmax"),
+    ops.Softmax: _softmax("Softmax", _long_softmax),
     ops.LogSoftmax: _softmax("LogSoftmax", _not_whole),
     ops.Gelu: Emission(_gelu, lacks=_no_float64),
-    ops.LayerNorm: Emission(_layer_norm, lacks=_no_float64),
-    ops.LayerNormGrad: Emission(_layer_norm_grad),
-    ops.BatchNormTraining: Emission(_batch_norm),
-    ops.BatchNormInference: Emission(_batch_norm_inference),
+    ops.LayerNorm: Emission(_layer_norm, lacks=_no_layer_norm),
+    ops.LayerNormGrad: Emission(_layer_norm_grad, lacks=_long_layer_norm_grad),
+    ops.BatchNormTraining: Emission(_batch_norm, lacks=_no_epsilon64),
+    ops.BatchNormInference: Emission(_batch_norm_inference, lacks=_no_epsilon64),
     ops.BatchNormGrad: Emission(_batch_norm_grad),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -12,8 +11,9 @@ import numpy as np
 from nngraph import ops
 from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site
 from nngraph.backends.onnx.rules.shape import filled
+from nngraph.backends.onnx.rules.sums import added, averaged
 from nngraph.ir.dims import Dim
-from nngraph.ir.dtypes import DType, int32, int64, uint64
+from nngraph.ir.dtypes import DType, float32, float64, int64, uint64
 from nngraph.ir.op import Op
 from nngraph.ir.types import TensorType
 
@@ -51,26 +51,7 @@ def _sum(s: OpSite[ops.Reduction]) -> str:
         return s.inputs[0]
     if _is_empty(s):
         return filled(s, 0, s.dtype, s.shape)
-    if s.dtype is int32:
-        # The kernel adds integers up as float64 and does not wrap around.
-        wide = replace(s, inputs=(s.cast(s.inputs[0], int64),))
-        return s.cast(_folded(wide, "ReduceSum"), int32)
-    return _folded(s, "ReduceSum")
-
-
-def _folded(s: OpSite[ops.Reduction], kind: str) -> str:
-    """One reduction, or two where the runtime is faster that way.
-
-    Folding the batch and the last axes at once (a bias gradient of a convolution) strides through
-    memory; the contiguous axes first and then the batch takes 0.6 of the time.
-    """
-    axes, rank = s.op.axes, s.types[0].rank
-    tail = [a for a in axes if a and list(range(a, rank)) == [b for b in axes if b >= a]]
-    if axes[0] != 0 or not tail or len(tail) + 1 != len(axes) or len(axes) == rank:
-        return _reduce(s, kind, s.inputs[0])
-    keep = int(s.op.keepdims)
-    inner = s(kind, s.inputs[0], s.ints(*tail), keepdims=keep)
-    return s(kind, inner, s.ints(0), keepdims=keep)
+    return added(s, s.inputs[0], s.types[0].shape, s.op.axes, s.op.keepdims)
 
 
 def _mean(s: OpSite[ops.Reduction]) -> str:
@@ -78,7 +59,7 @@ def _mean(s: OpSite[ops.Reduction]) -> str:
         return s.inputs[0]
     if _is_empty(s):
         return filled(s, math.nan, s.dtype, s.shape)
-    mean = _folded(s, "ReduceMean")
+    mean = averaged(s, s.inputs[0], s.types[0].shape, s.op.axes, s.op.keepdims)
     count = math.prod((s.types[0].shape[a] for a in s.op.axes), start=cast("Dim", 1))
     if isinstance(count, int):
         return mean
@@ -103,7 +84,8 @@ def _prod(s: OpSite[ops.Reduction]) -> str:
         return s.inputs[0]
     if _is_empty(s):
         return filled(s, 1, s.dtype, s.shape)
-    return _reduce(s, "ReduceProd", s.inputs[0])
+    (x,) = s.inputs  # every product rounds, in any order: they are taken in float64
+    return s.cast(_reduce(s, "ReduceProd", s.cast(x, float64)), s.dtype)
 
 
 def _inexact(op: Op, types: Sequence[TensorType]) -> str:
@@ -134,7 +116,9 @@ def _position(s: OpSite[ops.ArgMax | ops.ArgMin], kind: str) -> str:
 def _cumsum(s: OpSite[ops.CumSum]) -> str:
     axis = s.writer.constant(np.array(s.op.axis, np.int64))
     exclusive, reverse = int(s.op.exclusive), int(s.op.reverse)
-    return s("CumSum", s.inputs[0], axis, exclusive=exclusive, reverse=reverse)
+    wide = float64 if s.dtype is float32 else s.dtype
+    total = s("CumSum", s.cast(s.inputs[0], wide), axis, exclusive=exclusive, reverse=reverse)
+    return s.cast(total, s.dtype)
 
 
 EMISSIONS: Emissions = {

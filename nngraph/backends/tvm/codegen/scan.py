@@ -6,7 +6,7 @@ from tvm.script.ir_builder import tirx as T
 
 from nngraph.backends.tvm.codegen.common import cast, const, when
 from nngraph.backends.tvm.loops.base import Expr, Loops, PrimFunc
-from nngraph.backends.tvm.specs import ScanSpec, accumulator
+from nngraph.backends.tvm.specs import ScanSpec
 from nngraph.backends.tvm.tiles import cdiv
 
 _LANES = 64
@@ -15,10 +15,11 @@ _LANES = 64
 def cumulative(spec: ScanSpec, loops: Loops) -> PrimFunc:
     """Parameters: x (flat), y (flat), both of outer * length * inner elements.
 
-    Sums run in `out_dtype`, those of float16 and bfloat16 in float32. Serial along the axis,
+    Totals of floats are kept in float64, others in `out_dtype`. Serial along the axis,
     parallel and vectorized over the others.
     """
-    acc = accumulator(spec.out_dtype)
+    floats = ("float16", "bfloat16", "float32")
+    acc = "float64" if spec.out_dtype in floats else spec.out_dtype
     size = spec.outer * spec.length * spec.inner
     chunk = min(_LANES, spec.inner)
     chunks = cdiv(spec.inner, chunk)

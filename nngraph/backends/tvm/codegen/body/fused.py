@@ -22,7 +22,7 @@ from nngraph.backends.tvm.codegen.body.chunk import (
     memory_reader,
     write_local,
 )
-from nngraph.backends.tvm.codegen.body.fold import Accumulator
+from nngraph.backends.tvm.codegen.body.fold import BLOCK, Accumulator
 from nngraph.backends.tvm.codegen.body.plan import BodyPlan
 from nngraph.backends.tvm.codegen.types import Expr, load, storage_type, store
 from nngraph.backends.tvm.loops.base import Buffer, Kernel, Loops, PrimFunc
@@ -202,16 +202,21 @@ class _Fused:
         plan = self.plan
         width = lanes if plan.lanes_are_rows else self.width
         folds = [
-            Accumulator(self.loops, n, width, plan.inner_size, self.parts)
+            Accumulator(self.loops, n, width, plan.inner_size, self._run(width), self.parts)
             for n in plan.graph.nodes
             if plan.folds(n) and plan.level[n.inputs[0]] == sweep
         ]
         for fold in folds:
             fold.clear()
         if plan.lanes_are_rows:
-            with self._loops(plan.inner) as index:
-                at = _lane_rows(plan, {**row, **index}, lanes)
-                self._chunk(sweep, at, lanes, lanes, folds, known)
+            *outer, last = plan.inner
+            with self._loops(outer) as index:
+
+                def step(i: Expr) -> None:
+                    at = _lane_rows(plan, {**row, **index, last: i}, lanes)
+                    self._chunk(sweep, at, lanes, lanes, folds, known)
+
+                self._steps(plan.sizes[last], folds, step)
         else:
             with self._loops(plan.inner[:-1]) as index:
                 self._along_last(sweep, {**row, **index}, part, folds, known)
@@ -234,16 +239,44 @@ class _Fused:
         vectors, rest = divmod(plan.sizes[last], width)
         first, count, tail = (0, vectors // self.parts, True) if part is None else part
         if not (isinstance(count, int) and count == 0):
-            with T.serial(0, count) as i:
+
+            def step(i: Expr) -> None:
                 for number in range(self.parts):
                     base = ((first + i) * self.parts + number) * width
                     at = _lane_last(index, last, base)
                     self._chunk(sweep, at, width, 1, folds, known, number)
+
+            self._steps(count, folds, step)
         if rest and tail:
             with T.serial(0, rest) as i:
                 base = vectors * width + i
                 at = _lane_last(index, last, base)
                 self._chunk(sweep, at, 1, 1, folds, known)
+            for fold in folds:
+                fold.flush()
+
+    def _run(self, width: int) -> int:
+        """Terms that a lane takes in along the innermost axis of a sweep."""
+        plan = self.plan
+        if plan.lanes_are_rows:
+            return plan.sizes[plan.inner[-1]]
+        return plan.sizes[-1] // (width * self.parts) if plan.sizes else 1
+
+    def _steps(self, count: Expr, folds: list[Accumulator], step: Callable[[Expr], None]) -> None:
+        """A loop whose reductions add up in blocks."""
+        blocked = isinstance(count, int) and any(fold.blocked for fold in folds)
+        blocks, rest = divmod(count, BLOCK) if blocked else (0, count)
+        if blocks:
+            with T.serial(0, blocks) as block:
+                with T.serial(0, BLOCK) as i:
+                    step(block * BLOCK + i)
+                for fold in folds:
+                    fold.flush()
+        if not (isinstance(rest, int) and rest == 0):
+            with T.serial(0, rest) as i:
+                step(blocks * BLOCK + i)
+            for fold in folds:
+                fold.flush()
 
     @contextmanager
     def _loops(self, axes: Sequence[int]) -> Iterator[Index]:
