@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -20,23 +21,14 @@ TURNS = 300
 def together(*jobs: Callable[[], Any]) -> None:
     """Runs jobs in a thread each, all started at once; raises what one of them raised."""
     ready = threading.Barrier(len(jobs))
-    errors: list[Exception] = []
 
     def run(job: Callable[[], Any]) -> None:
         ready.wait(30)
-        try:
-            job()
-        except Exception as error:
-            errors.append(error)
+        job()
 
-    threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-        assert not thread.is_alive(), "threads wait for each other"
-    if errors:
-        raise errors[0]
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        for done in [pool.submit(run, job) for job in jobs]:
+            done.result(timeout=120)
 
 
 def repeat(function: Callable[..., Any], *args: Any, turns: int = TURNS) -> Callable[[], None]:
