@@ -7,7 +7,7 @@ from typing import Any
 
 from nngraph.frontend.modes import set_grad_enabled
 from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
-from nngraph.frontend.storage import Payload, Storage
+from nngraph.frontend.storage import Elements, Payload, Storage
 from nngraph.frontend.tape import Operand, apply, edge_of, save
 from nngraph.frontend.world import World, world
 from nngraph.ir.op import Op
@@ -42,25 +42,35 @@ class Version:
 
     def _read(self, here: World) -> Payload:
         saved = self.saved
-        elements = here.standing(saved.storage, saved.elements)
+        storage, elements = self._kept()
+        elements = here.standing(storage, elements)
         if elements.version != saved.version or not elements.keeps(saved.path):
-            raise self._replay.overwritten(saved, here.elements(saved.storage).version)
+            raise self._replay.overwritten(saved, here.elements(storage).version)
         return here.recall(elements, saved.path)
+
+    def _kept(self) -> tuple[Storage, Elements]:
+        storage, elements = self.saved.storage, self.saved.elements
+        if storage is None or elements is None:
+            raise RuntimeError(
+                "Trying to backward through the graph a second time: its saved values were freed "
+                "by the first backward. Pass retain_graph=True to the first call."
+            )
+        return storage, elements
 
     def _edge_in(self, here: World) -> Edge | Leaf | None:
         return self.edge
 
     def _saved(self, here: World, edge: Edge | Leaf | None) -> Saved:
-        again = Saved(self.saved.storage, self.saved.elements, self.saved.path, edge)
+        again = Saved(*self._kept(), self.saved.path, edge)
         again.version = self.saved.version
         return again
 
     def _as_tensor(self) -> Handle:
         """A tensor of this version: it is never assigned to."""
         saved = self.saved
-        storage = saved.storage
-        if storage.elements is not saved.elements:
-            storage = Storage.over(saved.elements, storage.type)
+        storage, elements = self._kept()
+        if storage.elements is not elements:
+            storage = Storage.over(elements, storage.type)
         base: Handle = Handle._result(storage)
         if saved.path is None:
             base._edge = self.edge
@@ -81,14 +91,14 @@ class _Replay:
         for entry in entries:
             outs = tuple(Version(s, Edge(entry, i), self) for i, s in enumerate(entry.outputs))
             self.outputs[entry.time] = outs
-            record = Applied(entry.op, tuple(map(self.operand, entry.inputs or ())), outs)
+            record = Applied(entry.op, tuple(map(self.operand, entry.inputs)), outs)
             self.records.append(record)
             self.entry_of[id(record)] = entry
 
     def enter(self, record: Applied) -> Entry:
         """The rule of a record is about to run: operands read what its entry saved."""
         entry = self.running = self.entry_of[id(record)]
-        for operand, saved in zip(record.inputs, entry.inputs or (), strict=True):
+        for operand, saved in zip(record.inputs, entry.inputs, strict=True):
             operand.saved = saved
         for operand, saved in zip(record.outputs, entry.outputs, strict=True):
             operand.saved = saved
@@ -128,11 +138,6 @@ def _history(roots: Sequence[Edge | Leaf | None]) -> list[Entry]:
         entry = pending.pop()
         if entry.time in seen:
             continue
-        if entry.inputs is None:
-            raise RuntimeError(
-                "Trying to backward through the graph a second time: its saved values were freed "
-                "by the first backward. Pass retain_graph=True to the first call."
-            )
         seen[entry.time] = entry
         pending += [s.edge.entry for s in entry.inputs if isinstance(s.edge, Edge)]
     return [seen[t] for t in sorted(seen)]

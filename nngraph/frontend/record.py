@@ -42,29 +42,34 @@ class Edge:
 
 
 class Saved:
-    """One version of a tensor, as an entry keeps it: no tensor, so that no cycle forms."""
+    """One version of a tensor, as an entry keeps it: no tensor, so that no cycle forms.
 
-    __slots__ = ("edge", "elements", "path", "storage", "version")
+    Attributes:
+        storage: None once ``backward`` freed what was saved; type and edge stay.
+    """
+
+    __slots__ = ("edge", "elements", "path", "storage", "type", "version")
 
     def __init__(
         self, storage: Storage, elements: Elements, path: Path | None, edge: Edge | Leaf | None
     ) -> None:
-        self.storage = storage
-        self.elements = elements
+        self.storage: Storage | None = storage
+        self.elements: Elements | None = elements
         self.path = path
         self.edge = edge
+        self.type: TensorType = storage.type if path is None else path.type
         self.version = elements.version
 
-    @property
-    def type(self) -> TensorType:
-        return self.storage.type if self.path is None else self.path.type
+    def release(self) -> None:
+        """Frees the elements."""
+        self.storage = self.elements = self.path = None
 
 
 class Entry:
     """One recorded operator: enough to run its gradient rule later.
 
     Attributes:
-        inputs: None once ``backward`` freed them.
+        inputs: with their edges.
         outputs: without edges; the entry itself is their edge.
         time: orders the entries.
         origin: where the user called it.
@@ -76,15 +81,15 @@ class Entry:
         self, op: Op, inputs: Sequence[Saved], outputs: Sequence[Saved], origin: Origin
     ) -> None:
         self.op = op
-        self.inputs: Sequence[Saved] | None = inputs
+        self.inputs = inputs
         self.outputs = outputs
         self.time = next(_clock)
         self.origin = origin
 
     def release(self) -> None:
-        """Frees what backward saved."""
-        self.inputs = None
-        self.outputs = ()
+        """Frees what was saved; a rule that reads none of it can run again."""
+        for saved in (*self.inputs, *self.outputs):
+            saved.release()
 
 
 class View:

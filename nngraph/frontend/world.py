@@ -113,7 +113,7 @@ class World(Protocol):
         """Gives a tensor the elements of another, whose type differs.
 
         Raises:
-            TraceError: in a trace.
+            TraceError: in a trace, of a tensor that existed before.
         """
         ...
 

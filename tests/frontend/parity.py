@@ -190,8 +190,8 @@ NEED_VALUES = (
     "argwhere(",
     "m.tensor([1, 0, 2, 1])",
     "y.t_()",
-    "squeeze_()",
-    "squeeze_(0)",
+    "y.squeeze_()",
+    "y.unsqueeze_(0)",
     "y.data = d",
 )
 

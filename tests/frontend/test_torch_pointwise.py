@@ -37,7 +37,8 @@ METHODS = cases(r"""
     i.div(2, rounding_mode='trunc')  y.div(p, rounding_mode='up')  p ** y  p.pow(2)  p.pow(0.5)
     2 ** y  2.5 ** y  y ** 2  y ** 3  y ** 0  i ** 2  i ** 0.5  i ** -1  2 ** j.abs()  p.pow(s)
     i.pow(i0)  m.pow(2, y)  y.fmod(p)  i.fmod(j)  y.remainder(0.7)  i.remainder(3)
-    m.remainder(5, j)  y.maximum(p)  y.minimum(p)  i.maximum(y)  y.atan2(p)  y.hypot(p)  i.atan2(j)
+    m.remainder(5, j)  y.maximum(p)  y.minimum(p)  i.maximum(y)  b.maximum(c)
+    b.minimum(c)  b.fmax(c)  b.fmin(c)  b.maximum(y)  y.atan2(p)  y.hypot(p)  i.atan2(j)
     m.logaddexp(y, p)  m.logaddexp2(y, p)  m.maximum(y, s)  m.max(y, p)  m.min(y, p)  m.fmax(y, p)
     m.fmin(y, p)  m.xlogy(p, p)  m.float_power(i, 2)  m.heaviside(y, p)  y.lerp(p, 0.3)
     y.lerp(p, p)  m.lerp(y, p, 0.3)  m.addcmul(y, p, y, value=0.5)  m.addcdiv(y, p, p, value=-2)
@@ -104,7 +105,10 @@ INPLACE = cases(r"""
     a = y.float(); a += 1; y  a = y.contiguous(); a.zero_(); y  a = m.flatten(y); a += 1; y
     a = y.swapaxes(0, 1); a[0] = 1; y  a = y.movedim(0, 1); a[0] = 1; y
     a = y.view_as(z); a[0] = 1; y  a = y.unflatten(1, (2, 2)); a[0, 0, 1] = 5; y
-    a = y.expand(3, 4); a.zero_(); y  y.t_(); y  y.unsqueeze_(0); y  y.squeeze_(); y  y.data = d; y
+    a = y.expand(3, 4); a.zero_(); y  a = y.expand(1, -1, 4); a.mul_(2); y
+    a = y[:, :1].expand(3, 4); a.mul_(2)  a = y[:1].expand(2, 3, 4); a.mul_(2)
+    a = y * 2; a.t_(); a  a = y * 2; a.unsqueeze_(0).squeeze_(0); a  a = y[0]; a.unsqueeze_(0); a
+    y.t_(); y  y.unsqueeze_(0); y  y.squeeze_(); y  y.data = d; y
     y.data.fill_(2); y  y.detach_(); y  a = y; y = y + 1; a
 """)
 

@@ -16,7 +16,8 @@ VIEWS = cases(r"""
     x.permute((1, 0, 2))  x.permute(0, -1, 1)  x.permute(0, 1)  x.permute(0, 0, 1)
     x.permute(0, 1, 5)  x.transpose(0, 2)  x.transpose(-1, -2)  x.transpose(0, 3)  x.swapaxes(0, 1)
     x.swapdims(0, 1)  y.t()  v.t()  x.t()  s.t()  y.T  x.mT  y.mT  v.mT  x.movedim(0, 2)
-    x.movedim((0, 1), (2, 0))  m.movedim(x, -1, 0)  x.moveaxis(0, 1)  x.squeeze()  q.squeeze()
+    x.movedim((0, 1), (2, 0))  m.movedim(x, -1, 0)  x.moveaxis(0, 1)  s.movedim(0, -1)
+    s.movedim(1, 0)  x.squeeze()  q.squeeze()
     q.squeeze(1)  q.squeeze(0)  q.squeeze((1, 2))  q.squeeze(-3)  x.squeeze(5)  s.squeeze(0)
     x.unsqueeze(0)  x.unsqueeze(-1)  x.unsqueeze(3)  x.unsqueeze(4)  x.unsqueeze(-5)  s.unsqueeze(0)
     v.expand(3, 4)  v.expand(3, -1)  q.expand(2, 5, 3, 4)  q.expand(-1, 5, -1, -1)  v.expand(2, 2)
@@ -75,6 +76,22 @@ JOINS = cases(r"""
     m.cross(y[:, :3], p[:, :3])
 """)
 
+# A tensor without dimensions has one position that a dimension may name, or none.
+SCALARS = cases(r"""
+    s.flip(0)  s.flip(-1)  s.roll(1, 0)  s.roll(1)  s.median(0)  nans[1].median(0)
+    s.narrow(0, 0, 1)
+    s.chunk(2)  s.split(1)  s.tensor_split(1)  s.diff()  m.cat([s])  m.stack([s])  s.cross(s)
+    s.fliplr()  s.unflatten(0, (1, 1))  s.permute(0)  s.permute(0, 1)  y.permute(0)  s.select(0, 0)
+    s.index_select(0, idx[1:2])  s.index_select(0, i0 - 2)  s.index_select(-1, idx)
+    s.gather(0, i0 - 2)  s.gather(0, idx[1:2])  s.gather(0, idx)  s.scatter(0, i0 - 2, 2.0)
+    s.scatter_add(0, i0 - 2, s)  s.scatter(-1, idx[1:2], v[:1])  s.index_add(0, idx[1:2], s)
+    s.index_add(0, i0 - 2, s)  s.index_fill(0, i0 - 2, 1)  s.index_copy(0, i0 - 2, s)
+    s.take_along_dim(i0 - 2, 0)  s.take_along_dim(idx[1:2], 0)  s.sort(0)  s.topk(1, 0)
+    s.kthvalue(1, -1)  s.cumsum(0)  s.softmax(0)  s.logsumexp(0)  s.argmax(0)  s.max(0)  s.all(0)
+    s.repeat_interleave(2, 0)  s.count_nonzero(0)  s.norm(dim=0)  s.var(0, correction=0)
+    s.movedim((), ())  s.movedim((0,), (0,))  s.unbind(0)  s.transpose(0, -1)  s.squeeze(0)
+""")
+
 REDUCTIONS = cases(r"""
     x.sum()  x.sum(0)  x.sum(-1, True)  x.sum((0, 2))  x.sum([0, 1], keepdim=True)  x.sum(dim=1)
     x.sum(())  x.sum([])  x.sum(3)  x.sum((0, 0))  i.sum()  b.sum()  b.sum(0)  i32.sum()  u8.sum()
@@ -112,6 +129,7 @@ REDUCTIONS = cases(r"""
     i.topk(3, 1)  y.topk(5)  y.topk(0)  m.topk(y, 2)  y.topk(2).values  y.kthvalue(2)  y.median()
     y.median(1)  y.median(1).values  y.aminmax()  y.aminmax(dim=1)  y.count_nonzero()
     y.count_nonzero(1)  b.count_nonzero(0)  nans.nansum()  nans.nanmean()  y.diff()  y.diff(dim=0)
+    b.diff()  b.diff(dim=0)  b.diff(n=2)
     y.diff(n=2)  y.unique()  idx.unique()  m.unique(idx, return_inverse=True)
     m.unique(idx, return_counts=True)  idx.bincount()  idx.bincount(minlength=5)
     idx.bincount(weights=v[:3])  m.dist(y, p)  m.nn.functional.normalize(y)
@@ -150,7 +168,13 @@ CONSTRUCTORS = cases(r"""
     m.randint(3, 3, (2,))  m.rand(()).shape  m.randn((2, 3)).shape  m.is_tensor(3)
 """)
 
-ALL = {"views": VIEWS, "joins": JOINS, "reductions": REDUCTIONS, "made": CONSTRUCTORS}
+ALL = {
+    "views": VIEWS,
+    "scalars": SCALARS,
+    "joins": JOINS,
+    "reductions": REDUCTIONS,
+    "made": CONSTRUCTORS,
+}
 TEXTS = [text for table in ALL.values() for text in table]
 
 
@@ -159,7 +183,7 @@ def test_values_and_errors(text):
     check(text)
 
 
-@pytest.mark.parametrize("text", [t for t in VIEWS + JOINS + REDUCTIONS if valid(t)])
+@pytest.mark.parametrize("text", [t for t in VIEWS + SCALARS + JOINS + REDUCTIONS if valid(t)])
 def test_gradients(text):
     check_gradients(text)
 

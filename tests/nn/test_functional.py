@@ -112,6 +112,26 @@ def test_attention_with_dropout_masks_as_without(causal: bool) -> None:
     np.testing.assert_allclose(other.numpy(), plain.numpy(), rtol=1e-6)
 
 
+# What PyTorch refuses, with its kinds of error.
+REFUSED = (
+    ("rms_norm", [x(7)], {"normalized_shape": (2,)}),
+    ("rms_norm", [x(7)], {"normalized_shape": ()}),
+    ("layer_norm", [x(7)], {"normalized_shape": ()}),
+    ("group_norm", [x(7)], {"num_groups": 1}),
+    ("group_norm", [x(1, 4, 1)], {"num_groups": 4}),
+    ("group_norm", [x(1, 2)], {"num_groups": 2}),
+    ("group_norm", [x(2, 3)], {"num_groups": 2}),
+)
+
+
+@pytest.mark.parametrize("name, given, options", REFUSED)
+def test_refused_as_in_pytorch(name: str, given: list[Any], options: dict[str, Any]) -> None:
+    with pytest.raises((RuntimeError, ValueError)) as wanted:
+        getattr(TF, name)(*map(to_torch, given), **options)
+    with pytest.raises(wanted.type):
+        getattr(F, name)(*map(to_ng, given), **options)
+
+
 def test_errors() -> None:
     with pytest.raises(RuntimeError, match="attn_mask should not be set when is_causal"):
         q = ng.ones(1, 2, 2)

@@ -110,8 +110,13 @@ class Overlay:
         self._asked: dict[int, Handle] = {}
         self._made_asked: dict[int, Handle] = {}
         self._leaves: dict[int, tuple[Handle, bool]] = {}
+        self._arguments: dict[int, Handle] = {}
         self._suggested: dict[Storage, str] = {}
         self._names = UniqueNames(first=2)
+
+    def argument(self, tensor: Handle) -> None:
+        """Notes a tensor that stands for one of the caller's."""
+        self._arguments[id(tensor)] = tensor
 
     def here(self) -> Origin:
         raise NotImplementedError
@@ -315,8 +320,17 @@ class Overlay:
         return [(t, now) for t, now in found if t._storage.elements.value is None]
 
     def become(self, tensor: Handle, other: Handle) -> None:
-        fix = "Write x = x.t(), x = x.squeeze(), ... instead."
-        self.refuse("a shape is changed in place", fix)
+        if id(tensor) in self._arguments or tensor._storage.elements.value is None:
+            fix = "Write x = x.t(), x = x.squeeze(), ... instead."
+            self.refuse("the shape of a tensor from outside is changed in place", fix)
+        if other is tensor:
+            return
+        edge, seen, view = self.edge(other), self.seen(other), other._view
+        if view is not None and view.base is tensor:
+            view.base = type(other)(tensor._storage, tensor._view)
+            self.set_edge(view.base, self.edge(tensor), self.seen(tensor))
+        tensor._storage, tensor._view = other._storage, view
+        self.set_edge(tensor, edge, seen)
 
     def hold(self, payload: Any) -> Storage:
         return Storage(None, payload)

@@ -119,6 +119,7 @@ def trace_call(
         symbol = Tensor(trace.hold(trace.graph.add_input(argument.type, name)))
         leaves.append(symbol.requires_grad_(argument.requires_grad))
         symbols.append(symbol)
+        trace.argument(symbol)
     args, kwargs = unflatten(tree, leaves)
     try:
         with inside(trace):

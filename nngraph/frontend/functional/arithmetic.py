@@ -167,15 +167,19 @@ def lerp(input: Tensor, end: Tensor, weight: Operand, *, out: Tensor | None = No
 
 @both
 def maximum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The larger one; NaN where either is."""
+    """The larger one; NaN where either is. Of bools, whether either is true."""
     a, b = promoted(input, other)
+    if a.dtype is bool_:
+        return ops.logical_or(a, b)
     return ops.maximum(a, b)
 
 
 @both
 def minimum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The smaller one; NaN where either is."""
+    """The smaller one; NaN where either is. Of bools, whether both are true."""
     a, b = promoted(input, other)
+    if a.dtype is bool_:
+        return ops.logical_and(a, b)
     return ops.minimum(a, b)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nngraph import ops
 from nngraph.frontend.functional.access import overwrite, owned, viewed
+from nngraph.frontend.functional.joining import broadcast_shapes
 from nngraph.frontend.functional.subscript import Plan, plan_subscript
 from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.limits import iinfo
@@ -69,7 +70,18 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
     if index.ndim > 1:
         raise IndexError(f"index_select(): Index is supposed to be a vector, got {index.type}")
     axis = normalize_axis(dim, input.ndim)
-    return ops.take(input, none_from_the_end(index if index.ndim else index.reshape(1)), axis)
+    places = none_from_the_end(_line(index))
+    return _as_before(ops.take(_line(input), places, axis), input)
+
+
+def _line(input: Tensor) -> Tensor:
+    """A tensor without dimensions as one of one element: a dimension may name that, too."""
+    return input if input.ndim else input.reshape(1)
+
+
+def _as_before(result: Tensor, input: Tensor) -> Tensor:
+    """The result of an operator on ``_line(input)``."""
+    return result if input.ndim else result.reshape(())
 
 
 @both
@@ -82,10 +94,39 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
 def take_along_dim(
     input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """``gather``; of the flattened tensor without ``dim``. With it -1 is the last place."""
+    """``gather``; of the flattened tensor without ``dim``. With it -1 is the last place.
+
+    Dimensions of size 1 other than ``dim`` are broadcast, of ``input`` and of ``indices``.
+    """
     if dim is None:
         return input.reshape(-1).gather(0, indices.reshape(-1))
-    return ops.gather_elements(input, indices, normalize_axis(dim, input.ndim))
+    if input.ndim != indices.ndim:
+        raise RuntimeError(
+            "take_along_dim(): input and indices should have the same number of dimensions, got "
+            f"{input.type} and {indices.type}"
+        )
+    axis = normalize_axis(dim, input.ndim)
+    if not input.ndim:
+        raise IndexError("take_along_dim: the input has no dimensions")
+    shapes = [(*t.type.shape[:axis], 1, *t.type.shape[axis + 1 :]) for t in (input, indices)]
+    common = broadcast_shapes(*shapes)
+    input, indices = (
+        t.expand(*common[:axis], t.type.shape[axis], *common[axis + 1 :]) for t in (input, indices)
+    )
+    return ops.gather_elements(input, indices, axis)
+
+
+def _need_rank(name: str, input: Tensor, index: Tensor) -> None:
+    """Refuses an index of another rank, unless it names nothing or all.
+
+    Raises:
+        RuntimeError: with both types.
+    """
+    if 0 not in index.type.shape and max(input.ndim, 1) != max(index.ndim, 1):
+        raise RuntimeError(
+            f"{name}(): Index tensor must have the same number of dimensions as the input, got "
+            f"{index.type} for {input.type}"
+        )
 
 
 @both
@@ -94,7 +135,11 @@ def gather(
 ) -> Tensor:
     """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``; no index counts from the end."""
     axis = normalize_axis(dim, input.ndim)
-    return ops.gather_elements(input, none_from_the_end(index), axis)
+    _need_rank("gather", input, index)
+    if 0 in index.type.shape and index.ndim != input.ndim:
+        return input.reshape(-1)[:0].reshape(index.type.shape)
+    found = ops.gather_elements(_line(input), none_from_the_end(_line(index)), axis)
+    return _as_before(found, index)
 
 
 @everywhere
@@ -160,6 +205,9 @@ def scatter_reduce(
 
 def _scatter(input: Tensor, dim: int, index: Tensor, src: Operand, reduction: str) -> Tensor:
     axis = normalize_axis(dim, input.ndim)
+    _need_rank("scatter", input, index)
+    if 0 in index.type.shape:
+        return input.clone()
     if isinstance(src, Tensor):
         if src.dtype is not input.dtype:
             raise RuntimeError(
@@ -171,7 +219,9 @@ def _scatter(input: Tensor, dim: int, index: Tensor, src: Operand, reduction: st
             updates = updates[tuple(slice(0, n) for n in index.type.shape)]
     else:
         updates = as_tensor_like(src, input.dtype, input).expand(*index.type.shape)
-    return ops.scatter_elements(input, none_from_the_end(index), updates, axis, reduction)
+    places, updates = none_from_the_end(_line(index)), _line(updates)
+    out = ops.scatter_elements(_line(input), places, updates, axis, reduction)
+    return _as_before(out, input)
 
 
 @everywhere
@@ -187,7 +237,14 @@ def index_add(
     """Adds slices of ``source`` at the places of ``dim`` named by ``index``."""
     axis = normalize_axis(dim, input.ndim)
     updates = source if alpha == 1 else source * alpha
-    return ops.scatter_slices(input, none_from_the_end(index), updates, axis, "add")
+    return _scattered_slices(input, none_from_the_end(index), updates, axis, "add")
+
+
+def _scattered_slices(
+    input: Tensor, index: Tensor, updates: Tensor, axis: int, reduction: str
+) -> Tensor:
+    lined = _line(input), _line(index), _line(updates)
+    return _as_before(ops.scatter_slices(*lined, axis, reduction), input)
 
 
 @everywhere
@@ -196,16 +253,17 @@ def index_copy(
 ) -> Tensor:
     """Replaces slices of ``dim`` named by ``index``."""
     axis = normalize_axis(dim, input.ndim)
-    return ops.scatter_slices(input, none_from_the_end(index), source, axis, "none")
+    return _scattered_slices(input, none_from_the_end(index), source, axis, "none")
 
 
 @everywhere
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
     """Slices of ``dim`` named by ``index`` become ``value``."""
     axis = normalize_axis(dim, input.ndim)
+    index = _line(index)
     shape = (*input.type.shape[:axis], *index.type.shape, *input.type.shape[axis + 1 :])
     updates = as_tensor_like(value, input.dtype, input).expand(*shape)
-    return ops.scatter_slices(input, index, updates, axis, "none")
+    return _scattered_slices(input, index, updates, axis, "none")
 
 
 @everywhere

@@ -31,6 +31,11 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
     """
     if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    if any(not t.ndim for t in tensors):
+        raise RuntimeError(
+            "cat: tensors without dimensions cannot be concatenated, got "
+            f"{', '.join(str(t.type) for t in tensors)}; use stack"
+        )
     dtype = result_type(*tensors)
     parts = [as_tensor_like(t, dtype, t) for t in tensors]
     return owned(ops.concat(parts, normalize_axis(dim, parts[0].ndim, "cat")), *parts)

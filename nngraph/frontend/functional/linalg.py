@@ -167,7 +167,9 @@ def cross(
 ) -> Tensor:
     """Vector products along a dimension of size 3 (the first one, if not named)."""
     if dim is None:
-        dim = next((a for a, d in enumerate(input.type.shape) if d == 3), -1)
+        dim = next((a for a, d in enumerate(input.type.shape) if d == 3), None)
+        if dim is None:
+            raise RuntimeError(f"cross: no dimension of size 3 in input {input.type}")
     axis = normalize_axis(dim, input.ndim)
     if input.type.shape[axis] != 3 or other.type.shape[axis] != 3:
         raise RuntimeError(

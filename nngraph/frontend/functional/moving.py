@@ -30,6 +30,8 @@ def permute(input: Tensor, *dims: int) -> Tensor: ...
 @both.overloaded
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """The dimensions in the order named: a view."""
+    if len(listed(dims)) != input.ndim:
+        raise RuntimeError(f"permute(dims): {list(dims)} for {input.ndim} dimensions, {input.type}")
     perm = tuple(normalize_axis(d, input.ndim, "permute") for d in listed(dims))
     if sorted(perm) != list(range(input.ndim)):
         raise RuntimeError(
@@ -90,6 +92,8 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
             f"movedim: source {source} and destination {destination} must name "
             "as many dimensions, each once"
         )
+    if not input.ndim:  # its one position is no dimension that could move
+        return viewed(input, input)
     order = [a for a in range(input.ndim) if a not in here]
     for place, axis in sorted(zip(there, here, strict=True)):
         order.insert(place, axis)
@@ -104,6 +108,7 @@ def flip(input: Tensor, *dims: int) -> Tensor: ...
 def flip(input: Tensor, *dims: Any) -> Tensor:
     """Reverses the order along dimensions."""
     axes = tuple(sorted(normalize_axis(d, input.ndim, "flip") for d in listed(dims)))
+    axes = axes if input.ndim else ()
     if len(set(axes)) != len(axes):
         raise RuntimeError(f"flip: a dim appears multiple times in {list(dims)}")
     return ops.flip(input, axes)
@@ -112,6 +117,8 @@ def flip(input: Tensor, *dims: Any) -> Tensor:
 @both
 def fliplr(input: Tensor) -> Tensor:
     """The second dimension in reverse order."""
+    if input.ndim < 2:
+        raise RuntimeError(f"fliplr: the input must be at least 2-d, got {input.type}")
     return input.flip(1)
 
 
@@ -133,6 +140,8 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] =
             f"shifts and dimensions must align. shifts: {len(steps)}, dims: {len(axes)}"
         )
     named = tuple(normalize_axis(d, input.ndim, "roll") for d in axes)
+    if not input.ndim:
+        raise IndexError(f"roll: dimension {axes[0]} of a tensor without dimensions")
     out = input
     for step, axis in zip(steps, named, strict=True):
         out = ops.roll(out, step, axis)

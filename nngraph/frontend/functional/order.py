@@ -101,7 +101,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     if dim is None:
         return input.reshape(-1).median(0).values
     axis = normalize_axis(dim, input.ndim)
-    size = cast("int", input.type.shape[axis])
+    size = cast("int", input.type.shape[axis]) if input.ndim else 1
     found = input.kthvalue((size - 1) // 2 + 1, dim, keepdim)
     if not (input.ndim and input.dtype.is_floating_point):
         return found

@@ -22,10 +22,23 @@ __all__ = [
 # fmt: on
 
 
+def _axis(name: str, input: Tensor, dim: int) -> int:
+    """The dimension that is divided.
+
+    Raises:
+        RuntimeError: for a tensor without dimensions.
+        IndexError: if the dimension is out of range.
+    """
+    axis = normalize_axis(dim, input.ndim, name)
+    if not input.ndim:
+        raise RuntimeError(f"{name} expects at least a 1-dimensional tensor, got {input.type}")
+    return axis
+
+
 @both
 def narrow(input: Tensor, dim: int, start: Dim, length: Dim) -> Tensor:
     """``length`` elements from ``start`` along ``dim``."""
-    axis = normalize_axis(dim, input.ndim, "narrow")
+    axis = _axis("narrow", input, dim)
     size = input.type.shape[axis]
     start = _start(start, size)
     if not (isinstance(size, int) or is_nonnegative(size - start - length)):
@@ -62,7 +75,7 @@ def split_method(
     input: Tensor, split_size: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Parts of ``split_size`` (the last may be smaller), or of the sizes listed."""
-    axis = normalize_axis(dim, input.ndim, "split")
+    axis = _axis("split", input, dim)
     total = int(cast("int", input.type.shape[axis]))
     if isinstance(split_size, int):
         if split_size < 0 or (split_size == 0 and total):
@@ -84,7 +97,7 @@ def split_method(
 @both
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` parts of equal size (the last may be smaller)."""
-    axis = normalize_axis(dim, input.ndim, "chunk")
+    axis = _axis("chunk", input, dim)
     total = int(cast("int", input.type.shape[axis]))
     if chunks < 1:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
@@ -107,7 +120,7 @@ def tensor_split(
     input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Nearly equal parts, or parts that end at the indices."""
-    total = int(cast("int", input.type.shape[normalize_axis(dim, input.ndim)]))
+    total = int(cast("int", input.type.shape[_axis("tensor_split", input, dim)]))
     if isinstance(indices_or_sections, int):
         small, more = divmod(total, indices_or_sections)
         sizes = [small + (i < more) for i in range(indices_or_sections)]

@@ -12,7 +12,7 @@ from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.promotion import counted
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dims import positive_part
-from nngraph.ir.dtypes import DType
+from nngraph.ir.dtypes import DType, bool_
 from nngraph.ops.core import normalize_axis
 
 __all__ = ["cumprod", "cumsum", "diff", "log_softmax", "softmax"]
@@ -70,12 +70,18 @@ def diff(
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Differences of neighbours, ``n`` times, after joining what is given to either end."""
+    """Differences of neighbours, ``n`` times, after joining what is given to either end.
+
+    Of bools, whether they differ.
+    """
     axis = normalize_axis(dim, input.ndim)
+    if not input.ndim:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
     parts = [t for t in (prepend, input, append) if t is not None]
     x = input if len(parts) == 1 else ops.concat(parts, axis)
     for _ in range(n):
         size = x.type.shape[axis]
         count = positive_part(size - 1)
-        x = x.narrow(axis, size - count, count) - x.narrow(axis, 0, count)
+        later, earlier = x.narrow(axis, size - count, count), x.narrow(axis, 0, count)
+        x = later.ne(earlier) if x.dtype is bool_ else later - earlier
     return owned(x, input)

@@ -111,6 +111,8 @@ def ravel(input: Tensor) -> Tensor:
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """One dimension becomes several."""
     axis = normalize_axis(dim, input.ndim, "unflatten")
+    if not input.ndim:
+        raise RuntimeError(f"unflatten: dimension {dim} of a tensor without dimensions")
     shape = input.type.shape
     parts = infer_size(tuple(sizes), shape[axis], input.type)
     return viewed(ops.reshape(input, (*shape[:axis], *parts, *shape[axis + 1 :])), input)
@@ -157,6 +159,8 @@ def expand(input: Tensor, *size: Any) -> Tensor:
         input.type.shape[a - lead] if isinstance(d, int) and d == -1 else d
         for a, d in enumerate(wanted)
     )
+    if shape == (*(1,) * lead, *input.type.shape):  # nothing is repeated: it can be written to
+        return viewed(ops.reshape(input, shape), input)
     return viewed(ops.broadcast_to(input, shape), input)
 
 

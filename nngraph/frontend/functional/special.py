@@ -9,7 +9,7 @@ from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.limits import finfo
 from nngraph.frontend.promotion import as_float, promoted
 from nngraph.frontend.tensor import Operand, Tensor
-from nngraph.ir.dtypes import float32, float64
+from nngraph.ir.dtypes import bool_, float32, float64
 from nngraph.ops.composite import wide
 
 # fmt: off
@@ -55,6 +55,8 @@ def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Te
 def fmax(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The larger one; NaN only where both are."""
     a, b = promoted(input, other)
+    if a.dtype is bool_:
+        return a.maximum(b)
     return a.where(a.ge(b) | b.isnan(), b)
 
 
@@ -62,15 +64,19 @@ def fmax(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The smaller one; NaN only where both are."""
     a, b = promoted(input, other)
+    if a.dtype is bool_:
+        return a.minimum(b)
     return a.where(a.le(b) | b.isnan(), b)
 
 
 @everywhere
 def copysign(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The size of ``input`` with the sign of ``other``."""
+    """The size of ``input`` with the sign of ``other``, whose gradient is zero."""
     a, b = promoted(input, other, at_least=float32)
-    size = a.abs()
-    return (-size).where(b.signbit(), size)
+    one = ops.full_like(b, 1)
+    # The sign operator carries the zero gradient; it is 0 at zeros and NaN, which have signs, too.
+    sign = b.sign().where(b.abs().gt(0), (-one).where(b.signbit(), one))
+    return a.abs() * sign
 
 
 @everywhere

@@ -43,12 +43,7 @@ def layer_norm(
     Raises:
         RuntimeError: if the input does not end in ``normalized_shape``.
     """
-    shape = tuple(normalized_shape)
-    if not shape or tuple(input.type.shape[-len(shape) :]) != shape:
-        raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [*, "
-            f"{', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
-        )
+    shape = _trailing(input, normalized_shape)
     if input.type.size == 0:
         y = input.clone() if weight is None else input * weight
         return (y if bias is None else y + bias).to(input.dtype)
@@ -57,16 +52,31 @@ def layer_norm(
     return y
 
 
+def _trailing(input: Tensor, normalized_shape: Sequence[int]) -> tuple[int, ...]:
+    shape = tuple(normalized_shape)
+    if not shape or tuple(input.type.shape[-len(shape) :]) != shape:
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [*, "
+            f"{', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
+        )
+    return shape
+
+
 def rms_norm(
     input: Tensor,
     normalized_shape: Sequence[int],
     weight: Tensor | None = None,
     eps: float | None = None,
 ) -> Tensor:
-    """Divides by the root of the mean square over the trailing axes; ``eps`` None is tiny."""
+    """Divides by the root of the mean square over the trailing axes; ``eps`` None is tiny.
+
+    Raises:
+        RuntimeError: if the input does not end in ``normalized_shape``.
+    """
+    shape = _trailing(input, normalized_shape)
     if input.type.size == 0:
         return input.clone() if weight is None else input * weight
-    axes = tuple(range(-len(tuple(normalized_shape)), 0))
+    axes = tuple(range(-len(shape), 0))
     small = eps if eps is not None else _machine_epsilon(input.dtype)
     y = input * (input.square().mean(axes, keepdim=True) + small).rsqrt()
     return y if weight is None else y * weight
@@ -87,8 +97,19 @@ def group_norm(
 
     Raises:
         RuntimeError: if the channels do not fall into ``num_groups`` equal groups.
+        ValueError: if a group has one value only.
     """
+    if input.ndim < 2:
+        raise RuntimeError(
+            "Expected at least 2 dimensions for input tensor but received "
+            f"{input.ndim}: group_norm needs [N, C, ...], got {input.type}"
+        )
     batch, channels, *rest = input.type.shape
+    sizes = (batch, channels, *rest)
+    if all(isinstance(n, int) for n in sizes) and math.prod(sizes) // num_groups == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {input.shape}"
+        )
     if cast("int", channels) % num_groups:
         raise RuntimeError(
             "Expected number of channels in input to be divisible by num_groups, "

@@ -9,11 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nngraph.ir.dims import Dim
-from nngraph.ir.op import Array, O, Op, Sample, Trait, apply1
-from nngraph.ir.types import TensorType
+from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
+from nngraph.ir.reverse import Applied, Recorder, reverse
+from nngraph.ir.types import Shape, TensorType
 from nngraph.ops.broadcast import broadcast_to
 from nngraph.ops.core import need
-from nngraph.ops.creation import full
+from nngraph.ops.creation import full, zeros_like
+from nngraph.ops.elementwise.arithmetic import add
 from nngraph.ops.shape.joining import concat
 from nngraph.ops.shape.slicing import slice, slice_axis, slice_update
 
@@ -75,6 +77,22 @@ class Pad(Op):
                 pairs_[axis] = (before, after)
                 x = np.pad(x, pairs_, mode=_NUMPY[self.mode])  # type: ignore[call-overload]
         return (x,)
+
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
+        starts, sizes = [a for a, _ in self.pads], inputs[0].type.shape
+        if self.mode == "constant":
+            return (lambda: slice(grads[0], starts, sizes),)
+        return (lambda: self._folded(grads[0], sizes),)
+
+    def _folded(self, gradient: Any, sizes: Shape) -> Any:
+        """The gradient of elements that were copied to the margins, too; it reads no element."""
+        records: list[Applied] = []
+        operand = Recorder(slice(zeros_like(gradient), [0] * len(sizes), sizes), records)
+        (out,) = self.decompose(operand)
+        (found,) = reverse(records, [(out.inner, gradient)], [operand.inner], add)
+        return found
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         (x,) = inputs
