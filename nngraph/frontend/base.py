@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 import numpy as np
 
 from nngraph.frontend.backward import gradients
+from nngraph.frontend.errors import INDEX, NUMBER, NUMPY, TEXT, TRUTH, Need
 from nngraph.frontend.modes import is_grad_enabled, set_grad_enabled
 from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
 from nngraph.frontend.storage import Path, Payload, Storage
@@ -106,13 +107,13 @@ class TensorBase(Handle):
         return self
 
     # -- its elements ----------------------------------------------------------------------
-    def _array(self, what: str) -> Array:
-        """The elements, for a method called ``what``."""
-        return world().array(self._storage, self._path, what)
+    def _array(self, need: Need) -> Array:
+        """The elements."""
+        return world().array(self._storage, self._path, need)
 
-    def _lent(self, what: str) -> Array:
-        """The elements as others hold them, for a method called ``what``."""
-        return world().lend(self._storage, self._path, what)
+    def _lent(self, need: Need) -> Array:
+        """The elements as others hold them."""
+        return world().lend(self._storage, self._path, need)
 
     def numpy(self) -> Array:
         """The elements as a NumPy array that shares memory.
@@ -125,20 +126,20 @@ class TensorBase(Handle):
                 "Can't call numpy() on Tensor that requires grad. "
                 "Use tensor.detach().numpy() instead."
             )
-        return self._lent("numpy()")
+        return self._lent(NUMPY)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.requires_grad:
             self.numpy()
-        return np.array(self._lent("np.asarray(tensor)"), dtype=dtype, copy=copy)
+        return np.array(self._lent(NUMPY), dtype=dtype, copy=copy)
 
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-        return self._lent("__dlpack__()").__dlpack__(**options)
+        return self._lent(NUMPY).__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[Any, Any]:
-        return self._array("__dlpack_device__()").__dlpack_device__()
+        return self._array(NUMPY).__dlpack_device__()
 
     def item(self) -> Any:
         """The only element as a Python number.
@@ -146,36 +147,39 @@ class TensorBase(Handle):
         Raises:
             RuntimeError: if there is not exactly one element.
         """
-        array = self._array("item()")
+        return self._item(NUMBER)
+
+    def _item(self, need: Need) -> Any:
+        array = self._array(need)
         if array.size != 1:
             raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
         return array.item() if self.dtype.name != "bfloat16" else float(array.item())
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
-        array = self._array("tolist()")
+        array = self._array(NUMPY)
         return (array.astype(np.float32) if self.dtype.name == "bfloat16" else array).tolist()
 
     def __bool__(self) -> bool:
-        array = self._array("bool(tensor)")
+        array = self._array(TRUTH)
         if array.size != 1:
             count = "more than one value" if array.size else "no values"
             raise RuntimeError(f"Boolean value of Tensor with {count} is ambiguous")
         return bool(array.item())
 
     def __float__(self) -> float:
-        return float(self._single("float(tensor)"))
+        return float(self._single(NUMBER))
 
     def __int__(self) -> int:
-        return int(self._single("int(tensor)"))
+        return int(self._single(NUMBER))
 
     def __index__(self) -> int:
         if self.dtype.is_floating_point:
             raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self._single("an index"))
+        return int(self._single(INDEX))
 
-    def _single(self, what: str) -> Any:
-        array = self._array(what)
+    def _single(self, need: Need) -> Any:
+        array = self._array(need)
         if array.size != 1:
             raise ValueError(
                 "only one element tensors can be converted to Python scalars; this "
@@ -184,7 +188,9 @@ class TensorBase(Handle):
         return array.item()
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.ndim == 0 else format(str(self), spec)
+        return (
+            format(self._item(TEXT), spec) if spec and self.ndim == 0 else format(str(self), spec)
+        )
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -346,7 +352,7 @@ class TensorBase(Handle):
     def __reduce__(self) -> tuple[Any, ...]:
         if not self.is_leaf:
             raise RuntimeError("only tensors that are leaves can be pickled; detach() it first")
-        array = np.array(self._array("pickle.dumps(tensor)"), order="C")
+        array = np.array(self._array(Need("pickle.dumps(tensor)")), order="C")
         return _rebuilt, (type(self), array, self.requires_grad)
 
     def __copy__(self) -> Self:
@@ -358,10 +364,12 @@ class TensorBase(Handle):
                 "Only Tensors created explicitly by the user support the deepcopy protocol; "
                 "detach() it first"
             )
-        array = self._array("copy.deepcopy(tensor)")
-        twin = self._clone_with(self._result(Storage(array.copy())), self.requires_grad)
-        if self._grad is not None:
-            twin._grad = copy.deepcopy(self._grad, memo)
+        here = world()
+        plain = self._result(here.copied(self._read(here)))
+        twin = self._clone_with(plain, self.requires_grad)
+        gradient = self.grad
+        if gradient is not None:
+            twin.grad = copy.deepcopy(gradient, memo)
         memo[id(self)] = twin
         return twin
 

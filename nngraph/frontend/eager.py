@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nngraph.frontend.errors import leaked
+from nngraph.frontend.errors import Need, leaked
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Edge, Handle, Leaf
 from nngraph.frontend.storage import Elements, Path, Payload, Storage
@@ -73,7 +73,7 @@ class Eager:
     def look(self, storage: Storage, path: Path | None) -> Payload:
         array = storage.elements.array
         if array is None:
-            raise leaked(storage.type, "eager code")
+            raise leaked(storage, "eager code")
         return array if path is None else path.read(array)
 
     def elements(self, storage: Storage) -> Elements:
@@ -81,7 +81,7 @@ class Eager:
 
     def standing(self, storage: Storage, elements: Elements) -> Elements:
         if elements.array is None:
-            raise leaked(storage.type, "eager code")
+            raise leaked(storage, "eager code")
         return elements
 
     def recall(self, elements: Elements, path: Path | None) -> Payload:
@@ -115,11 +115,11 @@ class Eager:
         return tuple(s // array.itemsize for s in array.strides)
 
     # -- values ----------------------------------------------------------------------------
-    def array(self, storage: Storage, path: Path | None, what: str) -> Array:
+    def array(self, storage: Storage, path: Path | None, need: Need) -> Array:
         found: Array = self.look(storage, path)
         return found
 
-    def lend(self, storage: Storage, path: Path | None, what: str) -> Array:
+    def lend(self, storage: Storage, path: Path | None, need: Need) -> Array:
         self.look(storage, path)
         return storage.lend(path)
 

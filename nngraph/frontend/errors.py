@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from nngraph.frontend.userline import user_source
+from typing import NamedTuple
+
+from nngraph.frontend.storage import Storage
+from nngraph.frontend.userline import source_of, user_source
 from nngraph.ir.types import TensorType, TypeMismatch
 
 __all__ = [
+    "INDEX",
+    "NUMBER",
+    "NUMPY",
+    "TEXT",
+    "TRUTH",
     "ConcretizationError",
     "IndexRangeError",
+    "Need",
     "OperandError",
     "TraceError",
     "leaked",
@@ -19,16 +28,54 @@ class TraceError(RuntimeError):
     """Code that cannot be traced; the text shows the user's line and what to write."""
 
 
+class Need(NamedTuple):
+    """What asks for the elements of a tensor, and what to write where there are none.
+
+    Attributes:
+        what: as the code has it: ``float(tensor)``.
+        instead: sentences.
+    """
+
+    what: str
+    instead: str = "Return the tensor, and do this outside of the compiled function."
+
+
+TRUTH = Need(
+    "bool(tensor) (if, while, assert, and, or, not, in, max, min, sorted)",
+    "Instead of `if x > 0: y = a` write `y = ng.where(x > 0, a, b)`, instead of `and`, `or`, `not` "
+    "write `&`, `|`, `~`, and for max(a, b) ng.maximum(a, b); or return the tensor and look at it "
+    "outside of the compiled function.",
+)
+NUMBER = Need(
+    "a Python number of a tensor (float, int, item, math)",
+    "Go on with the tensor, which arithmetic and ng's functions take: ng.sqrt(x) for math.sqrt(x); "
+    "or return it, and make it a number outside of the compiled function.",
+)
+TEXT = Need(
+    "the text of a tensor's value",
+    'Return the tensor, and write it outside of the compiled function: print(f"{step(x):.4f}"). '
+    "Without a format (print(x)) its type is shown.",
+)
+INDEX = Need(
+    "a tensor as an index or a size of Python's (a list, range, a slice)",
+    "Index tensors by tensors (`table[i]`, `x.narrow`, `ng.where(ng.arange(n) < i, x, 0)`), or "
+    "pass the number as an int argument, for each value of which the function is traced.",
+)
+NUMPY = Need(
+    "a NumPy array of a tensor (numpy(), np.asarray, tolist)",
+    "Write ng's function in place of NumPy's (ng.sum, ng.sqrt, ...); or return the tensor, and "
+    "convert it outside of the compiled function.",
+)
+
+
 class ConcretizationError(TraceError):
     """Traced code asked for a value that exists only when the compiled function runs."""
 
-    def __init__(self, what: str, kind: TensorType) -> None:
+    def __init__(self, need: Need, kind: TensorType) -> None:
         super().__init__(
-            f"{what} needs the value of a tensor ({kind}), but this code is being traced: values "
-            f"exist only when the compiled function runs.\n"
-            f"    {user_source()}\n"
-            "Instead of `if x > 0: y = a` write `y = ng.where(x > 0, a, b)`; return the tensor and "
-            "look at it outside the compiled function; or run without ng.compile."
+            f"{need.what} needs the value of a tensor ({kind}), but this code is being traced: "
+            f"values exist only when the compiled function runs.\n    {user_source()}\n"
+            f"{need.instead} Without ng.compile the code runs as it is."
         )
 
 
@@ -40,13 +87,20 @@ class IndexRangeError(IndexError, RuntimeError):
     """An index tensor with an element out of range: PyTorch raises either."""
 
 
-def leaked(kind: TensorType, where: str) -> TraceError:
+def leaked(storage: Storage, where: str) -> TraceError:
     """The error for a traced tensor that is used outside its trace."""
+    made, name = "", "another function"
+    value = storage.elements.value
+    if value is not None:
+        name = repr(value.graph.name)
+        if value.producer is not None:
+            made = f"\n    made at {source_of(value.producer.origin)}"
     return TraceError(
-        f"a tensor ({kind}) that was made while another function was traced is used in {where}:\n"
-        f"    {user_source()}\n"
-        "Traced tensors leave a compiled function only by `return` or by assignment in place to a "
-        "tensor that existed before (a parameter or buffer)."
+        f"a tensor ({storage.type}) that was made while {name} was traced is used in {where}:\n"
+        f"    {user_source()}{made}\n"
+        "It stands for a value of each call and holds none. Traced tensors leave a compiled "
+        f"function only by `return` (add it to what {name} returns) or by assignment in place to "
+        "a tensor that existed before (`kept.copy_(tensor)`)."
     )
 
 

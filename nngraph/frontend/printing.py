@@ -21,7 +21,9 @@ def tensor_repr(tensor: TensorBase) -> str:
     """``tensor([1., 2.], requires_grad=True)``; traced tensors print their type."""
     array = world().peek(tensor._storage, tensor._path)
     if array is None:
-        return f"<traced tensor {tensor.type}>"
+        value = tensor._storage.elements.value
+        of = "" if value is None else f" of {value.graph.name}"
+        return f"<traced tensor {tensor.type}{of}>"
     shown = array.astype(np.float32) if tensor.dtype.name == "bfloat16" else array
     text = "tensor(" + (_shown(shown) if shown.size else "[]")
     for suffix in _suffixes(tensor):

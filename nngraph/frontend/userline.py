@@ -7,14 +7,20 @@ import sys
 from functools import cache
 from pathlib import Path
 
-__all__ = ["user_line", "user_source"]
+from nngraph.ir.origin import Origin
+
+__all__ = ["source_of", "user_line", "user_source"]
 
 _PACKAGE = str(Path(__file__).parent.parent)
+_PYTHON = str(Path(linecache.__file__).parent)
 
 
 @cache
 def _is_ours(file: str) -> bool:
-    return file.startswith((_PACKAGE, "<frozen")) or "/contextlib.py" in file
+    """Whether a file is of the package, or of Python: ``copy`` or ``logging`` that calls us."""
+    if file.startswith((_PACKAGE, "<frozen")):
+        return True
+    return file.startswith(_PYTHON) and "-packages" not in file[len(_PYTHON) :]
 
 
 def user_line() -> tuple[str, int]:
@@ -31,5 +37,14 @@ def user_line() -> tuple[str, int]:
 
 def user_source() -> str:
     """``file:line: text of the line`` of the user's code that is running."""
-    file, line = user_line()
+    return _shown(*user_line())
+
+
+def source_of(origin: Origin) -> str:
+    """``file:line: text of the line`` where an operator was called, and its module."""
+    module = f" (in {origin.module})" if origin.module else ""
+    return f"{_shown(origin.file, origin.line)}{module}"
+
+
+def _shown(file: str, line: int) -> str:
     return f"{file}:{line}: {linecache.getline(file, line).strip()}"

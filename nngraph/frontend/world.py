@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 from nngraph.frontend.eager import Eager
+from nngraph.frontend.errors import Need
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Edge, Handle, Leaf
 from nngraph.frontend.storage import Elements, Path, Payload, Storage
@@ -122,15 +123,15 @@ class World(Protocol):
         ...
 
     # -- values ----------------------------------------------------------------------------
-    def array(self, storage: Storage, path: Path | None, what: str) -> Array:
-        """The elements, for a method called ``what``.
+    def array(self, storage: Storage, path: Path | None, need: Need) -> Array:
+        """The elements, for code that can't do without.
 
         Raises:
             ConcretizationError: in a trace.
         """
         ...
 
-    def lend(self, storage: Storage, path: Path | None, what: str) -> Array:
+    def lend(self, storage: Storage, path: Path | None, need: Need) -> Array:
         """``array`` for others: as long as they hold it they see what is written, also compiled."""
         ...
 

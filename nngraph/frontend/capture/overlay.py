@@ -8,7 +8,7 @@ from typing import Any
 from weakref import ref
 
 from nngraph.frontend.capture.gradients import GradSlot
-from nngraph.frontend.errors import ConcretizationError, TraceError, leaked
+from nngraph.frontend.errors import ConcretizationError, Need, TraceError, leaked
 from nngraph.frontend.record import Edge, Handle, Leaf
 from nngraph.frontend.storage import Elements, Path, Storage
 from nngraph.frontend.userline import user_source
@@ -141,7 +141,7 @@ class Overlay:
         twin = self._twins.get(before)
         if twin is None:
             if before.array is None:
-                raise leaked(storage.type, "this compiled function")
+                raise leaked(storage, "this compiled function")
             name = self._names.fresh(self.suggested(storage))
             storage.watched = True
             twin = Elements(None, self.graph.add_state(name, storage.type), before.version)
@@ -170,7 +170,7 @@ class Overlay:
         if own.value is None:
             return self._lift(storage)
         if own.value.graph is not self.graph:
-            raise leaked(storage.type, "this compiled function")
+            raise leaked(storage, "this compiled function")
         return own
 
     def look(self, storage: Storage, path: Path | None) -> Value:
@@ -186,7 +186,7 @@ class Overlay:
     def standing(self, storage: Storage, elements: Elements) -> Elements:
         if elements.value is not None:
             if elements.value.graph is not self.graph:
-                raise leaked(storage.type, "this compiled function")
+                raise leaked(storage, "this compiled function")
             return elements
         if elements not in self._twins:
             here = storage.elements is elements
@@ -245,8 +245,10 @@ class Overlay:
         return made
 
     # -- values ----------------------------------------------------------------------------
-    def array(self, storage: Storage, path: Path | None, what: str) -> Array:
-        raise ConcretizationError(what, storage.type if path is None else path.type)
+    def array(self, storage: Storage, path: Path | None, need: Need) -> Array:
+        if self.knows(storage):
+            self.look(storage, None)  # it may be another trace's
+        raise ConcretizationError(need, storage.type if path is None else path.type)
 
     lend = array
 

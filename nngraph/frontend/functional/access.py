@@ -6,6 +6,7 @@ The only file of this folder, beside those that make tensors, that knows how a t
 from __future__ import annotations
 
 from nngraph import ops
+from nngraph.frontend.errors import Need
 from nngraph.frontend.modes import is_grad_enabled
 from nngraph.frontend.promotion import check_cast
 from nngraph.frontend.tape import apply
@@ -21,13 +22,13 @@ __all__ = [
 # fmt: on
 
 
-def elements(tensor: Tensor, what: str) -> Array:
+def elements(tensor: Tensor, what: str, instead: str = "") -> Array:
     """The elements as an array, for a function that prints as ``what``.
 
     Raises:
-        ConcretizationError: while tracing.
+        ConcretizationError: while tracing; it says what to write ``instead``.
     """
-    return tensor._array(what)
+    return tensor._array(Need(what, instead) if instead else Need(what))
 
 
 def overwrite(tensor: Tensor, new: Tensor) -> Tensor:

@@ -181,7 +181,7 @@ def _method_form(plain: Callable[..., Any], arguments: _Arguments) -> Callable[.
     def call(*args: Any, **given: Any) -> Any:
         if given:
             args = arguments.arranged(args, given, aliases)
-            if "out" in given:
+            if given.pop("out", None) is not None:  # (NumPy's functions pass out=None)
                 raise TypeError(
                     f"Tensor.{plain.__name__}() takes no out=; write ng.{plain.__name__}(x, out=y)"
                 )
