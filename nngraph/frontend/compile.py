@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import logging
+import pickle
+import sys
 import threading
 import warnings
 from collections.abc import Callable
+from types import FunctionType, MethodType
 from typing import Any, Generic, TypeVar, cast, overload
 
 from nngraph.backends import choose_backend, get_backend, need_device
@@ -34,6 +38,13 @@ _MANY = 8
 class CompiledFunction(Generic[_R]):
     """A function that is traced at its first call for each kind of arguments, then run compiled.
 
+    In a class it is a method: each object has a compiled function of its own.
+
+    ``copy.copy`` gives another compiled function of the same function, without its traces;
+    ``copy.deepcopy`` one of a deep copy of it. That copies the parameters of a module and the
+    object of a bound method; a plain function is never copied in Python, so that the copy meets the
+    same tensors. Pickled is what it was made from, never what was compiled.
+
     Attributes:
         target: what it is compiled for.
         graph: the graph of the latest trace.
@@ -51,11 +62,71 @@ class CompiledFunction(Generic[_R]):
         self._history: list[tuple[str, Traced]] = []
         self._reasons: list[str] = []  # other than sizes of arguments
         self._tracing = threading.RLock()
+        self._name_in_class: str | None = None
+        self._method_of: str | None = None
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> _R:
         return cast("_R", world().call(self, args, kwargs))
 
+    # -- copies, methods ---------------------------------------------------------------------
+    def _of(self, function: Callable[..., _R]) -> CompiledFunction[_R]:
+        """Another function, compiled in the same way."""
+        return CompiledFunction(function, self.target, self.check_finite, self.keep_grads)
+
+    def __copy__(self) -> CompiledFunction[_R]:
+        return self._of(self.function)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction[_R]:
+        made = memo[id(self)] = self._of(copy.deepcopy(self.function, memo))
+        return made
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """By its name, where it is found by that; otherwise by what it was made from.
+
+        Raises:
+            PicklingError: for a function that has no name to be found by.
+        """
+        function: Any = self.function
+        if isinstance(function, FunctionType):
+            found = _named(function)
+            if found is self:
+                return function.__qualname__
+            if found is not function:
+                raise pickle.PicklingError(
+                    f"can't pickle the compiled function {function.__qualname__!r}: it is pickled "
+                    "by its name, and there is no such name at the top level of "
+                    f"{function.__module__!r}. Define the function there, or compile it anew where "
+                    "you need it and load model.state_dict() and optimizer.state_dict(); ng.export "
+                    "writes what runs without this code."
+                )
+        if isinstance(function, MethodType) and self._method_of is not None:
+            return getattr, (function.__self__, self._method_of)
+        return CompiledFunction, (function, self.target, self.check_finite, self.keep_grads)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name_in_class = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> CompiledFunction[_R]:
+        """The compiled method of an object, which keeps it."""
+        name = self._name_in_class
+        if instance is None or name is None or not isinstance(self.function, FunctionType):
+            return self
+        try:
+            kept = instance.__dict__
+        except AttributeError:
+            raise TypeError(
+                f"{type(instance).__name__} has __slots__ and no room for its compiled {name}(): "
+                f"write self.{name} = ng.compile(self._{name}) in __init__"
+            ) from None
+        key = f"_compiled_{name}"
+        bound = kept.get(key)
+        if bound is None:
+            bound = kept[key] = self._of(MethodType(self.function, instance))
+            bound._method_of = name
+        return cast("CompiledFunction[_R]", bound)
+
+    # -- calls ---------------------------------------------------------------------------------
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _R:
         """Runs compiled code for these arguments, tracing first what was not traced yet."""
         call, passed = kind_of_call(args, kwargs)
@@ -153,6 +224,14 @@ class CompiledFunction(Generic[_R]):
         if self._latest is not None:
             parts += ["passes of the latest trace:", *self._latest.step.built.log]
         return "\n".join(parts)
+
+
+def _named(function: FunctionType) -> Any:
+    """What is found in the function's module by its name."""
+    found: Any = sys.modules.get(function.__module__)
+    for part in function.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def kind_of_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call, list[Any]]:
