@@ -132,6 +132,7 @@ def cotangents(
     records: list[Applied] = []
     outs = op.decompose(*(Recorder(v, records) for v in inputs))
     seeds = [(o.inner, g) for o, g in zip(outs, grads, strict=True) if g is not None]
-    wanted = [v for v, n in zip(inputs, needs, strict=True) if n]
-    found = iter(reverse(records, seeds, wanted, add))
-    return [next(found) if n else None for n in needs]
+    # An operand that is passed twice has one gradient, from both places: its first place gets it.
+    wanted = {id(v): v for v, n in zip(inputs, needs, strict=True) if n}
+    found = dict(zip(wanted, reverse(records, seeds, list(wanted.values()), add), strict=True))
+    return [found.pop(id(v), None) for v in inputs]
