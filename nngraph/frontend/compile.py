@@ -24,13 +24,12 @@ from nngraph.frontend.modes import is_grad_enabled
 from nngraph.frontend.pytree import flatten
 from nngraph.frontend.world import world
 from nngraph.ir.graph import Graph
+from nngraph.runtime.locks import tracing
 
 __all__ = ["CompiledFunction", "compile", "trace"]
 
 _R = TypeVar("_R")
 _log = logging.getLogger("nngraph.compile")
-#: Traces of different functions may meet the same Python objects, and change them for a while.
-_one_trace = threading.RLock()
 #: More traces for other reasons than sizes are worth a warning.
 _MANY = 8
 
@@ -164,7 +163,7 @@ class CompiledFunction(Generic[_R]):
 
     def _specialize(self, call: Call, reason: Reason) -> Specialization:
         backend = get_backend(self.target.backend)
-        with _one_trace:
+        with tracing():
             traced = trace_call(self.function, call.tree, call.arguments, self.keep_grads)
         self._note(traced, call, reason)
         return Specialization(traced, build(backend, traced.graph, self.target), self.check_finite)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nngraph.frontend.errors import Need, leaked
+from nngraph.frontend.errors import TOO_DEEP, Need, leaked
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Edge, Handle, Leaf
 from nngraph.frontend.storage import Elements, Path, Payload, Storage
@@ -219,7 +219,11 @@ class Eager:
 
     # -- scopes ----------------------------------------------------------------------------
     def forward(self, module: ModuleLike, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return module._call(args, kwargs)
+        try:
+            return module._entry()(*args, **kwargs)
+        except RecursionError as error:
+            error.args = (TOO_DEEP,)
+            raise
 
     def call(self, compiled: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return compiled.run(args, kwargs)

@@ -13,6 +13,7 @@ __all__ = [
     "NUMBER",
     "NUMPY",
     "TEXT",
+    "TOO_DEEP",
     "TRUTH",
     "ConcretizationError",
     "IndexRangeError",
@@ -65,6 +66,14 @@ NUMPY = Need(
     "a NumPy array of a tensor (numpy(), np.asarray, tolist)",
     "Write ng's function in place of NumPy's (ng.sum, ng.sqrt, ...); or return the tensor, and "
     "convert it outside of the compiled function.",
+)
+
+
+#: The text of a ``RecursionError`` that came through a module; setting it takes no frame.
+TOO_DEEP = (
+    "maximum recursion depth exceeded: modules are nested in modules (or functions call each "
+    "other) too deeply for Python's stack, which holds some 200 levels of modules. Raise its limit "
+    "first, sys.setrecursionlimit(10_000), or put layers side by side: nn.Sequential(*layers)."
 )
 
 

@@ -40,7 +40,7 @@ def export(
 
     Raises:
         RuntimeError: if a compiled function was neither called nor given arguments.
-        ValueError: if the graph changes state that ``"constants"`` would freeze.
+        ValueError: if the graph changes state that ``"constants"`` would freeze, or has no results.
         BackendError: if ONNX cannot express the graph, or its extra is not installed.
     """
     from nngraph.backends import get_backend
@@ -54,6 +54,11 @@ def export(
     how = state or ("safetensors" if compiled else "constants")
     if how == "constants":
         _refuse_changes(traced)
+    if not traced.signature.outputs and not traced.signature.changed:
+        raise ValueError(
+            "the function returns no tensor and changes no state: there is nothing that a file of "
+            "it could compute. Return the tensors that the file shall give"
+        )
     target = function.target if compiled else Target("onnx")
     states = {c.name: _array(c.lasting.array) for c in traced.cells}
     scalars = {n: r() for n, r in zip(traced.graph.scalars, traced.readers, strict=True)}

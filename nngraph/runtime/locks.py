@@ -1,118 +1,166 @@
 """Calls of compiled functions in several threads: those that share what one of them writes wait.
 
-Each compiled graph has a lock. Two graphs of which one writes a state that the other meets are in
-one *group* and have one lock, so that a call takes a single lock, whatever the number of states,
-and no two calls can wait for each other. Graphs that share nothing, or only what all of them read,
-run at the same time. One graph runs in one thread at a time: its buffers are its own.
+The *places* that calls meet - states, gradients, objects of Python's - are sorted by who meets
+them. All places that the same graphs meet, one of which writes, have one lock: a call takes as many
+locks as it has different sets of partners, few whatever the number of states, and in one order for
+all, so that no two calls wait for each other. Graphs that share nothing, or only what all of them
+read, run at the same time. One graph runs in one thread at a time: its buffers are its own.
+
+While a function is traced, Python's objects that it meets hold what only the trace understands. So
+no call runs in another thread meanwhile, and no graph gets other locks while it runs.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from weakref import WeakSet, WeakValueDictionary
 
-__all__ = ["Group"]
+__all__ = ["Partner", "tracing"]
+
+_numbers = count()
+
+
+class _Shared:
+    """The lock of places that the same partners meet.
+
+    Attributes:
+        number: the locks of a call are taken in the order of their numbers.
+    """
+
+    __slots__ = ("lock", "number")
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.number = next(_numbers)
 
 
 class _Place:
-    """Something that calls read or write: a state, a gradient, an object of Python's.
+    """Something that calls read or write.
 
     Attributes:
-        groups: whose calls meet it.
+        partners: who meets it.
         is_written: whether one of them writes it.
+        shared: its lock, once two partners need one.
     """
 
-    __slots__ = ("__weakref__", "groups", "is_written")
+    __slots__ = ("__weakref__", "is_written", "partners", "shared")
 
     def __init__(self) -> None:
-        self.groups: WeakSet[Group] = WeakSet()
+        self.partners: WeakSet[Partner] = WeakSet()
         self.is_written = False
+        self.shared: _Shared | None = None
 
 
-_joining = threading.RLock()  # held for moments only: nothing is waited for inside
+class _Tracer:
+    """The trace in progress.
+
+    Attributes:
+        lock: held by its thread.
+        thread: the thread; None without a trace.
+    """
+
+    __slots__ = ("lock", "thread")
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.thread: int | None = None
+
+
+_tracer = _Tracer()
+_partners: WeakSet[Partner] = WeakSet()  # changed in a trace only, as all below
 _places: WeakValueDictionary[Hashable, _Place] = WeakValueDictionary()
 
 
-class Group:
-    """The lock of one compiled graph, or of several that have been joined.
+@contextmanager
+def tracing() -> Iterator[None]:
+    """One trace at a time: it begins when the calls of other threads have ended; new ones wait."""
+    with _tracer.lock:
+        outer = _tracer.thread
+        _tracer.thread = threading.get_ident()
+        try:
+            for partner in list(_partners):
+                with partner.own:  # a call in another thread ends
+                    pass
+            yield
+        finally:
+            _tracer.thread = outer
 
-    A group that was joined to another one leaves its lock to it; a call that still holds the old
-    lock is waited for by those that take the new one.
+
+class Partner:
+    """One compiled graph among those that threads call.
 
     Args:
         reads: keys of the places that calls meet.
         writes: keys of those among them that calls write.
+
+    Attributes:
+        own: the lock that a call holds while it runs.
+        shared: the locks of places that others meet, too, in their order.
     """
 
-    __slots__ = ("__weakref__", "_depth", "_into", "_leaving", "_lock", "_owner", "_places")
+    __slots__ = ("__weakref__", "_places", "own", "shared")
 
     def __init__(self, reads: Iterable[Hashable], writes: Iterable[Hashable]) -> None:
-        self._lock = threading.RLock()
-        self._owner: int | None = None  # the thread that holds the lock
-        self._depth = 0
-        self._into: Group | None = None
-        self._leaving: list[Group] = []  # joined to this one, perhaps while their locks were held
-        with _joining:
-            written = set(writes)
-            self._places = [self._enter(key, key in written) for key in {*reads, *written}]
+        self.own = threading.RLock()
+        self.shared: list[_Shared] = []
+        written = set(writes)
+        with tracing():
+            self._places = [self._met(key, key in written) for key in {*reads, *written}]
+            _partners.add(self)
+            self._share()
 
-    def _enter(self, key: Hashable, writes: bool) -> _Place:
+    def _met(self, key: Hashable, writes: bool) -> _Place:
         place = _places.get(key)
         if place is None:
             place = _places[key] = _Place()
-        place.groups.add(self)
-        if writes or place.is_written:
-            place.is_written = True
-            for other in list(place.groups):
-                self._join(other)
+        place.partners.add(self)
+        place.is_written |= writes
         return place
 
-    def _join(self, other: Group) -> None:
-        mine, root = self._root(), other._root()
-        if root is not mine:
-            mine._into = root
-            root._leaving += [mine, *mine._leaving]
+    def _share(self) -> None:
+        """Gives the places that are met here, and by others, locks by who meets them."""
+        rows: defaultdict[frozenset[int], list[_Place]] = defaultdict(list)
+        for place in self._places:
+            if place.is_written and len(place.partners) > 1:
+                rows[frozenset(map(id, place.partners))].append(place)
+        for places in rows.values():
+            shared = _Shared()
+            for place in places:
+                place.shared = shared
+        for partner in {p for places in rows.values() for p in places[0].partners}:
+            found = {place.shared for place in partner._places if place.shared is not None}
+            partner.shared = sorted(found, key=lambda shared: shared.number)
 
-    def _root(self) -> Group:
-        root = self
-        while root._into is not None:
-            root = root._into
-        if root is not self:
-            self._into = root
-        return root
+    def acquire(self) -> None:
+        """Waits until no call is running that this one must not meet.
 
-    def acquire(self) -> Group:
-        """Waits until no call of the group is running; gives what to release afterwards.
-
-        A thread that is in a call of the group goes on at once.
+        A thread that is in a call goes on at once.
         """
         while True:
-            root = self._root()
-            root._lock.acquire()
-            if root._into is None:
+            self.own.acquire()
+            if _tracer.thread in (None, threading.get_ident()):
                 break
-            root._lock.release()
-        root._depth += 1
-        root._owner = threading.get_ident()
+            self.own.release()
+            with _tracer.lock:
+                pass
+        taken = 0
         try:
-            root._wait_for_leaving()
+            for shared in self.shared:
+                shared.lock.acquire()
+                taken += 1
         except BaseException:
-            root.release()
+            self._release(taken)
             raise
-        return root
-
-    def _wait_for_leaving(self) -> None:
-        for old in list(self._leaving):
-            if old._owner != self._owner:  # else a call within a call
-                with old._lock:
-                    pass
-                with _joining:
-                    self._leaving.remove(old)
 
     def release(self) -> None:
         """Ends a call."""
-        self._depth -= 1
-        if not self._depth:
-            self._owner = None
-        self._lock.release()
+        self._release(len(self.shared))
+
+    def _release(self, taken: int) -> None:
+        for shared in self.shared[:taken]:
+            shared.lock.release()
+        self.own.release()

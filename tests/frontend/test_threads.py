@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import nngraph as ng
-from nngraph.runtime.locks import Group
+from nngraph.runtime import locks
+from nngraph.runtime.locks import Partner
 from tests.support.backends import BACKENDS
 from tests.support.training import count_traces
 
@@ -176,7 +177,7 @@ def test_a_compiled_function_in_another_that_is_traced_in_each_of_two_threads() 
 
 
 def test_what_shares_nothing_runs_side_by_side() -> None:
-    """One call waits, inside, for a call of another function to end."""
+    """One call waits, inside, for calls of other functions to end."""
     entered, go = threading.Event(), threading.Event()
     group = {"lr": 1.0}
     w, v = ng.zeros(1), ng.zeros(1)
@@ -196,6 +197,8 @@ def test_what_shares_nothing_runs_side_by_side() -> None:
     both = ng.compile(lambda: v + w, backend="reference")
     reads = ng.compile(lambda: v * 1, backend="reference")
     free()
+    reads()
+    both()
     group["lr"] = Slow()
     out: list[Any] = []
 
@@ -210,44 +213,101 @@ def test_what_shares_nothing_runs_side_by_side() -> None:
     assert out == [2.0, 0.0]
 
 
-def test_groups_join_where_one_writes_what_another_meets() -> None:
-    reader, other = Group(["a"], []), Group(["a"], [])
-    assert reader._root() is not other._root()
-    writer = Group(["b"], ["a"])
-    assert reader._root() is other._root() is writer._root()
-    late = Group(["b"], [])
-    assert late._root() is not writer._root()
-    assert Group([], ["b"])._root() is late._root() is reader._root()
-
-
-def test_a_call_that_runs_while_groups_join_is_waited_for() -> None:
-    one, two = Group(["p"], ["p"]), Group(["q"], ["q"])
-    held = one.acquire()
-    inner = one.acquire()  # a call within a call
-    inner.release()
-    joined = Group([], ["p", "q"])
-    inner = joined.acquire()  # by the same thread
-    inner.release()
+def test_no_call_runs_while_another_thread_traces() -> None:
+    model = ng.nn.Dropout(1.0)
+    w = ng.zeros(1)
+    slow = ng.compile(lambda: w.add_(1), backend="reference")
+    slow()
+    traced, go = threading.Event(), threading.Event()
     order: list[str] = []
 
-    def other() -> None:
-        taken = two.acquire()
-        order.append("other")
-        taken.release()
+    def step(x: Any) -> Any:
+        traced.set()
+        assert go.wait(30)
+        order.append("traced")
+        return model(x)
 
-    thread = threading.Thread(target=other, daemon=True)
+    def call() -> None:
+        assert traced.wait(30)
+        threading.Timer(0.05, go.set).start()
+        slow()
+        order.append("called")
+
+    together(lambda: ng.compile(step, backend="reference")(ng.ones(1)), call)
+    assert order == ["traced", "called"]
+    assert w.item() == 2
+
+
+def shared(one: Partner, other: Partner) -> int:
+    return len(set(one.shared) & set(other.shared))
+
+
+def test_only_places_that_one_writes_and_another_meets_have_locks() -> None:
+    reader, other = Partner(["a"], []), Partner(["a"], [])
+    assert not shared(reader, other)
+    writer = Partner(["b"], ["a", "c", "d"])
+    assert shared(reader, other) == shared(reader, writer) == 1
+    late = Partner(["b"], [])
+    assert not shared(late, writer)
+    assert len(writer.shared) == 1
+    between = Partner(["c", "d"], ["e"])
+    assert shared(between, writer) == 1
+    assert not shared(between, reader)
+    assert len(writer.shared) == 2
+    assert [s.number for s in writer.shared] == sorted(s.number for s in writer.shared)
+
+
+def test_what_meets_two_functions_does_not_join_them() -> None:
+    one, two = Partner([], ["p", "q"]), Partner([], ["r"])
+    both = Partner(["p", "q", "r"], [])
+    assert len(both.shared) == 2
+    assert not shared(one, two)
+    one.acquire()
+    one.acquire()  # a call within a call
+    one.release()
+    order: list[str] = []
+
+    def others() -> None:
+        two.acquire()
+        two.release()
+        order.append("two")
+        both.acquire()
+        order.append("both")
+        both.release()
+
+    thread = threading.Thread(target=others, daemon=True)
     thread.start()
     time.sleep(0.05)
-    order.append("first")
-    held.release()
+    order.append("one")
+    one.release()
     thread.join(30)
-    assert order == ["first", "other"]
+    assert order == ["two", "one", "both"]
 
 
-def test_places_and_groups_go_with_those_who_meet_them() -> None:
-    from nngraph.runtime import locks
+def test_locks_are_taken_in_one_order() -> None:
+    """Six that each share a place with each other: a circle of waiting would be easy."""
+    partners: list[Partner] = []
+    for k in range(6):
+        partners.append(Partner([], [frozenset((k, j)) for j in range(6)]))
+    assert len(partners[0].shared) == 5
+    inside: set[int] = set()
 
-    group = Group(["gone"], ["gone"])
+    def job(partner: Partner) -> Callable[[], None]:
+        def run() -> None:
+            for _ in range(TURNS):
+                partner.acquire()
+                assert not inside
+                inside.add(id(partner))
+                inside.remove(id(partner))
+                partner.release()
+
+        return run
+
+    together(*[job(p) for p in partners])
+
+
+def test_places_go_with_those_who_meet_them() -> None:
+    partner = Partner(["gone"], ["gone"])
     assert "gone" in locks._places
-    del group
+    del partner
     assert "gone" not in locks._places

@@ -115,6 +115,7 @@ class _Bank:
     """One binding: where states are read, the buffers that new states are written to."""
 
     def __init__(self, executable: OnnxExecutable) -> None:
+        assert executable.session is not None, "there is something to run"
         self.binding = executable.session.io_binding()
         self.read: list[Array | None] = [None] * len(executable.signature.states)
         self.inputs: list[Array | None] = [None] * len(executable.signature.inputs)
@@ -147,10 +148,12 @@ class OnnxExecutable:
     ) -> None:
         signature = self.signature = artifact.signature
         self.in_place = in_place
-        self.session = _loaded(artifact, threads, spinning, cache)
+        # ONNX Runtime refuses models without outputs; nothing is to be run for them.
+        self._is_idle = not signature.outputs and not signature.changed
+        self.session = None if self._is_idle else _loaded(artifact, threads, spinning, cache)
         self._scalars = [np.zeros((), p.type.dtype.numpy) for p in signature.scalars]
         self._results = [_Result(p.name, p.type) for p in signature.outputs]
-        self._banks = [self._bank(), self._bank()]
+        self._banks = [] if self._is_idle else [self._bank(), self._bank()]
         self._turn = 0
         self._options = ort.RunOptions()
         self._options.log_severity_level = 4  # what fails is raised, not logged as well
@@ -176,6 +179,8 @@ class OnnxExecutable:
     def run(
         self, inputs: Sequence[Array], scalars: Sequence[float], states: Sequence[Array]
     ) -> tuple[list[Array], list[Array]]:
+        if self.session is None:
+            return [], list(states)
         bank = self._banks[self._turn]
         self._bind_states(bank, states)
         self._bind_inputs(bank, inputs)

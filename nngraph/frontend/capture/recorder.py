@@ -10,7 +10,7 @@ from weakref import ref
 
 from nngraph.frontend.capture.gradients import GradNote, GradSlot
 from nngraph.frontend.capture.overlay import Overlay
-from nngraph.frontend.errors import note_place
+from nngraph.frontend.errors import TOO_DEEP, note_place
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Handle, Leaf
 from nngraph.frontend.storage import Payload, Storage
@@ -263,7 +263,10 @@ class Trace(Overlay):
         path = self._paths.get(id(module), "")
         self._module_path.append(path)
         try:
-            return module._call(args, kwargs)
+            return module._entry()(*args, **kwargs)
+        except RecursionError as error:
+            error.args = (TOO_DEEP,)
+            raise
         except Exception as error:
             note_place(error, path, module)
             raise

@@ -18,7 +18,7 @@ from nngraph.frontend.pytree import unflatten
 from nngraph.frontend.structure import structure
 from nngraph.frontend.world import EAGER
 from nngraph.ir.op import Array
-from nngraph.runtime.locks import Group
+from nngraph.runtime.locks import Partner
 from nngraph.runtime.step import CompiledStep
 
 __all__ = ["Specialization"]
@@ -35,18 +35,18 @@ class Specialization:
         self.step = CompiledStep(traced.graph, built, cells, traced.readers, finite, self._written)
         self._covered = [g for g in traced.guards if g.covered]
         self._open = [g for g in traced.guards if not g.covered]
-        self._group = Group(*_places(traced))
+        self._partner = Partner(*_places(traced))
         self._stamp: object = None  # of the structure when what it covers was looked at last
         self._held = False
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Nothing that shares what is written here runs in another thread meanwhile."""
-        held = self._group.acquire()
+        self._partner.acquire()
         try:
             yield
         finally:
-            held.release()
+            self._partner.release()
 
     def is_valid(self) -> bool:
         """Whether the trace holds for a call now.

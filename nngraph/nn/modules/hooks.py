@@ -116,9 +116,12 @@ class HookMethods:
         return _added(self._load_state_dict_post_hooks, hook)
 
     # -- calling ---------------------------------------------------------------------------
-    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not self._forward_hooks and not self._forward_pre_hooks:
-            return self.forward(*args, **kwargs)
+    def _entry(self) -> Callable[..., Any]:
+        """What a call of the module calls: one frame less where no hook is there."""
+        plain = not self._forward_hooks and not self._forward_pre_hooks
+        return self.forward if plain else self._with_hooks
+
+    def _with_hooks(self, *args: Any, **kwargs: Any) -> Any:
         done: set[int] = set()
         try:
             args, kwargs = self._run_pre_hooks(args, kwargs)

@@ -392,14 +392,12 @@ class Module(ConversionMethods):
 
     def __repr__(self) -> str:
         lines = [line for line in self.extra_repr().split("\n") if line]
-        children = [f"({n}): {_indented(repr(m))}" for n, m in self._modules.items()]
+        children: list[str] = []
+        for name, module in self._modules.items():  # (a comprehension would take frames, too)
+            children.append(f"({name}): " + repr(module).replace("\n", "\n  "))
         if not children and len(lines) <= 1:
             return f"{self._get_name()}({''.join(lines)})"
         return f"{self._get_name()}(\n  " + "\n  ".join([*lines, *children]) + "\n)"
-
-
-def _indented(text: str) -> str:
-    return text.replace("\n", "\n  ")
 
 
 def _need_none(value: object, what: str) -> None:
