@@ -7,6 +7,7 @@ import math
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from nngraph.backends.tvm import data as on_data
 from nngraph.backends.tvm.codegen.random import philox_bits
 from nngraph.backends.tvm.codegen.scan import cumulative
 from nngraph.backends.tvm.codegen.sort import sort_rows
@@ -91,7 +92,7 @@ def _position(loops: Loops, x: TensorType, axis: int, largest: bool) -> PrimFunc
 
 
 def _wins(dtype: DType, value: Expr, best: Expr, largest: bool) -> Expr:
-    better = value > best if largest else value < best
+    better = on_data.lt(best, value) if largest else on_data.lt(value, best)
     if not dtype.is_floating_point:
         return better
-    return tirx.any(better, tirx.all(tirx.isnan(value), tirx.Not(tirx.isnan(best))))
+    return tirx.any(better, tirx.all(on_data.isnan(value), tirx.Not(on_data.isnan(best))))
