@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
@@ -51,7 +52,7 @@ def _sort_spec(op: Sort | TopK, x: TensorType) -> SortSpec:
     """Along the last axis (legalisation has moved it there)."""
     rows, columns, _ = _around(x, op.axis)
     if isinstance(op, TopK):
-        return SortSpec(rows, columns, op.k, op.largest, x.dtype.name)
+        return SortSpec(rows, columns, cast("int", op.k), op.largest, x.dtype.name)
     return SortSpec(rows, columns, columns, op.descending, x.dtype.name)
 
 
