@@ -45,6 +45,8 @@ METHODS = cases(r"""
     m.rsub(y, p)  y.clamp(-0.5, 0.5)  y.clamp(min=0)  y.clamp(max=0.1)  y.clamp()  y.clamp(p, p + 1)
     i.clamp(-1, 2)  i.clamp(0.5)  i.clamp(min=-1.5, max=2)  y.clip(0, 1)  y.clamp_min(0.2)
     y.clamp_max(0.2)  nans.clamp(0, 1)  nans.maximum(s)
+    u8.clamp(max=-1)  u8.clamp(min=-1)  u8.clamp(-1, 300)  i32.clamp(max=2**31)
+    i.clamp(max=2**63 - 1)  u8.clamp_min(-5)  u8.clamp(max=-1.0)  u8.clamp(2, 250)
     nans.nan_to_num(nan=2.0, posinf=9.0, neginf=-9.0)  nans.nan_to_num(1.0)  m.nan_to_num(nans)
     i.nan_to_num()  h.nan_to_num()  b.logical_and(c)  b.logical_or(c)  b.logical_xor(c)
     i.logical_and(j)  ~b  ~i  b & c  b | c  b ^ c  i & j  i | j  i ^ j  i & 3  3 & i  3 | i  3 ^ i

@@ -12,6 +12,7 @@ import torch.nn.functional as TF
 import nngraph as ng
 import nngraph.nn.functional as F
 from tests.nn.parity import TOLERANCE, cast, outcome, same, to_ng, to_torch
+from tests.support.backends import BACKENDS
 
 RNG = np.random.default_rng(4)
 
@@ -50,6 +51,7 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("one_hot", [RNG.integers(0, 5, (2, 3))], {"num_classes": 6}),
     ("one_hot", [RNG.integers(0, 5, (2, 3))], {}),
     ("linear", [x(3, 4), x(4)], {}),
+    ("nll_loss", [x(7), np.array(2)], {}),
     ("linear", [x(2, 3, 4), x(5, 4), x(5)], {}),
     ("mse_loss", [x(3, 4), x(3, 4)], {"weight": np.abs(x(3, 4))}),
     ("mse_loss", [x(3, 4), x(3, 4)], {"size_average": False}),
@@ -118,6 +120,10 @@ REFUSED = (
     ("rms_norm", [x(7)], {"normalized_shape": ()}),
     ("layer_norm", [x(7)], {"normalized_shape": ()}),
     ("group_norm", [x(7)], {"num_groups": 1}),
+    ("cross_entropy", [x(7), np.arange(3)], {}),
+    ("cross_entropy", [x(3, 7), np.arange(2)], {}),
+    ("cross_entropy", [x(1, 7), np.array(0)], {}),
+    ("nll_loss", [x(7), np.arange(3)], {}),
     ("group_norm", [x(1, 4, 1)], {"num_groups": 4}),
     ("group_norm", [x(1, 2)], {"num_groups": 2}),
     ("group_norm", [x(2, 3)], {"num_groups": 2}),
@@ -130,6 +136,42 @@ def test_refused_as_in_pytorch(name: str, given: list[Any], options: dict[str, A
         getattr(TF, name)(*map(to_torch, given), **options)
     with pytest.raises(wanted.type):
         getattr(F, name)(*map(to_ng, given), **options)
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+@pytest.mark.parametrize("backend", ["eager", *BACKENDS])
+def test_norms_of_halves_are_rounded_once(backend: str, kind: str) -> None:
+    """Squares of 300 overflow float16, those of 1e-3 are next to nothing in it."""
+    rows = [[3e2, -2e2, 1e2], [1e-3, 2e-3, -5e-4], [0.7, -1.1, 0.3]]
+
+    def norms(library: Any, function: Any, given: Any) -> Any:
+        weight = library.tensor([0.5, 2.0, -1.0], dtype=getattr(library, kind))
+        plain, scaled = function.rms_norm(given, (3,)), function.rms_norm(given, (3,), weight, 1e-6)
+        return [y.float() for y in (plain, scaled, function.layer_norm(given, (3,)))]
+
+    def run(given: Any) -> Any:
+        return norms(ng, F, given)
+
+    wanted = norms(torch, TF, torch.tensor(rows, dtype=getattr(torch, kind)))
+    step = run if backend == "eager" else ng.compile(run, backend=backend)
+    for got, want in zip(step(ng.tensor(rows, dtype=getattr(ng, kind))), wanted, strict=True):
+        relative = {"float16": 1e-3, "bfloat16": 8e-3}[kind]
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=relative)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_one_target_of_one_row(name: str, reduction: str) -> None:
+    """PyTorch takes a target of shape (1,) (and then fails in backward)."""
+    row, target = x(7).astype(np.float32), np.array([2])
+    wanted = getattr(TF, name)(torch.tensor(row), torch.tensor(target), reduction=reduction)
+    got = getattr(F, name)(ng.tensor(row), ng.tensor(target), reduction=reduction)
+    np.testing.assert_allclose(got.numpy(), wanted.numpy(), rtol=1e-6)
+
+
+def test_instance_norm_refuses_other_channels() -> None:
+    with pytest.raises(ValueError, match=r"dim=1 to match num_features \(2\), but got: 3"):
+        ng.nn.InstanceNorm1d(2, affine=True)(ng.ones(2, 3, 2))
 
 
 def test_errors() -> None:

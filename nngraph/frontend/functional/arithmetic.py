@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from nngraph import ops
 from nngraph.frontend.functional.variants import both, everywhere, function
-from nngraph.frontend.promotion import promoted
-from nngraph.frontend.symint import SymInt
-from nngraph.frontend.tensor import Operand, Tensor
-from nngraph.ir.dtypes import bool_, float32
+from nngraph.frontend.limits import iinfo
+from nngraph.frontend.promotion import as_number, promoted
+from nngraph.frontend.tensor import Number, Operand, Tensor
+from nngraph.ir.dtypes import DType, bool_, float32
 
 # fmt: off
 __all__ = [
@@ -195,15 +197,29 @@ def clamp(
     """Limits elements to ``[min, max]``; bounds are numbers or tensors.
 
     Raises:
-        RuntimeError: if both bounds are None.
+        RuntimeError: if both bounds are None, or the integers' type cannot hold one.
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    if isinstance(min, Tensor | SymInt) or isinstance(max, Tensor | SymInt):
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
         return _between(input, min, max)
     bounds = [b for b in (min, max) if b is not None]
     (x, *_) = promoted(input, *bounds)
-    return ops.clip(x, min, max)
+    return ops.clip(x, *(None if b is None else _limit(b, x.dtype) for b in (min, max)))
+
+
+def _limit(bound: Number, dtype: DType) -> Number:
+    """A number as a limit of elements; of unsigned integers, negative ones count from the end.
+
+    Raises:
+        RuntimeError: if the type cannot hold it.
+    """
+    if not dtype.is_integer:
+        return bound
+    least = -iinfo(dtype).max if iinfo(dtype).min == 0 else iinfo(dtype).min
+    if not least <= int(bound) <= iinfo(dtype).max:
+        raise RuntimeError(f"value {bound} cannot be converted to {dtype.name} without overflow")
+    return cast("Number", as_number(bound, dtype))
 
 
 def _between(input: Tensor, min: Operand | None, max: Operand | None) -> Tensor:

@@ -45,7 +45,7 @@ def getitem(input: Tensor, key: Any) -> Tensor:
 
 def setitem(input: Tensor, key: Any, value: Any) -> None:
     """``input[key] = value``."""
-    if isinstance(key, Tensor) and key.dtype is bool_ and key.ndim:
+    if isinstance(key, Tensor) and key.dtype is bool_:
         filler = _filler(input, value)
         if filler.type.size == 1 and key.type.shape == input.type.shape[: key.ndim]:
             mask = key.reshape(*key.type.shape, *(1,) * (input.ndim - key.ndim))

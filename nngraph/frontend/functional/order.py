@@ -7,13 +7,11 @@ from typing import Any, cast, overload
 import numpy as np
 
 from nngraph import ops
-from nngraph.frontend.functional.access import elements
+from nngraph.frontend.functional.access import elements, owned
 from nngraph.frontend.functional.axes import one_axis
 from nngraph.frontend.functional.variants import both
 from nngraph.frontend.limits import iinfo
-from nngraph.frontend.symint import dim_of
 from nngraph.frontend.tensor import Extremes, Tensor
-from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import uint8
 from nngraph.ops.core import normalize_axis
 
@@ -59,7 +57,7 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 @both
 def topk(
     input: Tensor,
-    k: Dim,
+    k: int,
     dim: int = -1,
     largest: bool = True,
     sorted: bool = True,
@@ -68,7 +66,7 @@ def topk(
 ) -> Extremes:
     """The ``k`` largest (or smallest) elements, sorted, and where they were."""
     source, axis = one_axis(input, dim)
-    values, places = cast("Any", ops.topk(source, dim_of(k), axis, largest))
+    values, places = cast("Any", ops.topk(source, k, axis, largest))
     if not input.ndim:
         values, places = (t.reshape(input.type.shape if k else (0,)) for t in (values, places))
     return Extremes(values, places)
@@ -85,8 +83,9 @@ def kthvalue(
 ) -> Extremes:
     """The ``k``-th smallest element (from 1) and where it is."""
     source, axis = one_axis(input, dim)
-    found = (t.narrow(axis, k - 1, 1) for t in source.sort(axis))
-    return Extremes(*(t if keepdim and input.ndim else t.squeeze(axis) for t in found))
+    parts = [t.narrow(axis, k - 1, 1) for t in source.sort(axis)]
+    found = [t if keepdim and input.ndim else t.squeeze(axis) for t in parts]
+    return Extremes(*(owned(t) for t in found))  # they don't keep what was sorted
 
 
 @overload

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 from nngraph import ops
 from nngraph.frontend.functional.creation import ones, zeros
-from nngraph.frontend.functional.selection import where
+from nngraph.frontend.limits import finfo
 from nngraph.frontend.modes import no_grad
-from nngraph.frontend.symint import SymInt, dims_of, size_of, sym_max
+from nngraph.frontend.promotion import result_type
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dims import Dim, SymDim, floordiv
-from nngraph.ir.dtypes import DType, int64
+from nngraph.ir.dtypes import DType
 from nngraph.nn.functional.convolution import pad
+from nngraph.ops.composite import wide
 
 __all__ = [
     "batch_norm",
@@ -36,7 +36,7 @@ def _affine(
 
 def layer_norm(
     input: Tensor,
-    normalized_shape: Sequence[Dim],
+    normalized_shape: Sequence[int],
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
@@ -55,11 +55,11 @@ def layer_norm(
     return y
 
 
-def _trailing(input: Tensor, normalized_shape: Sequence[Dim]) -> tuple[Dim, ...]:
-    shape = dims_of(normalized_shape)
+def _trailing(input: Tensor, normalized_shape: Sequence[int]) -> tuple[int, ...]:
+    shape = tuple(normalized_shape)
     if not shape or tuple(input.type.shape[-len(shape) :]) != shape:
         raise RuntimeError(
-            f"Given normalized_shape=[{', '.join(map(str, shape))}], expected input with shape [*, "
+            f"Given normalized_shape={list(shape)}, expected input with shape [*, "
             f"{', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
         )
     return shape
@@ -67,11 +67,14 @@ def _trailing(input: Tensor, normalized_shape: Sequence[Dim]) -> tuple[Dim, ...]
 
 def rms_norm(
     input: Tensor,
-    normalized_shape: Sequence[Dim],
+    normalized_shape: Sequence[int],
     weight: Tensor | None = None,
     eps: float | None = None,
 ) -> Tensor:
-    """Divides by the root of the mean square over the trailing axes; ``eps`` None is tiny.
+    """Divides by the root of the mean square over the trailing axes.
+
+    Half precision is computed in float32 and rounded once; ``eps`` None is the precision of the
+    type that is computed in.
 
     Raises:
         RuntimeError: if the input does not end in ``normalized_shape``.
@@ -80,13 +83,12 @@ def rms_norm(
     if input.type.size == 0:
         return input.clone() if weight is None else input * weight
     axes = tuple(range(-len(shape), 0))
-    small = eps if eps is not None else _machine_epsilon(input.dtype)
-    y = input * (input.square().mean(axes, keepdim=True) + small).rsqrt()
-    return y if weight is None else y * weight
-
-
-def _machine_epsilon(dtype: DType) -> float:
-    return {"float64": 2.0**-52, "float16": 2.0**-10, "bfloat16": 2.0**-7}.get(dtype.name, 2.0**-23)
+    x = wide(input)
+    small = eps if eps is not None else finfo(x.dtype).eps
+    y = x * (x.square().mean(axes, keepdim=True) + small).rsqrt()
+    if weight is None:
+        return y.to(input.dtype)
+    return (y * wide(weight)).to(result_type(input, weight))
 
 
 def group_norm(
@@ -108,31 +110,19 @@ def group_norm(
             f"{input.ndim}: group_norm needs [N, C, ...], got {input.type}"
         )
     batch, channels, *rest = input.type.shape
-    size = input.type.size
-    if isinstance(size, int) and size // num_groups == 1:
+    sizes = (batch, channels, *rest)
+    if all(isinstance(n, int) for n in sizes) and math.prod(sizes) // num_groups == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}"
         )
-    if channels % num_groups != 0:
+    if cast("int", channels) % num_groups:
         raise RuntimeError(
             "Expected number of channels in input to be divisible by num_groups, "
             f"but got input of shape {list(input.shape)} and num_groups={num_groups}"
         )
-    width = channels // num_groups * math.prod(rest)
+    width = cast("int", channels) // num_groups * math.prod(cast("list[int]", rest))
     rows = layer_norm(input.reshape(batch, num_groups, width), (width,), eps=eps)
-    y = _scaled(rows.reshape(input.type.shape), weight, bias)
-    return y if isinstance(size, int) else y * _one_unless_single(size, num_groups, y)
-
-
-def _one_unless_single(count: Dim, groups: int, like: Tensor) -> Tensor:
-    """1, but for a run in which ``groups`` groups hold one value each: that fails.
-
-    Where the count is known, PyTorch's error is raised while the code runs; a graph has no errors
-    of its own but for an index that is out of range.
-    """
-    values = SymInt(cast("SymDim", floordiv(count, groups))).tensor()
-    one = like.new_ones(1, dtype=like.dtype)
-    return one.take(values.eq(1).to(int64))
+    return _scaled(rows.reshape(input.type.shape), weight, bias)
 
 
 def _scaled(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
@@ -147,25 +137,25 @@ def _update_running(
     mean: Tensor,
     var: Tensor,
     momentum: Tensor | float,
-    count: Dim,
+    count: int,
 ) -> None:
     """Moves the kept statistics towards the batch's; the variance kept is the unbiased one."""
     with no_grad():
         mean, var = mean.detach().to(running_mean.dtype), var.detach().to(running_var.dtype)
-        values = size_of(count)
-        unbiased = momentum * (values / sym_max(values - 1, 1))
-        mean = running_mean * (1 - momentum) + mean * momentum
-        var = running_var * (1 - momentum) + var * unbiased
-        if isinstance(count, SymDim):  # a batch of nothing has no statistics
-            there = values.tensor().gt(0)
-            mean, var = where(there, mean, running_mean), where(there, var, running_var)
-        running_mean.copy_(mean)
-        running_var.copy_(var)
+        running_mean.copy_(running_mean * (1 - momentum) + mean * momentum)
+        unbiased = momentum * (count / max(count - 1, 1))
+        running_var.copy_(running_var * (1 - momentum) + var * unbiased)
 
 
-def _values_per_channel(input: Tensor) -> Dim:
-    """How many values a batch's statistics are made of; ValueError if only one."""
-    count: Dim = math.prod((input.type.shape[0], *input.type.shape[2:]))
+def _values_per_channel(input: Tensor) -> int:
+    """How many values a batch's statistics are made of; ValueError if unknown, or only one."""
+    counts = [input.shape[0], *input.shape[2:]]
+    if not all(isinstance(n, int) for n in counts):
+        raise ValueError(
+            f"batch_norm in training mode needs a batch of known size, got input {input.type}: "
+            "call model.eval() first for inference, or give the sizes as numbers"
+        )
+    count = math.prod(cast("list[int]", counts))
     if count == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}"
@@ -202,8 +192,9 @@ def batch_norm(
         eps: added to the variance.
 
     Raises:
-        ValueError: while training with one value per channel (if that is known only when the
-            graph runs, the run fails); for an ``eps`` below 0, or of 0 while training.
+        ValueError: while training with one value per channel, or with sizes that are not known
+            (the kept variance depends on how many values there are); for an ``eps`` below 0, or
+            of 0 while training.
     """
     _check_eps(eps, training)
     if input.type.size == 0:  # no statistics: those kept stay as they are
@@ -213,8 +204,6 @@ def batch_norm(
         assert running_mean is not None and running_var is not None
         return ops.batch_norm_inference(input, w, b, running_mean, running_var, eps)
     count = _values_per_channel(input)
-    if isinstance(count, SymDim):
-        b = b * _one_unless_single(count, 1, b)
     y, mean, var = (t for t in ops.batch_norm_training(input, w, b, eps))
     if running_mean is not None and running_var is not None:
         _update_running(running_mean, running_var, mean, var, momentum, count)
@@ -235,7 +224,7 @@ def instance_norm(
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     batch, channels, *rest = input.type.shape
-    count: Dim = math.prod(rest)
+    count = math.prod(cast("list[int]", rest))
     if count == 1:
         raise ValueError(
             f"Expected more than 1 spatial element when training, got input size {input.shape}"

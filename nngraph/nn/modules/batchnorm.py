@@ -177,6 +177,7 @@ class _InstanceNorm(_NormBase):
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
+        self._check_channels(input)
         batched = input.ndim == max(self._ranks)
         x = input if batched else input.unsqueeze(0)
         y = F.instance_norm(
@@ -190,6 +191,15 @@ class _InstanceNorm(_NormBase):
             self.eps,
         )
         return y if batched else y.squeeze(0)
+
+    def _check_channels(self, input: Tensor) -> None:
+        axis = input.ndim - max(self._ranks) + 1
+        size = input.shape[axis]
+        if self.affine and size != self.num_features:
+            raise ValueError(
+                f"expected input's size at dim={axis} to match num_features "
+                f"({self.num_features}), but got: {size}."
+            )
 
 
 class InstanceNorm1d(_InstanceNorm):

@@ -88,7 +88,9 @@ def masked(d: Draw) -> str:
 
 @change(2)
 def through_view(d: Draw) -> str:
-    x = d.tensor(lambda t: t.ndim and not (t.is_leaf and t.requires_grad))
+    x = _target(d)
+    if not d.value(x).ndim:
+        raise NothingFits
     a, b = d.dim(x), d.dim(x)
     size = d.value(x).shape[a]
     way = d.one(

@@ -7,6 +7,7 @@ equal results move alike, so that ties and comparisons of exact numbers are stil
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,11 +20,12 @@ __all__ = ["RoundingNoise"]
 
 # How far, in units of the last place: vectors, blocks and another order of a short sum.
 ULPS = 4
-# The half types are computed in float32 and rounded once.
+NARROW = (torch.float16, torch.bfloat16, torch.float32)
 STEP = {torch.float64: 2.0**-53, torch.float32: 2.0**-24}
+# The half types are computed in float32 and rounded once, by operators of one rounding...
 HALF_STEP = 2.0**-24
-# ... but by others in several steps, each of which rounds; and so are gradients.
-COMPOSED = {torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8}
+# ... or in several steps, each of which rounds, and gradients nearly always.
+COMPOSED_STEP = {torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8}
 # One rounding in every implementation.
 SINGLE = frozenset(
     words("""
@@ -44,6 +46,10 @@ EXACT = frozenset(
 )
 
 
+# Sums: what cancels was rounded in proportion to the sum of sizes.
+SUMS = frozenset(words("convolution mm bmm addmm baddbmm addmv mv dot sum mean cumsum"))
+
+
 class RoundingNoise(TorchDispatchMode):
     """Moves the result of each operator that rounds, as its bits and a seed decide."""
 
@@ -58,28 +64,27 @@ class RoundingNoise(TorchDispatchMode):
         name = function._schema.name.removeprefix("aten::")
         if function.is_view or name in EXACT:
             return function(*args, **kwargs)
-        composed = COMPOSED if name not in SINGLE else {}
         largest = _largest(args) if "backward" in name else 0.0
-        exact = _exact(function, args, kwargs)
+        exact = _wide(function, args, kwargs) if _is_narrow(args, kwargs) else None
+        sizes = _wide(function, args, kwargs, torch.abs) if name in SUMS else None
         out = function(*args, **kwargs)
-        found = [*tree_leaves(out), *_written(function, args)]
-        wanted: list[Any] = [None] * len(found) if exact is None else exact
-        for tensor, true in zip(found, wanted, strict=True):
+        for position, tensor in enumerate([*tree_leaves(out), *_written(function, args)]):
             if isinstance(tensor, torch.Tensor) and tensor.dtype.is_floating_point:
-                self._move(tensor, true, composed.get(tensor.dtype), largest)
+                true = None if exact is None else exact[position]
+                scale = (tensor if sizes is None else sizes[position]).double().abs()
+                self._move(tensor, true, scale.clamp(min=largest), name in SINGLE)
         return out
 
     def _move(
-        self, tensor: torch.Tensor, true: torch.Tensor | None, step: float | None, largest: float
+        self, tensor: torch.Tensor, true: torch.Tensor | None, scale: torch.Tensor, single: bool
     ) -> None:
         value = tensor.double()
         target = value if true is None else true.double()
-        unit = step or STEP.get(tensor.dtype, HALF_STEP)
-        error = torch.zeros(()) if tensor.dtype not in STEP else (value - target).abs()
-        if step:  # what cancels inside was rounded, too
-            unit /= ULPS
-            error = torch.full_like(target, step * largest / ULPS)
-        size = torch.maximum(ULPS * unit * target.abs(), ULPS * error)
+        size = ULPS * STEP.get(tensor.dtype, HALF_STEP) * scale
+        if tensor.dtype in STEP:
+            size = torch.maximum(size, ULPS * (value - target).abs())
+        elif not single:
+            size = COMPOSED_STEP[tensor.dtype] * scale
         moved = (target + size * self._draw(value)).to(tensor.dtype)
         rounded = value.isfinite() & target.isfinite()
         if true is not None:
@@ -111,19 +116,21 @@ def _written(function: Any, args: Any) -> list[Any]:
     return [t for a, v in marked if a.alias_info and a.alias_info.is_write for t in tree_leaves(v)]
 
 
-def _exact(function: Any, args: Any, kwargs: Any) -> list[Any] | None:
-    """The operator's results in float64, or None where it computes in that anyway."""
+def _is_narrow(args: Any, kwargs: Any) -> bool:
+    tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
+    return any(t.dtype in NARROW for t in tensors)
+
+
+def _wide(
+    function: Any, args: Any, kwargs: Any, of: Callable[[torch.Tensor], torch.Tensor] = torch.clone
+) -> list[Any] | None:
+    """The operator's results in float64, if it has a kernel for that."""
 
     def widen(value: Any) -> Any:
         if isinstance(value, torch.Tensor):
-            return (
-                value.to(torch.float64, copy=True) if value.is_floating_point() else value.clone()
-            )
-        return torch.float64 if value in (torch.float16, torch.bfloat16, torch.float32) else value
+            return of(value.double()) if value.is_floating_point() else value.clone()
+        return torch.float64 if value in NARROW else value
 
-    tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
-    if not any(t.dtype in (torch.float16, torch.bfloat16, torch.float32) for t in tensors):
-        return None
     wide = tree_map(widen, args)
     try:
         out = function(*wide, **tree_map(widen, kwargs))

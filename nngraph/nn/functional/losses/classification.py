@@ -7,7 +7,6 @@ from typing import cast
 from nngraph import ops
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.promotion import promoted
-from nngraph.frontend.symint import sym_max
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.losses.reduction import legacy_reduction, reduced
 
@@ -51,13 +50,30 @@ def cross_entropy(
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if target.dtype.is_floating_point:
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+    _need_batch(input, target)
     if input.ndim == 1:
-        input, target = input.unsqueeze(0), target.unsqueeze(0)
+        input, target = input.unsqueeze(0), target.reshape(1)
         out = cross_entropy(
             input, target, weight, None, ignore_index, None, reduction, label_smoothing
         )
         return out.squeeze(0) if reduction == "none" else out
     return ops.cross_entropy(input, target, weight, ignore_index, label_smoothing, reduction)
+
+
+def _need_batch(input: Tensor, target: Tensor) -> None:
+    """Refuses as many targets as there are no inputs.
+
+    Raises:
+        ValueError: with both numbers.
+    """
+    if input.ndim == 1:
+        if target.ndim > 1 or (target.ndim == 1 and target.shape[0] != 1):
+            raise ValueError(f"For 1D input, 1D target must have size 1, but got {target.type}")
+    elif input.ndim and (target.ndim == 0 or input.type.shape[0] != target.type.shape[0]):
+        raise ValueError(
+            f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
+            f"({target.shape[0] if target.ndim else 0})."
+        )
 
 
 def _soft_cross_entropy(
@@ -78,8 +94,7 @@ def _soft_cross_entropy(
         terms = terms * _per_class(weight, input.ndim)
     loss = -terms.sum(axis)
     if reduction == "mean":
-        mean: Tensor = loss.sum() / sym_max(loss.numel(), 1)
-        return mean
+        return loss.sum() / max(cast("int", loss.numel()), 1)
     return reduced(loss, reduction)
 
 
@@ -102,15 +117,11 @@ def nll_loss(
         ValueError: if the batch sizes differ, or for another reduction.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
+    _need_batch(input, target)
     if input.ndim == 1:
-        input, target = input.unsqueeze(0), target.unsqueeze(0)
+        input, target = input.unsqueeze(0), target.reshape(1)
         out = nll_loss(input, target, weight, None, ignore_index, None, reduction)
         return out.squeeze(0) if reduction == "none" else out
-    if input.shape[0] != target.shape[0]:
-        raise ValueError(
-            f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
-            f"({target.shape[0]})."
-        )
     counted = target.ne(ignore_index)
     safe = target.masked_fill(counted.logical_not(), 0)
     picked = -input.gather(1, safe.unsqueeze(1)).squeeze(1)
