@@ -180,14 +180,26 @@ def _transposed(
                 f"got output_padding {e}, stride {s}, dilation {d}"
             )
 
+    # From a stride on, where dilation lets it go, more output is less padding, and zeros after it.
+    within = [min(e, s - 1) for e, s in zip(extra, strides, strict=True)]
+    uncut = [min(e - w, p) for e, w, p in zip(extra, within, pads, strict=True)]
+    zeros = [(0, e - w - u) for e, w, u in zip(extra, within, uncut, strict=True)]
+    both = tuple((p, p - u) for p, u in zip(pads, uncut, strict=True))
+
     def run(x: Tensor) -> Tensor:
         size = tuple(
-            (n - 1) * s - 2 * p + d * (k - 1) + e + 1
-            for n, s, p, d, k, e in zip(
-                x.type.shape[2:], strides, pads, dilations, kernel, extra, strict=True
+            (n - 1) * s - low - high + d * (k - 1) + e + 1
+            for n, s, (low, high), d, k, e in zip(
+                x.type.shape[2:], strides, both, dilations, kernel, within, strict=True
             )
         )
-        return ops.conv_input_grad(x, weight, size, strides, symmetric(pads), dilations, groups)
+        if any(isinstance(n, int) and n < 0 for n in size):
+            raise RuntimeError(
+                f"{name}: the output of an input of {x.type} would be of the spatial size {size}; "
+                "use a larger input, less padding or a larger kernel"
+            )
+        y = ops.conv_input_grad(x, weight, size, strides, both, dilations, groups)
+        return ops.pad(y, ((0, 0), (0, 0), *zeros)) if any(e for _, e in zeros) else y
 
     return batched(name, input, count, lambda x: _with_bias(run(x), bias, count))
 

@@ -119,10 +119,13 @@ def need_windows(op: str, windows: Windows, x: TensorType, rest: int = 2) -> tup
             f"{op}: kernel {windows.kernel}, stride {windows.stride}, dilation {windows.dilation} "
             f"must be at least 1 and padding {windows.padding} at least 0"
         )
-    for size, span, (low, high) in zip(spatial, windows.spans, windows.padding, strict=True):
-        if isinstance(size, int) and size + low + high < span:
+    counts = windows.counts(spatial)
+    axes = zip(counts, spatial, windows.spans, windows.padding, strict=True)
+    for count, size, span, (low, high) in axes:
+        # With ceil_mode one window may be longer than all of the padded input.
+        if isinstance(count, int) and count < 1:
             raise TypeMismatch(
                 f"{op}: the padded input is {size}+{low}+{high} long and the kernel spans {span}; "
                 "use a larger input, more padding or a smaller kernel"
             )
-    return windows.counts(spatial)
+    return counts

@@ -16,6 +16,7 @@ from nngraph.backends.onnx.rules.conv import input_gradient
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.backends.onnx.rules.window import WindowGrid, product
 from nngraph.backends.onnx.writer import Missing
+from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import Kind, bool_, float32, float64, int32, int64
 from nngraph.ir.op import Array
 from nngraph.ir.types import Shape
@@ -67,13 +68,36 @@ def _by_views(s: Site, x: str, grid: WindowGrid) -> str:
     return s("Max", *views) if len(views) > 1 else views[0]
 
 
+def _has_kernel(s: Site, grid: WindowGrid) -> bool:
+    """False where the runtime has no kernel, or one that refuses or misreads the padding.
+
+    It wants paddings shorter than the kernel without its dilation, and takes the lowest finite
+    number for the maximum of a window that lies in the padding.
+    """
+    wide = any(p >= k for p, k in zip(grid.pads, (*grid.kernel, *grid.kernel), strict=True))
+    return supports("MaxPool", s.dtype) and not wide and not any(map(_is_padding, *_axes(grid)))
+
+
+def _axes(grid: WindowGrid) -> tuple[Sequence[Dim], ...]:
+    return grid.kernel, grid.stride, grid.dilation, grid.low, grid.sizes, grid.counts
+
+
+def _is_padding(kernel: int, stride: int, dilation: int, low: int, size: Dim, count: Dim) -> bool:
+    """True if no tap of one of the windows of an axis reads an element."""
+    if not isinstance(size, int) or not isinstance(count, int):
+        return False
+    starts = np.arange(count)[:, None] * stride - low
+    taps = starts + np.arange(kernel) * dilation
+    return bool(((taps < 0) | (taps >= size)).all(1).any())
+
+
 def _max_pool(s: OpSite[ops.MaxPool]) -> Sequence[str]:
     (x,) = s.inputs
     grid = _grid(s.op, s.types[0].shape[2:], s.shape[2:])
-    if not s.dtype.is_floating_point:
-        if supports("MaxPool", s.dtype):
-            return _native(s, x, grid)
+    if not _has_kernel(s, grid):
         return [_by_views(s, x, grid)]
+    if not s.dtype.is_floating_point:
+        return _native(s, x, grid)
     found = _native(s, x, grid)
     return if_finite(s, x, lambda _: found, lambda b: [_by_views(b, x, grid)])
 
@@ -120,7 +144,7 @@ def _places(s: Site, x: str, grid: WindowGrid) -> list[str]:
 def _max_pool_indices(s: OpSite[ops.MaxPoolIndices]) -> Sequence[str]:
     (x,) = s.inputs
     grid = _grid(s.op, s.types[0].shape[2:], s.shape[2:])
-    if not s.dtype.is_floating_point:
+    if not s.dtype.is_floating_point or not _has_kernel(s, grid):
         return _places(s, x, grid)
     plane = s.reshape(s.writer.dim(product(grid.sizes)), ())
 
@@ -138,7 +162,7 @@ def _max_pool_grad(s: OpSite[ops.MaxPoolGrad]) -> Sequence[str]:
     def exact(b: Site) -> Sequence[str]:
         return [_write(b, _global(b, _places(b, x, grid)[1], grid), dy)]
 
-    if not s.dtype.is_floating_point:
+    if not s.dtype.is_floating_point or not _has_kernel(s, grid):
         return exact(s)
     if _is_tiled(grid) and s.dtype is float32:
         found = _native(s, x, grid)[0]
