@@ -36,6 +36,7 @@ from nngraph.frontend.functional.special import *
 from nngraph.frontend.limits import finfo, iinfo
 from nngraph.frontend.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from nngraph.frontend.promotion import promote_types, result_type
+from nngraph.frontend.symint import sym_max, sym_min
 from nngraph.frontend.tensor import Size, Tensor
 from nngraph.ir.dtypes import DType as dtype
 from nngraph.ir.dtypes import (
@@ -71,7 +72,7 @@ __all__ = [
     "dtype", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64", "half",
     "iinfo", "int", "int16", "int32", "int64", "int8", "is_grad_enabled", "load", "long", "nn",
     "no_grad", "optim", "promote_types", "result_type", "save", "set_grad_enabled", "short",
-    "spec", "trace", "uint16", "uint32", "uint64", "uint8",
+    "spec", "sym_max", "sym_min", "trace", "uint16", "uint32", "uint64", "uint8",
 ]
 # fmt: on
 __all__ += [name for subject in _SUBJECTS for name in subject.__all__]

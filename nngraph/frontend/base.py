@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import math
+import operator
 from collections.abc import Sequence
 from typing import Any, Self, cast
 
@@ -13,10 +15,10 @@ from nngraph.frontend.errors import INDEX, NUMBER, NUMPY, TEXT, TRUTH, Need
 from nngraph.frontend.modes import is_grad_enabled, set_grad_enabled
 from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
 from nngraph.frontend.storage import Path, Payload, Storage
+from nngraph.frontend.symint import size_of
 from nngraph.frontend.tape import apply, edge_of, root_of
 from nngraph.frontend.views import write_through
 from nngraph.frontend.world import World, world
-from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, bool_
 from nngraph.ir.op import Array, Op
 from nngraph.ops import creation
@@ -59,7 +61,11 @@ class TensorBase(Handle):
 
     @property
     def shape(self) -> Size:
-        return Size(self.type.shape)
+        shape = self.type.shape
+        for d in shape:
+            if type(d) is not int:
+                return Size(map(size_of, shape))
+        return Size(shape)
 
     @property
     def ndim(self) -> int:
@@ -195,7 +201,7 @@ class TensorBase(Handle):
     def __len__(self) -> int:
         if not self.ndim:
             raise TypeError("len() of a 0-d tensor")
-        return int(cast("int", self.shape[0]))
+        return operator.index(self.shape[0])
 
     __hash__ = object.__hash__
 
@@ -378,17 +384,14 @@ class TensorBase(Handle):
         return cast("Self", plain.requires_grad_(requires_grad))
 
 
-class Size(tuple[Dim, ...]):
-    """A shape: a tuple of sizes that prints like PyTorch's."""
+class Size(tuple[Any, ...]):
+    """A shape: a tuple of sizes that prints like PyTorch's; dynamic ones are ``SymInt``s."""
 
     __slots__ = ()
 
-    def numel(self) -> Dim:
+    def numel(self) -> Any:
         """The number of elements."""
-        total: Dim = 1
-        for d in self:
-            total = total * d
-        return total
+        return math.prod(self)
 
     def __repr__(self) -> str:
         return f"nngraph.Size([{', '.join(map(str, self))}])"

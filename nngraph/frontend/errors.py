@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.userline import source_of, user_source
+from nngraph.ir.dims import SymDim
 from nngraph.ir.types import TensorType, TypeMismatch
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "TraceError",
     "leaked",
     "note_place",
+    "size_is_unknown",
 ]
 
 
@@ -94,6 +96,17 @@ class OperandError(TypeMismatch, RuntimeError):
 
 class IndexRangeError(IndexError, RuntimeError):
     """An index tensor with an element out of range: PyTorch raises either."""
+
+
+def size_is_unknown(what: str, dim: SymDim, place: str = "") -> TraceError:
+    """The error for code that needs the number behind a dynamic size."""
+    return TraceError(
+        f"{what} depends on the dynamic size {dim}, which is known only when the graph runs:\n"
+        f"    {place or user_source()}\n"
+        "Write it for all sizes: x.sum(0) instead of a loop over range(x.shape[0]), "
+        "ng.sym_max(n, 1) instead of max(n, 1), slices instead of an `if`; or give the axis a "
+        "number, as in ng.spec((8, 3))."
+    )
 
 
 def leaked(storage: Storage, where: str) -> TraceError:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Number, Operand, Tensor
 from nngraph.ir.dtypes import DType, Kind, as_dtype, bool_, float32, int16, int32, int64, uint8
 from nngraph.ops.creation import full
@@ -28,8 +29,8 @@ _RANK = {Kind.BOOL: 0, Kind.UINT: 1, Kind.INT: 1, Kind.FLOAT: 2}
 
 
 def is_number(value: object) -> bool:
-    """True for Python and NumPy numbers."""
-    return isinstance(value, bool | int | float | np.generic)
+    """True for Python and NumPy numbers, and for sizes."""
+    return isinstance(value, bool | int | float | np.generic | SymInt)
 
 
 def promote_types(type1: DType, type2: DType) -> DType:
@@ -71,7 +72,7 @@ def check_cast(source: DType, target: DType) -> None:
 def _default(value: Number | np.generic) -> DType:
     if isinstance(value, bool | np.bool_):
         return bool_
-    return int64 if isinstance(value, int | np.integer) else float32
+    return int64 if isinstance(value, int | np.integer | SymInt) else float32
 
 
 def result_type(*operands: Operand) -> DType:
@@ -97,10 +98,13 @@ def result_type(*operands: Operand) -> DType:
     return result
 
 
-def as_tensor_like(value: Operand, dtype: DType, like: Tensor) -> Tensor:
+def as_tensor_like(value: Operand | SymInt, dtype: DType, like: Tensor) -> Tensor:
     """``value`` as a tensor of ``dtype``: numbers become 0-d constants."""
     if isinstance(value, Tensor):
         return value if value.dtype is dtype else cast(value, dtype)
+    if isinstance(value, SymInt):
+        size: Tensor = value.tensor()
+        return cast(size, dtype)
     return full(as_number(value, dtype), dtype, (), like)
 
 
@@ -134,7 +138,7 @@ def promoted(*operands: Operand, at_least: DType | None = None) -> list[Tensor]:
         if not isinstance(value, Tensor) and not is_number(value):
             raise TypeError(
                 f"operand {position} is {type(value).__name__}; it must be a Tensor or a number "
-                "(make a tensor with ng.tensor(...); symbolic sizes are no numbers)"
+                "(make a tensor with ng.tensor(...))"
             )
     dtype = result_type(*operands)
     if at_least is not None and not dtype.is_floating_point:

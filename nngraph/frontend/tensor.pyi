@@ -546,7 +546,7 @@ class Tensor(TensorBase):
     def repeat(self, *repeats: Dim) -> Tensor: ...
     def repeat_interleave(
         self,
-        repeats: builtins.int | Tensor,
+        repeats: Dim | Tensor,
         dim: builtins.int | None = None,
         *,
         output_size: builtins.int | None = None,
@@ -634,7 +634,7 @@ class Tensor(TensorBase):
         stable: builtins.bool | None = None,
     ) -> Extremes: ...
     def split(
-        self, split_size: builtins.int | Sequence[builtins.int], dim: builtins.int = 0
+        self, split_size: Dim | Sequence[Dim], dim: builtins.int = 0
     ) -> tuple[Tensor, ...]: ...
     def sqrt(self) -> Tensor: ...
     def sqrt_(self) -> Tensor: ...
@@ -671,7 +671,7 @@ class Tensor(TensorBase):
     def tanh(self) -> Tensor: ...
     def tanh_(self) -> Tensor: ...
     def tensor_split(
-        self, indices_or_sections: builtins.int | Sequence[builtins.int], dim: builtins.int = 0
+        self, indices_or_sections: builtins.int | Sequence[Dim], dim: builtins.int = 0
     ) -> tuple[Tensor, ...]: ...
     @overload
     def tile(self, dims: Sequence[builtins.int]) -> Tensor: ...
@@ -689,7 +689,7 @@ class Tensor(TensorBase):
     ) -> Tensor: ...
     def topk(
         self,
-        k: builtins.int,
+        k: Dim,
         dim: builtins.int = -1,
         largest: builtins.bool = True,
         sorted: builtins.bool = True,

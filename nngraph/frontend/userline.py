@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nngraph.ir.origin import Origin
 
-__all__ = ["source_of", "user_line", "user_source"]
+__all__ = ["source_of", "source_of_error", "user_line", "user_source"]
 
 _PACKAGE = str(Path(__file__).parent.parent)
 _PYTHON = str(Path(linecache.__file__).parent)
@@ -44,6 +44,16 @@ def source_of(origin: Origin) -> str:
     """``file:line: text of the line`` where an operator was called, and its module."""
     module = f" (in {origin.module})" if origin.module else ""
     return f"{_shown(origin.file, origin.line)}{module}"
+
+
+def source_of_error(error: BaseException) -> str:
+    """``user_source`` at the place where an error was raised."""
+    step, found = error.__traceback__, ("", 0)
+    while step is not None:
+        if not _is_ours(step.tb_frame.f_code.co_filename):
+            found = step.tb_frame.f_code.co_filename, step.tb_lineno
+        step = step.tb_next
+    return _shown(*found)
 
 
 def _shown(file: str, line: int) -> str:

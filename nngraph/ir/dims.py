@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from typing import TYPE_CHECKING, NoReturn
 
 __all__ = [
     "Atom",
@@ -23,6 +24,7 @@ __all__ = [
     "Quotient",
     "SymDim",
     "Symbol",
+    "UnknownSize",
     "as_dim",
     "floordiv",
     "is_nonnegative",
@@ -92,6 +94,18 @@ class PositivePart:
 
     def substitute(self, sizes: Mapping[str, Dim]) -> Dim:
         return positive_part(self.value.substitute(sizes))
+
+
+class UnknownSize(TypeError):
+    """Code asks for the number behind a symbolic dimension, or compares it with another.
+
+    Attributes:
+        dim: the dimension.
+    """
+
+    def __init__(self, dim: SymDim) -> None:
+        self.dim = dim
+        super().__init__(f"the symbolic dimension {dim} has no number yet")
 
 
 Atom = Symbol | Quotient | PositivePart
@@ -189,6 +203,13 @@ class SymDim:
 
     def __bool__(self) -> bool:
         return True  # a symbolic size is never known to be zero; canonical zero is the int 0
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise UnknownSize(self)
+
+    if not TYPE_CHECKING:  # where a checker sees it, code shall not try
+        __index__ = __int__ = __float__ = _refuse
+        __lt__ = __le__ = __gt__ = __ge__ = _refuse
 
 
 Dim = int | SymDim

@@ -17,10 +17,12 @@ from nngraph.ops.family import operators_of
 
 __all__ = [
     "Constant",
+    "Extent",
     "Full",
     "Iota",
     "as_operand",
     "constant",
+    "extent",
     "full",
     "full_like",
     "iota",
@@ -119,6 +121,28 @@ class Iota(Op):
             yield Sample(cls(dtype, shape, axis), ())
 
 
+@dataclass(frozen=True)
+class Extent(Op):
+    """A dimension as a number: int64 without axes."""
+
+    size: Dim
+    name: ClassVar[str] = "extent"
+    differentiable: ClassVar[bool] = False
+
+    def infer(self) -> tuple[TensorType, ...]:
+        return (TensorType(int64, ()),)
+
+    def eval(self) -> tuple[Array, ...]:
+        if not isinstance(self.size, int):
+            raise ValueError(f"the symbolic dimension {self.size} has no number")
+        return (np.asarray(self.size, int64.numpy),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for size in (0, 3, 1 << 40):
+            yield Sample(cls(size), ())
+
+
 def constant(array: Any, like: O) -> O:
     """A literal beside ``like`` (which only says what kind of operand is meant)."""
     return apply1(Constant(Literal(np.asarray(array))), like=like)
@@ -132,6 +156,11 @@ def full(value: float, dtype: DType, shape: Sequence[Dim], like: O) -> O:
 def scalar(value: float, like: O) -> O:
     """``value`` as a rank-0 operand of ``like``'s element type."""
     return full(value, like.type.dtype, (), like)
+
+
+def extent(size: Dim, like: O) -> O:
+    """A dimension as an int64 operand without axes."""
+    return apply1(Extent(size), like=like)
 
 
 def full_like(like: O, value: float) -> O:

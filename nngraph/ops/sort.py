@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
+from nngraph.ir.dims import Dim, is_nonnegative
 from nngraph.ir.dtypes import int64
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply
 from nngraph.ir.types import TensorType
@@ -80,7 +82,7 @@ class TopK(_Ordering):
     Of equal elements the first come first; PyTorch leaves their order open.
     """
 
-    k: int
+    k: Dim
     axis: int
     largest: bool = True
     name: ClassVar[str] = "topk"
@@ -89,7 +91,8 @@ class TopK(_Ordering):
         (x,) = types
         need(0 <= self.axis < x.rank, self.name, "the operand", x, f"with an axis {self.axis}")
         size = x.shape[self.axis]
-        fits = self.k >= 0 and (not isinstance(size, int) or self.k <= size)
+        known = isinstance(size, int) and isinstance(self.k, int)
+        fits = is_nonnegative(self.k) and (not known or is_nonnegative(size - self.k))
         need(fits, self.name, "k", self.k, f"from 0 to {size}, the size of axis {self.axis} of {x}")
         shape = (*x.shape[: self.axis], self.k, *x.shape[self.axis + 1 :])
         return x.with_shape(shape), TensorType(int64, shape)
@@ -97,7 +100,7 @@ class TopK(_Ordering):
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         order = _order(x, self.axis, self.largest)
-        first = np.take(order, np.arange(self.k), self.axis)
+        first = np.take(order, np.arange(operator.index(cast("int", self.k))), self.axis)
         return np.take_along_axis(x, first, self.axis), first
 
     def vjp(
@@ -122,7 +125,7 @@ def sort(x: O, axis: int, descending: bool = False) -> tuple[O, O]:
     return values, indices
 
 
-def topk(x: O, k: int, axis: int, largest: bool = True) -> tuple[O, O]:
+def topk(x: O, k: Dim, axis: int, largest: bool = True) -> tuple[O, O]:
     """The ``k`` largest or smallest values along ``axis`` and their int64 indices."""
     values, indices = apply(TopK(k, axis, largest), x)
     return values, indices

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nngraph.ir.builder import Recording
+from nngraph.ir.dims import UnknownSize
 from nngraph.ir.graph import Graph, Node
 from nngraph.ir.rewriter import Rewriter
 from nngraph.passes.base import Context
@@ -49,7 +50,10 @@ class Decompose:
             raise RuntimeError(f"decomposing {path} never ends: some part is made of itself")
         origin = node.origin.through(self.name)
         with Recording(rewriter.graph, node, origin) as builder:
-            values = tuple(node.op.decompose(*node.inputs))
+            try:
+                values = tuple(node.op.decompose(*node.inputs))
+            except UnknownSize:  # stays as it is: what a backend lacks, it names with its origin
+                return
         rewriter.replace_by(node, values)
         for part in builder.nodes:
             self._expand(rewriter, part, (*inside, node.op.name))

@@ -10,7 +10,7 @@ import numpy as np
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import Array, Trait
 from nngraph.ir.rewriter import Rewriter
-from nngraph.ops import Constant, Pad
+from nngraph.ops import Constant, Extent, Pad
 from nngraph.passes.base import Context
 from nngraph.passes.splat import emit, is_number, number_of, splat_of
 
@@ -50,6 +50,8 @@ class FoldConstants:
         """Arrays of the outputs' types, or of rank 0 for what is one number; None: not folded."""
         if isinstance(node.op, Constant):
             return _uniform(node.op.literal.array)
+        if isinstance(node.op, Extent) and isinstance(node.op.size, int):
+            return node.op.eval()
         known = node.inputs and all(_is_known(v) for v in node.inputs)
         if not known or Trait.CONTROL in node.op.traits:
             return None

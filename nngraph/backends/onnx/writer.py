@@ -196,19 +196,16 @@ class Writer:
     def reshape(self, name: str, shape: Shape, source: Shape = ()) -> str:
         """``name`` in another shape; ``source`` is its present shape, if known.
 
-        Sizes that stay in place are written as 0 and one other as -1, so that most reshapes of
-        symbolic shapes need no arithmetic.
+        Symbolic sizes that stay in place are written as 0, or a single one as -1, so that most
+        reshapes need no arithmetic. Where both would be needed, or a size is 0, all are numbers:
+        -1 beside a size that turns out to be 0 could be anything.
         """
         if not any(isinstance(d, SymDim) for d in shape):
             return self.op("Reshape", name, self.dims(shape), allowzero=1 if 0 in shape else None)
-        codes: list[int | None] = [
-            0
-            if isinstance(d, SymDim) and source[i : i + 1] == (d,)
-            else d
-            if isinstance(d, int)
-            else None
-            for i, d in enumerate(shape)
-        ]
-        if codes.count(None) <= 1 and 0 not in shape:
-            return self.op("Reshape", name, self.ints(-1 if c is None else c for c in codes))
-        return self.op("Reshape", name, self.dims(shape), allowzero=1 if 0 in shape else None)
+        symbolic = [i for i, d in enumerate(shape) if isinstance(d, SymDim)]
+        moved = [i for i in symbolic if source[i : i + 1] != (shape[i],)]
+        if 0 not in shape and (not moved or len(symbolic) == 1):
+            codes = {i: -1 if i in moved else 0 for i in symbolic}
+            numbers = [codes[i] if isinstance(d, SymDim) else d for i, d in enumerate(shape)]
+            return self.op("Reshape", name, self.ints(numbers))
+        return self.op("Reshape", name, self.dims(shape), allowzero=1)

@@ -26,6 +26,7 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
+from nngraph.backends.tvm.data import LowerData, import_llvm, split_type
 from nngraph.backends.tvm.tir_passes import kernel_passes
 
 PIPELINE = "nngraph"
@@ -281,12 +282,6 @@ def _llvm_ir(used: tuple[tuple[str, int], ...]) -> str:
     return "\n".join([*sorted(declarations), *definitions]) + "\n"
 
 
-def _split_type(kind: str) -> tuple[str, int]:
-    """Of "float32x16": ("float32", 16)."""
-    base, _, lanes = kind.partition("x")
-    return base, int(lanes or 1)
-
-
 class _CallRewriter:
     """Rewrites the calls of one function; `used` collects what has to be linked in."""
 
@@ -303,7 +298,7 @@ class _CallRewriter:
         return self._replacement(call, name, args[0])
 
     def _replacement(self, call: Any, name: str, x: Any) -> Any:
-        base, lanes = _split_type(str(call.ty))
+        base, lanes = split_type(str(call.ty))
         if base in ("float16", "bfloat16"):
             wide = "float32" if lanes == 1 else f"float32x{lanes}"
             return tirx.Cast(str(call.ty), self._float32(name, wide, lanes, tirx.Cast(wide, x)))
@@ -325,9 +320,7 @@ class VectorMath:
             rewriter = _CallRewriter()
             body = tvm_ffi.structural_map(function.body, (tvm.ir.expr.Call, rewriter))
             if rewriter.used:
-                text = tvm.runtime.convert(_llvm_ir(tuple(sorted(rewriter.used))))
-                zero = tirx.const(0, "int32")
-                body = tirx.AttrStmt(zero, "pragma_import_llvm", text, body)
+                body = import_llvm(body, _llvm_ir(tuple(sorted(rewriter.used))))
             mod.update_func(variable, function.with_body(body))
         return mod
 
@@ -352,7 +345,7 @@ def _pipeline() -> tuple[Any, Any, Any]:
     _, host, device = tirx.get_tir_pipeline("s_tir")
     return (
         tvm.transform.Sequential([Float64Tanh(), kernel_passes()]),
-        lambda: tvm.transform.Sequential([VectorMath(), host()]),
+        lambda: tvm.transform.Sequential([VectorMath(), host(), LowerData()]),
         device,
     )
 

@@ -32,6 +32,7 @@ __all__ = [
     "LeavesSet",
     "ModesSet",
     "Returned",
+    "SizeReturned",
 ]
 
 
@@ -99,6 +100,17 @@ class GradientSet:
                 tensor._grad = gradient  # no trace could tell the two apart
             else:
                 EAGER.set_grad(tensor, gradient)
+
+
+@dataclass(frozen=True)
+class SizeReturned:
+    """An output is a size among the leaves of the result."""
+
+    output: int
+    leaf: int
+
+    def apply(self, call: Call) -> None:
+        call.leaves[self.leaf] = int(call.outputs[self.output])
 
 
 @dataclass(frozen=True)

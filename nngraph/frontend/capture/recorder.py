@@ -14,6 +14,7 @@ from nngraph.frontend.errors import TOO_DEEP, note_place
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Handle, Leaf
 from nngraph.frontend.storage import Payload, Storage
+from nngraph.frontend.symint import with_dims
 from nngraph.frontend.userline import user_line, user_source
 from nngraph.ir.dtypes import float64
 from nngraph.ir.graph import Graph, Value
@@ -121,7 +122,7 @@ class Trace(Overlay):
     def run(
         self, op: Op, operands: Sequence[Typed], payloads: Sequence[Payload]
     ) -> Sequence[Payload]:
-        return self.graph.add_node(op, payloads, self.here()).outputs
+        return self.graph.add_node(with_dims(op), payloads, self.here()).outputs
 
     def constant(self, array: Array) -> Storage:
         return self.hold(self.add(Constant(Literal(array)), ())[0])

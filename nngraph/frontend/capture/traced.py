@@ -19,14 +19,18 @@ from nngraph.frontend.capture.effects import (
     LeavesSet,
     ModesSet,
     Returned,
+    SizeReturned,
 )
 from nngraph.frontend.capture.overlay import Flag, StateCell
 from nngraph.frontend.capture.recorder import Guard, Trace
-from nngraph.frontend.errors import TraceError
+from nngraph.frontend.errors import TraceError, size_is_unknown
 from nngraph.frontend.protocols import ModuleLike
 from nngraph.frontend.pytree import Tree, flatten, unflatten
+from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.userline import source_of_error
 from nngraph.frontend.world import inside
+from nngraph.ir.dims import UnknownSize
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.roles import Role
 from nngraph.ir.signature import Signature, signature_of
@@ -125,6 +129,9 @@ def trace_call(
         with inside(trace):
             returned = function(*args, **kwargs)
             return _Finish(trace, symbols, keep_grads).traced(returned)
+    except UnknownSize as error:
+        trace.take_back()
+        raise size_is_unknown("this code", error.dim, source_of_error(error)) from error
     except BaseException:
         trace.take_back()
         raise
@@ -202,6 +209,10 @@ class _Finish:
             if isinstance(leaf, TensorBase):
                 name = "output" if single else f"output_{position}"
                 self.effects.append(Returned(self.output(leaf, name, Role.RESULT), position))
+                leaves[position] = None
+            elif isinstance(leaf, SymInt):
+                found = self.output(leaf.tensor(), f"output_{position}", Role.RESULT)
+                self.effects.append(SizeReturned(found, position))
                 leaves[position] = None
             elif leaf is not None and not isinstance(leaf, bool | int | float | str):
                 raise TraceError(

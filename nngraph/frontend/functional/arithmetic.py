@@ -8,6 +8,7 @@ from nngraph import ops
 from nngraph.frontend.functional.variants import both, everywhere, function
 from nngraph.frontend.limits import iinfo
 from nngraph.frontend.promotion import as_number, promoted
+from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Number, Operand, Tensor
 from nngraph.ir.dtypes import DType, bool_, float32
 
@@ -201,7 +202,7 @@ def clamp(
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    if isinstance(min, Tensor) or isinstance(max, Tensor):
+    if isinstance(min, Tensor | SymInt) or isinstance(max, Tensor | SymInt):
         return _between(input, min, max)
     bounds = [b for b in (min, max) if b is not None]
     (x, *_) = promoted(input, *bounds)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from nngraph.frontend.symint import dims_of
 from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dims import Dim
 from nngraph.ops.core import normalize_axes, normalize_axis
 
-__all__ = ["Dims", "axes_of", "listed", "one_axis"]
+__all__ = ["Dims", "axes_of", "listed", "one_axis", "sizes_of"]
 
 Dims = int | Sequence[int] | None
 
@@ -36,7 +38,12 @@ def one_axis(input: Tensor, dim: int) -> tuple[Tensor, int]:
     return (input if input.ndim else input.reshape(1)), normalize_axis(dim, input.ndim)
 
 
-def listed(sizes: Sequence[Any]) -> tuple[Any, ...]:
+def listed(values: Sequence[Any]) -> tuple[Any, ...]:
     """``f(2, 3)`` and ``f((2, 3))`` mean the same."""
-    nested = len(sizes) == 1 and isinstance(sizes[0], tuple | list)
-    return tuple(sizes[0]) if nested else tuple(sizes)
+    nested = len(values) == 1 and isinstance(values[0], tuple | list)
+    return tuple(values[0]) if nested else tuple(values)
+
+
+def sizes_of(values: Sequence[Any]) -> tuple[Dim, ...]:
+    """``listed`` sizes, among which may be those of tensors."""
+    return dims_of(listed(values))

@@ -110,7 +110,7 @@ def _pair(la: str, a: Tensor, lb: str, b: Tensor, later: set[str]) -> tuple[str,
     def count(letters: list[str]) -> int:
         total = 1
         for c in letters:
-            total *= sizes[c]  # type: ignore[assignment]
+            total *= sizes[c]
         return total
 
     left = a.permute(*[la.index(c) for c in batch + free_a + inner])

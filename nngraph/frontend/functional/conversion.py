@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 from nngraph import ops
-from nngraph.frontend.functional.axes import listed
+from nngraph.frontend.functional.axes import sizes_of
 from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.functional.variants import both, function, method
 from nngraph.frontend.promotion import as_tensor_like
@@ -132,7 +132,7 @@ def new_zeros(
     requires_grad: bool = False,
 ) -> Tensor:
     """``zeros`` of the dtype of ``input``."""
-    return input.new_full(listed(size), 0, dtype=dtype, requires_grad=requires_grad)
+    return input.new_full(sizes_of(size), 0, dtype=dtype, requires_grad=requires_grad)
 
 
 @overload
@@ -161,7 +161,7 @@ def new_ones(
     requires_grad: bool = False,
 ) -> Tensor:
     """``ones`` of the dtype of ``input``."""
-    return input.new_full(listed(size), 1, dtype=dtype, requires_grad=requires_grad)
+    return input.new_full(sizes_of(size), 1, dtype=dtype, requires_grad=requires_grad)
 
 
 @overload
@@ -190,7 +190,7 @@ def new_empty(
     requires_grad: bool = False,
 ) -> Tensor:
     """``empty`` of the dtype of ``input``."""
-    return input.new_full(listed(size), 0, dtype=dtype, requires_grad=requires_grad)
+    return input.new_full(sizes_of(size), 0, dtype=dtype, requires_grad=requires_grad)
 
 
 @method

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, cast, overload
 
 import numpy as np
 
+from nngraph import ops
 from nngraph.backends.arrays import aligned_copy
-from nngraph.frontend.functional.axes import listed
+from nngraph.frontend.errors import size_is_unknown
+from nngraph.frontend.functional.axes import sizes_of
 from nngraph.frontend.functional.data import from_array
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.promotion import as_number, as_tensor_like
+from nngraph.frontend.symint import SymInt, dim_of, dims_of, size_of, sym_max
 from nngraph.frontend.tape import apply
 from nngraph.frontend.tensor import Operand, Tensor
-from nngraph.ir.dims import Dim
+from nngraph.ir.dims import Dim, SymDim, floordiv, is_nonnegative
 from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, float64, int64
 from nngraph.ir.op import Op
 from nngraph.ops.creation import Full, Iota
@@ -42,7 +45,7 @@ def _create(op: Op, requires_grad: bool = False) -> Tensor:
 @function
 def full(
     size: Sequence[Dim],
-    fill_value: Operand,
+    fill_value: Any,
     *,
     out: Tensor | None = None,
     dtype: DType | None = None,
@@ -50,13 +53,15 @@ def full(
     requires_grad: bool = False,
 ) -> Tensor:
     """Every element is ``fill_value``; its Python type gives the default dtype."""
+    if isinstance(fill_value, SymInt):
+        fill_value = fill_value.tensor()
     if isinstance(fill_value, Tensor):
         like = as_tensor_like(fill_value, dtype or fill_value.dtype, fill_value)
         return like.expand(*size).clone().requires_grad_(requires_grad)
     kind = dtype or (
         bool_ if isinstance(fill_value, bool) else int64 if isinstance(fill_value, int) else float32
     )
-    shape = (size,) if isinstance(size, int) else tuple(size)
+    shape = sizes_of((size,))
     if any(isinstance(d, int) and d < 0 for d in shape):
         raise RuntimeError(f"a size must not be negative; got {list(shape)}")
     number = as_number(fill_value, as_dtype(kind))
@@ -89,7 +94,7 @@ def zeros(
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of zeros."""
-    return full(listed(size), 0, dtype=dtype or float32, requires_grad=requires_grad)
+    return full(sizes_of(size), 0, dtype=dtype or float32, requires_grad=requires_grad)
 
 
 @overload
@@ -118,7 +123,7 @@ def ones(
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of ones."""
-    return full(listed(size), 1, dtype=dtype or float32, requires_grad=requires_grad)
+    return full(sizes_of(size), 1, dtype=dtype or float32, requires_grad=requires_grad)
 
 
 @overload
@@ -190,8 +195,8 @@ def full_like(
 
 @function
 def arange(
-    start: float = 0,
-    end: float | None = None,
+    start: Any = 0,
+    end: Any = None,
     step: float = 1,
     *,
     out: Tensor | None = None,
@@ -205,6 +210,8 @@ def arange(
         RuntimeError: if ``step`` is zero or leads away from ``end``.
     """
     first, last = (0, start) if end is None else (start, end)
+    if isinstance(first, SymInt) or isinstance(last, SymInt):
+        return _count(first, last, step, dtype, requires_grad)
     if step == 0 or (last - first) * step < 0:
         raise RuntimeError(
             f"arange: upper bound and larger bound inconsistent with step sign: "
@@ -219,11 +226,27 @@ def arange(
     return from_array(aligned_copy(line.astype(as_dtype(kind).numpy)), requires_grad)
 
 
+def _count(start: Any, end: Any, step: Any, dtype: DType | None, requires_grad: bool) -> Tensor:
+    """``arange`` between sizes that are known only when the graph runs."""
+    if any(isinstance(v, float) for v in (start, end, step)):
+        size = start if isinstance(start, SymInt) else end
+        raise size_is_unknown(f"the length of arange({start}, {end}, {step})", size.dim)
+    first, last = dim_of(start), dim_of(end)
+    ahead = last - first if step > 0 else first - last
+    if isinstance(ahead, SymDim) and not is_nonnegative(ahead):
+        raise size_is_unknown(f"whether arange({first}, {last}, {step}) goes the right way", ahead)
+    count = floordiv(ahead + (abs(step) - 1), abs(step))
+    line = _create(Iota(int64, (count,), 0))
+    line = line if step == 1 else line * step
+    made: Tensor = line if first == 0 else line + size_of(first)
+    return made.to(as_dtype(dtype or int64)).requires_grad_(requires_grad)
+
+
 @function
 def linspace(
     start: float,
     end: float,
-    steps: int,
+    steps: Dim,
     *,
     out: Tensor | None = None,
     dtype: DType | None = None,
@@ -231,16 +254,29 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """``steps`` evenly spaced numbers, both ends included."""
+    kind = as_dtype(dtype or float32)
+    if isinstance(steps, SymInt):
+        return _line(start, end, steps).to(kind).requires_grad_(requires_grad)
+    steps = cast("int", steps)
     if steps < 0:
         raise RuntimeError(f"number of steps must be non-negative, got {steps}")
     line = np.linspace(start, end, steps, dtype=float64.numpy)
-    return from_array(aligned_copy(line.astype(as_dtype(dtype or float32).numpy)), requires_grad)
+    return from_array(aligned_copy(line.astype(kind.numpy)), requires_grad)
+
+
+def _line(start: float, end: float, steps: SymInt) -> Tensor:
+    """``linspace`` in float64 of a number of places that is known only when the graph runs."""
+    places = _create(Iota(float64, (steps.dim,), 0))
+    gap = (end - start) / sym_max(steps - 1, 1)
+    line = places * gap + start
+    found: Tensor = ops.where(places == sym_max(steps - 1, 1), end, line)
+    return found
 
 
 @function
 def eye(
-    n: int,
-    m: int | None = None,
+    n: Dim,
+    m: Dim | None = None,
     *,
     out: Tensor | None = None,
     dtype: DType | None = None,
@@ -248,7 +284,13 @@ def eye(
     requires_grad: bool = False,
 ) -> Tensor:
     """Ones on the diagonal."""
+    kind = as_dtype(dtype or float32)
+    if isinstance(n, SymInt) or isinstance(m, SymInt):
+        sizes = dims_of((n, n if m is None else m))
+        rows, columns = (_create(Iota(int64, sizes, axis)) for axis in (0, 1))
+        return rows.eq(columns).to(kind).requires_grad_(requires_grad)
+    n, m = cast("int", n), cast("int | None", m)
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"n and m must be greater or equal to 0, got {n} and {m}")
-    array = np.eye(n, m, dtype=as_dtype(dtype or float32).numpy)
+    array = np.eye(n, m, dtype=kind.numpy)
     return from_array(aligned_copy(array), requires_grad)

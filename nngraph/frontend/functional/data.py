@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from nngraph.backends.arrays import aligned_copy
-from nngraph.frontend.errors import ConcretizationError
+from nngraph.frontend.errors import TraceError, size_is_unknown
 from nngraph.frontend.functional.joining import stack
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.promotion import is_number, promote_types, result_type
+from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
 from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, float64, int64
@@ -45,11 +46,13 @@ def tensor(
     if isinstance(data, Tensor):
         copy = data.detach().clone()
         return (copy if dtype is None else copy.to(dtype)).requires_grad_(requires_grad)
+    if isinstance(data, SymInt):
+        return tensor(data.tensor(), dtype, requires_grad=requires_grad)
     if isinstance(data, np.ndarray) and not data.dtype.isnative:
         data = data.astype(data.dtype.newbyteorder("="))
     try:
         array = _as_array(data)
-    except ConcretizationError:  # a list of tensors whose elements only the graph will know
+    except TraceError:  # a list of tensors or sizes that only the graph will know
         return stack([tensor(x, dtype) for x in data]).requires_grad_(requires_grad)
     kind = as_dtype(dtype) if dtype is not None else _dtype_of(data, array)
     if kind.is_integer and array.dtype.kind in "iu" and isinstance(data, int):
@@ -83,6 +86,8 @@ def _to_numbers(data: Any) -> Any:
         return data.tolist()
     if isinstance(data, list | tuple) and not _is_plain(data):
         return [_to_numbers(x) for x in data]
+    if isinstance(data, SymInt):
+        raise size_is_unknown(f"a list with {data}", data.dim)
     return data
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nngraph.frontend.functional.variants import attribute, both, function, method
+from nngraph.frontend.symint import size_of
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.views import is_row_major
 from nngraph.frontend.world import world
@@ -16,7 +17,7 @@ __all__ = ["is_complex", "is_floating_point", "is_nonzero", "is_tensor", "numel"
 @both
 def numel(input: Tensor) -> Any:
     """The number of elements."""
-    return input.type.size
+    return size_of(input.type.size)
 
 
 @method
@@ -73,20 +74,20 @@ def itemsize(input: Tensor) -> int:
 @attribute
 def nbytes(input: Tensor) -> Any:
     """Bytes of all elements."""
-    return input.type.size * input.dtype.itemsize
+    return size_of(input.type.size * input.dtype.itemsize)
 
 
 @method
 def stride(input: Tensor, dim: int | None = None) -> Any:
     """Distances of neighbours in memory, in elements."""
-    strides = world().strides(input._storage, input._path)
+    strides = tuple(map(size_of, world().strides(input._storage, input._path)))
     return strides if dim is None else strides[normalize_axis(dim, input.ndim, "stride")]
 
 
 @method
 def is_contiguous(input: Tensor) -> bool:
     """True if the elements lie in memory in the order of their indices."""
-    return is_row_major(input.type.shape, stride(input))
+    return is_row_major(input.type.shape, world().strides(input._storage, input._path))
 
 
 @method

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, cast, overload
 
 import numpy as np
 
 from nngraph import ops
 from nngraph.frontend.functional.access import elements, owned, viewed
-from nngraph.frontend.functional.axes import listed
+from nngraph.frontend.functional.axes import listed, sizes_of
+from nngraph.frontend.functional.creation import arange
 from nngraph.frontend.functional.variants import attribute, both, method
+from nngraph.frontend.symint import SymInt, dim_of, dims_of, size_of, sym_max
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dims import Dim
+from nngraph.ir.dims import Dim, SymDim
 from nngraph.ops.core import normalize_axis
 
 # fmt: off
@@ -133,7 +135,7 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] =
     """Moves elements round; without ``dims`` the flattened tensor is rolled."""
     if not isinstance(dims, int) and not dims:
         return input.flatten().roll(shifts, 0).reshape(input.type.shape)
-    steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    steps = dims_of((shifts,) if isinstance(shifts, int | SymInt) else shifts)
     axes = (dims,) if isinstance(dims, int) else tuple(dims)
     if len(steps) != len(axes):
         raise RuntimeError(
@@ -144,7 +146,12 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] =
         raise IndexError(f"roll: dimension {axes[0]} of a tensor without dimensions")
     out = input
     for step, axis in zip(steps, named, strict=True):
-        out = ops.roll(out, step, axis)
+        size = out.type.shape[axis] if out.ndim else 1
+        if isinstance(size, int) and isinstance(step, int):
+            out = ops.roll(out, step, axis)
+        else:  # how often the shift goes round is known only in a run
+            places = (arange(size_of(size)) - size_of(step)) % sym_max(size_of(size), 1)
+            out = ops.take(out, places, axis)
     return owned(out, input)
 
 
@@ -155,14 +162,18 @@ def repeat(input: Tensor, *repeats: Dim) -> Tensor: ...
 @method.overloaded
 def repeat(input: Tensor, *repeats: Any) -> Tensor:
     """Tiles the tensor ``repeats[i]`` times along dimension i."""
-    counts = listed(repeats)
+    counts = sizes_of(repeats)
     if len(counts) < input.ndim:
         raise RuntimeError(
             "Number of dimensions of repeat dims can not be smaller than number "
             "of dimensions of tensor"
         )
     full = (1,) * (len(counts) - input.ndim) + tuple(input.type.shape)
-    return ops.tile(input.reshape(full), tuple(counts))
+    if not any(isinstance(d, SymDim) for d in counts):
+        return ops.tile(input.reshape(full), cast("tuple[int, ...]", counts))
+    ones = input.reshape([d for size in full for d in (1, size)])
+    wide = ones.expand([d for pair in zip(counts, full, strict=True) for d in pair])
+    return owned(wide.reshape([a * b for a, b in zip(counts, full, strict=True)]), input)
 
 
 @overload
@@ -172,13 +183,13 @@ def tile(input: Tensor, *dims: int) -> Tensor: ...
 @both.overloaded
 def tile(input: Tensor, *dims: Any) -> Tensor:
     """``repeat`` that adds ones to ``dims`` on the left where there are too few."""
-    counts = listed(dims)
+    counts = sizes_of(dims)
     return input.repeat(*(1,) * (input.ndim - len(counts)), *counts)
 
 
 @both
 def repeat_interleave(
-    input: Tensor, repeats: int | Tensor, dim: int | None = None, *, output_size: int | None = None
+    input: Tensor, repeats: Dim | Tensor, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
     """Each element ``repeats`` times in a row (a tensor of counts: eager only).
 
@@ -193,7 +204,7 @@ def repeat_interleave(
         places = np.repeat(np.arange(input.type.static_shape[axis]), counts)
         return ops.take(input, ops.constant(places.astype(np.int64), input), axis)
     x, shape = input.unsqueeze(axis + 1), list(input.type.shape)
-    wide = x.expand(*shape[: axis + 1], repeats, *shape[axis + 1 :])
+    wide = x.expand(*shape[: axis + 1], dim_of(repeats), *shape[axis + 1 :])
     return owned(wide.flatten(axis, axis + 1))
 
 

@@ -11,7 +11,9 @@ from nngraph.frontend.functional.access import elements, owned
 from nngraph.frontend.functional.axes import one_axis
 from nngraph.frontend.functional.variants import both
 from nngraph.frontend.limits import iinfo
+from nngraph.frontend.symint import dim_of
 from nngraph.frontend.tensor import Extremes, Tensor
+from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import uint8
 from nngraph.ops.core import normalize_axis
 
@@ -57,7 +59,7 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 @both
 def topk(
     input: Tensor,
-    k: int,
+    k: Dim,
     dim: int = -1,
     largest: bool = True,
     sorted: bool = True,
@@ -66,7 +68,7 @@ def topk(
 ) -> Extremes:
     """The ``k`` largest (or smallest) elements, sorted, and where they were."""
     source, axis = one_axis(input, dim)
-    values, places = cast("Any", ops.topk(source, k, axis, largest))
+    values, places = cast("Any", ops.topk(source, dim_of(k), axis, largest))
     if not input.ndim:
         values, places = (t.reshape(input.type.shape if k else (0,)) for t in (values, places))
     return Extremes(values, places)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import cast
 
 import numpy as np
 
 from nngraph import ops
+from nngraph.frontend.errors import size_is_unknown
 from nngraph.frontend.functional.access import viewed
 from nngraph.frontend.functional.variants import both, function, method
+from nngraph.frontend.symint import dim_of, dims_of
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dims import Dim, is_nonnegative
+from nngraph.ir.dims import Dim, SymDim, floordiv, is_nonnegative
 from nngraph.ops.core import normalize_axis
 
 # fmt: off
@@ -40,7 +43,7 @@ def narrow(input: Tensor, dim: int, start: Dim, length: Dim) -> Tensor:
     """``length`` elements from ``start`` along ``dim``."""
     axis = _axis("narrow", input, dim)
     size = input.type.shape[axis]
-    start = _start(start, size)
+    start, length = _start(dim_of(start), size), dim_of(length)
     if not (isinstance(size, int) or is_nonnegative(size - start - length)):
         # Slices are clipped where the size is too small; pieces are counted.
         return ops.split(input, (start, length, size - start - length), axis)[1]
@@ -64,7 +67,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 @function
 def split(
-    tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
+    tensor: Tensor, split_size_or_sections: Dim | Sequence[Dim], dim: int = 0
 ) -> tuple[Tensor, ...]:
     """``tensor.split(split_size_or_sections, dim)``."""
     return tensor.split(split_size_or_sections, dim)
@@ -72,35 +75,58 @@ def split(
 
 @method.named("split")
 def split_method(
-    input: Tensor, split_size: int | Sequence[int], dim: int = 0
+    input: Tensor, split_size: Dim | Sequence[Dim], dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Parts of ``split_size`` (the last may be smaller), or of the sizes listed."""
     axis = _axis("split", input, dim)
-    total = int(cast("int", input.type.shape[axis]))
-    if isinstance(split_size, int):
+    total = input.type.shape[axis]
+    if isinstance(split_size, Sequence):
+        parts = dims_of(split_size)
+    elif isinstance(total, SymDim) or not isinstance(split_size, int):
+        parts = _equal_parts(total, dim_of(split_size))
+    else:
         if split_size < 0 or (split_size == 0 and total):
             raise RuntimeError(
                 f"split_size can only be 0 if dimension size is 0, but got "
                 f"{split_size} for a dimension of {total}"
             )
         split_size = max(split_size, 1)
-        sizes = [min(split_size, total - i) for i in range(0, total, split_size)] or [0]
-    else:
-        sizes = list(split_size)
-    if sum(sizes) != total:
+        parts = tuple(min(split_size, total - i) for i in range(0, total, split_size)) or (0,)
+    if sum(parts) != total:
         raise RuntimeError(
-            f"split expects sizes that sum to {total} in dimension {dim}, got {sizes}"
+            f"split expects sizes that sum to {total} in dimension {dim}, got "
+            f"[{', '.join(map(str, parts))}]"
         )
-    return cast("tuple[Tensor, ...]", tuple(ops.split(input, tuple(sizes), axis)))
+    return cast("tuple[Tensor, ...]", tuple(ops.split(input, parts, axis)))
+
+
+def _equal_parts(total: Dim, size: Dim) -> tuple[Dim, ...]:
+    """As many parts as there are, where their number is the same for all sizes."""
+    try:
+        count = floordiv(total, size)
+    except (ValueError, ZeroDivisionError):
+        count = total
+    if isinstance(count, int) and count * size == total:
+        return (size,) * count
+    raise size_is_unknown(
+        f"the number of parts of split({size}) (sizes in a list that add up to {total}, or "
+        "tensor_split, give as many for all sizes)",
+        cast("SymDim", total),
+    )
 
 
 @both
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` parts of equal size (the last may be smaller)."""
     axis = _axis("chunk", input, dim)
-    total = int(cast("int", input.type.shape[axis]))
+    total = input.type.shape[axis]
     if chunks < 1:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    if isinstance(total, SymDim):
+        size = floordiv(total, chunks)
+        if size * chunks != total:
+            raise size_is_unknown(f"the number of parts of chunk({chunks})", total)
+        return input.split([size] * chunks, dim)
     if not total:
         return input.split([0] * chunks, dim)
     return input.split(-(-total // chunks), dim)
@@ -117,18 +143,24 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 @both
 def tensor_split(
-    input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0
+    input: Tensor, indices_or_sections: int | Sequence[Dim], dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Nearly equal parts, or parts that end at the indices."""
-    total = int(cast("int", input.type.shape[_axis("tensor_split", input, dim)]))
+    axis = _axis("tensor_split", input, dim)
+    total = input.type.shape[axis]
     if isinstance(indices_or_sections, int):
-        small, more = divmod(total, indices_or_sections)
-        sizes = [small + (i < more) for i in range(indices_or_sections)]
-    else:
-        ends = [min(i if i >= 0 else total + i, total) for i in indices_or_sections]
-        starts = [0, *ends]
-        sizes = [max(e - s, 0) for s, e in zip(starts, [*ends, total], strict=True)]
-    return input.split(sizes, dim)
+        sizes = [floordiv(total + i, indices_or_sections) for i in range(indices_or_sections)]
+        ends = list(accumulate(reversed(sizes)))
+        ends[-1:] = [total]  # as their sum is, which needs a proof where it is symbolic
+        return _between(input, axis, [0, *ends])
+    bounds = [None, *indices_or_sections, None]
+    parts = (slice(*pair) for pair in pairwise(bounds))
+    return tuple(input[(slice(None),) * axis + (part,)] for part in parts)
+
+
+def _between(input: Tensor, axis: int, bounds: Sequence[Dim]) -> tuple[Tensor, ...]:
+    """The parts from each place to the next."""
+    return tuple(ops.slice_axis(input, axis, a, b - a) for a, b in pairwise(bounds))
 
 
 @both

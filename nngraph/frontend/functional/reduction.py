@@ -116,8 +116,6 @@ def logsumexp(
 ) -> Tensor:
     """``log(sum(exp(x)))`` without overflow."""
     x = as_float(input)
-    if input.type.size == 0:
-        return x.exp().sum(dim, keepdim).log()
     return _reduce(input, ops.logsumexp, x, dim, keepdim)
 
 

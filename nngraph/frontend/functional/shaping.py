@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any, overload
 
 from nngraph import ops
+from nngraph.frontend.errors import size_is_unknown
 from nngraph.frontend.functional.access import is_view, viewed
-from nngraph.frontend.functional.axes import listed
+from nngraph.frontend.functional.axes import sizes_of
 from nngraph.frontend.functional.variants import both, method
+from nngraph.frontend.symint import dims_of
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dims import Dim, SymDim, floordiv
+from nngraph.ir.dims import Dim, SymDim, floordiv, is_nonnegative
 from nngraph.ops.core import normalize_axis
 
 __all__ = ["broadcast_to", "flatten", "ravel", "reshape", "squeeze", "unflatten", "unsqueeze"]
@@ -28,7 +30,7 @@ def infer_size(shape: Sequence[Dim], total: Dim, kind: object) -> tuple[Dim, ...
     holes = [i for i, d in enumerate(shape) if isinstance(d, int) and d == -1]
     if len(holes) > 1:
         raise RuntimeError("only one dimension can be inferred")
-    wrong = RuntimeError(f"shape '{list(shape)}' is invalid for input {kind}")
+    wrong = RuntimeError(f"shape '[{', '.join(map(str, shape))}]' is invalid for input {kind}")
     if not holes:
         if known != total:
             raise wrong
@@ -49,8 +51,7 @@ def reshape(input: Tensor, *shape: Dim) -> Tensor: ...
 @both.overloaded
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The elements in another shape; -1 is what is left."""
-    sizes = tuple(d if isinstance(d, SymDim) else int(d) for d in listed(shape))
-    target = infer_size(sizes, input.type.size, input.type)
+    target = infer_size(sizes_of(shape), input.type.size, input.type)
     return viewed(ops.reshape(input, target), input)
 
 
@@ -114,7 +115,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     if not input.ndim:
         raise RuntimeError(f"unflatten: dimension {dim} of a tensor without dimensions")
     shape = input.type.shape
-    parts = infer_size(tuple(sizes), shape[axis], input.type)
+    parts = infer_size(dims_of(sizes), shape[axis], input.type)
     return viewed(ops.reshape(input, (*shape[:axis], *parts, *shape[axis + 1 :])), input)
 
 
@@ -123,8 +124,19 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Removes dimensions of size 1 (those named, or all)."""
     named = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
     drop = {normalize_axis(d, input.ndim, "squeeze") for d in named}
+    for a, d in enumerate(input.type.shape):
+        if a in drop:
+            _need_known(d, a)
     shape = [d for a, d in enumerate(input.type.shape) if not (a in drop and d == 1)]
     return viewed(ops.reshape(input, tuple(shape)), input)
+
+
+def _need_known(size: Dim, axis: int) -> None:
+    """Refuses an axis that is dropped for some sizes and stays for others."""
+    if isinstance(size, SymDim) and not is_nonnegative(size - 2):
+        raise size_is_unknown(
+            f"squeeze() of axis {axis} (name the axes of size 1, as in x.squeeze(1))", size
+        )
 
 
 @both
@@ -142,7 +154,7 @@ def expand(input: Tensor, *size: Dim) -> Tensor: ...
 @method.overloaded
 def expand(input: Tensor, *size: Any) -> Tensor:
     """Repeats dimensions of size 1 without copying; -1 keeps a size."""
-    wanted = listed(size)
+    wanted = sizes_of(size)
     lead = len(wanted) - input.ndim
     if lead < 0:
         raise RuntimeError(

@@ -9,6 +9,7 @@ import numpy as np
 
 from nngraph import ops
 from nngraph.frontend.functional.access import elements
+from nngraph.frontend.symint import SymInt, dim_of
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dims import Dim, SymDim, floordiv, is_nonnegative, minimum, positive_part
 from nngraph.ir.dtypes import bool_, int64, uint8
@@ -163,6 +164,11 @@ def plan_subscript(key: Any, base: Tensor) -> Plan:
 
 
 def _as_part(part: Any, base: Tensor) -> Any:
+    if isinstance(part, SymInt):
+        return part.dim
+    if isinstance(part, slice) and any(isinstance(b, SymInt) for b in (part.start, part.stop)):
+        start, stop = (None if b is None else dim_of(b) for b in (part.start, part.stop))
+        return slice(start, stop, part.step)
     if isinstance(part, list | np.ndarray | range):
         array = np.asarray(part)
         part = ops.constant(array.astype(np.int64) if array.size == 0 else array, base)
@@ -252,7 +258,7 @@ def _slice_of(part: slice, size: Dim) -> tuple[Dim, Dim, int]:
 
 def _place(bound: Dim, size: Dim) -> Dim:
     """Where a bound of a slice is: negative ones count from the end, then all are clipped."""
-    bound = bound if isinstance(bound, SymDim) else int(bound)
+    bound = dim_of(bound)
     inside = minimum(positive_part(bound), size)
     if is_nonnegative(bound):
         return inside

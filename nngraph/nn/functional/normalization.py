@@ -8,11 +8,14 @@ from typing import Any, cast
 
 from nngraph import ops
 from nngraph.frontend.functional.creation import ones, zeros
+from nngraph.frontend.functional.selection import where
 from nngraph.frontend.limits import finfo
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.promotion import result_type
+from nngraph.frontend.symint import SymInt, dims_of, size_of, sym_max
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dtypes import DType
+from nngraph.ir.dims import Dim, SymDim, floordiv
+from nngraph.ir.dtypes import DType, int64
 from nngraph.nn.functional.convolution import pad
 from nngraph.ops.composite import wide
 
@@ -36,7 +39,7 @@ def _affine(
 
 def layer_norm(
     input: Tensor,
-    normalized_shape: Sequence[int],
+    normalized_shape: Sequence[Dim],
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
@@ -55,11 +58,11 @@ def layer_norm(
     return y
 
 
-def _trailing(input: Tensor, normalized_shape: Sequence[int]) -> tuple[int, ...]:
-    shape = tuple(normalized_shape)
+def _trailing(input: Tensor, normalized_shape: Sequence[Dim]) -> tuple[Dim, ...]:
+    shape = dims_of(normalized_shape)
     if not shape or tuple(input.type.shape[-len(shape) :]) != shape:
         raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [*, "
+            f"Given normalized_shape=[{', '.join(map(str, shape))}], expected input with shape [*, "
             f"{', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
         )
     return shape
@@ -67,7 +70,7 @@ def _trailing(input: Tensor, normalized_shape: Sequence[int]) -> tuple[int, ...]
 
 def rms_norm(
     input: Tensor,
-    normalized_shape: Sequence[int],
+    normalized_shape: Sequence[Dim],
     weight: Tensor | None = None,
     eps: float | None = None,
 ) -> Tensor:
@@ -110,19 +113,31 @@ def group_norm(
             f"{input.ndim}: group_norm needs [N, C, ...], got {input.type}"
         )
     batch, channels, *rest = input.type.shape
-    sizes = (batch, channels, *rest)
-    if all(isinstance(n, int) for n in sizes) and math.prod(sizes) // num_groups == 1:
+    size = input.type.size
+    if isinstance(size, int) and size // num_groups == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}"
         )
-    if cast("int", channels) % num_groups:
+    if channels % num_groups != 0:
         raise RuntimeError(
             "Expected number of channels in input to be divisible by num_groups, "
             f"but got input of shape {list(input.shape)} and num_groups={num_groups}"
         )
-    width = cast("int", channels) // num_groups * math.prod(cast("list[int]", rest))
+    width = channels // num_groups * math.prod(rest)
     rows = layer_norm(input.reshape(batch, num_groups, width), (width,), eps=eps)
-    return _scaled(rows.reshape(input.type.shape), weight, bias)
+    y = _scaled(rows.reshape(input.type.shape), weight, bias)
+    return y if isinstance(size, int) else y * _one_unless_single(size, num_groups, y)
+
+
+def _one_unless_single(count: Dim, groups: int, like: Tensor) -> Tensor:
+    """1, but for a run in which ``groups`` groups hold one value each: that fails.
+
+    Where the count is known, PyTorch's error is raised while the code runs; a graph has no errors
+    of its own but for an index that is out of range.
+    """
+    values = SymInt(cast("SymDim", floordiv(count, groups))).tensor()
+    one = like.new_ones(1, dtype=like.dtype)
+    return one.take(values.eq(1).to(int64))
 
 
 def _scaled(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
@@ -137,25 +152,25 @@ def _update_running(
     mean: Tensor,
     var: Tensor,
     momentum: Tensor | float,
-    count: int,
+    count: Dim,
 ) -> None:
     """Moves the kept statistics towards the batch's; the variance kept is the unbiased one."""
     with no_grad():
         mean, var = mean.detach().to(running_mean.dtype), var.detach().to(running_var.dtype)
-        running_mean.copy_(running_mean * (1 - momentum) + mean * momentum)
-        unbiased = momentum * (count / max(count - 1, 1))
-        running_var.copy_(running_var * (1 - momentum) + var * unbiased)
+        values = size_of(count)
+        unbiased = momentum * (values / sym_max(values - 1, 1))
+        mean = running_mean * (1 - momentum) + mean * momentum
+        var = running_var * (1 - momentum) + var * unbiased
+        if isinstance(count, SymDim):  # a batch of nothing has no statistics
+            there = values.tensor().gt(0)
+            mean, var = where(there, mean, running_mean), where(there, var, running_var)
+        running_mean.copy_(mean)
+        running_var.copy_(var)
 
 
-def _values_per_channel(input: Tensor) -> int:
-    """How many values a batch's statistics are made of; ValueError if unknown, or only one."""
-    counts = [input.shape[0], *input.shape[2:]]
-    if not all(isinstance(n, int) for n in counts):
-        raise ValueError(
-            f"batch_norm in training mode needs a batch of known size, got input {input.type}: "
-            "call model.eval() first for inference, or give the sizes as numbers"
-        )
-    count = math.prod(cast("list[int]", counts))
+def _values_per_channel(input: Tensor) -> Dim:
+    """How many values a batch's statistics are made of; ValueError if only one."""
+    count: Dim = math.prod((input.type.shape[0], *input.type.shape[2:]))
     if count == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}"
@@ -192,9 +207,8 @@ def batch_norm(
         eps: added to the variance.
 
     Raises:
-        ValueError: while training with one value per channel, or with sizes that are not known
-            (the kept variance depends on how many values there are); for an ``eps`` below 0, or
-            of 0 while training.
+        ValueError: while training with one value per channel (if that is known only when the
+            graph runs, the run fails); for an ``eps`` below 0, or of 0 while training.
     """
     _check_eps(eps, training)
     if input.type.size == 0:  # no statistics: those kept stay as they are
@@ -204,6 +218,8 @@ def batch_norm(
         assert running_mean is not None and running_var is not None
         return ops.batch_norm_inference(input, w, b, running_mean, running_var, eps)
     count = _values_per_channel(input)
+    if isinstance(count, SymDim):
+        b = b * _one_unless_single(count, 1, b)
     y, mean, var = (t for t in ops.batch_norm_training(input, w, b, eps))
     if running_mean is not None and running_var is not None:
         _update_running(running_mean, running_var, mean, var, momentum, count)
@@ -224,7 +240,7 @@ def instance_norm(
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     batch, channels, *rest = input.type.shape
-    count = math.prod(cast("list[int]", rest))
+    count: Dim = math.prod(rest)
     if count == 1:
         raise ValueError(
             f"Expected more than 1 spatial element when training, got input size {input.shape}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from nngraph import ops
 from nngraph.frontend.functional.joining import cat
@@ -222,8 +222,9 @@ def _adapted(x: Tensor, wanted: tuple[int | None, ...]) -> Tensor:
     sizes = x.type.shape[2:]
     if all(w == 1 for w in wanted):
         return x.mean(tuple(range(2, x.ndim)), keepdim=True)
-    if all(w is not None and cast("int", s) % w == 0 for s, w in zip(sizes, wanted, strict=True)):
-        window = tuple(cast("int", s) // cast("int", w) for s, w in zip(sizes, wanted, strict=True))
+    pairs = [(s, w) for s, w in zip(sizes, wanted, strict=True) if isinstance(s, int) and w]
+    if len(pairs) == len(sizes) and all(s % w == 0 for s, w in pairs):
+        window = tuple(s // w for s, w in pairs)
         return ops.avg_pool(x, window, window, ((0, 0),) * len(window))
     for axis, size in enumerate(wanted, 2):
         if size is not None:
@@ -233,7 +234,7 @@ def _adapted(x: Tensor, wanted: tuple[int | None, ...]) -> Tensor:
 
 def _adapted_axis(x: Tensor, axis: int, windows: int) -> Tensor:
     """Means over windows of unequal sizes: one axis after another, as windows are products."""
-    size = cast("int", x.shape[axis])
+    size = x.shape[axis]
     edges = [(i * size // windows, -(-(i + 1) * size // windows)) for i in range(windows)]
     return cat([x.narrow(axis, a, b - a).mean(axis, keepdim=True) for a, b in edges], axis)
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nngraph.ir.dims import Dim
-from nngraph.ir.dtypes import float32
 from nngraph.ir.op import O
-from nngraph.ops.broadcast import sum
-from nngraph.ops.creation import full
+from nngraph.ops.creation import extent
 from nngraph.ops.elementwise.select import cast
 
 __all__ = ["count_of"]
@@ -21,5 +19,4 @@ def count_of(x: O, axes: Sequence[int]) -> O | float:
         total = total * x.type.shape[a]
     if isinstance(total, int):
         return float(total)
-    ones = full(1.0, float32, [d if a in axes else 1 for a, d in enumerate(x.type.shape)], x)
-    return cast(sum(ones), x.type.dtype)
+    return cast(extent(total, x), x.type.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,19 +10,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from nngraph.ir.dims import SymDim, UnknownSize
 from nngraph.ir.dtypes import as_dtype
 from nngraph.ir.op import Array, O, Sample, Thunk, apply1
 from nngraph.ops.broadcast import Fold, Reduction, reshape, sum
 from nngraph.ops.composite import wide
-from nngraph.ops.core import (
-    Takes,
-    mean_of,
-    need,
-    normalize_axes,
-    reduced_samples,
-    reduced_shape,
-    widen,
-)
+from nngraph.ops.core import Takes, mean_of, normalize_axes, reduced_samples, reduced_shape, widen
 from nngraph.ops.creation import full
 from nngraph.ops.elementwise.arithmetic import add, div, mul
 from nngraph.ops.elementwise.comparison import eq
@@ -139,9 +133,9 @@ class Prod(Reduction):
         shape, dtype = x.type.shape, x.type.dtype
         out = reduced_shape(shape, self.axes, self.keepdims)
         kept = [a for a in range(len(shape)) if a not in self.axes]
-        number = count_of(x, self.axes)
-        need(isinstance(number, float), "prod", "the operand", x.type, f"fixed in {self.axes}")
-        count = int(typing.cast(float, number))
+        count = math.prod(shape[a] for a in self.axes)
+        if isinstance(count, SymDim):
+            raise UnknownSize(count)
         if count == 0:
             nothing = sum(x, self.axes, self.keepdims)  # its gradient is as empty as x
             return (add(nothing, full(1, dtype, (), x)),)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nngraph.ir.dims import SymDim, UnknownSize
 from nngraph.ir.dtypes import Kind, float64, int64
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType
@@ -163,7 +164,8 @@ class CumProd(Op):
         dtype = inputs[0].type.dtype
         x = cast(inputs[0], float64) if dtype.is_floating_point else inputs[0]
         size = x.type.shape[self.axis]
-        need(isinstance(size, int), self.name, f"axis {self.axis}", size, "of a fixed size")
+        if isinstance(size, SymDim):
+            raise UnknownSize(size)
         reach = 1
         while reach < size:
             head = slice_axis(x, self.axis, 0, reach)

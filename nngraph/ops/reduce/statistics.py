@@ -41,12 +41,11 @@ class LogSumExp(Reduction):
 
     name: ClassVar[str] = "log_sum_exp"
     takes: ClassVar[Takes] = Takes.FLOATS
-    nonempty: ClassVar[bool] = True
 
     @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x = widen(inputs[0])
-        top = np.max(x, axis=self.axes, keepdims=True)
+        top = np.max(x, axis=self.axes, keepdims=True, initial=-np.inf)
         top = np.where(np.isfinite(top), top, np.zeros_like(top))
         total = np.log(sum_of(np.exp(x - top), self.axes, True)) + top
         shape = Sum(self.axes, self.keepdims).infer(type_of_array(x))[0].static_shape
@@ -54,6 +53,9 @@ class LogSumExp(Reduction):
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         x = wide(inputs[0])
+        if builtins.any(x.type.shape[a] == 0 for a in self.axes):
+            nothing = log(sum(exp(x), self.axes, self.keepdims))
+            return (cast(nothing, inputs[0].type.dtype),)
         top = max(x, self.axes, True)
         top = where(isfinite(top), top, 0.0)
         total = add(log(sum(exp(sub(x, top)), self.axes, True)), top)
@@ -78,6 +80,7 @@ class LogSumExp(Reduction):
         yield from reduced_samples(cls)
         large = np.asarray([[1e4, 1e4 + 1], [-1e4, -1e4]], np.float32)
         yield Sample(cls((1,), False), (large,), False, "large")
+        yield Sample(cls((1,), False), (large[:, :0],), False, "empty: minus infinity")
         inf = np.asarray([[-np.inf, 0], [np.inf, 0], [np.nan, 0]], np.float32)
         yield Sample(cls((1,), False), (inf,), False, "infinities")
 

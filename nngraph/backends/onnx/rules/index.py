@@ -56,7 +56,7 @@ def _sort(s: OpSite[ops.Sort]) -> Sequence[str]:
 
 
 def _topk(s: OpSite[ops.TopK]) -> Sequence[str]:
-    return _ordered(s, s.ints(s.op.k), s.op.largest)
+    return _ordered(s, s.writer.dims((s.op.k,)), s.op.largest)
 
 
 def _ordered(s: OpSite[ops.Sort | ops.TopK], count: str, largest: bool) -> Sequence[str]:

@@ -10,7 +10,7 @@ from nngraph.backends.onnx.emission import Emission, Emissions, OpSite, Site
 from nngraph.backends.onnx.rules.shape import filled
 from nngraph.backends.onnx.rules.sums import added, averaged
 from nngraph.backends.onnx.rules.window import product
-from nngraph.ir.dims import Dim
+from nngraph.ir.dims import Dim, SymDim
 from nngraph.ir.dtypes import float64
 from nngraph.ir.op import Op
 from nngraph.ir.types import TensorType
@@ -52,6 +52,8 @@ def _not_whole(op: Op, types: Sequence[TensorType]) -> str:
 
 def _no_layer_norm(op: Op, types: Sequence[TensorType]) -> str:
     assert isinstance(op, ops.LayerNorm)
+    if any(isinstance(d, SymDim) for d in types[0].shape[-op.rank :]):
+        return "the kernel refuses rows of no elements"
     return _no_float64(op, types) or _is_long(types[0].shape[-op.rank :], _LONG_ROW)
 
 

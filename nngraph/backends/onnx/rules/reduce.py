@@ -97,7 +97,12 @@ def _logical(s: OpSite[ops.Reduction], kind: str, empty: bool) -> str:
         return s.inputs[0]
     if _is_empty(s):
         return filled(s, empty, s.dtype, s.shape)
-    return _reduce(s, kind, s.inputs[0])
+    if all(isinstance(s.types[0].shape[a], int) for a in s.op.axes):
+        return _reduce(s, kind, s.inputs[0])
+    # The kernels refuse a fold over nothing: elements that decide are counted instead.
+    deciding = s("Not", s.inputs[0]) if empty else s.inputs[0]
+    count = _reduce(s, "ReduceSum", s.cast(deciding, int64))
+    return s("Equal" if empty else "Greater", count, s.number(0, int64))
 
 
 def _position(s: OpSite[ops.ArgMax | ops.ArgMin], kind: str) -> str:

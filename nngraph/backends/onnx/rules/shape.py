@@ -47,6 +47,10 @@ def _constant(s: OpSite[ops.Constant]) -> str:
     return s.writer.constant(s.op.literal.array)
 
 
+def _extent(s: OpSite[ops.Extent]) -> str:
+    return s.reshape(s.writer.dim(s.op.size), (), (1,))
+
+
 def _iota(s: OpSite[ops.Iota]) -> str:
     op, (kind,) = s.op, s.results
     length = op.shape[op.axis]
@@ -206,6 +210,7 @@ def _transpose(s: OpSite[ops.Transpose]) -> str:
 EMISSIONS: Emissions = {
     ops.Full: Emission(_full, native=True),
     ops.Constant: Emission(_constant, native=True),
+    ops.Extent: Emission(_extent, native=True),
     ops.Iota: Emission(_iota, native=True),
     ops.Reshape: Emission(_reshape, native=True),
     ops.BroadcastTo: Emission(_broadcast, native=True),

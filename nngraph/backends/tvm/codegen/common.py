@@ -10,6 +10,7 @@ from typing import Any
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from nngraph.backends.tvm import data
 from nngraph.backends.tvm.loops.base import Buffer, Expr, Kernel, Loops
 
 
@@ -35,7 +36,7 @@ def cast(value: Expr, dtype: str) -> Expr:
 
 def multiply_add(a: Expr, b: Expr, c: Expr, dtype: str) -> Expr:
     """`a b + c`, fused for floats."""
-    return tirx.op.fma(a, b, c) if dtype.startswith("float") else a * b + c
+    return tirx.op.fma(a, b, c) if dtype.startswith("float") else data.add(data.mul(a, b), c)
 
 
 def when(

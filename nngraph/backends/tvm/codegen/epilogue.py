@@ -6,9 +6,18 @@ from typing import Any
 
 from tvm import tirx
 
+from nngraph.backends.tvm import data
 from nngraph.backends.tvm.codegen.common import Epilogue
 from nngraph.backends.tvm.codegen.scalar import elementwise
-from nngraph.backends.tvm.codegen.types import Expr, compute_type, const, load, storage_type, store
+from nngraph.backends.tvm.codegen.types import (
+    Expr,
+    compute_type,
+    const,
+    load,
+    rounded,
+    storage_type,
+    store,
+)
 from nngraph.backends.tvm.fuse.kinds import extras_of, product_of
 from nngraph.ir.dtypes import DType, bool_
 from nngraph.ir.graph import Graph, Node, Value
@@ -47,7 +56,8 @@ def _at(
 ) -> Expr:
     """The element of ``value`` at ``index``, one expression for each of its dimensions."""
     if value is product.output:
-        return tirx.Cast(compute_type(value.type.dtype), made)
+        dtype = value.type.dtype
+        return rounded(data.cast(made, compute_type(dtype)), dtype)
     if value in table:
         return load(table[value][tuple(index)], value.type.dtype)
     node = value.producer

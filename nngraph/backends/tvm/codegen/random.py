@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from nngraph.backends.tvm import data
 from nngraph.backends.tvm.codegen.common import Epilogue, Output, const, when
 from nngraph.backends.tvm.loops.base import Buffer, Expr, Loops, PrimFunc
 from nngraph.backends.tvm.tiles import cdiv
@@ -89,7 +90,11 @@ def _generate(loops: Loops, first: Expr, state: Buffer) -> list[Buffer]:
             _set(loops, products[i], _product(words[2 * i], MULTIPLIERS[i]))
         for i in (0, 1):
             bump = const(key_steps(step)[i], "uint32")
-            _set(loops, words[2 * i], _mixed(products[1 - i], words[2 * i + 1], state[i] + bump))
+            _set(
+                loops,
+                words[2 * i],
+                _mixed(products[1 - i], words[2 * i + 1], data.add(state[i], bump)),
+            )
         for i in (0, 1):
             _set(loops, words[2 * i + 1], _low(products[1 - i]))
     return words
@@ -103,7 +108,7 @@ def _counter_word(first: Expr, state: Buffer, w: int) -> Lane:
 
 
 def _product(word: Buffer, factor: int) -> Lane:
-    return lambda v: tirx.Cast("uint64", word[v]) * const(factor, "uint64")
+    return lambda v: data.mul(data.cast(word[v], "uint64"), const(factor, "uint64"))
 
 
 def _mixed(product: Buffer, word: Buffer, key: Expr) -> Lane:

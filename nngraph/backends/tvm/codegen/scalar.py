@@ -1,7 +1,8 @@
 """Elementwise operators as TIR expressions of one element, one row each.
 
 Expressions are in the type of computation (``types``). They hold for vectors too: the loop
-around them decides.
+around them decides. What is computed on data is written with ``data``'s functions only: TVM's own
+operators would be simplified as if floats were real numbers.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from collections.abc import Callable, Sequence
 from tvm import tirx
 
 from nngraph import ops
-from nngraph.backends.tvm import fast_math
-from nngraph.backends.tvm.codegen.types import Expr, compute_type, const, load, store, unless_nan
-from nngraph.ir.dtypes import DType, Kind, bfloat16, bool_, float16, int32, int64
+from nngraph.backends.tvm import data, fast_math
+from nngraph.backends.tvm.codegen.types import Expr, compute_type, const, rounded, unless_nan
+from nngraph.ir.dtypes import DType, Kind, bool_, int32, int64
 from nngraph.ir.graph import Node, Value
 from nngraph.ir.op import Op
 
-__all__ = ["convert", "elementwise", "knows", "maximum", "minimum"]
+__all__ = ["convert", "elementwise", "knows", "maximum", "minimum", "of_one"]
 
 Row = Callable[..., Expr]
 
@@ -29,6 +30,13 @@ def elementwise(node: Node, operands: Sequence[Expr]) -> Expr:
     Raises:
         KeyError: if the operator is not elementwise.
     """
+    result = _computed(node, operands)
+    exact = isinstance(node.op, _EXACT) or not node.inputs
+    return result if exact else rounded(result, node.output.type.dtype)
+
+
+def _computed(node: Node, operands: Sequence[Expr]) -> Expr:
+    """In the type of computation, before rounding."""
     source = node.inputs[0].type.dtype if node.inputs else node.output.type.dtype
     kind = type(node.op)
     if kind in _ATTRIBUTED:
@@ -36,6 +44,14 @@ def elementwise(node: Node, operands: Sequence[Expr]) -> Expr:
     if kind in _NUMERIC:
         return _NUMERIC[kind](source, *operands)
     return _FLOAT[kind](*operands)
+
+
+def of_one(node: Node, x: Expr) -> Expr:
+    """The result of a reduction over axes of size 1."""
+    dtype = node.output.type.dtype
+    if isinstance(node.op, ops.Sum | ops.Mean) and dtype.is_floating_point:
+        return data.add(x, _like(x, 0))  # sums begin at 0: of -0.0 alone 0.0
+    return x
 
 
 def knows(kind: type[Op]) -> bool:
@@ -75,7 +91,9 @@ def _exp(x: Expr) -> Expr:
 
 
 def _sigmoid(x: Expr) -> Expr:
-    return tirx.sigmoid(x) if str(x.ty) == "float32" else _like(x, 1) / (_exp(-x) + _like(x, 1))
+    if str(x.ty) == "float32":
+        return tirx.sigmoid(x)
+    return data.div(_like(x, 1), data.add(_exp(data.neg(x)), _like(x, 1)))
 
 
 def maximum(dtype: DType, x: Expr, y: Expr) -> Expr:
@@ -83,8 +101,8 @@ def maximum(dtype: DType, x: Expr, y: Expr) -> Expr:
     if dtype is bool_:
         return tirx.any(x, y)
     if not dtype.is_floating_point:
-        return tirx.max(x, y)
-    return unless_nan(x, tirx.Select(x > y, x, y), x)  # the inner choice keeps a NaN in y
+        return data.maximum(x, y)
+    return unless_nan(x, tirx.Select(data.lt(y, x), x, y), x)  # the inner choice keeps a NaN in y
 
 
 def minimum(dtype: DType, x: Expr, y: Expr) -> Expr:
@@ -92,22 +110,22 @@ def minimum(dtype: DType, x: Expr, y: Expr) -> Expr:
     if dtype is bool_:
         return tirx.all(x, y)
     if not dtype.is_floating_point:
-        return tirx.min(x, y)
-    return unless_nan(x, tirx.Select(x < y, x, y), x)
+        return data.minimum(x, y)
+    return unless_nan(x, tirx.Select(data.lt(x, y), x, y), x)
 
 
 def _larger(dtype: DType, x: Expr, y: Expr) -> Expr:
     """The maximum; of two zeros the first."""
     if not dtype.is_floating_point:
         return maximum(dtype, x, y)
-    return unless_nan(x, tirx.Select(x >= y, x, y), x)
+    return unless_nan(x, tirx.Select(data.le(y, x), x, y), x)
 
 
 def _smaller(dtype: DType, x: Expr, y: Expr) -> Expr:
     """The minimum; of two zeros the first."""
     if not dtype.is_floating_point:
         return minimum(dtype, x, y)
-    return unless_nan(x, tirx.Select(x <= y, x, y), x)
+    return unless_nan(x, tirx.Select(data.le(x, y), x, y), x)
 
 
 def _xor(x: Expr, y: Expr) -> Expr:
@@ -125,50 +143,25 @@ def _compare(row: Row) -> Row:
     return call
 
 
-# TVM folds x * 0.0 and 0.0 / x to 0.0 and refuses x / 0.0, all wrong for NaN and infinity.
-
-
-def _multiply(dtype: DType, x: Expr, y: Expr) -> Expr:
-    if dtype.is_floating_point and (_is_zero(x) or _is_zero(y)):
-        return tirx.op.fma(x, y, _like(x, -0.0))
-    return x * y
-
-
-def _divide(_dtype: DType, x: Expr, y: Expr) -> Expr:
-    if _is_zero(y):
-        sign = math.copysign(1.0, y.value)
-        undefined = tirx.any(x == _like(x, 0), tirx.isnan(x))
-        infinite = _like(x, sign * math.inf)
-        infinite = tirx.Select(x > _like(x, 0), infinite, _like(x, -sign * math.inf))
-        return tirx.Select(undefined, _like(x, math.nan), infinite)
-    if _is_zero(x):
-        undefined = tirx.any(y == _like(y, 0), tirx.isnan(y))
-        return tirx.Select(undefined, _like(y, math.nan), x)
-    return x / y
-
-
-def _is_zero(x: Expr) -> bool:
-    return isinstance(x, tirx.FloatImm) and x.value == 0
-
-
 def _differ(dtype: DType, x: Expr, y: Expr) -> Expr:
-    """True where an operand is NaN, which the comparison itself leaves out."""
-    if not dtype.is_floating_point:
-        return _xor(x, y) if dtype is bool_ else x != y
-    return tirx.any(x != y, tirx.isnan(x), tirx.isnan(y))
+    """True where an operand is NaN."""
+    return _xor(x, y) if dtype is bool_ else data.ne(x, y)
 
 
 def _sign(dtype: DType, x: Expr) -> Expr:
     zero, one = const(0, dtype), const(1, dtype)
     if dtype.kind is Kind.UINT:
-        return tirx.Select(x > zero, one, zero)
-    return tirx.Select(x > zero, one, tirx.Select(x < zero, const(-1, dtype), zero))
+        return tirx.Select(data.ne(x, zero), one, zero)
+    negative = tirx.Select(data.lt(x, zero), const(-1, dtype), zero)
+    return tirx.Select(data.lt(zero, x), one, negative)
 
 
 def _abs(dtype: DType, x: Expr) -> Expr:
     if dtype.is_floating_point:
         return tirx.abs(x)
-    return x if dtype.kind is Kind.UINT else tirx.Select(x < const(0, dtype), -x, x)
+    if dtype.kind is Kind.UINT:
+        return x
+    return tirx.Select(data.lt(x, const(0, dtype)), data.neg(x), x)
 
 
 def _rounding(function: Row) -> Row:
@@ -180,9 +173,9 @@ def _rounding(function: Row) -> Row:
 
 def _safe_divisor(dtype: DType, y: Expr) -> Expr:
     """1 in place of 0 and -1, with which the processor's division may trap."""
-    bad = y == const(0, dtype)
+    bad = data.eq(y, const(0, dtype))
     if dtype.kind is Kind.INT:
-        bad = tirx.any(bad, y == const(-1, dtype))
+        bad = tirx.any(bad, data.eq(y, const(-1, dtype)))
     return tirx.Select(bad, const(1, dtype), y)
 
 
@@ -192,15 +185,15 @@ def _whole(function: Row, by_minus_one: Callable[[DType, Expr], Expr]) -> Row:
     def call(dtype: DType, x: Expr, y: Expr) -> Expr:
         result = function(x, _safe_divisor(dtype, y))
         if dtype.kind is Kind.INT:
-            result = tirx.Select(y == const(-1, dtype), by_minus_one(dtype, x), result)
-        return tirx.Select(y == const(0, dtype), const(0, dtype), result)
+            result = tirx.Select(data.eq(y, const(-1, dtype)), by_minus_one(dtype, x), result)
+        return tirx.Select(data.eq(y, const(0, dtype)), const(0, dtype), result)
 
     return call
 
 
-_int_floordiv = _whole(tirx.floordiv, lambda _dtype, x: -x)
-_int_floormod = _whole(tirx.floormod, lambda dtype, _x: const(0, dtype))
-_int_fmod = _whole(tirx.truncmod, lambda dtype, _x: const(0, dtype))
+_int_floordiv = _whole(data.floor_div, lambda _dtype, x: data.neg(x))
+_int_floormod = _whole(data.floor_mod, lambda dtype, _x: const(0, dtype))
+_int_fmod = _whole(data.trunc_mod, lambda dtype, _x: const(0, dtype))
 
 
 def _fmod(dtype: DType, x: Expr, y: Expr) -> Expr:
@@ -211,9 +204,16 @@ def _remainder(dtype: DType, x: Expr, y: Expr) -> Expr:
     if not dtype.is_floating_point:
         return _int_floormod(dtype, x, y)
     zero, rest = _like(x, 0), _libm("fmod")(x, y)
-    differs = tirx.any(tirx.all(y < zero, rest > zero), tirx.all(y > zero, rest < zero))
-    signed = tirx.Select(rest == zero, _libm("copysign")(zero, y), rest)
-    return tirx.Select(differs, rest + y, tirx.Select(y == zero, rest, signed))
+    signed = tirx.Select(data.eq(rest, zero), _libm("copysign")(zero, y), rest)
+    signed = tirx.Select(data.eq(y, zero), rest, signed)
+    return tirx.Select(_signs_differ(rest, y), data.add(rest, y), signed)
+
+
+def _signs_differ(rest: Expr, y: Expr) -> Expr:
+    """One is above zero, the other below."""
+    zero = _like(y, 0)
+    down = tirx.all(data.lt(y, zero), data.lt(zero, rest))
+    return tirx.any(down, tirx.all(data.lt(zero, y), data.lt(rest, zero)))
 
 
 def _floor_divide(dtype: DType, x: Expr, y: Expr) -> Expr:
@@ -222,18 +222,19 @@ def _floor_divide(dtype: DType, x: Expr, y: Expr) -> Expr:
         return _int_floordiv(dtype, x, y)
     zero, one, half = (_like(x, v) for v in (0, 1, 0.5))
     rest = _libm("fmod")(x, y)
-    quotient = (x - rest) / y
-    differs = tirx.any(tirx.all(y < zero, rest > zero), tirx.all(y > zero, rest < zero))
-    quotient = tirx.Select(differs, quotient - one, quotient)
+    quotient = data.div(data.sub(x, rest), y)
+    quotient = tirx.Select(_signs_differ(rest, y), data.sub(quotient, one), quotient)
     floor = tirx.floor(quotient)
-    floor = tirx.Select(quotient - floor > half, floor + one, floor)
-    floor = tirx.Select(quotient == zero, _libm("copysign")(zero, x / y), floor)
-    return tirx.Select(y == zero, x / y, floor)
+    far = data.lt(half, data.sub(quotient, floor))
+    floor = tirx.Select(far, data.add(floor, one), floor)
+    whole = data.div(x, y)
+    floor = tirx.Select(data.eq(quotient, zero), _libm("copysign")(zero, whole), floor)
+    return tirx.Select(data.eq(y, zero), whole, floor)
 
 
 def _pow(dtype: DType, x: Expr, y: Expr) -> Expr:
     if not dtype.is_floating_point:
-        return tirx.call_pure_extern("float64", "pow", *(tirx.Cast("float64", v) for v in (x, y)))
+        return tirx.call_pure_extern("float64", "pow", *(data.cast(v, "float64") for v in (x, y)))
     return _libm("pow")(x, y)
 
 
@@ -246,10 +247,11 @@ def _integer_power(node: Node, x: Expr, y: Expr) -> Expr:
     one, zero = const(1, dtype), const(0, dtype)
     result, square = one, x
     for bit in range(6):
-        odd = ((y >> const(bit, dtype)) & one) != zero if bit < dtype.bits - 1 else None
-        if odd is not None:
-            result = tirx.Select(odd, result * square, result)
-            square = square * square
+        if bit < dtype.bits - 1:
+            shifted = data.shift_right(y, const(bit, dtype))
+            odd = data.ne(data.bit_and(shifted, one), zero)
+            result = tirx.Select(odd, data.mul(result, square), result)
+            square = data.mul(square, square)
     return result
 
 
@@ -258,9 +260,15 @@ def _power(node: Node, x: Expr, y: Expr) -> Expr:
     if not dtype.is_floating_point:
         return _integer_power(node, x, y)
     exponent = _known(node.inputs[1])
-    if exponent in (2.0, 3.0, 1.0, -1.0):
-        powers = {1.0: x, 2.0: x * x, 3.0: x * x * x, -1.0: _like(x, 1) / x}
-        return powers[exponent]
+    match exponent:
+        case 1.0:
+            return x
+        case 2.0:
+            return data.mul(x, x)
+        case 3.0:
+            return data.mul(data.mul(x, x), x)
+        case -1.0:
+            return data.div(_like(x, 1), x)
     return _pow(dtype, x, y)
 
 
@@ -282,7 +290,7 @@ def _clip(node: Node, x: Expr) -> Expr:
         bound = _bound(limit, dtype)
         if math.isnan(limit):
             return bound  # NaN limits all to NaN
-        x = tirx.Select(x < bound if low else x > bound, bound, x)
+        x = tirx.Select(data.lt(x, bound) if low else data.lt(bound, x), bound, x)
     return x
 
 
@@ -307,33 +315,31 @@ def convert(x: Expr, source: DType, target: DType) -> Expr:
         return tirx.Select(x, const(1, target), const(0, target))
     if source.is_floating_point and target.is_integer:
         return _truncate(x, target)
-    x = x if str(x.ty) == kind else tirx.Cast(kind, x)
-    if target in (float16, bfloat16) and source is not target:
-        return load(store(x, target), target)
-    return x
+    return rounded(data.cast(x, kind), target) if source is not target else x
 
 
 def _truncate(x: Expr, target: DType) -> Expr:
     """Through a signed type, so that small unsigned types wrap around as in C."""
     through = {8: int32, 16: int32, 32: int64, 64: int64}[target.bits]
     if target.kind is Kind.INT and target.bits >= 32:
-        return tirx.Cast(target.name, x)
-    small = tirx.Cast(target.name, tirx.Cast(through.name, x))
+        return data.cast(x, target.name)
+    small = data.cast(data.cast(x, through.name), target.name)
     if target.bits < 64:
         return small
-    return tirx.Select(x >= _like(x, 2.0**63), tirx.Cast("uint64", x), small)
+    return tirx.Select(data.le(_like(x, 2.0**63), x), data.cast(x, "uint64"), small)
 
 
 def _shift(row: Row, arithmetic: bool) -> Row:
     """Shifts by the width or more (or by a negative number) push every bit out."""
 
     def call(dtype: DType, x: Expr, y: Expr) -> Expr:
-        wide = tirx.Cast("int64", y)  # the simplifier fails on unsigned comparisons
-        inside = tirx.all(wide >= tirx.const(0, "int64"), wide < tirx.const(dtype.bits, "int64"))
+        inside = data.lt(y, const(dtype.bits, dtype))
+        if dtype.kind is Kind.INT:
+            inside = tirx.all(data.le(const(0, dtype), y), inside)
         amount = tirx.Select(inside, y, const(0, dtype))
         out = const(0, dtype)
         if arithmetic and dtype.kind is Kind.INT:
-            out = tirx.Select(x < const(0, dtype), const(-1, dtype), out)
+            out = tirx.Select(data.lt(x, const(0, dtype)), const(-1, dtype), out)
         return tirx.Select(inside, row(x, amount), out)
 
     return call
@@ -343,30 +349,23 @@ def _floats_only(row: Row, otherwise: bool) -> Row:
     def call(dtype: DType, x: Expr) -> Expr:
         if dtype.is_floating_point:
             return row(x)
-        return tirx.all(x == x, tirx.const(otherwise, "bool"))
+        same = tirx.any(x, tirx.Not(x)) if dtype is bool_ else data.eq(x, x)
+        return tirx.all(same, tirx.const(otherwise, "bool"))
 
     return call
 
 
 def _isinf(x: Expr) -> Expr:
-    return tirx.abs(x) == _like(x, float("inf"))
+    return data.eq(tirx.abs(x), _like(x, math.inf))
 
 
 def _isfinite(x: Expr) -> Expr:
-    return tirx.abs(x) < _like(x, float("inf"))
+    return data.lt(tirx.abs(x), _like(x, math.inf))
 
 
 def _relu(dtype: DType, x: Expr) -> Expr:
     zero = const(0, dtype)
-    # NaN and -0.0 stay; the simplifier fails on unsigned numbers below 0.
-    return tirx.Select(x < zero if dtype.is_floating_point else x <= zero, zero, x)
-
-
-def _negative(dtype: DType, x: Expr) -> Expr:
-    """-0.0 for 0.0, which 0 - x would not give."""
-    if dtype.kind is Kind.UINT:
-        return ~x + const(1, dtype)  # 0 - x would be folded to 0
-    return x * const(-1, dtype) if dtype.is_floating_point else const(0, dtype) - x
+    return tirx.Select(data.lt(x, zero), zero, x)  # NaN and -0.0 stay
 
 
 _FLOAT: dict[type[Op], Row] = {
@@ -376,8 +375,8 @@ _FLOAT: dict[type[Op], Row] = {
     ops.Expm1: fast_math.expm1,
     ops.Log2: _libm("log2"),
     ops.Sqrt: tirx.sqrt,
-    ops.Rsqrt: lambda x: _like(x, 1) / tirx.sqrt(x),
-    ops.Reciprocal: lambda x: _like(x, 1) / x,
+    ops.Rsqrt: lambda x: data.div(_like(x, 1), tirx.sqrt(x)),
+    ops.Reciprocal: lambda x: data.div(_like(x, 1), x),
     ops.Erf: _erf,
     ops.Erfc: _libm("erfc"),
     ops.Sigmoid: _sigmoid,
@@ -405,11 +404,11 @@ _FLOAT: dict[type[Op], Row] = {
 }
 
 _NUMERIC: dict[type[Op], Row] = {
-    ops.Add: lambda _, x, y: x + y,
-    ops.Sub: lambda _, x, y: x - y,
-    ops.Mul: _multiply,
-    ops.Div: _divide,
-    ops.Neg: _negative,
+    ops.Add: lambda _, x, y: data.add(x, y),
+    ops.Sub: lambda _, x, y: data.sub(x, y),
+    ops.Mul: lambda _, x, y: data.mul(x, y),
+    ops.Div: lambda _, x, y: data.div(x, y),
+    ops.Neg: lambda _, x: data.neg(x),
     ops.Abs: _abs,
     ops.Sign: _sign,
     ops.Floor: _rounding(tirx.floor),
@@ -422,21 +421,28 @@ _NUMERIC: dict[type[Op], Row] = {
     ops.Fmod: _fmod,
     ops.Maximum: _larger,
     ops.Minimum: _smaller,
-    ops.Eq: _compare(lambda x, y: x == y),
+    ops.Eq: _compare(data.eq),
     ops.Ne: _differ,
-    ops.Lt: _compare(lambda x, y: x < y),
-    ops.Le: _compare(lambda x, y: x <= y),
-    ops.Gt: _compare(lambda x, y: x > y),
-    ops.Ge: _compare(lambda x, y: x >= y),
-    ops.BitwiseAnd: lambda d, x, y: tirx.all(x, y) if d is bool_ else x & y,
-    ops.BitwiseOr: lambda d, x, y: tirx.any(x, y) if d is bool_ else x | y,
-    ops.BitwiseXor: lambda d, x, y: _xor(x, y) if d is bool_ else x ^ y,
-    ops.BitwiseNot: lambda d, x: tirx.Not(x) if d is bool_ else ~x,
-    ops.ShiftLeft: _shift(lambda x, y: x << y, False),
-    ops.ShiftRight: _shift(lambda x, y: x >> y, True),
-    ops.Isnan: _floats_only(tirx.isnan, False),
+    ops.Lt: _compare(data.lt),
+    ops.Le: _compare(data.le),
+    ops.Gt: _compare(lambda x, y: data.lt(y, x)),
+    ops.Ge: _compare(lambda x, y: data.le(y, x)),
+    ops.BitwiseAnd: lambda d, x, y: tirx.all(x, y) if d is bool_ else data.bit_and(x, y),
+    ops.BitwiseOr: lambda d, x, y: tirx.any(x, y) if d is bool_ else data.bit_or(x, y),
+    ops.BitwiseXor: lambda d, x, y: _xor(x, y) if d is bool_ else data.bit_xor(x, y),
+    ops.BitwiseNot: lambda d, x: tirx.Not(x) if d is bool_ else data.bit_not(x),
+    ops.ShiftLeft: _shift(data.shift_left, False),
+    ops.ShiftRight: _shift(data.shift_right, True),
+    ops.Isnan: _floats_only(data.isnan, False),
     ops.Isinf: _floats_only(_isinf, False),
     ops.Isfinite: _floats_only(_isfinite, True),
 }
 
 _ATTRIBUTED: dict[type[Op], Row] = {ops.Pow: _power, ops.Clip: _clip, ops.Cast: _cast}
+
+_EXACT: tuple[type[Op], ...] = (
+    *(ops.Where, ops.Copy, ops.BroadcastTo, ops.Reshape, ops.Cast, ops.Clip),
+    *(ops.Neg, ops.Abs, ops.Sign, ops.Relu, ops.Maximum, ops.Minimum, ops.Fmod),
+    *(ops.Floor, ops.Ceil, ops.Trunc, ops.Round),
+)
+"""What they give is an operand or a number that the type has (or is rounded to it already)."""

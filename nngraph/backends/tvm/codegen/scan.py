@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tvm.script.ir_builder import tirx as T
 
+from nngraph.backends.tvm import data
 from nngraph.backends.tvm.codegen.common import cast, const, when
 from nngraph.backends.tvm.loops.base import Expr, Loops, PrimFunc
 from nngraph.backends.tvm.specs import ScanSpec
@@ -39,7 +40,7 @@ def cumulative(spec: ScanSpec, loops: Loops) -> PrimFunc:
                     if spec.exclusive:
                         T.buffer_store(y, cast(total[v], spec.out_dtype), [at])
                     value = cast(x[at], acc)
-                    new = total[v] * value if spec.product else total[v] + value
+                    new = (data.mul if spec.product else data.add)(total[v], value)
                     T.buffer_store(total, new, [v])
                     if not spec.exclusive:
                         T.buffer_store(y, cast(total[v], spec.out_dtype), [at])

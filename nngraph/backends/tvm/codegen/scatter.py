@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from nngraph.backends.tvm import data as on_data
 from nngraph.backends.tvm.codegen.common import cast, const, is_float, unflatten, when
 from nngraph.backends.tvm.codegen.window.taps import strides
 from nngraph.backends.tvm.loops.base import Buffer, Expr, Loops, PrimFunc
@@ -158,14 +159,14 @@ def _update(spec: ElementsSpec, out: Buffer, row: Expr, i: Expr, value: Expr) ->
 def _combine(old: Expr, new: Expr, reduction: str) -> Expr:
     """NaN propagates through max and min, as in PyTorch."""
     if reduction == "add":
-        return old + new
+        return on_data.add(old, new)
     if reduction == "mul":
-        return old * new
+        return on_data.mul(old, new)
     if reduction == "none":
         return new
-    better = new > old if reduction == "max" else new < old
+    better = on_data.lt(old, new) if reduction == "max" else on_data.lt(new, old)
     if is_float(str(new.ty)):
-        better = tirx.any(better, tirx.isnan(new))
+        better = tirx.any(better, on_data.isnan(new))
     return tirx.Select(better, new, old)
 
 

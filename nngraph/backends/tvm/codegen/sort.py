@@ -5,6 +5,7 @@ from __future__ import annotations
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from nngraph.backends.tvm import data
 from nngraph.backends.tvm.codegen.common import cast, const, is_float
 from nngraph.backends.tvm.loops.base import Buffer, Expr, Loops, PrimFunc
 from nngraph.backends.tvm.specs import SortSpec, accumulator
@@ -85,6 +86,6 @@ def _key(value: Expr, dtype: str) -> Expr:
     bits = tirx.reinterpret(kind, wide)
     largest = const((1 << (63 if kind == "int64" else 31)) - 1, kind)
     # sign and magnitude to two's complement, which has one zero
-    negative = const(0, kind) - tirx.op.bitwise_and(bits, largest)
-    ordered = tirx.Select(bits < 0, negative, bits)
-    return tirx.Select(tirx.isnan(wide), largest, ordered)
+    negative = data.neg(data.bit_and(bits, largest))
+    ordered = tirx.Select(data.lt(bits, const(0, kind)), negative, bits)
+    return tirx.Select(data.isnan(wide), largest, ordered)

@@ -1,7 +1,8 @@
 """How element types are kept in memory, and in what type kernels compute with them.
 
-Kernels see bool as bytes and bfloat16 as 16-bit words, because their buffers are NumPy's; half
-precision is computed in float32 and rounded once, when it is stored.
+Kernels see bool as bytes and bfloat16 as 16-bit words, because their buffers are NumPy's. Half
+precision is computed in float32 and rounded after each operation, as it is where operations run one
+by one: what a kernel computes again has the bits that another has stored.
 """
 
 from __future__ import annotations
@@ -10,11 +11,21 @@ from typing import Any
 
 from tvm import tirx
 
+from nngraph.backends.tvm import data
 from nngraph.ir.dtypes import DType, Kind, bfloat16, bool_, float16
 
 Expr = Any
 
-__all__ = ["Expr", "compute_type", "const", "load", "storage_type", "store", "unless_nan"]
+__all__ = [
+    "Expr",
+    "compute_type",
+    "const",
+    "load",
+    "rounded",
+    "storage_type",
+    "store",
+    "unless_nan",
+]
 
 
 def storage_type(dtype: DType) -> str:
@@ -46,33 +57,26 @@ def load(raw: Expr, dtype: DType) -> Expr:
     if dtype is bool_:
         return raw != tirx.const(0, "uint8")
     if dtype is bfloat16:
-        bits = tirx.Cast("uint32", raw) << tirx.const(16, "uint32")
-        return tirx.reinterpret("float32", bits)
-    return tirx.Cast("float32", raw) if dtype is float16 else raw
+        wide = data.cast(raw, "uint32")
+        return tirx.reinterpret("float32", data.shift_left(wide, tirx.const(16, "uint32")))
+    return data.cast(raw, "float32") if dtype is float16 else raw
 
 
 def store(value: Expr, dtype: DType) -> Expr:
-    """A computed expression as a buffer's element."""
+    """A computed expression, which ``rounded`` made one of ``dtype``, as a buffer's element."""
     if dtype is bool_:
         return tirx.Select(value, tirx.const(1, "uint8"), tirx.const(0, "uint8"))
     if dtype is bfloat16:
-        return _round_to_bfloat16(value)
-    return tirx.Cast("float16", value) if dtype is float16 else value
+        bits = tirx.reinterpret("uint32", value)
+        return data.cast(data.shift_right(bits, tirx.const(16, "uint32")), "uint16")
+    return data.cast(value, "float16") if dtype is float16 else value
 
 
-def _round_to_bfloat16(value: Expr) -> Expr:
-    """Rounds half to even on the bits; NaN stays a NaN."""
-    sixteen, one = tirx.const(16, "uint32"), tirx.const(1, "uint32")
-    bits = tirx.reinterpret("uint32", value)
-    rounded = (bits + tirx.const(0x7FFF, "uint32") + ((bits >> sixteen) & one)) >> sixteen
-    nan = (bits >> sixteen) | tirx.const(0x40, "uint32")
-    return tirx.Cast("uint16", unless_nan(value, rounded, nan))
+def rounded(value: Expr, dtype: DType) -> Expr:
+    """What an operation of ``dtype`` gives, from what it gives in the type of computation."""
+    return data.round_to(value, dtype.name) if dtype in (float16, bfloat16) else value
 
 
 def unless_nan(x: Expr, number: Expr, nan: Expr) -> Expr:
-    """``nan`` where x is NaN, else ``number``.
-
-    Vectors of ``tirx.isnan`` become scalar code, and the simplifier takes ``not (a <= b)`` for
-    ``a > b``; a choice by a comparison that only NaN fails has neither fault.
-    """
-    return tirx.Select(x <= tirx.const(float("inf"), str(x.ty)), number, nan)
+    """``nan`` where x is NaN, else ``number``."""
+    return tirx.Select(data.isnan(x), nan, number)

@@ -11,6 +11,7 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from nngraph.backends.tvm import data
 from nngraph.backends.tvm.loops.base import Buffer, Combine, Expr, Kernel, PrimFunc
 from nngraph.backends.tvm.machine import Machine
 
@@ -80,7 +81,7 @@ class CpuLoops:
         total = self.registers((1,), dtype)
         T.buffer_store(total, tirx.const(0, dtype), [0])
         with T.serial(0, width) as lane:
-            T.buffer_store(total, total[0] + value(lane), [0])
+            T.buffer_store(total, data.add(total[0], value(lane)), [0])
         return total
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from nngraph.backends.tvm import data as on_data
 from nngraph.backends.tvm.codegen.random import philox_bits
 from nngraph.backends.tvm.codegen.scan import cumulative
 from nngraph.backends.tvm.codegen.sort import sort_rows
@@ -50,7 +52,7 @@ def _sort_spec(op: Sort | TopK, x: TensorType) -> SortSpec:
     """Along the last axis (legalisation has moved it there)."""
     rows, columns, _ = _around(x, op.axis)
     if isinstance(op, TopK):
-        return SortSpec(rows, columns, op.k, op.largest, x.dtype.name)
+        return SortSpec(rows, columns, cast("int", op.k), op.largest, x.dtype.name)
     return SortSpec(rows, columns, columns, op.descending, x.dtype.name)
 
 
@@ -91,7 +93,7 @@ def _position(loops: Loops, x: TensorType, axis: int, largest: bool) -> PrimFunc
 
 
 def _wins(dtype: DType, value: Expr, best: Expr, largest: bool) -> Expr:
-    better = value > best if largest else value < best
+    better = on_data.lt(best, value) if largest else on_data.lt(value, best)
     if not dtype.is_floating_point:
         return better
-    return tirx.any(better, tirx.all(tirx.isnan(value), tirx.Not(tirx.isnan(best))))
+    return tirx.any(better, tirx.all(on_data.isnan(value), tirx.Not(on_data.isnan(best))))

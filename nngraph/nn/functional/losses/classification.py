@@ -7,6 +7,7 @@ from typing import cast
 from nngraph import ops
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.promotion import promoted
+from nngraph.frontend.symint import sym_max
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.losses.reduction import legacy_reduction, reduced
 
@@ -94,7 +95,8 @@ def _soft_cross_entropy(
         terms = terms * _per_class(weight, input.ndim)
     loss = -terms.sum(axis)
     if reduction == "mean":
-        return loss.sum() / max(cast("int", loss.numel()), 1)
+        mean: Tensor = loss.sum() / sym_max(loss.numel(), 1)
+        return mean
     return reduced(loss, reduction)
 
 

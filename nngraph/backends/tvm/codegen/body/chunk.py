@@ -15,7 +15,7 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from nngraph.backends.tvm.codegen.body.plan import BodyPlan
-from nngraph.backends.tvm.codegen.scalar import elementwise
+from nngraph.backends.tvm.codegen.scalar import elementwise, of_one
 from nngraph.backends.tvm.codegen.types import Expr, compute_type, const, load
 from nngraph.backends.tvm.fuse.kinds import is_reduction
 from nngraph.backends.tvm.loops.base import Buffer, Loops
@@ -115,7 +115,7 @@ class Place:
                 return _counter(self.plan, node, self.at(lane))
         operands = [self.expr(v, lane) for v in node.inputs]
         if is_reduction(node):
-            return operands[0]  # a reduction over axes of size 1
+            return of_one(node, operands[0])
         return elementwise(node, operands)
 
     def compute(self, targets: Sequence[Value], always: bool = False) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from nngraph.backends.tvm import data
 from nngraph.backends.tvm.codegen.body.chunk import lanes_loop
-from nngraph.backends.tvm.codegen.common import cast
 from nngraph.backends.tvm.codegen.scalar import maximum, minimum
-from nngraph.backends.tvm.codegen.types import Expr, compute_type
+from nngraph.backends.tvm.codegen.types import Expr, compute_type, rounded
 from nngraph.backends.tvm.loops.base import Buffer, Loops
 from nngraph.ir.dtypes import DType, Kind, bool_
 from nngraph.ir.graph import Node
@@ -70,7 +70,7 @@ class Accumulator:
             return
         for buffer in self.buffers:
             with lanes_loop(self.loops, self.width) as lane:
-                value = self.total[lane] + tirx.Cast("float64", buffer[lane])
+                value = data.add(self.total[lane], data.cast(buffer[lane], "float64"))
                 T.buffer_store(self.total, value, [lane])
         self._zero(self.buffers)
 
@@ -92,9 +92,9 @@ class Accumulator:
     def combine(self, a: Expr, b: Expr) -> Expr:
         match self.how:
             case Fold.ADD:
-                return a + b
+                return data.add(a, b)
             case Fold.MULTIPLY:
-                return a * b
+                return data.mul(a, b)
         if self.dtype is bool_:
             return tirx.max(a, b) if self.how is Fold.MAX else tirx.min(a, b)
         return (maximum if self.how is Fold.MAX else minimum)(self.dtype, b, a)
@@ -104,7 +104,7 @@ class Accumulator:
         if self.dtype is bool_:
             value = tirx.Select(value, tirx.const(1, "int8"), tirx.const(0, "int8"))
         elif self.kind == "float64":
-            value = tirx.Cast(self.kind, value)
+            value = data.cast(value, self.kind)
         buffer = self.buffers[part]
         T.buffer_store(buffer, self.combine(buffer[lane], value), [lane])
 
@@ -117,9 +117,9 @@ class Accumulator:
         """The reduction's value from a folded accumulator."""
         if self.dtype is bool_:
             return raw != tirx.const(0, "int8")
-        kind = "float64" if self.blocked else self.kind
-        value = raw / tirx.const(float(self.count), kind) if self._is_mean else raw
-        return value if self.dtype is bool_ else cast(value, compute_type(self.dtype))
+        if self._is_mean:
+            raw = data.div(raw, tirx.const(float(self.count), str(raw.ty)))
+        return rounded(data.cast(raw, compute_type(self.dtype)), self.node.output.type.dtype)
 
     @property
     def _is_mean(self) -> bool:

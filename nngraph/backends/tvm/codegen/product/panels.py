@@ -14,6 +14,7 @@ from typing import Any
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from nngraph.backends.tvm import data
 from nngraph.backends.tvm.codegen.common import (
     Epilogue,
     Output,
@@ -284,7 +285,7 @@ class _PanelGemm:
             out.store(value, index, position)
             return
         buffer = out.buffers[0]
-        value = tirx.Select(depth == 0, value, value + buffer[position])
+        value = tirx.Select(depth == 0, value, data.add(value, buffer[position]))
         if out.epilogue:
             done = out.epilogue.apply(value, index(), out.extras)
             value = tirx.Select(depth == self.depths - 1, cast(done, self.acc), value)

@@ -13,6 +13,7 @@ from typing import Any
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from nngraph.backends.tvm import data
 from nngraph.backends.tvm.codegen.common import cast, const, is_float, lowest, unflatten, when
 from nngraph.backends.tvm.codegen.window.planes import (
     PhaseGroup,
@@ -112,9 +113,9 @@ def _maximum(
         step = T.bind(start + tap_index[t]) if tap_index is not None else None
         with loops.lanes(walk.lanes) as v:
             value = planes[offset + v]
-            better = value > best[v]
+            better = data.lt(best[v], value)
             if is_float(acc):
-                better = tirx.any(better, tirx.isnan(value))
+                better = tirx.any(better, data.isnan(value))
             if index is not None:
                 found = step + v * spec.stride[-1]
                 T.buffer_store(index, tirx.Select(better, found, index[v]), [v])
@@ -188,7 +189,7 @@ def _scatter_plane(
     with T.serial(0, outputs) as i:
         at = T.bind(start + cast(indices[0][indices[1] + i], "int32"))
         value = cast(dy[plane * outputs + i], acc)
-        T.buffer_store(sums, sums[at] + value, [at])
+        T.buffer_store(sums, data.add(sums[at], value), [at])
     if widened:
         with T.serial(0, size) as i:
             T.buffer_store(dx, cast(sums[i], spec.dtype), [plane * size + i])
@@ -211,7 +212,7 @@ def average_pool(of: AveragePool, tile: PlaneTile, loops: Loops) -> PrimFunc:
             def segment(at: Expr, place: Expr, first: Expr, taps: Expr, width: int) -> None:
                 total = _sum_taps(walk, planes, at, first, taps, acc)
                 with _row(width, walk) as v:
-                    value = cast(total[v] * scale[place + v], spec.dtype)
+                    value = cast(data.mul(total[v], scale[place + v]), spec.dtype)
                     T.buffer_store(y, value, [number * outputs + place + v])
 
             walk.run(segment)
@@ -235,7 +236,7 @@ def average_pool_gradient(of: AveragePoolGradient, tile: PlaneTile, loops: Loops
         def plane(number: Expr, planes: Buffer) -> None:
             scaled = loops.local((outputs,), acc)
             with T.serial(0, outputs) as i:
-                value = cast(dy[number * outputs + i], acc) * scale[i]
+                value = data.mul(cast(dy[number * outputs + i], acc), scale[i])
                 T.buffer_store(scaled, value, [i])
             copy_plane(loops, plan, (scaled, const(0, "int32")), (planes, const(0, "int32")), acc)
 
@@ -259,7 +260,7 @@ def _sum_taps(walk: _Walk, planes: Buffer, at: Expr, first: Expr, taps: Expr, ac
     with T.serial(0, taps) as t:
         offset = T.bind(at + walk.offsets[first + t])
         with loops.lanes(walk.lanes) as v:
-            T.buffer_store(total, total[v] + planes[offset + v], [v])
+            T.buffer_store(total, data.add(total[v], planes[offset + v]), [v])
     return total
 
 
@@ -280,7 +281,7 @@ def _scale_table(spec: PoolSpec, tile: PlaneTile, loops: Loops, acc: str) -> Buf
             elements = elements * (end - start)
         if spec.divisor is not None:
             elements = const(spec.divisor, "int32")
-        T.buffer_store(table, const(1, acc) / tirx.Cast(acc, elements), [i])
+        T.buffer_store(table, data.div(const(1, acc), tirx.Cast(acc, elements)), [i])
     return table
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from nngraph.backends.tvm import data
 from nngraph.backends.tvm.codegen.common import cast, clear, const, multiply_add, unflatten, when
 from nngraph.backends.tvm.codegen.window.planes import (
     clear_planes,
@@ -282,7 +283,7 @@ class _PositionLanes:
                     value = sums[t, v]
                     if ragged:
                         value = tirx.Select(new, value, const(0, self.acc))
-                    T.buffer_store(partial, partial[row, v] + value, [row, v])
+                    T.buffer_store(partial, data.add(partial[row, v], value), [row, v])
 
     def _write(self, partial: Buffer, group: Expr, part: Expr) -> None:
         with T.serial(0, self.outs) as out, T.serial(0, self.per) as c, T.serial(0, self.taps) as t:
