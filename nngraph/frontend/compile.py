@@ -163,8 +163,11 @@ class CompiledFunction(Generic[_R]):
 
     def _specialize(self, call: Call, reason: Reason) -> Specialization:
         backend = get_backend(self.target.backend)
+        known = [each for group in self._known.values() for each in group]
+        plan = frozenset(name for each in known for name in each.traced.holding.moved)
+        tree, arguments = call.tree, call.arguments
         with tracing():
-            traced = trace_call(self.function, call.tree, call.arguments, self.keep_grads)
+            traced = trace_call(self.function, tree, arguments, self.keep_grads, plan)
         self._note(traced, call, reason)
         return Specialization(traced, build(backend, traced.graph, self.target), self.check_finite)
 

@@ -127,8 +127,8 @@ class Eager:
         array = storage.elements.array
         return array if array is None or path is None else path.read(array)
 
-    def number(self, key: object, name: str, read: Callable[[], float]) -> Any:
-        return read()
+    def number(self, table: dict[str, Any], key: str, index: int | None, name: str) -> Any:
+        return float(table[key] if index is None else table[key][index])
 
     def count(self, tensor: Any) -> Any:
         return tensor.item()
@@ -213,6 +213,11 @@ class Eager:
 
     def notes(self, owner: object) -> dict[Any, Any]:
         return {}
+
+    def act(
+        self, owner: object, action: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Any:
+        return action(*args, **kwargs)
 
     def describe(self, describer: Callable[[Recording], None]) -> None:
         pass

@@ -19,6 +19,7 @@ __all__ = [
     "ConcretizationError",
     "IndexRangeError",
     "Need",
+    "NumberNeeded",
     "OperandError",
     "TraceError",
     "leaked",
@@ -88,6 +89,13 @@ class ConcretizationError(TraceError):
             f"values exist only when the compiled function runs.\n    {user_source()}\n"
             f"{need.instead} Without ng.compile the code runs as it is."
         )
+
+
+class NumberNeeded(ConcretizationError):
+    """Traced code asked for a number of Python's that later calls will find changed."""
+
+    def __init__(self, text: str) -> None:
+        RuntimeError.__init__(self, text)
 
 
 class OperandError(TypeMismatch, RuntimeError):

@@ -1,12 +1,156 @@
-"""Numbers that live in Python between calls: learning rates, betas, weight decay."""
+"""Numbers that live in Python between calls: learning rates, betas, counters.
+
+While tracing, such a number is a ``HostNumber``: it computes with Python's own operators, as the
+number that it stands for would, and what was computed is done again by each call, before its graph
+runs. Where a tensor meets it, it becomes a scalar of the graph. So the n-th call computes what
+Python would compute then, to the last bit.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
 
 from nngraph.frontend.world import world
 
-__all__ = ["guarded", "host_number"]
+__all__ = [
+    "HostNumber",
+    "HostProgram",
+    "concrete",
+    "guarded",
+    "host_number",
+    "in_graph",
+    "is_host_number",
+]
+
+
+class HostProgram(Protocol):
+    """What a trace says about the numbers of Python that later calls will have."""
+
+    def compute(self, function: Callable[..., Any], args: Sequence[Any]) -> HostNumber:
+        """What each call computes: ``function(*args)``, of numbers and host numbers."""
+        ...
+
+    def settle(self, number: HostNumber, what: str) -> Any:
+        """The number of this trace, for code that depends on it.
+
+        Raises:
+            ConcretizationError: if the traced code itself changes it.
+        """
+        ...
+
+    def scalar(self, number: HostNumber) -> Any:
+        """The number as a tensor without axes."""
+        ...
+
+
+def _binary(function: Callable[..., Any]) -> Any:
+    def operate(self: HostNumber, other: Any) -> Any:
+        if not _is_number(other):
+            return NotImplemented
+        return self._program.compute(function, (self, other))
+
+    return operate
+
+
+def _reversed(function: Callable[..., Any]) -> Any:
+    def operate(self: HostNumber, other: Any) -> Any:
+        if not _is_number(other):
+            return NotImplemented
+        return self._program.compute(function, (other, self))
+
+    return operate
+
+
+def _unary(function: Callable[..., Any]) -> Any:
+    def operate(self: HostNumber, *args: Any) -> Any:
+        return self._program.compute(function, (self, *args))
+
+    return operate
+
+
+def _settled(function: Callable[..., Any], what: str) -> Any:
+    def operate(self: HostNumber, *args: Any) -> Any:
+        return function(self._program.settle(self, what), *args)
+
+    return operate
+
+
+class HostNumber:
+    """A number of Python's that each call of the traced code finds or computes anew.
+
+    For ``isinstance`` it is what it stands for. It is none of Python's own numbers, so that code
+    which needs the number itself - ``if``, ``range``, ``math.sqrt`` - has to ask for it.
+
+    Attributes:
+        _program: what it belongs to.
+        _slot: its position there, or where it is read once it is needed.
+        _value: the number in this trace.
+    """
+
+    __slots__ = ("_program", "_slot", "_value")
+    _slot: Any
+
+    def __init__(self, program: HostProgram, slot: Any, value: Any) -> None:
+        self._program = program
+        self._slot = slot
+        self._value = value
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self._value)
+
+    __add__, __radd__ = _binary(operator.add), _reversed(operator.add)
+    __sub__, __rsub__ = _binary(operator.sub), _reversed(operator.sub)
+    __mul__, __rmul__ = _binary(operator.mul), _reversed(operator.mul)
+    __truediv__, __rtruediv__ = _binary(operator.truediv), _reversed(operator.truediv)
+    __floordiv__, __rfloordiv__ = _binary(operator.floordiv), _reversed(operator.floordiv)
+    __mod__, __rmod__ = _binary(operator.mod), _reversed(operator.mod)
+    __pow__, __rpow__ = _binary(operator.pow), _reversed(operator.pow)
+    __eq__, __ne__ = _binary(operator.eq), _binary(operator.ne)
+    __lt__, __le__ = _binary(operator.lt), _binary(operator.le)
+    __gt__, __ge__ = _binary(operator.gt), _binary(operator.ge)
+    __neg__, __pos__, __abs__ = _unary(operator.neg), _unary(operator.pos), _unary(operator.abs)
+    __round__, __floor__, __ceil__ = _unary(round), _unary(math.floor), _unary(math.ceil)
+    __trunc__ = _unary(math.trunc)
+    __bool__ = _settled(bool, "if, and, or, min, max or bool()")
+    __float__ = _settled(float, "float() or a function of math")
+    __int__ = _settled(int, "int()")
+    __index__ = _settled(operator.index, "range(), an index or a size")
+    __str__ = _settled(str, "print() or a text")
+    __format__ = _settled(format, "a text")
+    __hash__ = _settled(hash, "a key")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if method != "__call__" or options or not all(map(_is_number, inputs)):
+            return NotImplemented
+        return self._program.compute(ufunc, inputs)
+
+    def __repr__(self) -> str:
+        return f"<{self._value!r} in this trace>"
+
+
+def is_host_number(value: object) -> bool:
+    """True for a number that each call finds or computes anew."""
+    return type(value) is HostNumber
+
+
+def in_graph(number: Any) -> Any:
+    """A host number as a tensor without axes."""
+    return number._program.scalar(number)
+
+
+def concrete(value: Any) -> Any:
+    """The number in this trace, for what is made once; anything else is itself."""
+    return value._value if type(value) is HostNumber else value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, bool | int | float | complex | np.generic)
 
 
 def host_number(table: dict[str, Any], key: str, name: str = "", index: int | None = None) -> Any:
@@ -15,13 +159,8 @@ def host_number(table: dict[str, Any], key: str, name: str = "", index: int | No
     Eagerly the Python number; while tracing a float64 scalar that every call of the compiled
     function reads from the table anew, so that changing it needs no new trace.
     """
-
-    def read() -> float:
-        value = table[key] if index is None else table[key][index]
-        return float(value)
-
-    spot = (id(table), key, index)
-    return world().number(spot, name or (key if index is None else f"{key}_{index}"), read)
+    shown = name or (key if index is None else f"{key}_{index}")
+    return world().number(table, key, index, shown)
 
 
 def guarded(table: dict[str, Any], key: str, test: Any = None) -> Any:
@@ -29,13 +168,17 @@ def guarded(table: dict[str, Any], key: str, test: Any = None) -> Any:
 
     While tracing it becomes a guard: a change traces the function again.
     """
+    value = table[key]
 
-    def fact() -> Any:
-        value = table[key]
-        return value if test is None else test(value)
+    def fact(found: Any) -> Any:
+        return found if test is None else test(found)
 
-    known = fact()
-    spot = ("option", id(table), key)
+    known = fact(concrete(value))
     reason = f"optimizer option {key!r} changed"
-    world().guard(spot, lambda: fact() == known, reason, what=f"optimizer option {key!r}")
+    if is_host_number(value):
+        value._program.rely(value, fact, known, reason)
+    else:
+        spot = ("option", id(table), key)
+        what = f"optimizer option {key!r}"
+        world().guard(spot, lambda: fact(table[key]) == known, reason, what=what)
     return known

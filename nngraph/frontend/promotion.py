@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nngraph.frontend.host import in_graph, is_host_number
 from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Number, Operand, Tensor
 from nngraph.ir.dtypes import DType, Kind, as_dtype, bool_, float32, int16, int32, int64, uint8
@@ -100,6 +101,8 @@ def result_type(*operands: Operand) -> DType:
 
 def as_tensor_like(value: Operand | SymInt, dtype: DType, like: Tensor) -> Tensor:
     """``value`` as a tensor of ``dtype``: numbers become 0-d constants."""
+    if is_host_number(value):
+        value = in_graph(value)
     if isinstance(value, Tensor):
         return value if value.dtype is dtype else cast(value, dtype)
     if isinstance(value, SymInt):

@@ -27,7 +27,9 @@ def flatten(nest: Any, leaves: list[Any]) -> Tree:
     Dicts keep their insertion order. Anything that is no tuple, list or dict is a leaf.
     """
     kind = type(nest)
-    if kind is tuple or kind is list or (isinstance(nest, tuple) and hasattr(nest, "_fields")):
+    if isinstance(nest, list):
+        return Tree(list, (), tuple(flatten(x, leaves) for x in nest))
+    if kind is tuple or (isinstance(nest, tuple) and hasattr(nest, "_fields")):
         return Tree(kind, (), tuple(flatten(x, leaves) for x in nest))
     if isinstance(nest, dict):
         children = tuple(flatten(x, leaves) for x in nest.values())

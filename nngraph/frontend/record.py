@@ -17,7 +17,7 @@ from nngraph.ir.op import Op
 from nngraph.ir.origin import Origin
 from nngraph.ir.types import TensorType
 
-__all__ = ["Edge", "Entry", "Handle", "Leaf", "Saved", "View"]
+__all__ = ["Edge", "Entry", "Handle", "Leaf", "Lost", "Saved", "View"]
 
 _clock = count()
 
@@ -90,6 +90,24 @@ class Entry:
         """Frees what was saved; a rule that reads none of it can run again."""
         for saved in (*self.inputs, *self.outputs):
             saved.release()
+
+
+class Lost(Entry):
+    """Stands for the history of a tensor that a compiled call left at a place of Python's."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.time = next(_clock)
+
+    @property
+    def inputs(self) -> Sequence[Saved]:  # type: ignore[override]
+        raise RuntimeError(
+            f"backward through {self.name}, which holds a result of an earlier call of a compiled "
+            f"function: the history of that call is gone. Write `{self.name} = h.detach()` for "
+            "what is kept from call to call."
+        )
 
 
 class View:

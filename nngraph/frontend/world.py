@@ -139,8 +139,8 @@ class World(Protocol):
         """The elements, None where only a graph will know them."""
         ...
 
-    def number(self, key: object, name: str, read: Callable[[], float]) -> Any:
-        """A number of Python's: ``read()``, or in a trace a scalar tensor that each call reads."""
+    def number(self, table: dict[str, Any], key: str, index: int | None, name: str) -> Any:
+        """``table[key]``, or its part at ``index``; in a trace a float64 that each call reads."""
         ...
 
     def count(self, tensor: Any) -> Any:
@@ -211,7 +211,7 @@ class World(Protocol):
         ...
 
     def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
-        """``table[key] = value`` for an object that stays; a trace that fails takes it back."""
+        """``table[key] = value``, once for all calls; a trace leaves it to the first of them."""
         ...
 
     def set_attribute(self, changes: dict[str, Any], name: str, value: Any) -> None:
@@ -228,6 +228,18 @@ class World(Protocol):
 
     def notes(self, owner: object) -> dict[Any, Any]:
         """What ``owner`` noted in this trace; eagerly always empty."""
+        ...
+
+    def act(
+        self, owner: object, action: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Any:
+        """``action(*args, **kwargs)``, which computes with Python's numbers only.
+
+        It may change ``owner`` and what this holds. Each call of a traced function does it again.
+
+        Raises:
+            TraceError: in a trace, for an argument that only the graph will know.
+        """
         ...
 
     def describe(self, describer: Callable[[Recording], None]) -> None:

@@ -14,12 +14,13 @@ class Role(enum.Enum):
     RESULT = "result"  # returns it
     ARGUMENT = "argument"  # writes it into the argument that the code changed in place
     GRADIENT = "gradient"  # sets the ``grad`` of a tensor that is no argument
+    PLACE = "place"  # puts it into an attribute, list or dict, from which a later call may read it
     ARGUMENT_GRADIENT = "argument_gradient"  # adds it to the ``grad`` of an argument
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """An output's name, its role, and the name of the argument or tensor that it belongs to."""
+    """An output's name, its role, and the name of what it belongs to: argument, tensor, place."""
 
     name: str = ""
     role: Role = Role.RESULT

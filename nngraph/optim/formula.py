@@ -63,6 +63,7 @@ class FormulaOptimizer(Optimizer):
     """
 
     counts_steps: ClassVar[bool] = True
+    _guards_itself: ClassVar[frozenset[str]] = frozenset({"state", "params"})
 
     def slots(self, n: Numbers) -> tuple[str, ...]:
         """Names of the state tensors besides ``step``, each shaped as the parameter."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
-from typing import Any
+from typing import Any, ClassVar
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.modes import no_grad
@@ -35,6 +35,10 @@ class Optimizer:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Optimizer.html
     """
+
+    # A trace reads these numbers anew at each call (frontend/capture/reach.py).
+    _numbers_vary: ClassVar[frozenset[str]] = frozenset({"param_groups", "_steps_called"})
+    _unwatched: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, params: ParamsT, defaults: ParamGroup) -> None:
         if isinstance(params, TensorBase):
@@ -85,6 +89,11 @@ class Optimizer:
                 elif param.grad is not None:
                     with no_grad():
                         param.grad.detach_().zero_()
+
+    def _names_of_tensors(self) -> Iterator[tuple[Any, str]]:
+        """Readable names for the keys of ``state``."""
+        params = (p for group in self.param_groups for p in group["params"])
+        return ((param, f"parameter {i}") for i, param in enumerate(params))
 
     # -- groups ----------------------------------------------------------------------------
     def add_param_group(self, param_group: ParamGroup) -> None:

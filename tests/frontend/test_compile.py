@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from nngraph.frontend.host import host_number
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.verify import verify
+from nngraph.optim import SGD
 from nngraph.runtime.finite import NonFiniteError
 
 X = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
@@ -117,15 +120,15 @@ def test_a_new_shape_or_dtype_traces_anew_and_old_ones_are_remembered():
 
 
 def test_host_numbers_change_without_a_new_trace(w):
-    group = {"lr": 0.5}
+    rule = SGD([w], lr=0.5)
 
     @reference
     def step():
         with no_grad():
-            w.sub_(host_number(group, "lr"))
+            w.sub_(host_number(rule.param_groups[0], "lr"))
 
     step()
-    group["lr"] = 0.25
+    rule.param_groups[0]["lr"] = 0.25
     step()
     assert w.tolist() == [0.25, 1.25]
     assert traces(step) == 1
@@ -277,16 +280,16 @@ def test_needing_a_value_shows_the_line_and_the_fix(w):
 
 
 def test_a_leaked_tensor_is_reported():
-    kept = []
+    kept = threading.local()  # no trace looks there
 
     @reference
     def f(x):
-        kept.append(x * 2)
+        kept.x = x * 2
         return x
 
     f(X)
     with pytest.raises(TraceError, match="leave a compiled function only by"):
-        reference(lambda: kept[0] + 1)()
+        reference(lambda: kept.x + 1)()
 
 
 def test_backward_outside_a_compiled_function_says_what_to_do(w):

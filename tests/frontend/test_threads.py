@@ -179,8 +179,8 @@ def test_a_compiled_function_in_another_that_is_traced_in_each_of_two_threads() 
 def test_what_shares_nothing_runs_side_by_side() -> None:
     """One call waits, inside, for calls of other functions to end."""
     entered, go = threading.Event(), threading.Event()
-    group = {"lr": 1.0}
     w, v = ng.zeros(1), ng.zeros(1)
+    rule = ng.optim.SGD([ng.zeros(1, requires_grad=True)], lr=1.0)
 
     class Slow(float):
         def __float__(self) -> float:
@@ -189,7 +189,7 @@ def test_what_shares_nothing_runs_side_by_side() -> None:
             return 1.0
 
     def step() -> None:
-        w.sub_(ng.frontend.host.host_number(group, "lr"))
+        w.sub_(ng.frontend.host.host_number(rule.param_groups[0], "lr"))
 
     waits = ng.compile(step, backend="reference")
     waits()
@@ -199,7 +199,7 @@ def test_what_shares_nothing_runs_side_by_side() -> None:
     free()
     reads()
     both()
-    group["lr"] = Slow()
+    rule.param_groups[0]["lr"] = Slow()
     out: list[Any] = []
 
     def others() -> None:

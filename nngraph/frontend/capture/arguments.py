@@ -51,12 +51,16 @@ class Argument:
     """How one leaf of the arguments enters the graph: a tensor type, or a fixed Python value.
 
     Attributes:
+        kind: of a fixed value: True and 1 are equal, and are two values.
+        is_number: whether it is a Python float, which enters as a tensor.
         same: the position of an earlier leaf that is the same object, which enters only once.
     """
 
     type: TensorType | None
     requires_grad: bool = False
     value: Any = None
+    kind: Any = None
+    is_number: bool = False
     same: int | None = None
 
 
@@ -92,10 +96,11 @@ def argument_of(leaf: Any) -> tuple[Argument, Any]:
         dtype = as_dtype(leaf.dtype.newbyteorder("="))
         return Argument(TensorType(dtype, tuple(map(int, leaf.shape)))), leaf
     if leaf is None or isinstance(leaf, bool | int | str):
-        return Argument(None, value=leaf), None
+        return Argument(None, value=leaf, kind=type(leaf)), None
     if isinstance(leaf, float | np.generic):
-        array = np.asarray(leaf, float64.numpy if isinstance(leaf, float) else None)
-        return Argument(TensorType(as_dtype(array.dtype), ())), array
+        is_float = isinstance(leaf, float)
+        array = np.asarray(leaf, float64.numpy if is_float else None)
+        return Argument(TensorType(as_dtype(array.dtype), ()), is_number=is_float), array
     if hasattr(leaf, "__dlpack__"):
         shared = from_dlpack(leaf)
         return Argument(shared.type), shared

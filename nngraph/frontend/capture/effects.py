@@ -6,14 +6,15 @@ gone after it, has nobody to see them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from weakref import ref
 
 import numpy as np
 
 from nngraph.frontend.base import TensorBase
+from nngraph.frontend.capture.boxes import ABSENT, Box, Place
 from nngraph.frontend.capture.gradients import is_plain
 from nngraph.frontend.protocols import ModuleLike
 from nngraph.frontend.record import Handle
@@ -30,7 +31,13 @@ __all__ = [
     "GradientSet",
     "GradientsCleared",
     "LeavesSet",
+    "ListGrown",
+    "ListReplaced",
     "ModesSet",
+    "NumberReturned",
+    "PlaceSet",
+    "Recipe",
+    "Refilled",
     "Returned",
     "SizeReturned",
 ]
@@ -44,11 +51,30 @@ class Call:
         outputs: of the graph.
         passed: the tensor arguments, in the order of the graph's inputs.
         leaves: of the result; None where a tensor goes.
+        values: what the steps of the program before the graph gave.
+        made: what recipes made so far that may be at several places.
     """
 
     outputs: Sequence[Array]
     passed: Sequence[Any]
     leaves: list[Any]
+    values: Sequence[Any] = ()
+    made: dict[int, Any] = field(default_factory=dict)
+    _storages: dict[int, Storage] = field(default_factory=dict)
+
+    def storage(self, output: int) -> Storage:
+        """The storage of an output: one for all who show it."""
+        if output not in self._storages:
+            self._storages[output] = Storage(self.outputs[output])
+        return self._storages[output]
+
+    def tensor(self, output: int) -> Tensor:
+        """A tensor of an output."""
+        return Tensor(self.storage(output))
+
+
+#: Makes a value of Python's in a call.
+Recipe = Callable[[Call], Any]
 
 
 class Effect(Protocol):
@@ -67,7 +93,7 @@ class Returned:
     leaf: int
 
     def apply(self, call: Call) -> None:
-        call.leaves[self.leaf] = _tensor(call.outputs[self.output])
+        call.leaves[self.leaf] = call.tensor(self.output)
 
 
 @dataclass(frozen=True)
@@ -95,7 +121,7 @@ class GradientSet:
     def apply(self, call: Call) -> None:
         tensor = self.owner()
         if tensor is not None:
-            before, gradient = tensor._grad, _tensor(call.outputs[self.output])
+            before, gradient = tensor._grad, call.tensor(self.output)
             if before is not None and is_plain(before) and before.type == gradient.type:
                 tensor._grad = gradient  # no trace could tell the two apart
             else:
@@ -139,7 +165,7 @@ class ArgumentGradient:
     def apply(self, call: Call) -> None:
         argument = call.passed[self.argument]
         if isinstance(argument, TensorBase):
-            gradient = _tensor(call.outputs[self.output])
+            gradient = call.tensor(self.output)
             if argument.is_leaf:
                 argument._accumulate(gradient, create_graph=False)
             else:
@@ -170,5 +196,76 @@ class ModesSet:
             EAGER.set_training(module, mode)
 
 
-def _tensor(array: Array) -> Tensor:
-    return Tensor(Storage(array))
+@dataclass(frozen=True)
+class NumberReturned:
+    """A number that the program before the graph gave is a leaf of the result."""
+
+    slot: int
+    leaf: int
+
+    def apply(self, call: Call) -> None:
+        call.leaves[self.leaf] = call.values[self.slot]
+
+
+@dataclass(frozen=True, eq=False)
+class PlaceSet:
+    """A place of Python's objects has another value after the call.
+
+    Attributes:
+        tells: whether traces rely on what is there, so that the object has to hear of it.
+    """
+
+    place: Place
+    recipe: Recipe
+    tells: bool = False
+
+    def apply(self, call: Call) -> None:
+        value, box = self.recipe(call), self.place.box
+        if not self.tells:
+            self.place.set(value)
+        elif value is ABSENT:
+            delattr(box.owner, self.place.key)
+        else:
+            setattr(box.owner, self.place.key, value)
+
+
+@dataclass(frozen=True, eq=False)
+class ListGrown:
+    """A list has more items at its end after the call."""
+
+    box: Box
+    items: tuple[Recipe, ...]
+
+    def apply(self, call: Call) -> None:
+        self.box.target.extend([item(call) for item in self.items])
+
+
+@dataclass(frozen=True, eq=False)
+class ListReplaced:
+    """A list has other items after the call, and another number of them."""
+
+    box: Box
+    items: tuple[Recipe, ...]
+
+    def apply(self, call: Call) -> None:
+        items = [item(call) for item in self.items]
+        self.box.target.clear()
+        self.box.target.extend(items)
+
+
+@dataclass(frozen=True, eq=False)
+class Refilled:
+    """A list or dict that was found at a place has other contents after the call."""
+
+    slot: int
+    name: str
+    keys: tuple[Any, ...]
+    items: tuple[Recipe, ...]
+
+    def apply(self, call: Call) -> None:
+        holder, items = call.values[self.slot], [item(call) for item in self.items]
+        holder.clear()
+        if isinstance(holder, dict):
+            holder.update(zip(self.keys, items, strict=True))
+        else:
+            holder.extend(items)

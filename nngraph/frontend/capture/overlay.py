@@ -112,6 +112,7 @@ class Overlay:
         self._leaves: dict[int, tuple[Handle, bool]] = {}
         self._arguments: dict[int, Handle] = {}
         self._suggested: dict[Storage, str] = {}
+        self._homes: dict[Storage, GradSlot] = {}
         self._names = UniqueNames(first=2)
 
     def argument(self, tensor: Handle) -> None:
@@ -145,10 +146,15 @@ class Overlay:
             name = self._names.fresh(self.suggested(storage))
             storage.watched = True
             twin = Elements(None, self.graph.add_state(name, storage.type), before.version)
-            self.cells[storage] = StateCell(name, storage, storage)
+            self.cells[storage] = StateCell(name, storage, self._homes.get(storage, storage))
             self._twins[before] = twin
         self._now[storage] = twin
         return twin
+
+    def lives_at(self, storage: Storage, home: GradSlot, name: str) -> None:
+        """A storage that stands for whatever is at ``home`` between calls, should it be met."""
+        self._homes[storage] = home
+        self.name(storage, name)
 
     def stand_in(self, name: str, home: GradSlot, kind: TensorType) -> Storage:
         """A storage for a state that lives at ``home`` between calls."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import ref
 
+from nngraph.frontend.capture.boxes import ABSENT
+from nngraph.frontend.capture.carry import Carry
 from nngraph.frontend.capture.gradients import GradNote, GradSlot
 from nngraph.frontend.capture.overlay import Overlay
 from nngraph.frontend.errors import TOO_DEEP, note_place
@@ -16,7 +18,7 @@ from nngraph.frontend.record import Handle, Leaf
 from nngraph.frontend.storage import Payload, Storage
 from nngraph.frontend.symint import with_dims
 from nngraph.frontend.userline import user_line, user_source
-from nngraph.ir.dtypes import float64
+from nngraph.ir.dtypes import DType, float64
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.literal import Literal
 from nngraph.ir.names import UniqueNames
@@ -26,7 +28,7 @@ from nngraph.ir.types import TensorType
 from nngraph.ops.creation import Constant
 from nngraph.ops.elementwise import cast
 
-__all__ = ["Guard", "Trace"]
+__all__ = ["Guard", "Put", "Trace", "put_again", "take_back"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,23 @@ class Mode:
         return self.found is None or self.module.__dict__["training"] is self.found
 
 
-_ABSENT = object()
+#: A table, a key, what was put there and what was there before.
+Put = tuple[dict[Any, Any], Any, Any, Any]
+
+
+def put_again(puts: Sequence[Put]) -> None:
+    """Puts things where a trace had put them."""
+    for table, key, value, _ in puts:
+        table[key] = value
+
+
+def take_back(puts: Sequence[Put]) -> None:
+    """Undoes ``put_again``."""
+    for table, key, _, before in reversed(puts):
+        if before is ABSENT:
+            table.pop(key, None)
+        else:
+            table[key] = before
 
 
 class Trace(Overlay):
@@ -91,7 +109,11 @@ class Trace(Overlay):
         consumed: ids of the tensors whose gradients an optimizer used.
         modes: of the modules, as far as the code asked or set them.
         modules_met: the modules that ran.
+        carry: what the trace knows about Python's own state.
+        puts: what the code put into objects for all calls: new optimizer state.
     """
+
+    carry: Carry
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
@@ -103,10 +125,9 @@ class Trace(Overlay):
         self._paths: dict[int, str] = {}
         self._forced: Origin | None = None
         self._transform = ""
-        self._scalars: dict[object, Handle] = {}
         self._scalar_names = UniqueNames(first=2)
         self._notes: dict[int, dict[Any, Any]] = {}
-        self._put: list[tuple[dict[Any, Any], Any, Any]] = []
+        self.puts: list[Put] = []
         self._kept: list[object] = []  # what is known by its id
         self.modes: dict[int, Mode] = {}
         self.modules_met: dict[int, ModuleLike] = {}
@@ -137,13 +158,19 @@ class Trace(Overlay):
         return (f"\n    in {module}" if module else "") + f"\n    {user_source()}"
 
     # -- numbers and facts -------------------------------------------------------------------
-    def number(self, key: object, name: str, read: Callable[[], float]) -> Any:
-        if key not in self._scalars:
-            unique = self._scalar_names.fresh(name)
-            value = self.graph.add_scalar(unique, TensorType(float64, ()))
-            self.readers.append(read)
-            self._scalars[key] = Handle._result(self.hold(value))
-        return self._scalars[key]
+    def number(self, table: dict[str, Any], key: str, index: int | None, name: str) -> Any:
+        return self.carry.number(table, key, index, name)
+
+    def add_scalar(self, name: str, dtype: DType, read: Callable[[], float]) -> Any:
+        """A tensor without axes whose element each call reads."""
+        value = self.graph.add_scalar(self._scalar_names.fresh(name), TensorType(dtype, ()))
+        self.readers.append(read)
+        return Handle._result(self.hold(value))
+
+    def act(
+        self, owner: object, action: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Any:
+        return self.carry.act(owner, action, args, kwargs)
 
     def count(self, tensor: Any) -> Any:
         return cast(tensor, float64)
@@ -159,8 +186,12 @@ class Trace(Overlay):
         self.guards.setdefault(key, Guard(check, reason, covered, what))
 
     def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
-        self._put.append((table, key, table.get(key, _ABSENT)))
+        self.puts.append((table, key, value, table.get(key, ABSENT)))
         table[key] = value
+
+    def was_put(self, table: object, key: Any) -> bool:
+        """Whether what is there was made once, for all calls."""
+        return any(t is table and k is key for t, k, _, _ in self.puts)
 
     def set_attribute(self, changes: dict[str, Any], name: str, value: Any) -> None:
         """The trace that is being made goes on with the value: nothing to note."""
@@ -202,12 +233,8 @@ class Trace(Overlay):
         self.consumed.add(id(tensor))
 
     def take_back(self) -> None:
-        """After a failure: undoes what code changed on purpose in objects that stay."""
-        for table, key, before in reversed(self._put):
-            if before is _ABSENT:
-                table.pop(key, None)
-            else:
-                table[key] = before
+        """After the trace: undoes ``put``. The first call that succeeds does it again."""
+        take_back(self.puts)
 
     # -- gradients ---------------------------------------------------------------------------
     def grad(self, tensor: Handle) -> Any:

@@ -11,8 +11,17 @@ import numpy as np
 from nngraph.backends.base import Artifact
 from nngraph.backends.build import Built
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.capture.effects import ArgumentGradient, Call, GradientsCleared, GradientSet
+from nngraph.frontend.capture.effects import (
+    ArgumentGradient,
+    Call,
+    GradientsCleared,
+    GradientSet,
+    ListGrown,
+    ListReplaced,
+    PlaceSet,
+)
 from nngraph.frontend.capture.gradients import key_of_gradient
+from nngraph.frontend.capture.recorder import put_again, take_back
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.pytree import unflatten
 from nngraph.frontend.structure import structure
@@ -29,6 +38,7 @@ class Specialization:
 
     def __init__(self, traced: Traced, built: Built[Artifact], finite: bool) -> None:
         self.traced = traced
+        self._is_settled = not traced.puts
         self._written = traced.written
         self._followed = [e.argument for e in traced.effects if isinstance(e, ArgumentGradient)]
         cells = [c.lasting for c in traced.cells]
@@ -53,18 +63,47 @@ class Specialization:
 
         What ``structure`` tells about is looked at again only after a change.
         """
+        self._put_again()
         stamp = structure.stamp  # before the look: what changes meanwhile, changes it again
         if stamp is not self._stamp:
             self._held = all(g.check() for g in self._covered) and self.step.refresh()
             self._stamp = stamp
-        return self._held and all(g.check() for g in self._open)
+        held = self._held and all(g.check() for g in self._open)
+        if held and (not self.traced.program.checks or self.traced.program.broken() is None):
+            return True
+        self._take_back()
+        return False
 
     def broken(self) -> list[str]:
         """All reasons why the trace does not hold."""
+        self._put_again()
         broken = [g.why for g in self.traced.guards if not g.check()]
-        return broken or self.step.mismatches()
+        broken = broken or self.step.mismatches()
+        program = None if broken else self.traced.program.broken()
+        self._take_back()
+        return broken if program is None else [program]
+
+    def _put_again(self) -> None:
+        """What the trace made for all calls is there from the first that succeeds on."""
+        if not self._is_settled:
+            put_again(self.traced.puts)
+
+    def _take_back(self) -> None:
+        if not self._is_settled:
+            take_back(self.traced.puts)
 
     def run(self, passed: Sequence[Any]) -> Any:
+        """``_run``; a call that fails takes back what the trace made for all calls."""
+        self._put_again()
+        try:
+            result = self._run(passed)
+        except BaseException:
+            self._take_back()
+            raise
+        self._is_settled = True
+        return result
+
+    def _run(self, passed: Sequence[Any]) -> Any:
         """Runs on tensor arguments in order; state is changed only if all went well.
 
         Raises:
@@ -76,7 +115,14 @@ class Specialization:
             self._need_writable(position, arrays[position])
         for position in self._followed:
             self._need_own_gradient(position, passed[position], arrays)
-        call = Call(self.step.run(arrays), passed, list(self.traced.leaves))
+        program, leaves = self.traced.program, list(self.traced.leaves)
+        program.run()
+        try:
+            outputs = self.step.run(arrays)
+        except BaseException:
+            program.take_back()
+            raise
+        call = Call(outputs, passed, leaves, program.values)
         for effect in self.traced.effects:
             effect.apply(call)
         return unflatten(self.traced.result, call.leaves)
@@ -108,7 +154,11 @@ def _places(traced: Traced) -> tuple[list[Hashable], list[Hashable]]:
         else:
             owners = effect.owners if isinstance(effect, GradientsCleared) else ()
         written += [key_of_gradient(t) for owner in owners if (t := owner()) is not None]
-    return met, written
+        if isinstance(effect, PlaceSet):
+            written.append(effect.place.ident)
+        elif isinstance(effect, ListGrown | ListReplaced):
+            written.append((id(effect.box.target), ""))
+    return met, [*written, *traced.program.written]
 
 
 def _host_array(value: Any) -> Array:

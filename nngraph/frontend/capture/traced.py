@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 from weakref import ref
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.capture.arguments import Argument, argument_of, leaf_names
+from nngraph.frontend.capture.carry import Carry, Change
 from nngraph.frontend.capture.effects import (
     ArgumentGradient,
     ArgumentWritten,
@@ -18,14 +19,22 @@ from nngraph.frontend.capture.effects import (
     GradientSet,
     LeavesSet,
     ModesSet,
+    NumberReturned,
     Returned,
     SizeReturned,
 )
+from nngraph.frontend.capture.holding import Holding
+from nngraph.frontend.capture.leaving import Leaving
 from nngraph.frontend.capture.overlay import Flag, StateCell
-from nngraph.frontend.capture.recorder import Guard, Trace
+from nngraph.frontend.capture.program import Program
+from nngraph.frontend.capture.reach import Reach
+from nngraph.frontend.capture.recorder import Guard, Put, Trace
+from nngraph.frontend.capture.watch import Watch, refuse_moved, watches
 from nngraph.frontend.errors import TraceError, size_is_unknown
+from nngraph.frontend.host import is_host_number
 from nngraph.frontend.protocols import ModuleLike
 from nngraph.frontend.pytree import Tree, flatten, unflatten
+from nngraph.frontend.storage import Storage
 from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.userline import source_of_error
@@ -50,6 +59,9 @@ class Traced:
         result: structure of what the function returns.
         leaves: the leaves of the result, None where an effect puts a tensor.
         effects: what a call leaves behind besides new states, in the order of its doing.
+        program: what a call computes with Python's numbers before the graph runs.
+        holding: what must still be in Python's objects.
+        puts: what the first call that succeeds puts into objects: new optimizer state.
         carried: what of Python's objects goes from call to call, a line each.
         baked: what of Python's objects is fixed in the graph, a line each.
     """
@@ -61,8 +73,11 @@ class Traced:
     result: Tree
     leaves: list[Any]
     effects: list[Effect]
-    carried: list[str] = field(default_factory=list)
-    baked: list[str] = field(default_factory=list)
+    program: Program
+    holding: Holding
+    puts: list[Put]
+    carried: list[str]
+    baked: list[str]
 
     @cached_property
     def signature(self) -> Signature:
@@ -106,61 +121,193 @@ def trace_call(
     tree: Tree,
     arguments: Sequence[Argument],
     keep_grads: bool = False,
+    plan: frozenset[str] = frozenset(),
 ) -> Traced:
-    """Runs ``function`` once on symbolic tensors.
+    """Runs ``function`` on symbolic tensors, and once more where it changes what it had read.
+
+    Nothing that existed before is changed, whatever happens.
+
+    Args:
+        function: what to trace.
+        tree, arguments: structure and leaves of its arguments.
+        keep_grads: keep gradients that an optimizer consumed, too.
+        plan: names of places whose numbers and tensors each call shall read.
 
     Raises:
-        TraceError: where the code needs a value, or returns something that no graph computes.
+        TraceError: where the code needs a value, returns something that no graph computes, or
+            changes what no call can change.
     """
-    trace = Trace(Graph(getattr(function, "__name__", "main")))
-    symbols: list[Tensor] = []
-    leaves: list[Any] = []
-    for argument, name in zip(arguments, leaf_names(function, tree), strict=True):
-        if argument.type is None:
-            same = argument.same
-            leaves.append(argument.value if same is None else leaves[same])
-            continue
-        symbol = Tensor(trace.hold(trace.graph.add_input(argument.type, name)))
-        leaves.append(symbol.requires_grad_(argument.requires_grad))
-        symbols.append(symbol)
-        trace.argument(symbol)
-    args, kwargs = unflatten(tree, leaves)
-    try:
-        with inside(trace):
-            returned = function(*args, **kwargs)
-            return _Finish(trace, symbols, keep_grads).traced(returned)
-    except UnknownSize as error:
-        trace.take_back()
-        raise size_is_unknown("this code", error.dim, source_of_error(error)) from error
-    except BaseException:
-        trace.take_back()
-        raise
+    call = _Tracing(function, tree, arguments, keep_grads, plan)
+    changing = frozenset[str]()
+    for _ in range(_ROUNDS):
+        found = call.run(changing)
+        if isinstance(found, Traced):
+            return found
+        changing |= found
+    raise TraceError(
+        f"the traced code changes other places of Python's objects each time it runs: "
+        f"{', '.join(sorted(changing)[:5])}, ..."
+    )
+
+
+#: How often the code runs until all that it changes holds symbols.
+_ROUNDS = 8
+
+
+class _Tracing:
+    """What the runs of one trace have in common."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        tree: Tree,
+        arguments: Sequence[Argument],
+        keep_grads: bool,
+        plan: frozenset[str],
+    ) -> None:
+        self.function = function
+        self.tree = tree
+        self.arguments = arguments
+        self.keep_grads = keep_grads
+        self.plan = plan
+        self.names = leaf_names(function, tree)
+        self.reach = Reach(function)
+        self.watched = watches(self.reach.others)
+
+    def run(self, changing: frozenset[str]) -> Traced | frozenset[str]:
+        """One run: the trace, or the names of places that have to hold symbols first."""
+        moved: list[Watch] = []
+        try:
+            found = self._run(changing)
+        finally:
+            moved = [watch for watch in self.watched if watch.moved()]
+            for watch in moved:
+                watch.restore()
+        if moved:
+            raise refuse_moved(moved, lambda: self._run(changing))
+        return found
+
+    def _run(self, changing: frozenset[str]) -> Traced | frozenset[str]:
+        trace = Trace(Graph(getattr(self.function, "__name__", "main")))
+        trace.carry = Carry(self.reach, self.plan, changing, trace)
+        try:
+            return self._traced(trace)
+        finally:
+            del trace.carry  # no cycle: tensors of the trace go now
+
+    def _traced(self, trace: Trace) -> Traced | frozenset[str]:
+        carry = trace.carry
+        try:
+            symbols, leaves = self._symbols(trace)
+            args, kwargs = unflatten(self.tree, leaves)
+            with inside(trace):
+                returned = self.function(*args, **kwargs)
+                changes = carry.changes()
+                missing = carry.missing(changes)
+                if missing:
+                    return missing
+                self._need_as_given(args, kwargs, leaves)
+                finish = _Finish(trace, symbols, self)
+                finish.collect(returned, changes)
+        except UnknownSize as error:
+            raise size_is_unknown("this code", error.dim, source_of_error(error)) from error
+        finally:
+            trace.take_back()
+            carry.restore()
+        return finish.traced()
+
+    def _symbols(self, trace: Trace) -> tuple[list[Tensor], list[Any]]:
+        symbols: list[Tensor] = []
+        leaves: list[Any] = []
+        for argument, name in zip(self.arguments, self.names, strict=True):
+            if argument.type is None:
+                same = argument.same
+                leaves.append(argument.value if same is None else leaves[same])
+                continue
+            symbol = Tensor(trace.hold(trace.graph.add_input(argument.type, name)))
+            leaves.append(symbol.requires_grad_(argument.requires_grad))
+            symbols.append(symbol)
+            trace.argument(symbol)
+        return symbols, leaves
+
+    def _need_as_given(self, args: Any, kwargs: Any, leaves: list[Any]) -> None:
+        """Lists and dicts that come in are no objects that a call could change.
+
+        Raises:
+            TraceError: if the code changed one.
+        """
+        after: list[Any] = []
+        if flatten((args, kwargs), after) != self.tree or any(
+            a is not b for a, b in zip(after, leaves, strict=True)
+        ):
+            raise TraceError(
+                "the traced code changes a list or dict that was passed as an argument: a call "
+                "gets its tensors, not the list itself.\nReturn what was added, or keep the list "
+                "in an object that the function reaches (a variable of the enclosing function)."
+            )
 
 
 class _Finish:
     """Reads from a trace what its calls leave behind."""
 
-    def __init__(self, trace: Trace, symbols: Sequence[Tensor], keep_grads: bool) -> None:
+    def __init__(self, trace: Trace, symbols: Sequence[Tensor], tracing: _Tracing) -> None:
         self.trace = trace
         self.symbols = symbols
-        self.keep_grads = keep_grads
+        self.keep_grads = tracing.keep_grads
+        given = [a for a in tracing.arguments if a.type is not None]
+        self.numbers = frozenset(i for i, a in enumerate(given) if a.is_number)
         self.effects: list[Effect] = []
+        self.result: Tree | None = None
+        self.leaves: list[Any] = []
+        self.carried: list[str] = []
+        self._outputs: dict[Storage, int] = {}
 
-    def traced(self, returned: Any) -> Traced:
-        trace, leaves = self.trace, list[Any]()
-        tree = flatten(returned, leaves)
+    def collect(self, returned: Any, changes: Sequence[Change]) -> None:
+        """What needs the world of the trace, and the symbols at their places."""
+        trace, leaves = self.trace, self.leaves
+        self.result = flatten(returned, leaves)
         self.add_results(leaves)
         self.add_arguments()
         self.add_gradients()
         self.add_argument_gradients()
         self.add_leaves()
+        leaving = Leaving(trace.carry, trace, self.symbols, self.numbers, self.place_output)
+        self.effects += leaving.effects(changes)
+        self.carried = leaving.described
         for storage, cell in trace.cells.items():
             trace.graph.set_state(cell.name, trace.look(storage, None))
+
+    def traced(self) -> Traced:
+        """The trace, once everything is back at its place."""
+        trace = self.trace
+        assert self.result is not None, "collect() comes first"
         self.guard_flags()
         self.guard_modules()
-        guards = list(trace.guards.values())
-        cells = list(trace.cells.values())
-        return Traced(trace.graph, cells, trace.readers, guards, tree, leaves, self.effects)
+        holding = Holding(trace.carry)
+        for key, check, reason, covered in holding.facts(trace.carry):
+            trace.guard(key, check, reason, covered, str(key))
+        return Traced(
+            trace.graph,
+            list(trace.cells.values()),
+            trace.readers,
+            list(trace.guards.values()),
+            self.result,
+            self.leaves,
+            self.effects,
+            trace.carry.program,
+            holding,
+            trace.puts,
+            self.carried,
+            holding.described,
+        )
+
+    def place_output(self, storage: Storage, name: str) -> int:
+        """The position of the output that holds a storage which code put at a place."""
+        if storage not in self._outputs:
+            graph = self.trace.graph
+            graph.add_output(self.trace.look(storage, None), f"{name}_after", Role.PLACE, name)
+            self._outputs[storage] = len(graph.outputs) - 1
+        return self._outputs[storage]
 
     def guard_flags(self) -> None:
         flags = self.trace.flags_met()
@@ -182,7 +329,8 @@ class _Finish:
         for module in trace.modules_met.values():
             path = trace.path_of(module)
             key, what = ("module", id(module)), f"module {path!r}"
-            trace.guard(key, *_guard_of(module, path), True, what)
+            skip = trace.carry.symbolic_attributes(module)
+            trace.guard(key, *_guard_of(module, path, skip), True, what)
         modes = list(trace.modes.values())
         paths = [trace.path_of(m.module) for m in modes]
 
@@ -200,7 +348,10 @@ class _Finish:
     def output(self, tensor: TensorBase, name: str, role: Role, of: str = "") -> int:
         """Adds an output; gives its position."""
         self.trace.graph.add_output(tensor._read(self.trace), name, role, of)
-        return len(self.trace.graph.outputs) - 1
+        position = len(self.trace.graph.outputs) - 1
+        if tensor._view is None:
+            self._outputs.setdefault(tensor._storage, position)
+        return position
 
     def add_results(self, leaves: list[Any]) -> None:
         """The tensors among the leaves; None takes their places."""
@@ -213,6 +364,9 @@ class _Finish:
             elif isinstance(leaf, SymInt):
                 found = self.output(leaf.tensor(), f"output_{position}", Role.RESULT)
                 self.effects.append(SizeReturned(found, position))
+                leaves[position] = None
+            elif is_host_number(leaf):
+                self.effects.append(NumberReturned(self.trace.carry.slot(leaf), position))
                 leaves[position] = None
             elif leaf is not None and not isinstance(leaf, bool | int | float | str):
                 raise TraceError(
@@ -286,10 +440,12 @@ def _all_hold(flags: list[Flag]) -> Callable[[], bool]:
     return holds
 
 
-def _guard_of(module: ModuleLike, path: str) -> tuple[Callable[[], bool], Callable[[], str]]:
-    found = module._fingerprint()
+def _guard_of(
+    module: ModuleLike, path: str, skip: frozenset[str]
+) -> tuple[Callable[[], bool], Callable[[], str]]:
+    found = module._fingerprint(skip)
 
     def holds() -> bool:
-        return bool(module._fingerprint() == found)
+        return bool(module._fingerprint(skip) == found)
 
-    return holds, lambda: f"module {path!r} has {module._difference(found)} now"
+    return holds, lambda: f"module {path!r} has {module._difference(found, skip)} now"

@@ -6,8 +6,9 @@ from typing import cast
 
 from nngraph import ops
 from nngraph.frontend.functional.variants import both, everywhere, function
+from nngraph.frontend.host import is_host_number
 from nngraph.frontend.limits import iinfo
-from nngraph.frontend.promotion import as_number, promoted
+from nngraph.frontend.promotion import as_number, as_tensor_like, promoted
 from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Number, Operand, Tensor
 from nngraph.ir.dtypes import DType, bool_, float32
@@ -26,7 +27,7 @@ def _scaled(x: Tensor, alpha: float) -> Tensor:
         raise RuntimeError(
             "For integral input tensors, argument alpha must not be a floating point number."
         )
-    return x if alpha == 1 else x.mul(alpha)
+    return x if not is_host_number(alpha) and alpha == 1 else x.mul(alpha)
 
 
 def _refuse_bool(*operands: Operand) -> None:
@@ -164,8 +165,21 @@ def addcdiv(
 @everywhere
 def lerp(input: Tensor, end: Tensor, weight: Operand, *, out: Tensor | None = None) -> Tensor:
     """``input + weight * (end - input)``."""
-    if isinstance(weight, Tensor) or abs(weight) < 0.5:
+    if isinstance(weight, Tensor):
         return input.add((end - input) * weight)
+    if is_host_number(weight):
+        is_near = as_tensor_like(abs(weight) < 0.5, bool_, input)
+        return ops.where(
+            is_near, *promoted(_from_start(input, end, weight), _to_end(input, end, weight))
+        )
+    return (_from_start if abs(weight) < 0.5 else _to_end)(input, end, weight)
+
+
+def _from_start(input: Tensor, end: Tensor, weight: float) -> Tensor:
+    return input.add((end - input) * weight)
+
+
+def _to_end(input: Tensor, end: Tensor, weight: float) -> Tensor:
     return end.sub((end - input) * (1 - weight))  # exact at 1
 
 

@@ -13,7 +13,8 @@ from nngraph.frontend.errors import size_is_unknown
 from nngraph.frontend.functional.axes import sizes_of
 from nngraph.frontend.functional.data import from_array
 from nngraph.frontend.functional.variants import function
-from nngraph.frontend.promotion import as_number, as_tensor_like
+from nngraph.frontend.host import in_graph, is_host_number
+from nngraph.frontend.promotion import as_number, as_tensor_like, result_type
 from nngraph.frontend.symint import SymInt, dim_of, dims_of, size_of, sym_max
 from nngraph.frontend.tape import apply
 from nngraph.frontend.tensor import Operand, Tensor
@@ -55,6 +56,9 @@ def full(
     """Every element is ``fill_value``; its Python type gives the default dtype."""
     if isinstance(fill_value, SymInt):
         fill_value = fill_value.tensor()
+    elif is_host_number(fill_value):
+        kind = dtype or result_type(fill_value)
+        fill_value = in_graph(fill_value).to(kind)
     if isinstance(fill_value, Tensor):
         like = as_tensor_like(fill_value, dtype or fill_value.dtype, fill_value)
         return like.expand(*size).clone().requires_grad_(requires_grad)

@@ -12,6 +12,7 @@ from nngraph.backends.arrays import aligned_copy
 from nngraph.frontend.errors import TraceError, size_is_unknown
 from nngraph.frontend.functional.joining import stack
 from nngraph.frontend.functional.variants import function
+from nngraph.frontend.host import in_graph, is_host_number
 from nngraph.frontend.promotion import is_number, promote_types, result_type
 from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Tensor
@@ -43,6 +44,8 @@ def tensor(
     Raises:
         TypeError: if the data is no array of numbers, or of a dtype that nngraph lacks.
     """
+    if is_host_number(data):
+        data = in_graph(data).to(result_type(data))
     if isinstance(data, Tensor):
         copy = data.detach().clone()
         return (copy if dtype is None else copy.to(dtype)).requires_grad_(requires_grad)

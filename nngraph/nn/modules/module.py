@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Set
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 from nngraph.frontend.base import TensorBase
+from nngraph.frontend.host import is_host_number
 from nngraph.frontend.structure import structure
 from nngraph.frontend.tables import HookTable, Table
 from nngraph.frontend.tensor import Tensor
@@ -26,7 +27,7 @@ _HOOKS = (
     "_forward_pre_hooks",
     "_forward_pre_hooks_with_kwargs",
 )
-_PLAIN = (bool, int, float, str, tuple, type(None))
+_PLAIN = (bool, int, float, str, type(None))
 
 
 class Module(ConversionMethods):
@@ -37,6 +38,10 @@ class Module(ConversionMethods):
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
     """
+
+    # Attributes that are no state of a step: a trace looks at them in its own ways.
+    _unwatched: ClassVar[frozenset[str]] = frozenset({"_changes", "training", *_TABLES})
+    _guards_itself: ClassVar[frozenset[str]] = frozenset({"_non_persistent_buffers_set"})
 
     training: Any = TrainingMode()
     _modules: dict[str, Module | None]
@@ -137,11 +142,14 @@ class Module(ConversionMethods):
         if name == "forward":
             structure.changed()
         watched = name != "training" and name in own and "_changes" in own
-        if watched and isinstance(value, _PLAIN):
+        if watched and _is_plain(value):
             known = own[name]
-            if known is not value and (not isinstance(known, _PLAIN) or known != value):
+            if known is not value and (not _is_plain(known) or known != value):
                 world().set_attribute(own["_changes"], name, value)
+        is_new = own.get(name, self) is not value
         object.__setattr__(self, name, value)
+        if is_new:
+            structure.changed()
 
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
@@ -343,6 +351,10 @@ class Module(ConversionMethods):
             raise AttributeError(f"`{name}` is not {kind}")
         return found
 
+    def _names_of_tensors(self) -> Iterator[tuple[Any, str]]:
+        """Readable names of parameters, by which an optimizer's state is kept."""
+        return ((tensor, name) for name, tensor in self.named_parameters())
+
     # -- modes -----------------------------------------------------------------------------
     def train(self, mode: bool = True) -> Self:
         """Sets training mode (dropout, batch statistics) here and in all submodules.
@@ -398,6 +410,13 @@ class Module(ConversionMethods):
         if not children and len(lines) <= 1:
             return f"{self._get_name()}({''.join(lines)})"
         return f"{self._get_name()}(\n  " + "\n  ".join([*lines, *children]) + "\n)"
+
+
+def _is_plain(value: object) -> bool:
+    """True for what is told by equality: numbers, texts, None, and tuples of these."""
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, _PLAIN) and not is_host_number(value)
 
 
 def _need_none(value: object, what: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, ClassVar
 
+from nngraph.frontend.world import world
 from nngraph.optim.optimizer import Optimizer
 
 __all__ = ["LRScheduler"]
@@ -39,6 +41,14 @@ class LRScheduler:
 
     Source: https://docs.pytorch.org/docs/stable/optim.html
     """
+
+    _unwatched: ClassVar[frozenset[str]] = frozenset()
+    _numbers_vary: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _as_action(cls.__dict__["step"])  # type: ignore[method-assign]
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         self.optimizer = need_optimizer(optimizer)
@@ -123,6 +133,19 @@ class LRScheduler:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over what ``state_dict`` gave."""
         self.__dict__.update(state_dict)
+
+
+def _as_action(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step that each call of a compiled function takes anew."""
+
+    @wraps(step)
+    def wrapper(self: LRScheduler, *args: Any, **kwargs: Any) -> Any:
+        return world().act(self, step, (self, *args), kwargs)
+
+    return wrapper
+
+
+LRScheduler.step = _as_action(LRScheduler.step)  # type: ignore[method-assign]
 
 
 def need_optimizer(optimizer: Any) -> Optimizer:

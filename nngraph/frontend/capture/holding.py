@@ -1,0 +1,258 @@
+"""What a trace relies on in Python's objects: their contents, checked before each call.
+
+What the trace only read is compared by identity, in C; only where an object was exchanged is it
+looked at closer: another number that is equal is no change. A number or tensor that did change is
+noted in ``moved``: the next trace reads it at each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
+from operator import attrgetter, is_
+from typing import Any
+
+from nngraph.frontend.capture.boxes import ABSENT, Box, Kind, Place
+from nngraph.frontend.capture.carry import Carry
+from nngraph.frontend.capture.program import Spot
+from nngraph.frontend.capture.refusals import shown
+from nngraph.frontend.capture.values import is_plain_number, numbers_in, same
+from nngraph.frontend.record import Handle, Leaf
+from nngraph.frontend.storage import Storage
+
+__all__ = ["Holding"]
+
+_Fact = tuple[str, Callable[[], bool], str | Callable[[], str], bool]
+
+_contents = attrgetter("cell_contents")
+
+
+class _Row:
+    """Some keys of one box, and what stood there."""
+
+    def __init__(self, box: Box, keys: list[Any], values: list[Any], size: int | None) -> None:
+        self.box = box
+        self.keys = keys
+        self.values = values
+        self.size = size
+
+    def holds(self) -> bool:
+        """Whether the same objects are there."""
+        target, kind = self.box.target, self.box.kind
+        if kind is Kind.LIST:
+            return len(target) == self.size and all(map(is_, target, self.values))
+        if kind is Kind.SET:
+            return bool(target == self.values[0])
+        if kind is Kind.CLASS:
+            target = vars(target)
+        elif self.size is not None and len(target) != self.size:
+            return False
+        return all(map(is_, map(target.get, self.keys, repeat(ABSENT)), self.values))
+
+    def differences(self) -> Iterator[tuple[Any, Any, Any]]:
+        """Key, what stood there, and what is there; what is equal is taken for the same."""
+        box = self.box
+        now = box.read()
+        if self.size is not None and box.kind in (Kind.LIST, Kind.ITEMS):
+            for key in now.keys() - set(range(self.size) if box.kind is Kind.LIST else self.keys):
+                if box.kind is Kind.LIST or len(now) != self.size:
+                    yield key, ABSENT, now[key]
+        for position, key in enumerate(self.keys):
+            before, after = self.values[position], now.get(key, ABSENT)
+            if before is after:
+                continue
+            if same(before, after) or _are_one(before, after):
+                self.values[position] = after
+            else:
+                yield key, before, after
+
+
+class Holding:
+    """The contents that one trace relies on.
+
+    Attributes:
+        moved: names of the places at which another number or tensor was found.
+    """
+
+    def __init__(self, carry: Carry) -> None:
+        self.moved: set[str] = set()
+        self.why = ""
+        self.described: list[str] = []
+        if not carry.reach.is_complete:
+            self.described.append(
+                "the function reaches more objects than are looked at: what lies beyond the first "
+                "20,000 is constant, and not guarded"
+            )
+        self._cells: list[Any] = []
+        self._cell_boxes: list[Box] = []
+        self._cell_values: list[Any] = []
+        self.open: list[_Row] = []
+        self.covered: list[_Row] = []
+        for index, box in enumerate(carry.reach.boxes):
+            if box.is_guarded:
+                self._watch(carry, index, box)
+
+    def _watch(self, carry: Carry, index: int, box: Box) -> None:
+        real, start = carry.real(index), carry.first[index]
+        kept = [k for k, v in real.items() if carry.stood_for(start.get(k, ABSENT)) is v]
+        if box.kind is Kind.CELL:
+            if kept:
+                self.described += _constants(box, kept, [real[None]])
+                self._cells.append(box.target)
+                self._cell_boxes.append(box)
+                self._cell_values.append(real[None])
+            return
+        if carry.is_replaced(box) or carry.only_grows(box) or (not real and box.keys is not None):
+            return
+        if box.kind is Kind.LIST and len(kept) != len(real):
+            kept = []  # each of its numbers has its own guard
+        values = [real[key] for key in kept]
+        self.described += _constants(box, kept, values)
+        partly = box.keys is not None or box.kind is Kind.SET
+        if box.kind is Kind.ITEMS and box.varying is True:
+            partly = True  # options of an optimizer, to which a schedule adds its own
+        size = None if partly else len(box.target)
+        if box.kind is Kind.LIST and not kept and real:
+            return
+        row = _Row(box, kept, values, size)
+        (self.covered if box.covered else self.open).append(row)
+
+    def facts(self, carry: Carry) -> Iterator[_Fact]:
+        """Guards: key, check and reason."""
+        if self.open or self._cells:
+            yield "what the function reaches", self.check_open, self.reason, False
+        if self.covered:
+            yield "attributes of modules", self.check_covered, self.reason, True
+        numbers = [(spot.reader(), kind) for spot, kind in held_numbers(carry)]
+        if numbers:
+            reason = "a number that calls read is of another type"
+            yield "types of numbers", lambda: _are_of(numbers), reason, False
+        tensors = [(s, form_of(s.read()), t._storage) for s, t in carry.stand_ins_met()]
+        if tensors:
+            reason = "a tensor that calls read from its place is of another kind"
+            yield "types of tensors at places", lambda: _are_like(tensors), reason, False
+
+    # -- checks ------------------------------------------------------------------------------
+    def check_open(self) -> bool:
+        """Whether all is there that users may change behind our back."""
+        try:
+            held = all(map(is_, map(_contents, self._cells), self._cell_values))
+        except ValueError:
+            held = False
+        return (held or self._look_at_cells()) and self._check(self.open)
+
+    def check_covered(self) -> bool:
+        """The same of objects that tell of their changes."""
+        return self._check(self.covered)
+
+    def _check(self, rows: Sequence[_Row]) -> bool:
+        return all(row.holds() or self._look(row) for row in rows)
+
+    def _look_at_cells(self) -> bool:
+        held = True
+        for position, box in enumerate(self._cell_boxes):
+            before, after = self._cell_values[position], box.get(None)
+            if before is not after and same(before, after):
+                self._cell_values[position] = after
+            elif before is not after:
+                held = self._note(Place(box, None), before, after)
+        return held
+
+    def _look(self, row: _Row) -> bool:
+        held = True
+        for key, before, after in row.differences():
+            held = self._note(Place(row.box, key), before, after)
+        return held
+
+    def _note(self, place: Place, before: Any, after: Any) -> bool:
+        if _varies(before) and _varies(after):
+            self.moved.add(place.name)
+        self.why = f"{place.name} was {shown(before)} and is {shown(after)} now"
+        return False
+
+    def reason(self) -> str:
+        """What was found by the last check that failed."""
+        return self.why
+
+
+def _constants(box: Box, keys: Sequence[Any], values: Sequence[Any]) -> list[str]:
+    """Numbers of the user's own that the graph may hold."""
+    if box.covered or box.kind is Kind.CLASS:
+        return []
+    named = zip(keys, values, strict=True)
+    return [f"{box.name_of(key)} = {v!r}" for key, v in named if is_plain_number(v)]
+
+
+def _are_one(a: Any, b: Any) -> bool:
+    """Whether two tensors show the same elements in the same way."""
+    return (
+        isinstance(a, Handle)
+        and type(a) is type(b)
+        and a._storage is b._storage
+        and form_of(a) == form_of(b)
+        and a._grad is b._grad
+    )
+
+
+def _varies(value: Any) -> bool:
+    plain = isinstance(value, Handle) and type(value) is Handle._result and value._edge is None
+    return is_plain_number(value) or plain
+
+
+def held_numbers(carry: Carry) -> Iterator[tuple[Spot, type]]:
+    """The numbers that the trace reads at each call, with the kind that they have to keep."""
+    seen = set[str]()
+    for content in carry.first:
+        for value in content.values():
+            for number in numbers_in(value):
+                if not isinstance(number._slot, int):  # nothing needed it
+                    continue
+                (spot,) = carry.program.sources[number._slot]
+                if spot.name not in seen:
+                    seen.add(spot.name)
+                    yield spot, type(number._value)
+
+
+def form_of(tensor: Handle) -> tuple[Any, ...]:
+    """What a trace relies on of a tensor that it reads by its place."""
+    edge, path = tensor._edge, []
+    link = tensor._path
+    while link is not None:
+        path.append((link.op, link.index))
+        link = link.under
+    kind = 0 if edge is None else 1 if isinstance(edge, Leaf) else 2
+    return (tensor._storage.type, kind, *path)
+
+
+def still(spot: Spot, wanted: Callable[[Any], bool]) -> bool:
+    """Whether what is at a spot is as wanted; False where nothing is."""
+    try:
+        return wanted(spot.read())
+    except (KeyError, IndexError, TypeError):
+        return False
+
+
+def _are_of(numbers: Sequence[tuple[Callable[[], Any], type]]) -> bool:
+    try:
+        return all(type(read()) is kind for read, kind in numbers)
+    except (KeyError, IndexError, TypeError):
+        return False
+
+
+def _are_like(tensors: Sequence[tuple[Spot, tuple[Any, ...], Storage]]) -> bool:
+    """Whether the tensors have these forms, and share storages where their stand-ins do."""
+    there: dict[Storage, Storage] = {}
+    for spot, form, stand_in in tensors:
+        if not still(spot, is_tensor):
+            return False
+        tensor = spot.read()
+        if form_of(tensor) != form:
+            return False
+        if there.setdefault(stand_in, tensor._storage) is not tensor._storage:
+            return False
+    return len({id(storage) for storage in there.values()}) == len(there)
+
+
+def is_tensor(value: object) -> bool:
+    """Whether a value is a tensor."""
+    return isinstance(value, Handle)

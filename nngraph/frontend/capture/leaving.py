@@ -1,0 +1,237 @@
+"""From what the traced code left at places of Python's objects to what a call puts there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nngraph.frontend.base import TensorBase
+from nngraph.frontend.capture.boxes import ABSENT, Kind, Place
+from nngraph.frontend.capture.carry import Carry, Change
+from nngraph.frontend.capture.effects import (
+    Call,
+    Effect,
+    ListGrown,
+    ListReplaced,
+    PlaceSet,
+    Recipe,
+    Refilled,
+)
+from nngraph.frontend.capture.program import Spot
+from nngraph.frontend.capture.reach import Reach
+from nngraph.frontend.capture.refusals import refuse_change, refuse_value
+from nngraph.frontend.capture.values import dict_like, is_plain
+from nngraph.frontend.functional.data import from_array
+from nngraph.frontend.host import is_host_number
+from nngraph.frontend.record import Edge, Handle, Leaf, Lost, View
+from nngraph.frontend.storage import Path, Storage
+from nngraph.frontend.tensor import Tensor
+
+__all__ = ["Leaving"]
+
+#: Gives the position of the graph's output that holds a storage of the trace.
+OutputOf = Callable[[Storage, str], int]
+
+
+class Leaving:
+    """Makes the effects of one trace on places.
+
+    Args:
+        carry: what the trace knows about Python's objects.
+        symbols: the tensors that stand for the arguments.
+        numbers: positions of arguments that are Python floats.
+        output_of: adds outputs.
+    """
+
+    def __init__(
+        self,
+        carry: Carry,
+        trace: Any,
+        symbols: Sequence[TensorBase],
+        numbers: frozenset[int],
+        output_of: OutputOf,
+    ) -> None:
+        self.carry = carry
+        self.trace = trace
+        self.output_of = output_of
+        self.described: list[str] = []
+        self._numbers = numbers
+        self._arguments = {id(s._storage): i for i, s in enumerate(symbols)}
+        self._symbols = {id(s): i for i, s in enumerate(symbols)}
+        self._known: dict[int, tuple[Any, Recipe]] = {}
+
+    def effects(self, changes: Sequence[Change]) -> list[Effect]:
+        """What a call does at places.
+
+        Raises:
+            TraceError: for a change that no call can make.
+        """
+        codes = list(self.carry.reach.functions)
+        for change in changes:
+            if not change.place.box.kind.is_carried:
+                raise refuse_change(change.place, change.before, change.after, codes)
+        made = [self._effect(change) for change in changes]
+        self.described = [_described(change) for change in changes]
+        for spot, holder in self.carry.refilled():
+            keyed = holder if isinstance(holder, dict) else None
+            parts = [self.recipe(v, spot.place) for v in (keyed or {}).values() or holder]
+            slot = self.carry.program.read(spot)
+            made.append(Refilled(slot, spot.name, tuple(keyed or ()), tuple(parts)))
+        return made
+
+    def _effect(self, change: Change) -> Effect:
+        place = change.place
+        if change.grown or change.resized:
+            items = tuple(
+                self.recipe(value, Place(place.box, place.key + i))
+                for i, value in enumerate(change.after)
+            )
+            return (ListGrown if change.grown else ListReplaced)(place.box, items)
+        symbolic = is_host_number(change.before) or self.carry.is_symbol_for(change.before)
+        recipe = self.recipe(change.after, place)
+        return PlaceSet(place, recipe, tells=place.box.covered and not symbolic)
+
+    # -- values ------------------------------------------------------------------------------
+    def recipe(self, value: Any, place: Place) -> Recipe:
+        """How a call makes what the traced code left at a place."""
+        known = self._known.get(id(value))
+        if known is not None:
+            return known[1]
+        made = self._recipe(value, place)
+        self._known[id(value)] = (value, made)
+        return made
+
+    def _recipe(self, value: Any, place: Place) -> Recipe:
+        value = self.carry.stood_for(value)
+        if is_host_number(value):
+            slot = self.carry.slot(value)
+            return lambda call: call.values[slot]
+        spot = self.carry.is_symbol_for(value)
+        if spot is not None:
+            return self._found(spot)
+        if isinstance(value, Handle):
+            return self._tensor(value, place)
+        if value is ABSENT or is_plain(value) or self.carry.reach.knows(value):
+            return lambda call: value
+        kind = type(value)
+        named = isinstance(value, tuple) and hasattr(value, "_fields")
+        if kind in (tuple, list) or isinstance(value, dict) or named:
+            return self._container(value, place)
+        self._need_clean(value, place)
+        return lambda call: value
+
+    def _found(self, spot: Spot) -> Recipe:
+        slot = self.carry.program.read(spot)
+        return lambda call: call.values[slot]
+
+    def _container(self, value: Any, place: Place) -> Recipe:
+        kind = type(value)
+        if isinstance(value, dict):
+            keys, parts = list(value), [self.recipe(v, place) for v in value.values()]
+
+            def make(call: Call) -> Any:
+                return dict_like(value, keys, (part(call) for part in parts))
+        else:
+            parts = [self.recipe(v, place) for v in value]
+
+            def make(call: Call) -> Any:
+                items = [part(call) for part in parts]
+                return kind(*items) if hasattr(kind, "_fields") else kind(items)
+
+        return _once(id(value), make)
+
+    def _need_clean(self, value: Any, place: Place) -> None:
+        """Refuses objects of other classes that hold what only the trace knows."""
+        for box in Reach(value).boxes:
+            if box.kind is Kind.GLOBALS:
+                continue
+            for part in box.read().values():
+                traced = isinstance(part, Handle) and part._storage.elements.array is None
+                if traced or is_host_number(part):
+                    raise refuse_value(
+                        place,
+                        value,
+                        f"a new object that holds tensors of this call ({box.name}). Keep tensors "
+                        "in tuples, lists or dicts, or change attributes of an object that exists "
+                        "before the call.",
+                    )
+
+    # -- tensors -----------------------------------------------------------------------------
+    def _tensor(self, value: Handle, place: Place) -> Recipe:
+        storage, path = value._storage, value._path
+        position = self._symbols.get(id(value))
+        if position is not None:
+            if position in self._numbers:
+                return lambda call: call.passed[position].item()
+            return lambda call: _passed(call, position)
+        if self.carry.holds(value):
+            return lambda call: value
+        if type(value) is not Tensor:
+            raise refuse_value(
+                place,
+                value,
+                f"a new {type(value).__name__} at each call. Make it outside, and give it new "
+                "elements inside: `with ng.no_grad(): p.copy_(new)`.",
+            )
+        source = self._storage(storage, place)
+        edge = value._edge_in(self.trace)
+        name = place.name
+
+        def make(call: Call) -> Any:
+            return _handle(source(call), path, edge, name)
+
+        return _once(id(value), make)
+
+    def _storage(self, storage: Storage, place: Place) -> Callable[[Call], Storage]:
+        position = self._arguments.get(id(storage))
+        if position is not None:
+            return lambda call: _passed(call, position)._storage
+        spot = self.carry.home_of(storage)
+        if spot is not None:
+            slot = self.carry.program.read(spot)
+            return lambda call: call.values[slot]._storage
+        if storage.elements.array is not None:
+            return lambda call: storage
+        output = self.output_of(storage, place.name)
+        return lambda call: call.storage(output)
+
+
+def _described(change: Change) -> str:
+    name = change.place.name
+    if change.grown:
+        return f"{change.place.box.name}: grows by {len(change.after)} at each call"
+    if change.resized:
+        return f"{change.place.box.name}: gets other items at each call"
+    if change.after is ABSENT:
+        return f"{name}: removed by a call"
+    if change.before is ABSENT or change.before is None:
+        return f"{name}: made by the call that does not find it"
+    return f"{name}: written at each call"
+
+
+def _passed(call: Call, position: int) -> Any:
+    """An argument; an array as a tensor that shares its memory."""
+    value = call.passed[position]
+    return value if isinstance(value, TensorBase) else from_array(value)
+
+
+def _once(key: int, make: Recipe) -> Recipe:
+    """What is at two places is made once a call."""
+
+    def recipe(call: Call) -> Any:
+        if key not in call.made:
+            call.made[key] = make(call)
+        return call.made[key]
+
+    return recipe
+
+
+def _handle(storage: Storage, path: Path | None, edge: Edge | Leaf | None, name: str) -> Tensor:
+    made = Tensor(storage)
+    if path is not None:
+        made = Tensor(storage, View(made, path))
+    if isinstance(edge, Leaf):
+        made._edge = Leaf(made)
+    elif edge is not None:
+        made._edge = Edge(Lost(name), 0)
+    return made
