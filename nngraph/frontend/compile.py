@@ -138,9 +138,10 @@ class CompiledFunction(Generic[_R]):
             with self._tracing:  # one thread traces, and the others that wait take its trace
                 made = None if self.is_known(call) else self._made(call)
             if made is not None:
-                self._latest = made
                 with made.alone():
-                    return cast("_R", made.run(passed))
+                    if made.is_valid():  # another thread may have changed what it relies on
+                        self._latest = made
+                        return cast("_R", made.run(passed))
 
     def is_known(self, call: Call) -> bool:
         """Whether a trace is valid for such a call now."""

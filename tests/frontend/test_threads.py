@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -123,7 +124,8 @@ def test_steps_of_one_optimizer_are_all_counted() -> None:
     x = ng.ones(3, 2)
     together(*[repeat(f, x, turns=40) for f in (*steps, *steps)])
     assert optimizer.state[model.weight]["step"].item() == 160
-    assert [count_traces(f) for f in steps] == [1, 1]
+    # Where both were traced before the first call of either, the state of one came to nothing.
+    assert sorted(count_traces(f) for f in steps) in ([1, 1], [1, 2])
 
 
 def test_a_mode_switched_in_another_thread_is_seen_by_whole_calls() -> None:
@@ -219,22 +221,22 @@ def test_no_call_runs_while_another_thread_traces() -> None:
     slow = ng.compile(lambda: w.add_(1), backend="reference")
     slow()
     traced, go = threading.Event(), threading.Event()
-    order: list[str] = []
+    order: queue.SimpleQueue[str] = queue.SimpleQueue()  # no trace takes back what is put there
 
     def step(x: Any) -> Any:
         traced.set()
         assert go.wait(30)
-        order.append("traced")
+        order.put("traced")
         return model(x)
 
     def call() -> None:
         assert traced.wait(30)
         threading.Timer(0.05, go.set).start()
         slow()
-        order.append("called")
+        order.put("called")
 
     together(lambda: ng.compile(step, backend="reference")(ng.ones(1)), call)
-    assert order == ["traced", "called"]
+    assert [order.get(), order.get()] == ["traced", "called"]
     assert w.item() == 2
 
 

@@ -84,10 +84,20 @@ class Mode:
 Put = tuple[dict[Any, Any], Any, Any, Any]
 
 
-def put_again(puts: Sequence[Put]) -> None:
-    """Puts things where a trace had put them."""
-    for table, key, value, _ in puts:
+def put_again(puts: Sequence[Put]) -> bool:
+    """Puts things where a trace had put them; False, and nothing, where others are there now."""
+    done: list[Put] = []
+    for put in puts:
+        table, key, value, before = put
+        there = table.get(key, ABSENT)
+        if there is value:
+            continue
+        if there is not before:
+            take_back(done)
+            return False
         table[key] = value
+        done.append(put)
+    return True
 
 
 def take_back(puts: Sequence[Put]) -> None:

@@ -63,7 +63,8 @@ class Specialization:
 
         What ``structure`` tells about is looked at again only after a change.
         """
-        self._put_again()
+        if not self._put_again():
+            return False
         stamp = structure.stamp  # before the look: what changes meanwhile, changes it again
         if stamp is not self._stamp:
             self._held = all(g.check() for g in self._covered) and self.step.refresh()
@@ -76,17 +77,20 @@ class Specialization:
 
     def broken(self) -> list[str]:
         """All reasons why the trace does not hold."""
-        self._put_again()
+        if not self._put_again():
+            return ["the optimizer has other state than the trace made for it"]
         broken = [g.why for g in self.traced.guards if not g.check()]
         broken = broken or self.step.mismatches()
         program = None if broken else self.traced.program.broken()
         self._take_back()
         return broken if program is None else [program]
 
-    def _put_again(self) -> None:
-        """What the trace made for all calls is there from the first that succeeds on."""
-        if not self._is_settled:
-            put_again(self.traced.puts)
+    def _put_again(self) -> bool:
+        """What the trace made for all calls is there from the first that succeeds on.
+
+        False if another function made its own meanwhile.
+        """
+        return self._is_settled or put_again(self.traced.puts)
 
     def _take_back(self) -> None:
         if not self._is_settled:
