@@ -32,7 +32,8 @@ class Eager:
         self, op: Op, operands: Sequence[Typed], payloads: Sequence[Payload]
     ) -> Sequence[Payload]:
         op.infer(*[o.type for o in operands])  # the checks; eval assumes them
-        arrays = op.eval(*payloads)
+        with np.errstate(all="ignore"):  # NaN and infinity are results like others
+            arrays = op.eval(*payloads)
         if isinstance(op, VIEWS):
             return arrays
         return [_fresh(a, payloads) for a in arrays]

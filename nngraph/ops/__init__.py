@@ -11,6 +11,8 @@ from nngraph.ops.broadcast import *  # noqa: F403
 from nngraph.ops.broadcast import OPERATORS as _BROADCAST
 from nngraph.ops.creation import *  # noqa: F403
 from nngraph.ops.creation import OPERATORS as _CREATION
+from nngraph.ops.derived import *  # noqa: F403
+from nngraph.ops.derived import OPERATORS as _DERIVED
 from nngraph.ops.elementwise import *  # noqa: F403
 from nngraph.ops.elementwise import OPERATORS as _ELEMENTWISE
 from nngraph.ops.embedding import *  # noqa: F403
@@ -35,6 +37,8 @@ from nngraph.ops.shape import *  # noqa: F403
 from nngraph.ops.shape import OPERATORS as _SHAPE
 from nngraph.ops.sort import *  # noqa: F403
 from nngraph.ops.sort import OPERATORS as _SORT
+from nngraph.ops.vectornorm import *  # noqa: F403
+from nngraph.ops.vectornorm import OPERATORS as _VECTORNORM
 from nngraph.ops.window import *  # noqa: F403
 from nngraph.ops.window import OPERATORS as _WINDOW
 
@@ -43,6 +47,7 @@ _FAMILIES = (
     _ATTENTION,
     _BROADCAST,
     _CREATION,
+    _DERIVED,
     _ELEMENTWISE,
     _EMBEDDING,
     _FUSED,
@@ -55,6 +60,7 @@ _FAMILIES = (
     _SCAN,
     _SHAPE,
     _SORT,
+    _VECTORNORM,
     _WINDOW,
 )
 

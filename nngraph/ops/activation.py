@@ -13,20 +13,29 @@ from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.composite import wide
 from nngraph.ops.core import need, need_float, sum_of, widen
+from nngraph.ops.creation import full_like
 from nngraph.ops.elementwise import (
+    Clip,
     abs,
     add,
     cast,
+    clip,
     div,
     erf,
     exp,
+    ge,
+    gt,
+    le,
     log,
     log1p,
+    logical_or,
+    lt,
     mul,
     neg,
     relu,
     sigmoid,
     sub,
+    where,
 )
 from nngraph.ops.elementwise.special import erf as erf_array
 from nngraph.ops.family import operators_of
@@ -34,8 +43,8 @@ from nngraph.ops.reduce import max, sum
 
 # fmt: off
 __all__ = [
-    "Gelu", "LogSoftmax", "Silu", "Softmax", "Softplus",
-    "gelu", "log_softmax", "silu", "softmax", "softplus",
+    "Gelu", "Hardswish", "Hardtanh", "LogSoftmax", "Mish", "Silu", "Softmax", "Softplus",
+    "gelu", "hardswish", "hardtanh", "log_softmax", "mish", "silu", "softmax", "softplus",
 ]
 # fmt: on
 
@@ -200,28 +209,151 @@ class Silu(_Activation):
 
 @dataclass(frozen=True)
 class Softplus(_Activation):
-    """log(1 + exp(x)) without overflow, whose gradient is sigmoid(x) everywhere.
+    """log(1 + exp(beta*x)) / beta without overflow; x itself where beta*x is above ``threshold``.
 
     Its parts have a kink at 0 each (the sum of them has none), so it is not differentiated through
-    them.
+    them: its slope is sigmoid(beta*x), and 1 above the threshold. At it, as in PyTorch, it is
+    sigmoid's, but flat.
     """
 
+    beta: float = 1.0
+    threshold: float = math.inf
     name: ClassVar[str] = "softplus"
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x = widen(inputs[0])
+        scaled = x * x.dtype.type(self.beta)
         with np.errstate(all="ignore"):
-            y = np.asarray(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
+            y = np.maximum(scaled, 0) + np.log1p(np.exp(-np.abs(scaled)))
+            y = np.where(scaled > self.threshold, x, y / x.dtype.type(self.beta))
         return (y.astype(inputs[0].dtype, copy=False),)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         x = wide(inputs[0])
-        return (cast(add(relu(x), log1p(exp(neg(abs(x))))), inputs[0].type.dtype),)
+        scaled = self._scaled(x)
+        y = add(relu(scaled), log1p(exp(neg(abs(scaled)))))
+        y = y if self.beta == 1 else div(y, self.beta)
+        y = y if math.isinf(self.threshold) else where(gt(scaled, self.threshold), x, y)
+        return (cast(y, inputs[0].type.dtype),)
+
+    def _scaled(self, x: Any) -> Any:
+        return x if self.beta == 1 else mul(x, self.beta)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         def gradient() -> Any:
-            slope = sigmoid(wide(inputs[0]))
+            scaled = self._scaled(wide(inputs[0]))
+            slope = sigmoid(scaled)
+            if not math.isinf(self.threshold):
+                last = 0.5 + 0.5 * math.tanh(0.5 * self.threshold)
+                beyond = where(gt(scaled, self.threshold), 1.0, full_like(scaled, last))
+                slope = where(ge(scaled, self.threshold), beyond, slope)
             return cast(mul(wide(grads[0]), slope), inputs[0].type.dtype)
+
+        return (gradient,)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for op in (cls(), cls(2.0, 5.0), cls(-0.5)):
+            for x, smooth, note in cls._arrays():
+                yield Sample(op, (x,), smooth, note)
+
+
+@dataclass(frozen=True)
+class Hardtanh(_Activation):
+    """x limited to [min, max], where its gradient is 0 (that of ``clip`` is 1)."""
+
+    min: float
+    max: float
+    name: ClassVar[str] = "hardtanh"
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        return Clip(self.min, self.max).infer(*types)
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        return Clip(self.min, self.max).eval(*inputs)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        return (clip(inputs[0], self.min, self.max),)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        (x,), (g,) = inputs, grads
+        return (lambda: where(logical_or(le(x, self.min), ge(x, self.max)), 0.0, g),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for op in (cls(-1.0, 1.0), cls(0.0, 6.0)):
+            for x, smooth, note in cls._arrays():
+                yield Sample(op, (x,), smooth, note)
+        yield Sample(cls(-2, 3), (np.arange(-5, 6, dtype=np.int32),), False)
+
+
+@dataclass(frozen=True)
+class Hardswish(_Activation):
+    """x * clip(x + 3, 0, 6) / 6; below -3 its gradient is 0, above 3 it is 1."""
+
+    name: ClassVar[str] = "hardswish"
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        x = widen(inputs[0])
+        with np.errstate(all="ignore"):
+            y = np.asarray(x * np.minimum(np.maximum(x + 3, 0), 6) / 6)
+        return (y.astype(inputs[0].dtype, copy=False),)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        x = wide(inputs[0])
+        y = div(mul(x, clip(add(x, 3.0), 0.0, 6.0)), 6.0)
+        return (cast(y, inputs[0].type.dtype),)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        def gradient() -> Any:
+            x, g = wide(inputs[0]), wide(grads[0])
+            inside = mul(g, add(div(where(lt(x, 3.0), x, 0.0), 3.0), 0.5))
+            slope = where(le(x, -3.0), 0.0, where(lt(x, 3.0), inside, g))
+            return cast(slope, inputs[0].type.dtype)
+
+        return (gradient,)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for x, smooth, note in cls._arrays():
+            yield Sample(cls(), (x,), smooth, note)
+
+
+@dataclass(frozen=True)
+class Mish(_Activation):
+    """x * tanh(softplus(x)). Source: Misra, arXiv:1908.08681.
+
+    With s = sigmoid(x) and r = 1 - s the hyperbolic tangent is s*(1 + r) / (1 + r*r).
+    """
+
+    name: ClassVar[str] = "mish"
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        x = widen(inputs[0])
+        with np.errstate(all="ignore"):
+            s, r = _logistic(x), _logistic(-x)
+            y = np.asarray(x * (s * (1 + r) / (1 + r * r)))
+        return (y.astype(inputs[0].dtype, copy=False),)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        x = wide(inputs[0])
+        gate, _ = self._gate(x)
+        return (cast(mul(x, gate), inputs[0].type.dtype),)
+
+    def _gate(self, x: Any) -> tuple[Any, Any]:
+        """The hyperbolic tangent, and its slope 4*r*r*s / (1 + r*r)**2."""
+        s = sigmoid(x)
+        r = sub(1.0, s)
+        square = mul(r, r)
+        below = add(square, 1.0)
+        slope = div(mul(mul(square, s), 4.0), mul(below, below))
+        return div(mul(s, add(r, 1.0)), below), slope
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        def gradient() -> Any:
+            x = wide(inputs[0])
+            gate, slope = self._gate(x)
+            return cast(mul(wide(grads[0]), add(gate, mul(x, slope))), inputs[0].type.dtype)
 
         return (gradient,)
 
@@ -311,9 +443,24 @@ def gelu(x: O, approximate: str = "none") -> O:
     return apply1(Gelu(approximate), x)
 
 
-def softplus(x: O) -> O:
-    """log(1 + exp(x))."""
-    return apply1(Softplus(), x)
+def softplus(x: O, beta: float = 1.0, threshold: float = math.inf) -> O:
+    """log(1 + exp(beta * x)) / beta; ``x`` where ``beta * x`` is above the threshold."""
+    return apply1(Softplus(float(beta), float(threshold)), x)
+
+
+def mish(x: O) -> O:
+    """X * tanh(softplus(x))."""
+    return apply1(Mish(), x)
+
+
+def hardtanh(x: O, min: float, max: float) -> O:
+    """``x`` limited to [min, max], where its gradient is 0."""
+    return apply1(Hardtanh(min, max), x)
+
+
+def hardswish(x: O) -> O:
+    """X * clip(x + 3, 0, 6) / 6."""
+    return apply1(Hardswish(), x)
 
 
 def silu(x: O) -> O:

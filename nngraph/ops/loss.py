@@ -103,7 +103,7 @@ class CrossEntropy(Op):
         classes = widen(inputs[2]) if len(inputs) > 2 else np.ones(logits.shape[1], logits.dtype)
         share = np.where(keep, classes[safe], 0).astype(logits.dtype, copy=False)
         picked = np.squeeze(np.take_along_axis(logp, safe[:, None], 1), 1)
-        loss = -np.where(keep, picked, 0) * share
+        loss = np.where(keep, -picked, 0) * share
         if self.label_smoothing:
             spread = classes.reshape(-1, *(1,) * (logits.ndim - 2))
             uniform = -np.where(keep, sum_of(logp * spread, (1,)), 0) / logits.shape[1]

@@ -11,14 +11,18 @@ import numpy as np
 
 from nngraph.ir.dims import Dim, is_nonnegative
 from nngraph.ir.dtypes import int64
-from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply
+from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply, apply1
 from nngraph.ir.types import TensorType
-from nngraph.ops.core import need, widen
+from nngraph.ops.broadcast import Reduction, reshape
+from nngraph.ops.core import need, reduced_shape, widen
 from nngraph.ops.creation import zeros_like
+from nngraph.ops.elementwise import isnan, where
 from nngraph.ops.family import operators_of
 from nngraph.ops.index.elements import scatter_elements
+from nngraph.ops.reduce.ties import evenly, same
+from nngraph.ops.shape.slicing import slice_axis
 
-__all__ = ["Sort", "TopK", "sort", "topk"]
+__all__ = ["Median", "Sort", "TopK", "median", "sort", "topk"]
 
 
 def _order(x: Array, axis: int, descending: bool) -> Array:
@@ -117,6 +121,59 @@ class TopK(_Ordering):
             yield Sample(cls(4, 0, largest), (ties,), False, "ties, NaN")
         yield Sample(cls(0, 2), (x,), note="none of them")
         yield Sample(cls(1, 0), (np.array([3, -1, 3]),), False, "integers")
+
+
+@dataclass(frozen=True)
+class Median(Reduction):
+    """The middle of all elements, of two the lower; NaN where there is one.
+
+    Equal elements (NaN too) share the gradient, as in ``torch.median`` without a dimension.
+    """
+
+    name: ClassVar[str] = "median"
+    nonempty: ClassVar[bool] = True
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        (x,) = types
+        need(self.axes == tuple(range(x.rank)), self.name, "axes", self.axes, f"all those of {x}")
+        need(isinstance(x.size, int), self.name, "the operand", x, "of a fixed size")
+        return super().infer(*types)
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        (values,) = Sort(0).eval(inputs[0].reshape(-1))[:1]
+        place = -1 if values[-1] != values[-1] else (values.size - 1) // 2
+        shape = reduced_shape(inputs[0].shape, self.axes, self.keepdims)
+        return (values[place].reshape(shape),)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        (x,) = inputs
+        values, _ = sort(reshape(x, (-1,)), 0)
+        size = x.type.size
+        middle, last = (slice_axis(values, 0, at, 1) for at in ((size - 1) // 2, size - 1))
+        found = where(isnan(last), last, middle) if x.type.dtype.is_floating_point else middle
+        return (reshape(found, reduced_shape(x.type.shape, self.axes, self.keepdims)),)
+
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
+        (x,), (y,), (g,) = inputs, outputs, grads
+        return (lambda: evenly(self, x, same(x, self.expand(y, x)), g),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.random.default_rng(10).permutation(12).reshape(3, 4).astype(np.float32) / 4
+        yield Sample(cls((0, 1), False), (x,))
+        yield Sample(cls((0, 1), True), (x[:, :3],), note="an odd number")
+        yield Sample(cls((), False), (x[0, 0],), note="rank 0")
+        ties = np.array([2, 1, 2, np.inf, 2, -np.inf], np.float32)
+        yield Sample(cls((0,), False), (ties,), False, "ties share the gradient")
+        yield Sample(cls((0,), False), (np.where(ties == 2, np.float32(np.nan), ties),), False)
+        yield Sample(cls((0,), False), (np.array([3, -1, 2, 2]),), False, "integers")
+
+
+def median(x: O) -> O:
+    """The middle of all elements, of two the lower."""
+    return apply1(Median(tuple(range(x.type.rank)), False), x)
 
 
 def sort(x: O, axis: int, descending: bool = False) -> tuple[O, O]:

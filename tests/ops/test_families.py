@@ -61,7 +61,7 @@ def test_functions_are_heavy_and_integer_divisions_named() -> None:
     slow = {n for n, op in ops.REGISTRY.items() if op.cost is Cost.SLOW}
     assert slow == {"div", "sqrt", "rsqrt", "reciprocal"}
     dividing = {n for n, op in ops.REGISTRY.items() if Trait.DIVIDES in op.traits}
-    assert dividing == {"floor_divide", "remainder", "fmod"}
+    assert dividing == {"floor_divide", "trunc_divide", "remainder", "fmod"}
 
 
 @pytest.mark.parametrize("op", [op for op in ops.REGISTRY.values() if Trait.DIVIDES in op.traits])

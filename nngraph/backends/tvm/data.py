@@ -50,6 +50,7 @@ __all__ = [
     "shift_right",
     "split_type",
     "sub",
+    "trunc_div",
     "trunc_mod",
 ]
 
@@ -85,7 +86,8 @@ def _comparison(name: str) -> Callable[[Expr, Expr], Expr]:
 
 
 add, sub, mul, div = _binary("add"), _binary("sub"), _binary("mul"), _binary("div")
-floor_div, floor_mod, trunc_mod = (_binary(n) for n in ("floor_div", "floor_mod", "trunc_mod"))
+floor_div, floor_mod = _binary("floor_div"), _binary("floor_mod")
+trunc_div, trunc_mod = _binary("trunc_div"), _binary("trunc_mod")
 maximum, minimum = _binary("max"), _binary("min")  # of integers
 bit_and, bit_or, bit_xor = _binary("and"), _binary("or"), _binary("xor")
 shift_left, shift_right = _binary("shl"), _binary("shr")  # by less than the width
@@ -160,6 +162,7 @@ _INTEGER_BODIES = {
   %c = and {b} %x, %n
   %d = select {b} %c, {t} %b, {t} {zero}
   %r = add {t} %p, %d""",
+    "trunc_div": "%r = {s}div {t} %a, %b",
     "trunc_mod": "%r = {s}rem {t} %a, %b",
 }
 _UNSIGNED_BODIES = {"floor_div": "%r = udiv {t} %a, %b", "floor_mod": "%r = urem {t} %a, %b"}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 from nngraph import ops
 from nngraph.frontend.functional.variants import both, everywhere, function
 from nngraph.frontend.host import is_host_number
 from nngraph.frontend.limits import iinfo
-from nngraph.frontend.promotion import as_number, as_tensor_like, promoted
+from nngraph.frontend.promotion import as_number, as_tensor_like, is_number, promoted, result_type
 from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Number, Operand, Tensor
-from nngraph.ir.dtypes import DType, bool_, float32
+from nngraph.ir.dtypes import DType, bfloat16, bool_, float16, float32
+from nngraph.ops.composite import wide
 
 # fmt: off
 __all__ = [
@@ -72,10 +74,7 @@ def div(
     if rounding_mode == "floor":
         return floor_divide(input, other)
     if rounding_mode == "trunc":
-        a, b = promoted(input, other)
-        if a.dtype.is_floating_point:
-            return ops.trunc(ops.div(a, b))
-        return ops.floor_divide(ops.sub(a, ops.fmod(a, b)), b)
+        return ops.trunc_divide(*promoted(input, other))
     if rounding_mode is not None:
         raise RuntimeError(
             f"div expected rounding_mode to be one of None, 'trunc', or 'floor' "
@@ -112,6 +111,8 @@ def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tens
     a, b = promoted(input, exponent)
     if isinstance(exponent, int) and exponent < 0 and a.dtype.is_integer:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
+    if is_number(exponent) and a.dtype.is_floating_point and math.isfinite(exponent):
+        return ops.power(a, float(exponent))
     return ops.pow(a, b)
 
 
@@ -151,7 +152,8 @@ def addcmul(
     input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1, out: Tensor | None = None
 ) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
-    return input.add(_scaled(tensor1 * tensor2, value))
+    kind = result_type(input, tensor1, tensor2)
+    return _plus(input, wide(tensor1) * wide(tensor2), value, kind)
 
 
 @everywhere
@@ -159,14 +161,27 @@ def addcdiv(
     input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1, out: Tensor | None = None
 ) -> Tensor:
     """``input + value * tensor1 / tensor2``."""
-    return input.add(_scaled(tensor1 / tensor2, value))
+    if not any(t.dtype.is_floating_point for t in (tensor1, tensor2)):
+        raise RuntimeError(
+            "Integer division with addcdiv is not supported; write "
+            "input + value * torch.trunc(tensor1 / tensor2), or cast to a floating point type"
+        )
+    kind = result_type(input, tensor1, tensor2)
+    return _plus(input, wide(tensor1) / wide(tensor2), value, kind)
+
+
+def _plus(input: Tensor, term: Tensor, value: float, kind: DType) -> Tensor:
+    """``input + value * term``; of half precision rounded once."""
+    total = wide(input).add(_scaled(term, value))
+    return total.to(kind) if kind in (float16, bfloat16) else total
 
 
 @everywhere
 def lerp(input: Tensor, end: Tensor, weight: Operand, *, out: Tensor | None = None) -> Tensor:
-    """``input + weight * (end - input)``."""
+    """``input + weight * (end - input)``, from the nearer end: exact at 1 as it is at 0."""
     if isinstance(weight, Tensor):
-        return input.add((end - input) * weight)
+        near = weight.abs().lt(0.5)
+        return input.where(near, end).add((end - input) * weight.where(near, -(1 - weight)))
     if is_host_number(weight):
         is_near = as_tensor_like(abs(weight) < 0.5, bool_, input)
         return ops.where(
@@ -180,7 +195,7 @@ def _from_start(input: Tensor, end: Tensor, weight: float) -> Tensor:
 
 
 def _to_end(input: Tensor, end: Tensor, weight: float) -> Tensor:
-    return end.sub((end - input) * (1 - weight))  # exact at 1
+    return end.sub((end - input) * (1 - weight))
 
 
 @both

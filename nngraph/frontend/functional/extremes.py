@@ -31,7 +31,7 @@ def max(
     if other is not None or isinstance(dim, Tensor):
         return input.maximum(dim if other is None else other)
     if dim is None:
-        return input.amax()
+        return input.amax() if input.dtype is bool_ else ops.max(input, shares_nan=True)
     return _extreme(input, _numbers(input).argmax(dim, keepdim=True), dim, keepdim)
 
 
@@ -51,7 +51,7 @@ def min(
     if other is not None or isinstance(dim, Tensor):
         return input.minimum(dim if other is None else other)
     if dim is None:
-        return input.amin()
+        return input.amin() if input.dtype is bool_ else ops.min(input, shares_nan=True)
     return _extreme(input, _numbers(input).argmin(dim, keepdim=True), dim, keepdim)
 
 

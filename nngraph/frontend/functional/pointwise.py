@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,6 +11,7 @@ from nngraph.frontend.functional.variants import everywhere
 from nngraph.frontend.promotion import as_float
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_, int64
+from nngraph.ops.composite import wide
 from nngraph.ops.elementwise.rows import UnaryFunction
 from nngraph.ops.family import public_names
 
@@ -120,8 +122,9 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
     """To the nearest integer (or multiple of ``10**-decimals``), ties to even."""
     if not decimals:
         return ops.round(input)
-    scale = 10.0**decimals
-    return ops.round(input * scale) / scale
+    x, scale = wide(input), 10.0 ** builtins.abs(decimals)
+    rounded = ops.round(x * scale) / scale if decimals > 0 else ops.round(x / scale) * scale
+    return rounded.to(input.dtype)
 
 
 @everywhere

@@ -11,6 +11,7 @@ from nngraph.frontend.functional.variants import both, function
 from nngraph.frontend.promotion import as_float, counted
 from nngraph.frontend.tensor import MinMax, Tensor
 from nngraph.ir.dtypes import DType, bool_, uint8
+from nngraph.ops.composite import wide
 
 # fmt: off
 __all__ = [
@@ -146,14 +147,10 @@ def std(
     correction: int | None = None,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Square root of ``var``."""
-    return _root(input.var(dim, unbiased, keepdim, correction=correction))
-
-
-def _root(square: Tensor) -> Tensor:
-    """The square root, whose gradient at 0 is 0."""
+    """Square root of ``var``, whose gradient at 0 is 0."""
+    square = wide(input).var(dim, unbiased, keepdim, correction=correction)  # halves overflow
     zero = square.eq(0)
-    return square.masked_fill(zero, 1).sqrt().masked_fill(zero, 0)
+    return square.masked_fill(zero, 1).sqrt().masked_fill(zero, 0).to(input.dtype)
 
 
 @function
@@ -180,8 +177,8 @@ def std_mean(
     correction: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean."""
-    variance, mean = var_mean(input, dim, unbiased, keepdim, correction=correction)
-    return _root(variance), mean
+    deviation = input.std(dim, unbiased, keepdim, correction=correction)
+    return deviation, input.mean(None if isinstance(dim, bool) else dim, keepdim)
 
 
 @both
@@ -204,27 +201,8 @@ def norm(
             f"input. Got {input.dtype.name}"
         )
     order = 2.0 if p is None or p == "fro" else float(p)
-    input = input if dtype is None else input.to(dtype)
-    if input.dtype.bits < 32:  # powers of halves overflow
-        return input.float().norm(p, dim, keepdim).to(input.dtype)
-    size = input.abs()
-    if order == float("inf"):
-        return size.amax(dim, keepdim)
-    if order == float("-inf"):
-        return size.amin(dim, keepdim)
-    if order == 0:
-        return input.ne(0).to(input.dtype).sum(dim, keepdim)
-    if order == 1:
-        return size.sum(dim, keepdim)
-    if order == 2:
-        return _root(input.square().sum(dim, keepdim))
-    if order < 1:  # steep at 0, where the gradient is 0 all the same
-        power = size.masked_fill(input.eq(0), 1).pow(order).masked_fill(input.eq(0), 0)
-    else:
-        power = size.pow(order)
-    total = power.sum(dim, keepdim)
-    zero = total.eq(0)
-    return total.masked_fill(zero, 1).pow(1 / order).masked_fill(zero, 0)
+    x = input if dtype is None else input.to(dtype)
+    return ops.vector_norm(x, order, axes_of(input, dim), keepdim)
 
 
 @both

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 from nngraph import ops
 from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.limits import finfo
-from nngraph.frontend.promotion import as_float, promoted
+from nngraph.frontend.promotion import as_float, is_number, promoted
 from nngraph.frontend.tensor import Operand, Tensor
 from nngraph.ir.dtypes import bool_, float32, float64
-from nngraph.ops.composite import wide
 
 # fmt: off
 __all__ = [
@@ -31,24 +28,21 @@ def atan2(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor
 def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``sqrt(input² + other²)``."""
     a, b = promoted(input, other, at_least=float32)
-    return (wide(a).square() + wide(b).square()).sqrt().to(a.dtype)  # squares of halves overflow
+    return ops.hypot(a, b)
 
 
 @both
 def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``log(exp(input) + exp(other))`` without overflow."""
     a, b = promoted(input, other, at_least=float32)
-    first = a.ge(b)
-    high, low = a.where(first, b), b.where(first, a)
-    same = a.eq(b) & a.isinf()  # equal infinities have no difference
-    return high + ops.softplus((low - high).masked_fill(same, 0))
+    return ops.logaddexp(a, b)
 
 
 @both
 def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``log2(2**input + 2**other)`` without overflow."""
     a, b = promoted(input, other, at_least=float32)
-    return (a * math.log(2)).logaddexp(b * math.log(2)) / math.log(2)
+    return ops.logaddexp2(a, b)
 
 
 @both
@@ -73,24 +67,21 @@ def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 def copysign(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     """The size of ``input`` with the sign of ``other``, whose gradient is zero."""
     a, b = promoted(input, other, at_least=float32)
-    one = ops.full_like(b, 1)
-    # The sign operator carries the zero gradient; it is 0 at zeros and NaN, which have signs, too.
-    sign = b.sign().where(b.abs().gt(0), (-one).where(b.signbit(), one))
-    return a.abs() * sign
+    return ops.copysign(a, b)
 
 
 @everywhere
 def xlogy(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
     """``input * log(other)``; 0 where ``input`` is 0, unless ``other`` is NaN."""
     a, b = promoted(input, other, at_least=float32)
-    return a * b.masked_fill(a.eq(0) & (b.le(0) | b.isinf()), 1).log()
+    return ops.xlogy(a, b)
 
 
 @everywhere
 def float_power(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tensor:
     """``pow`` in float64."""
     a, b = promoted(input, exponent)
-    return a.to(float64).pow(b.to(float64))
+    return a.to(float64).pow(exponent if is_number(exponent) else b.to(float64))
 
 
 @everywhere
@@ -102,9 +93,10 @@ def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Te
 @everywhere
 def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None) -> Tensor:
     """``log(p / (1 - p))``; with ``eps``, p is first limited to ``[eps, 1 - eps]``."""
-    p = as_float(input) if eps is None else as_float(input).clamp(eps, 1 - eps)
-    high = wide(p)
-    return (high.log() - (-high).log1p()).to(p.dtype)  # the quotient's logarithm has no slope at 0
+    p = as_float(input)
+    if eps is not None:  # not clamp, at whose limits NaN has no gradient
+        p = p.masked_fill(p.lt(eps), eps).masked_fill(p.gt(1 - eps), 1 - eps)
+    return ops.logit(p)
 
 
 @both

@@ -8,6 +8,7 @@ from nngraph.frontend.functional.selection import where
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
+from nngraph.ops.composite import wide
 
 __all__ = [
     "celu",
@@ -71,9 +72,7 @@ def hardtanh(
     """
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
-    outside = (input <= min_val) | (input >= max_val)
-    y = where(outside, input.detach().clamp(min_val, max_val), input)
-    return _placed(input, y, inplace)
+    return _placed(input, ops.hardtanh(input, min_val, max_val), inplace)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -148,7 +147,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """``x * tanh(softplus(x))``."""
-    return _placed(input, input * softplus(input).tanh(), inplace)
+    return _placed(input, ops.mish(input), inplace)
 
 
 def sigmoid(input: Tensor) -> Tensor:
@@ -170,10 +169,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """``x * hardsigmoid(x)``."""
-    inside = (input > -3) & (input < 3)
-    bent = where(inside, input, 0.0)  # infinities and NaN have no slope here
-    y = where(inside, bent * (bent + 3) / 6, where(input <= -3, input * 0, input))
-    return _placed(input, y, inplace)
+    return _placed(input, ops.hardswish(input), inplace)
 
 
 def tanh(input: Tensor) -> Tensor:
@@ -193,8 +189,7 @@ def softsign(input: Tensor) -> Tensor:
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """``log(1 + exp(beta * x)) / beta``; ``x`` itself where ``beta * x > threshold``."""
-    scaled = input * beta
-    return where(scaled > threshold, input, ops.softplus(scaled) / beta)
+    return ops.softplus(input, beta, threshold)
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
@@ -205,7 +200,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}")
-    inside = where(input.isnan(), input, 0.0)
+    inside = where(input.isnan(), input, input.detach() * 0)  # NaN, or 0 of the same sign
     return where(input > lambd, input - lambd, where(input < -lambd, input + lambd, inside))
 
 
@@ -225,7 +220,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     if size % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {size}")
     a, b = input.chunk(2, dim)
-    return a * b.sigmoid()
+    return (wide(a) * wide(b).sigmoid()).to(input.dtype)
 
 
 def _softmax_dim(name: str, dim: int | None, rank: int) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 from nngraph import ops
+from nngraph.frontend.functional.joining import broadcast_tensors
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_, int64
 from nngraph.nn.functional.dropouts import dropout
-from nngraph.ops.core import normalize_axis
 from nngraph.ops.index.scattering import none_from_the_end
 
 __all__ = [
@@ -132,10 +132,13 @@ def normalize(
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """``<x1, x2> / (max(|x1|, eps) max(|x2|, eps))`` along ``dim``, after broadcasting."""
-    a = x1 / x1.norm(2, dim, keepdim=True).clamp(min=eps)
-    b = x2 / x2.norm(2, dim, keepdim=True).clamp(min=eps)
-    rank = max(x1.ndim, x2.ndim)
-    return (a * b).sum(normalize_axis(dim, rank))
+    a, b = (x / _not_below(x.norm(2, dim, keepdim=True), eps) for x in broadcast_tensors(x1, x2))
+    return (a * b).sum(dim)
+
+
+def _not_below(norm: Tensor, least: float) -> Tensor:
+    """At least ``least``, where the gradient is the norm's own."""
+    return where(norm < least, norm + (least - norm.detach()), norm)
 
 
 def pairwise_distance(

@@ -106,6 +106,20 @@ def _zero_gradient(x: Any, y: Any, z: Any, g: Any) -> Any:
     return zeros_like(g)
 
 
+def _trunc_divide(x: Array, y: Array) -> Array:
+    if x.dtype.kind == "f":
+        return np.asarray(np.trunc(x / y))
+    quotient = np.floor_divide(x, y)
+    out: Array = quotient + ((quotient < 0) & (quotient * y != x))
+    return out
+
+
+def _remainder(x: Array, y: Array) -> Array:
+    """Python's; a zero keeps the sign of x, where NumPy's has that of y."""
+    rest = np.asarray(np.fmod(x, y))
+    return np.where((rest != 0) & ((rest < 0) != (y < 0)), rest + y, rest)
+
+
 # The samples' quotients lie between the jumps.
 FloorDivide, floor_divide = binary(
     "floor_divide",
@@ -116,9 +130,18 @@ FloorDivide, floor_divide = binary(
     cost=Cost.HEAVY,
     divides=True,
 )
+TruncDivide, trunc_divide = binary(
+    "trunc_divide",
+    _whole("trunc_divide", _trunc_divide),
+    _zero_gradient,
+    _zero_gradient,
+    spans=((0.3, 2.4), (3.1, 3.9)),
+    cost=Cost.HEAVY,
+    divides=True,
+)
 Remainder, remainder = binary(
     "remainder",
-    _whole("remainder", np.remainder),
+    _whole("remainder", _remainder),
     lambda x, y, z, g: g,
     lambda x, y, z, g: neg(mul(g, floor_divide(x, y))),
     spans=((4.3, 5.4), (3.1, 3.9)),
@@ -129,7 +152,7 @@ Fmod, fmod = binary(
     "fmod",
     _whole("fmod", np.fmod),
     lambda x, y, z, g: g,
-    lambda x, y, z, g: neg(mul(g, trunc(div(x, y)))),
+    lambda x, y, z, g: neg(mul(g, trunc_divide(x, y))),
     spans=((-5.4, -4.3), (3.1, 3.9)),
     cost=Cost.HEAVY,
     divides=True,
@@ -157,19 +180,18 @@ def _first_of_equals(extreme: np.ufunc) -> Callable[[Array, Array], Array]:
     return apply
 
 
+# Not commutative: which of two zeros is the first shows in its sign.
 Maximum, maximum = binary(
     "maximum",
     _first_of_equals(np.maximum),
     lambda x, y, z, g: _wins(lt)(x, y, g),
     lambda x, y, z, g: _wins(lt)(y, x, g),
-    commutative=True,
 )
 Minimum, minimum = binary(
     "minimum",
     _first_of_equals(np.minimum),
     lambda x, y, z, g: _wins(gt)(x, y, g),
     lambda x, y, z, g: _wins(gt)(y, x, g),
-    commutative=True,
 )
 
 

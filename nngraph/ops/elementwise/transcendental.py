@@ -39,6 +39,10 @@ def _sinh(x: Any, y: Any, g: Any) -> Any:
 
 def _pow(x: Array, y: Array) -> Array:
     """NumPy's power; integers to a negative power are 1/x truncated, as in PyTorch."""
+    if y.dtype.kind == "f" and np.any(y == 0.5):
+        # NumPy takes some roots for these powers, which -0 and minus infinity tell apart.
+        edge = (y == 0.5) & ((x == 0) | np.isinf(x))
+        return np.where(edge, np.abs(x), np.power(x, y))
     if y.dtype.kind != "i" or not np.any(y < 0):
         return np.power(x, y)
     whole = np.power(x, np.maximum(y, 0))

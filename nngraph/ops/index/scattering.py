@@ -13,7 +13,7 @@ from nngraph.ir.op import Array, O, Op, Thunk, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.core import need, need_same_dtype, widen
 from nngraph.ops.creation import ones_like, zeros_like
-from nngraph.ops.elementwise import cast, div, eq, ge, gt, mul, where
+from nngraph.ops.elementwise import cast, div, eq, ge, gt, isfinite, mul, where
 
 __all__ = [
     "COMBINATIONS",
@@ -96,12 +96,12 @@ def scatter_vjp(
         return lambda: g, lambda: read(g)
     if reduction == "mul":
         return (
-            lambda: _product_grad_target(updates, g, write),
+            lambda: _product_grad_target(x, updates, g, write),
             lambda: _product_grad_updates(x, updates, y, g, read, write),
         )
 
     def share(hit: O, gradient: O) -> O:
-        return where(hit, gradient, zeros_like(gradient))
+        return mul(cast(hit, x.type.dtype), gradient)  # NaN where nothing is equal to a NaN
 
     def shared() -> tuple[O, O, O]:
         # All that equal the extreme, the target's own element included, share evenly.
@@ -120,9 +120,10 @@ def scatter_vjp(
     return grad_x, grad_updates
 
 
-def _product_grad_target(updates: O, g: O, write: Callable[[O, O, str], O]) -> O:
-    """Gradient of a product with respect to the target: the product of the others."""
-    return mul(g, write(ones_like(g), updates, "mul"))
+def _product_grad_target(x: O, updates: O, g: O, write: Callable[[O, O, str], O]) -> O:
+    """The product of the others; NaN where the target is infinite, as PyTorch divides by it."""
+    others = mul(g, write(ones_like(g), updates, "mul"))
+    return where(isfinite(x), others, float("nan"))
 
 
 def _product_grad_updates(

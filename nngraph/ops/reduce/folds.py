@@ -14,13 +14,14 @@ from nngraph.ir.dims import SymDim, UnknownSize
 from nngraph.ir.dtypes import as_dtype
 from nngraph.ir.op import Array, O, Sample, Thunk, apply1
 from nngraph.ops.broadcast import Fold, Reduction, reshape, sum
-from nngraph.ops.composite import wide
+from nngraph.ops.composite import through_decomposition, wide
 from nngraph.ops.core import Takes, mean_of, normalize_axes, reduced_samples, reduced_shape, widen
 from nngraph.ops.creation import full
 from nngraph.ops.elementwise.arithmetic import add, div, mul
-from nngraph.ops.elementwise.comparison import eq
-from nngraph.ops.elementwise.select import cast
+from nngraph.ops.elementwise.comparison import eq, isfinite, logical_or
+from nngraph.ops.elementwise.select import cast, where
 from nngraph.ops.reduce.count import count_of
+from nngraph.ops.reduce.ties import evenly, same
 from nngraph.ops.shape.joining import concat
 from nngraph.ops.shape.moving import transpose
 from nngraph.ops.shape.slicing import slice_axis
@@ -59,22 +60,43 @@ class Mean(Reduction):
         yield Sample(cls((1,), False), (np.zeros((2, 0), np.float32),), False, "empty: NaN")
 
 
+def _first_zero(found: Array, x: Array, axes: Sequence[int]) -> Array:
+    """Extremes that are zero with the sign of the first zero, as PyTorch's scalar loops have it."""
+    if x.dtype.kind in "iu" or not axes or not np.any(found == 0):
+        return found
+    line = np.moveaxis(x, axes, range(len(axes)))
+    line = line.reshape(-1, *line.shape[len(axes) :])
+    first = np.take_along_axis(line, np.argmax(line == 0, 0)[None], 0)
+    return np.where(found == 0, first.reshape(found.shape), found)
+
+
 @dataclass(frozen=True)
 class _Extreme(Reduction):
+    """Ties share the gradient evenly.
+
+    Attributes:
+        shares_nan: so do the NaN that made the result one (``torch.max`` of all elements); without
+            it their gradient is NaN (``torch.amax``).
+    """
+
+    shares_nan: bool = False
     nonempty: ClassVar[bool] = True
     function: ClassVar[Callable[..., typing.Any]]
 
     @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
-        found = type(self).function(widen(x), axis=self.axes, keepdims=self.keepdims)
-        return (np.asarray(found).astype(x.dtype, copy=False),)
+        found = np.asarray(type(self).function(widen(x), axis=self.axes, keepdims=self.keepdims))
+        return (_first_zero(found.astype(x.dtype, copy=False), x, self.axes),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         (x,), (y,), (g,) = inputs, outputs, grads
 
         def gradient() -> typing.Any:
-            ties = cast(eq(x, self.expand(y, x)), x.type.dtype)
+            wide = self.expand(y, x)
+            if self.shares_nan:
+                return evenly(self, x, same(x, wide), g)
+            ties = cast(eq(x, wide), x.type.dtype)
             share = div(g, sum(ties, self.axes, self.keepdims))
             return mul(ties, self.expand(share, x))
 
@@ -86,6 +108,7 @@ class _Extreme(Reduction):
         ties = np.asarray([[1, 3, 3, 1], [2, 2, 2, 2], [0, -0.0, np.inf, -np.inf]], np.float32)
         for axes in ((0,), (1,), (0, 1)):
             yield Sample(cls(axes, False), (ties,), False, "ties share the gradient")
+        yield Sample(cls((0, 1), False, True), (ties,), False, "all elements")
         nan = np.where(ties == 3, np.float32(np.nan), ties)
         yield Sample(cls((1,), True), (nan,), False, "NaN propagates")
         yield Sample(cls((0,), False), (np.asarray([[3, -2], [-5, 4]], np.int32),), False)
@@ -114,6 +137,8 @@ class Prod(Reduction):
     """Product of numbers, in their own type.
 
     Differentiated through its decomposition, so its gradients of all orders are exact at zeros.
+    PyTorch divides by the element where there is no zero: then NaN and infinity have the gradient
+    NaN, though the product of the others may be known.
     """
 
     name: ClassVar[str] = "prod"
@@ -126,6 +151,17 @@ class Prod(Reduction):
         wide = np.float64 if as_dtype(x.dtype).is_floating_point else x.dtype
         total = np.prod(x, axis=self.axes, dtype=wide, keepdims=self.keepdims)
         return (np.asarray(total).astype(x.dtype, copy=False),)
+
+    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
+        def gradient() -> typing.Any:
+            (x,) = inputs
+            exact = through_decomposition(self, inputs, grads, 0)()
+            if not x.type.rank:
+                return exact
+            known = logical_or(any(eq(x, 0.0)), isfinite(x))
+            return where(known, exact, float("nan"))
+
+        return (gradient,)
 
     def decompose(self, *inputs: typing.Any) -> tuple[typing.Any, ...]:
         """Halves multiplied with each other until one element is left."""
@@ -198,14 +234,18 @@ def mean(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) 
     return apply1(Mean(normalize_axes(axes, x.type.rank, "mean"), keepdims), x)
 
 
-def max(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
-    """Largest element over ``axes``; ties share the gradient."""
-    return apply1(Max(normalize_axes(axes, x.type.rank, "max"), keepdims), x)
+def max(
+    x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False, shares_nan: bool = False
+) -> O:
+    """Largest element over ``axes``; ties share the gradient (NaN too if ``shares_nan``)."""
+    return apply1(Max(normalize_axes(axes, x.type.rank, "max"), keepdims, shares_nan), x)
 
 
-def min(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
-    """Smallest element over ``axes``; ties share the gradient."""
-    return apply1(Min(normalize_axes(axes, x.type.rank, "min"), keepdims), x)
+def min(
+    x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False, shares_nan: bool = False
+) -> O:
+    """Smallest element over ``axes``; ties share the gradient (NaN too if ``shares_nan``)."""
+    return apply1(Min(normalize_axes(axes, x.type.rank, "min"), keepdims, shares_nan), x)
 
 
 def prod(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:

@@ -9,13 +9,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nngraph.ir.dims import SymDim, UnknownSize
-from nngraph.ir.dtypes import Kind, float64, int64
+from nngraph.ir.dtypes import Kind, float64, int32, int64
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType
+from nngraph.ops.composite import through_decomposition
 from nngraph.ops.core import need, normalize_axis, reduced_shape, widen
 from nngraph.ops.creation import full
-from nngraph.ops.elementwise.arithmetic import mul
-from nngraph.ops.elementwise.select import cast
+from nngraph.ops.elementwise.arithmetic import mul, sub
+from nngraph.ops.elementwise.comparison import eq, gt, isfinite, isnan, logical_and, logical_or
+from nngraph.ops.elementwise.select import cast, where
 from nngraph.ops.shape.joining import concat
 from nngraph.ops.shape.slicing import slice_axis
 
@@ -113,7 +115,7 @@ class CumSum(Op):
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         x = widen(inputs[0])
         x = np.flip(x, self.axis) if self.reverse else x
-        total = np.cumsum(x, axis=self.axis, dtype=_running(x))
+        total = np.cumsum(x, axis=self.axis, dtype=_running(x)) + 0  # a sum starts at +0
         if self.exclusive:
             total = np.roll(total, 1, self.axis)
             total[(np.s_[:],) * self.axis + (np.s_[:1],)] = 0
@@ -142,6 +144,8 @@ class CumProd(Op):
     """Running product along ``axis``.
 
     Differentiated through its decomposition, so its gradients of all orders are exact at zeros.
+    PyTorch divides by the elements before the first zero: NaN and infinity among them have the
+    gradient NaN. What comes after a zero has the gradient 0, whatever it is.
     """
 
     axis: int
@@ -158,6 +162,22 @@ class CumProd(Op):
         x = widen(inputs[0])
         total = np.cumprod(x, axis=self.axis, dtype=_running(x))
         return (total.astype(inputs[0].dtype, copy=False),)
+
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
+        def gradient() -> Any:
+            (x,) = inputs
+            exact = through_decomposition(self, inputs, grads, 0)()
+            if x.type.shape[self.axis] == 1:
+                return exact
+            zero = cast(eq(x, 0.0), int32)
+            zeros = apply1(CumSum(self.axis), zero)
+            known = where(logical_or(gt(zeros, 0), isfinite(x)), exact, float("nan"))
+            over = logical_and(gt(sub(zeros, zero), 0), isnan(exact))
+            return where(over, 0.0, known)
+
+        return (gradient,)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         """Doubling steps: after step k each element is the product of the last 2**k."""

@@ -49,8 +49,10 @@ def _sign(s: Site) -> str:
 
 def _trunc(s: Site) -> str:
     (x,) = s.inputs
-    if not s.dtype.is_floating_point:
-        return x
+    return _truncated(s, x) if s.dtype.is_floating_point else x
+
+
+def _truncated(s: Site, x: str) -> str:
     return s("Mul", s("Sign", x), s("Floor", s("Abs", x)))
 
 
@@ -116,6 +118,11 @@ def _opposite(s: Site, rest: str, divisor: str, zero: str) -> str:
     """True where a non-zero rest has not the divisor's sign."""
     differs = s("Xor", s("Less", rest, zero), s("Less", divisor, zero))
     return s("And", differs, s("Not", s("Equal", rest, zero)))
+
+
+def _trunc_divide(s: Site) -> str:
+    quotient = s("Div", *s.inputs)
+    return _truncated(s, quotient) if s.dtype.is_floating_point else quotient
 
 
 def _remainder(s: Site) -> str:
@@ -269,6 +276,7 @@ EMISSIONS: Emissions = {
     ops.Mul: direct("Mul"),
     ops.Div: direct("Div"),
     ops.FloorDivide: Emission(_floor_divide),
+    ops.TruncDivide: Emission(_trunc_divide),
     ops.Remainder: Emission(_remainder),
     ops.Fmod: direct("Mod", fmod=1),
     ops.Pow: direct("Pow"),

@@ -193,6 +193,7 @@ def _whole(function: Row, by_minus_one: Callable[[DType, Expr], Expr]) -> Row:
 
 _int_floordiv = _whole(data.floor_div, lambda _dtype, x: data.neg(x))
 _int_floormod = _whole(data.floor_mod, lambda dtype, _x: const(0, dtype))
+_int_truncdiv = _whole(data.trunc_div, lambda _dtype, x: data.neg(x))
 _int_fmod = _whole(data.trunc_mod, lambda dtype, _x: const(0, dtype))
 
 
@@ -203,10 +204,8 @@ def _fmod(dtype: DType, x: Expr, y: Expr) -> Expr:
 def _remainder(dtype: DType, x: Expr, y: Expr) -> Expr:
     if not dtype.is_floating_point:
         return _int_floormod(dtype, x, y)
-    zero, rest = _like(x, 0), _libm("fmod")(x, y)
-    signed = tirx.Select(data.eq(rest, zero), _libm("copysign")(zero, y), rest)
-    signed = tirx.Select(data.eq(y, zero), rest, signed)
-    return tirx.Select(_signs_differ(rest, y), data.add(rest, y), signed)
+    rest = _libm("fmod")(x, y)
+    return tirx.Select(_signs_differ(rest, y), data.add(rest, y), rest)
 
 
 def _signs_differ(rest: Expr, y: Expr) -> Expr:
@@ -214,6 +213,12 @@ def _signs_differ(rest: Expr, y: Expr) -> Expr:
     zero = _like(y, 0)
     down = tirx.all(data.lt(y, zero), data.lt(zero, rest))
     return tirx.any(down, tirx.all(data.lt(zero, y), data.lt(rest, zero)))
+
+
+def _trunc_divide(dtype: DType, x: Expr, y: Expr) -> Expr:
+    if not dtype.is_floating_point:
+        return _int_truncdiv(dtype, x, y)
+    return tirx.trunc(data.div(x, y))
 
 
 def _floor_divide(dtype: DType, x: Expr, y: Expr) -> Expr:
@@ -417,6 +422,7 @@ _NUMERIC: dict[type[Op], Row] = {
     ops.Round: _rounding(tirx.nearbyint),
     ops.Relu: _relu,
     ops.FloorDivide: _floor_divide,
+    ops.TruncDivide: _trunc_divide,
     ops.Remainder: _remainder,
     ops.Fmod: _fmod,
     ops.Maximum: _larger,

@@ -69,5 +69,5 @@ def triplet_margin_loss(
     far = pairwise_distance(anchor, negative, p, eps)
     if swap:
         far = far.minimum(pairwise_distance(positive, negative, p, eps))
-    losses = (near - far + margin).clamp(min=0)
+    losses = (margin + near - far).clamp(min=0)  # in this order: halves round
     return reduced(losses, legacy_reduction(size_average, reduce, reduction))

@@ -115,9 +115,8 @@ def poisson_nll_loss(
     else:
         losses = input - target * (input + eps).log()
     if full:
-        safe = where(target > 1, target, 1.0)
-        stirling = safe * safe.log() - safe + (safe * 6.283185307179586).log() * 0.5
-        losses = losses + where(target > 1, stirling, 0.0)
+        stirling = target * target.log() - target + (target * 6.283185307179586).log() * 0.5
+        losses = losses + stirling.masked_fill(target <= 1, 0)
     return reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
