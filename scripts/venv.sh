@@ -12,6 +12,15 @@ new_enough() {
         "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
+# Clearing would empty what the link points to, which other checkouts may use.
+if [ -L "$folder" ]; then
+    {
+        echo "$folder is a link: making it anew would empty the environment that it points to."
+        echo "Remove the link to get an environment of this checkout's own: rm $folder"
+    } >&2
+    exit 1
+fi
+
 has() { "$1" -c "import $2" >/dev/null 2>&1; }
 
 find_python() {

@@ -56,6 +56,17 @@ def test_refuses_a_python_that_is_too_old(machine: Path) -> None:
     assert not (machine.parent / "venv").exists()
 
 
+def test_refuses_to_empty_what_a_link_points_to(machine: Path) -> None:
+    make_python(machine, "python3", ())
+    shared = machine.parent / "shared"
+    shared.mkdir()
+    (shared / "kept").touch()
+    (machine.parent / "venv").symlink_to(shared, target_is_directory=True)
+    done = run(machine)
+    assert done.returncode == 1
+    assert "is a link" in done.stderr and (shared / "kept").exists()
+
+
 def test_takes_a_newer_python_beside_an_old_one(machine: Path) -> None:
     make_python(machine, "python3", ("version_info",))
     make_python(machine, "python3.12", ("ensurepip", "import pip"))
