@@ -84,6 +84,7 @@ class _Replay:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.running: Entry | None = None
+        self.ran: list[Entry] = []
         self.outputs: dict[int, tuple[Version, ...]] = {}
         self.leaves: dict[int, tuple[Leaf, Version]] = {}
         self.records: list[Applied] = []
@@ -98,6 +99,7 @@ class _Replay:
     def enter(self, record: Applied) -> Entry:
         """The rule of a record is about to run: operands read what its entry saved."""
         entry = self.running = self.entry_of[id(record)]
+        self.ran.append(entry)
         for operand, saved in zip(record.inputs, entry.inputs, strict=True):
             operand.saved = saved
         for operand, saved in zip(record.outputs, entry.outputs, strict=True):
@@ -184,6 +186,7 @@ def gradients(
         here.differentiate(None)
         replay.forget()
     if not retain_graph:
-        for entry in entries:
+        # What lies behind the tensors that were asked for did not run: it stays.
+        for entry in entries if wanted is None else replay.ran:
             entry.release()
     return leaves, [g._as_tensor() if isinstance(g, Version) else g for g in found]

@@ -32,6 +32,7 @@ COPIES = cases(r"""
     a[:1].repeat_interleave(3, 0)  v[:1].repeat_interleave(3)  o.repeat_interleave(1, 1)
     a.repeat_interleave(m.tensor([1, 1, 1]), 0)  a.tile(1)  a.tile((1, 1))  m.tile(a, ())
     s.tile(())  a.clone()  m.clone(a)  a.t().contiguous()  a.to(m.float32, copy=True)  a.double()
+    a[:, m.tensor([0, 1])]  a[:, m.tensor([0, 0])].view(-1)
     a[m.tensor([0, 1, 2])]  a[[0, 1, 2]]  v[m.tensor([0, 1, 2, 3])]  a[True]  a[a == a]
     a.t().reshape(12)  a.t().flatten()  a.diag()  v.diag()  v[:1].diag()  m.diag_embed(v[:1])
     a.tril(5)  a.triu(-5)  a.flip(0)  a.flip(())  a[:1].flip(0)  a[:1].flipud()

@@ -26,6 +26,8 @@ PROGRAMS = cases(r"""
     a = y.expand(1, 3, 4) * 1; a.expand(1, 1, 3, 4).mul_(p); a.sum().backward(); [y.grad, p.grad]
     a = y * 2; a.t_(); a.mul_(p.t()); a.unsqueeze_(0); (a * a).sum().backward(); [y.grad, p.grad]
     a = y * 2; c2 = a[0]; c2.unsqueeze_(1); c2.mul_(3); (a.t_() * p.t()).sum().backward(); y.grad
+    a = y.exp(); m.autograd.grad(a.sum(), a); a.sum().backward(); y.grad
+    a = (y * y).sum(); m.autograd.grad(a * a, a); m.autograd.grad(a, y); a.backward()
     m.copysign(y.detach(), p).sum().backward(); p.grad
     (y * y).backward(); y.grad
     (y * y).backward(p.detach()); y.grad

@@ -160,7 +160,8 @@ def tensor_split(
 
 def _between(input: Tensor, axis: int, bounds: Sequence[Dim]) -> tuple[Tensor, ...]:
     """The parts from each place to the next."""
-    return tuple(ops.slice_axis(input, axis, a, b - a) for a, b in pairwise(bounds))
+    parts = (ops.slice_axis(input, axis, a, b - a) for a, b in pairwise(bounds))
+    return tuple(viewed(part, input) for part in parts)
 
 
 @both

@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from nngraph import ops
-from nngraph.frontend.functional.access import elements
+from nngraph.frontend.functional.access import elements, owned
 from nngraph.frontend.symint import SymInt, dim_of
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dims import Dim, SymDim, floordiv, is_nonnegative, minimum, positive_part
@@ -73,7 +73,7 @@ class Plan:
         self._gather_layout()  # the shapes of the index tensors fit
         flat, row, perm = self._flattened(x)
         out = ops.take(flat, row, 0)
-        return self._restore(out, perm)
+        return owned(self._restore(out, perm))
 
     def _flattened(self, x: Tensor) -> tuple[Tensor, Tensor, list[int]]:
         """Index axes moved to the front and joined, with one index for the joined axis."""

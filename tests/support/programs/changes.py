@@ -178,6 +178,21 @@ def quiet(d: Draw) -> str:
 
 
 @change(1)
+def into(d: Draw) -> str:
+    """Results that are written to a tensor that is there."""
+    x = _target(d)
+    y = d.fitting(x, lambda t: t.dtype == d.value(x).dtype and not t.requires_grad)
+    if d.value(x).requires_grad:
+        raise NothingFits
+    return d.one(
+        f"torch.{d.one('add', 'mul', 'maximum', 'sub')}({x}, {y}, out={x})",
+        f"torch.neg({x}, out={x})",
+        f"{x}.data.mul_(2)",
+        f"{x}.detach().copy_({y})",
+    )
+
+
+@change(1)
 def switches(d: Draw) -> str:
     names = [n for n, v in d.space.items() if isinstance(v, torch.nn.Module)]
     optimizers = [n for n, v in d.space.items() if isinstance(v, torch.optim.Optimizer)]

@@ -407,6 +407,49 @@ def cast(d: Draw) -> str:
 
 
 @expression(1)
+def scaled(d: Draw) -> str:
+    """By a number that is an argument: another one at each call."""
+    if "n0" not in d.space:
+        raise NothingFits
+    x = d.float()
+    return d.one(f"{x} * n0", f"{x} + n0", f"{x} / (n0 + 2)", f"torch.add({x}, {x}, alpha=n0)")
+
+
+@expression(1.5)
+def gradient(d: Draw) -> str:
+    """A gradient that is computed with, and may be differentiated again."""
+    x = d.tensor(lambda t: t.requires_grad and t.numel() > 0)
+    leaves = d.tensor(lambda t: t.requires_grad)
+    again = d.one("", ", create_graph=True", ", retain_graph=True")
+    root = d.one(f"{x}.sum()", f"({x} * {x}).mean()", f"{x}.sin().sum()")
+    return f"torch.autograd.grad({root}, {leaves}{again})[0]"
+
+
+@expression(1)
+def combined(d: Draw) -> str:
+    x = d.float(1, 3)
+    t = d.value(x)
+    same = d.tensor(lambda o: o.dtype == t.dtype and o.shape == t.shape)
+    return d.one(
+        f"torch.meshgrid({x}, {same}, indexing='ij')[{d.one(0, 1)}]",
+        f"torch.tensordot({x}, {same}, {t.ndim})",
+        f"torch.einsum('i...,i...->...', {x}, {same})",
+        f"torch.hstack([{x}, {same}])",
+        f"torch.vstack([{x}, {same}])",
+        f"F.scaled_dot_product_attention({x}, {same}, {same})",
+        f"F.cosine_similarity({x}, {same}, dim={d.dim(x)})",
+        f"F.pairwise_distance({x}, {same})",
+        f"torch.dist({x}, {same})",
+        f"F.kl_div({x}.log_softmax(-1), {same}.detach().softmax(-1), reduction='sum')",
+        f"F.gaussian_nll_loss({x}, {same}.detach(), {x}.square() + 0.5)",
+        f"F.dropout({x}, 0.5, training=False)",
+        f"F.glu(torch.cat([{x}, {same}], {d.dim(x)}), {d.dim(x)})",
+        f"F.one_hot({d.indices(3, (2, 2), negative=False)}, 3)",
+        f"torch.var_mean({x}, {d.dim(x)})[{d.one(0, 1)}]",
+    )
+
+
+@expression(1)
 def creation(d: Draw) -> str:
     x = d.any()
     return d.one(

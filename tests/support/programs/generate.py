@@ -59,6 +59,7 @@ class _Generator:
         self.setup: list[str] = []
         self.body: list[str] = []
         self.parameters: list[str] = []
+        self.numbers = False
 
     def program(self, length: int) -> Program:
         d = self.draw
@@ -77,7 +78,11 @@ class _Generator:
         made = [n for n in d.pool if n.startswith("t")]
         kept = [n for n in made if d.chance(0.6)] or made[-1:] or d.pool[:1]
         return Program(
-            tuple(self.setup), tuple(self.parameters), tuple(self.body), tuple(kept), calls
+            tuple(self.setup),
+            (*self.parameters, *(["n0"] if self.numbers else [])),
+            tuple(self.body),
+            tuple(kept),
+            calls,
         )
 
     def _set_up(self, text: str) -> None:
@@ -104,6 +109,9 @@ class _Generator:
             grad = dtype in FLOATS and d.chance(0.3)
             self._leaf(name, dtype, shape if d.chance(0.6) else d.shape(), grad)
             self.parameters.append(name)
+        if d.chance(0.25):
+            self.space["n0"] = 0.5
+            self.numbers = True
 
     def _make_module(self) -> None:
         d = self.draw
@@ -184,16 +192,23 @@ class _Generator:
     def _calls(self) -> tuple[str, ...]:
         """Three calls: again, after a change from outside, and with other arguments."""
         d = self.draw
-        given = ", ".join(self.parameters)
-        calls = [f"r0 = step({given})"]
+        calls = [self._call("r0", self.parameters)]
         if d.chance(0.6):
             calls.append(self._outside())
-        calls.append(f"r1 = step({given})")
+        calls.append(self._call("r1", self.parameters))
         if d.chance(0.15):
-            calls.append(f"r3 = step({', '.join('torch.ones(7)' for _ in self.parameters)})")
-        other = ", ".join(f"{n}.detach().clone()" if d.chance(0.7) else n for n in self.parameters)
-        calls.append(f"r2 = step({other})")
+            calls.append(self._call("r3", ["torch.ones(7)" for _ in self.parameters]))
+        other = [f"{n}.detach().clone()" if d.chance(0.7) else n for n in self.parameters]
+        calls.append(self._call("r2", other))
+        if d.chance(0.3):  # what a result shares memory with shows it
+            name = d.one("r0", "r1", "r2")
+            text = "[t.detach().mul_(2) for t, *_ in {}.values() if t.dtype != torch.bool]"
+            calls.append(f"_ = {text.format(name)}")
         return tuple(calls)
+
+    def _call(self, name: str, given: Sequence[str]) -> str:
+        numbers = [str(self.draw.number())] if self.numbers else []
+        return f"{name} = step({', '.join([*given, *numbers])})"
 
     def _outside(self) -> str:
         d = self.draw

@@ -72,7 +72,8 @@ class RoundingNoise(TorchDispatchMode):
             if isinstance(tensor, torch.Tensor) and tensor.dtype.is_floating_point:
                 true = None if exact is None else exact[position]
                 scale = (tensor if sizes is None else sizes[position]).double().abs()
-                self._move(tensor, true, scale.clamp(min=largest), name in SINGLE)
+                single = name in SINGLE and not _has_number(args)
+                self._move(tensor, true, scale.clamp(min=largest), single)
         return out
 
     def _move(
@@ -108,6 +109,14 @@ def _largest(args: Any) -> float:
     tensors = [t.detach().double() for t in tree_leaves(args) if isinstance(t, torch.Tensor)]
     sizes = [t.nan_to_num(0.0, 0.0, 0.0).abs().max().item() for t in tensors if t.numel()]
     return max(sizes, default=0.0)
+
+
+def _has_number(args: Any) -> bool:
+    """Whether a Python number takes part, which may be rounded to a half before or not."""
+    return any(
+        isinstance(a, float) or (isinstance(a, torch.Tensor) and a.dtype is torch.float64)
+        for a in tree_leaves(args)
+    )
 
 
 def _written(function: Any, args: Any) -> list[Any]:

@@ -112,7 +112,7 @@ def look(space: dict[str, Any]) -> Look:
     return found
 
 
-_OWN = {"torch", "np", "nn", "F", "optim", "nan", "inf", "look", "fill", "step"}
+_OWN = {"_", "torch", "np", "nn", "F", "optim", "nan", "inf", "look", "fill", "step"}
 
 
 def _facts(path: str, value: Any) -> Iterator[tuple[str, Any]]:
