@@ -33,6 +33,7 @@ from nngraph.frontend.functional.scan import *
 from nngraph.frontend.functional.selection import *
 from nngraph.frontend.functional.shaping import *
 from nngraph.frontend.functional.special import *
+from nngraph.frontend.functional.windows import *
 from nngraph.frontend.limits import finfo, iinfo
 from nngraph.frontend.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from nngraph.frontend.promotion import promote_types, result_type

@@ -23,6 +23,7 @@ _.register_module
 _.register_state_dict_pre_hook
 _.register_step_post_hook
 _.register_step_pre_hook
+_.set_
 _.sgn
 _.swapaxes_
 _.swapdims_

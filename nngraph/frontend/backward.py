@@ -15,7 +15,7 @@ from nngraph.ir.reverse import Applied, reverse
 from nngraph.ir.types import TensorType
 from nngraph.ops.elementwise import add
 
-__all__ = ["gradients"]
+__all__ = ["gradients", "leaves_of"]
 
 
 class Version:
@@ -190,3 +190,18 @@ def gradients(
         for entry in entries if wanted is None else replay.ran:
             entry.release()
     return leaves, [g._as_tensor() if isinstance(g, Version) else g for g in found]
+
+
+def leaves_of(tensor: Handle) -> set[int]:
+    """The ids of the tensors that ``backward`` of this one would give gradients."""
+    found: set[int] = set()
+    waiting: list[Edge | Leaf | None] = [edge_of(tensor, world())]
+    seen: set[int] = set()
+    while waiting:
+        edge = waiting.pop()
+        if isinstance(edge, Leaf):
+            found.add(id(edge.owner()))
+        elif edge is not None and edge.entry.time not in seen:
+            seen.add(edge.entry.time)
+            waiting += [saved.edge for saved in edge.entry.inputs]
+    return found

@@ -215,7 +215,9 @@ class TensorBase(Handle):
     @property
     def grad(self) -> TensorBase | None:
         """The gradient that ``backward`` left here, None before."""
-        found: TensorBase | None = world().grad(self)
+        here = world()
+        found: TensorBase | None = here.grad(self)
+        here.looked_at_grad(self)
         return found
 
     @grad.setter
@@ -250,7 +252,7 @@ class TensorBase(Handle):
                 owner._accumulate(own, create_graph)
 
     def _accumulate(self, gradient: TensorBase, create_graph: bool) -> None:
-        known = self.grad
+        known: TensorBase | None = world().grad(self)
         if known is None:
             self.grad = gradient
         elif create_graph:
@@ -281,15 +283,31 @@ class TensorBase(Handle):
 
     @property
     def data(self) -> TensorBase:
-        """``detach()``; assigning replaces the elements."""
-        return self.detach()
+        """The same elements, outside the recorded history, which does not hear of writes to them.
+
+        Assigning gives the tensor the memory of another one; what shared its memory keeps that.
+        """
+        here, view, made = world(), self._view, self._result
+        plain: TensorBase = made(here.twin(self._storage))
+        return plain if view is None else made(plain._storage, View(plain, view.path))
 
     @data.setter
     def data(self, value: TensorBase) -> None:
-        if value.type == self.type:
-            self._write(value)
-        else:
-            world().retype(self, value)
+        if value._storage is not self._storage or value._view is not self._view:
+            world().rebind(self, value)
+
+    def set_(self, source: TensorBase) -> Self:
+        """Gives the tensor the memory of ``source``.
+
+        Raises:
+            RuntimeError: for a leaf that requires grad while gradients are recorded, and for
+                elements of another dtype.
+        """
+        self._need_no_leaf(self._edge_in(world()))
+        if source.dtype is not self.dtype:
+            raise RuntimeError(f"set_() of {self.type} needs its dtype, not {source.type}")
+        self.data = source
+        return self
 
     # -- assignment in place ---------------------------------------------------------------
     def _assign(self, new: TensorBase) -> Self:
@@ -308,11 +326,7 @@ class TensorBase(Handle):
         if not is_grad_enabled() or (edge is None and new_edge is None):
             self._write(new)
             return self
-        if isinstance(edge, Leaf):
-            raise RuntimeError(
-                "a leaf Variable that requires grad is being used in an in-place operation. "
-                "Wrap the change in `with ng.no_grad():`."
-            )
+        self._need_no_leaf(edge)
         if edge is None:
             new = copy_of(new) if isinstance(new_edge, Leaf) else new  # no leaf itself
         elif not isinstance(new_edge, Edge):
@@ -325,6 +339,13 @@ class TensorBase(Handle):
             base._assign(self._written_through(base, new))
             before.part = self._path
         return self
+
+    def _need_no_leaf(self, edge: Edge | Leaf | None) -> None:
+        if isinstance(edge, Leaf) and is_grad_enabled():
+            raise RuntimeError(
+                "a leaf Variable that requires grad is being used in an in-place operation. "
+                "Wrap the change in `with ng.no_grad():`."
+            )
 
     def _after(self, new: TensorBase) -> TensorBase:
         """``new`` as what follows the elements, of which nothing is left: their gradient is 0."""

@@ -11,6 +11,7 @@ import numpy as np
 from nngraph.frontend.functional.access import elements
 from nngraph.frontend.functional.data import from_array
 from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dtypes import as_dtype
 from nngraph.ir.op import Array
 from nngraph.runtime.checkpoint import read_arrays, write_arrays
 
@@ -21,20 +22,44 @@ def save(tensors: Mapping[str, Tensor | Array], path: str | PathLike[str]) -> No
     """Writes named tensors (``model.state_dict()``) as a safetensors file, atomically.
 
     Raises:
-        TypeError: if a value is neither a tensor nor an array.
+        TypeError: naming the key, if a value is neither a tensor nor an array of numbers, or a name
+            is no string; a file that was there stays as it is.
     """
+    if not isinstance(tensors, Mapping):
+        raise TypeError(
+            f"ng.save writes a dict of tensors by name, such as model.state_dict(); got "
+            f"{type(tensors).__name__}"
+        )
     write_arrays(path, {name: _array(name, value) for name, value in tensors.items()})
 
 
-def _array(name: str, value: Any) -> Array:
+def _array(name: Any, value: Any) -> Array:
+    if not isinstance(name, str):
+        raise TypeError(f"ng.save writes tensors by name; the key {name!r} is no string")
     if isinstance(value, Tensor):
         return elements(value, "ng.save")
     if isinstance(value, np.ndarray):
+        try:
+            as_dtype(value.dtype.newbyteorder("="))
+        except TypeError as error:
+            raise TypeError(f"ng.save: the array [{name!r}]: {error}") from None
         return value
+    where, found = _first_leaf(f"[{name!r}]", value)
     raise TypeError(
-        f"ng.save writes tensors by name; {name!r} is {type(value).__name__}. Save "
-        "model.state_dict(), or the tensors of a nested state under flat names"
+        f"ng.save writes tensors by name, and none in nests: {where} is {type(found).__name__}. "
+        "Save model.state_dict(), the tensors of a nested state under flat names "
+        '({"optimizer.0.exp_avg": ...}), and a number as a tensor'
     )
+
+
+def _first_leaf(path: str, value: Any) -> tuple[str, Any]:
+    """The path to the first of what a nest holds."""
+    if isinstance(value, Mapping) and value:
+        key, inner = next(iter(value.items()))
+        return _first_leaf(f"{path}[{key!r}]", inner)
+    if isinstance(value, list | tuple) and value:
+        return _first_leaf(f"{path}[0]", value[0])
+    return path, value
 
 
 def load(path: str | PathLike[str]) -> dict[str, Tensor]:

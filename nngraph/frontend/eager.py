@@ -91,24 +91,33 @@ class Eager:
 
     def write(self, storage: Storage, path: Path | None, payload: Payload) -> None:
         _overwrite(self.look(storage, path), payload)
-        storage.elements.version += 1
+        if not storage.quiet:
+            storage.elements.version += 1
 
     def replace(self, storage: Storage, payload: Payload) -> None:
         array = self.look(storage, None)
-        before = storage.elements
-        storage.elements = Elements(array, None, before.version + 1)
+        before, others = storage.elements, storage.alike()
+        storage.elements = before.after(array)
+        for other in others:
+            other.elements = storage.elements
         before.array, before.left = array.copy(), True
         _overwrite(array, payload)
         _tell(storage)
 
-    def retype(self, tensor: Handle, value: Handle) -> None:
-        array = self.look(value._storage, value._path)
-        storage = tensor._storage
+    def twin(self, storage: Storage) -> Storage:
+        return storage.twin()
+
+    def rebind(self, tensor: Handle, value: Handle) -> None:
+        array, storage = self.look(value._storage, value._path), tensor._storage
+        elements = value._storage.elements
+        if value._view is not None:
+            elements.share()
+            elements = Elements(self.look(value._storage, value._path))
+            elements.share()
         if tensor._view is not None:
-            tensor._storage, tensor._view = Storage(array), None
+            tensor._storage, tensor._view = Storage.over(elements, type_of_array(array)), None
         else:
-            storage.exchange(array)
-            storage.type = type_of_array(array)
+            storage.elements, storage.type = elements, type_of_array(array)
         _tell(storage)
 
     def strides(self, storage: Storage, path: Path | None) -> tuple[Dim, ...]:
@@ -122,7 +131,7 @@ class Eager:
 
     def lend(self, storage: Storage, path: Path | None, need: Need) -> Array:
         self.look(storage, path)
-        return storage.lend(path)
+        return storage.elements.lend(path)
 
     def peek(self, storage: Storage, path: Path | None) -> Array | None:
         array = storage.elements.array
@@ -175,6 +184,9 @@ class Eager:
 
     def grad(self, tensor: Handle) -> Any:
         return tensor._grad
+
+    def looked_at_grad(self, tensor: Handle) -> None:
+        pass
 
     def set_grad(self, tensor: Handle, gradient: Any) -> None:
         if tensor._grad is not gradient:

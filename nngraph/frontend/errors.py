@@ -17,7 +17,6 @@ __all__ = [
     "TOO_DEEP",
     "TRUTH",
     "ConcretizationError",
-    "IndexRangeError",
     "Need",
     "NumberNeeded",
     "OperandError",
@@ -100,10 +99,6 @@ class NumberNeeded(ConcretizationError):
 
 class OperandError(TypeMismatch, RuntimeError):
     """Operands that do not fit: PyTorch raises ``RuntimeError`` here, ``ops`` ``TypeMismatch``."""
-
-
-class IndexRangeError(IndexError, RuntimeError):
-    """An index tensor with an element out of range: PyTorch raises either."""
 
 
 def size_is_unknown(what: str, dim: SymDim, place: str = "") -> TraceError:

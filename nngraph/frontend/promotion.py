@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from nngraph.frontend.host import in_graph, is_host_number
+from nngraph.frontend.limits import finfo, iinfo
 from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Number, Operand, Tensor
 from nngraph.ir.dtypes import DType, Kind, as_dtype, bool_, float32, int16, int32, int64, uint8
@@ -19,8 +21,10 @@ __all__ = [
     "as_tensor_like",
     "check_cast",
     "counted",
+    "filler",
     "is_number",
     "is_safe_cast",
+    "need_fit",
     "promote_types",
     "promoted",
     "result_type",
@@ -125,6 +129,35 @@ def _wrapped(number: int, dtype: DType) -> int:
         raise RuntimeError(f"value cannot be converted to type {dtype.name} without overflow")
     number %= 2**dtype.bits
     return number - 2**dtype.bits if dtype.kind is Kind.INT and number >> dtype.bits - 1 else number
+
+
+def filler(value: Operand, dtype: DType, like: Tensor) -> Tensor:
+    """``as_tensor_like`` for functions that write a number as it is.
+
+    Raises:
+        RuntimeError: for a number that the dtype cannot hold.
+    """
+    if not isinstance(value, Tensor):
+        need_fit(value, dtype)
+    return as_tensor_like(value, dtype, like)
+
+
+def need_fit(number: Any, dtype: DType) -> None:
+    """Refuses a number beyond a dtype's range; a negative one may wrap to an unsigned type.
+
+    Raises:
+        RuntimeError: naming the dtype.
+    """
+    if dtype.kind is Kind.BOOL or isinstance(number, SymInt) or is_host_number(number):
+        return
+    if dtype.is_floating_point:
+        limit = finfo(dtype).max
+        fits = math.isinf(number) or not abs(number) > limit
+    else:
+        low, high = iinfo(dtype).min, iinfo(dtype).max
+        fits = (low or -high) <= number <= high  # NaN does not
+    if not fits:
+        raise RuntimeError(f"value cannot be converted to type {dtype.name} without overflow")
 
 
 def promoted(*operands: Operand, at_least: DType | None = None) -> list[Tensor]:

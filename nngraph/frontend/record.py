@@ -138,10 +138,16 @@ class Handle:
 
     __slots__ = ("__weakref__", "_edge", "_grad", "_seen", "_storage", "_view")
     _result: ClassVar[Any]  # the class of all results: Tensor
+    _made_of: ClassVar[Any]  # makes a tensor of what users call the class with
 
-    def __init__(
-        self, storage: Storage, view: View | None = None, edge: Edge | Leaf | None = None
-    ) -> None:
+    _storage: Storage
+    _view: View | None
+    _edge: Edge | Leaf | None
+
+    def __init__(self, storage: Any = (), view: Any = None, edge: Any = None, *more: int) -> None:
+        if storage.__class__ is not Storage:
+            made = self._made_of([v for v in (storage, view, edge, *more) if v is not None])
+            storage, view, edge = made._storage, made._view, made._edge
         self._storage = storage
         self._view = view
         self._edge = edge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from typing import Any
-from weakref import ref
+from weakref import WeakSet, ref
 
 import numpy as np
 
@@ -17,36 +17,6 @@ __all__ = ["Elements", "Path", "Payload", "Storage"]
 
 #: What operators compute with: arrays eagerly, values of the graph while tracing.
 Payload = Any
-
-
-class Elements:
-    """What a storage holds: an array, or in a trace the graph value that stands for it.
-
-    Overwriting raises ``version``, so that the tape sees that what it saved is gone. An assignment
-    that is recorded gives the storage new elements instead: the tape may read the old ones.
-
-    Attributes:
-        left: whether a recorded assignment gave the storage new elements.
-        part: the view that it assigned to, if any. What the tape saved of other views counts as
-            overwritten then, as in PyTorch.
-    """
-
-    __slots__ = ("array", "left", "part", "value", "version")
-
-    def __init__(self, array: Array | None, value: Value | None = None, version: int = 0) -> None:
-        self.array = array
-        self.value = value
-        self.version = version
-        self.left = False
-        self.part: Path | None = None
-
-    def keeps(self, path: Path | None) -> bool:
-        """Whether the tape may read what a view at ``path`` showed."""
-        if path is None or not self.left:
-            return True
-        while path is not None and path is not self.part:
-            path = path.under
-        return path is not None
 
 
 class _Holder:
@@ -69,55 +39,38 @@ class _Loan:
         return self._array.__array_interface__
 
 
-class Storage:
-    """The memory of a tensor, of all its views and of what ``detach`` makes of them.
+class Elements:
+    """What a storage holds: an array, or in a trace the graph value that stands for it.
+
+    Overwriting raises ``version``, so that the tape sees that what it saved is gone. An assignment
+    that is recorded gives the storage new elements instead: the tape may read the old ones.
 
     Backends exchange the array for their own. One that others hold - it came from them, or
     ``lend`` gave it away and somebody still has it - stays where it is and is written instead.
 
     Attributes:
-        elements: what it holds now, apart from what a trace in progress makes of it.
-        type: of the whole storage.
-        watched: whether a trace relies on something about it, or on a tensor that shows it; then
-            ``structure`` has to hear of changes other than of values.
+        left: whether a recorded assignment gave the storage new elements.
+        part: the view that it assigned to, if any. What the tape saved of other views counts as
+            overwritten then, as in PyTorch.
     """
 
-    __slots__ = ("__weakref__", "_exchanged", "_held", "elements", "type", "watched")
+    __slots__ = ("_exchanged", "_held", "array", "left", "part", "value", "version")
 
-    def __init__(self, array: Array | None, value: Value | None = None) -> None:
-        self.elements = Elements(array, value)
+    def __init__(self, array: Array | None, value: Value | None = None, version: int = 0) -> None:
+        self.array = array
+        self.value = value
+        self.version = version
+        self.left = False
+        self.part: Path | None = None
         self._held: ref[_Holder] | bool = False  # True: for good
-        self.watched = False
         self._exchanged = False  # whether a backend writes to the array again
-        if value is not None:
-            self.type = value.type
-        else:
-            assert array is not None
-            self.type = type_of_array(array)
 
-    @classmethod
-    def over(cls, elements: Elements, kind: TensorType) -> Storage:
-        """A storage of elements that another one held, or still holds."""
-        made = cls.__new__(cls)
-        made.elements, made.type, made.watched = elements, kind, False
-        made._held = made._exchanged = False
+    def after(self, array: Array | None) -> Elements:
+        """What a storage holds that gets other elements in the same place."""
+        made = Elements(array, None, self.version + 1)
+        made._held, made._exchanged = self._held, self._exchanged
+        self._held = self._exchanged = False
         return made
-
-    @property
-    def array(self) -> Array | None:
-        """The array; None if only a trace knew the elements."""
-        return self.elements.array
-
-    @array.setter
-    def array(self, array: Array) -> None:
-        """The same elements in another place in memory, if nobody else holds the array."""
-        if not self.is_held:
-            self.elements.array = array
-
-    @property
-    def key(self) -> Hashable:
-        """Of the place, among those that calls in several threads must not write at once."""
-        return id(self)
 
     @property
     def is_held(self) -> bool:
@@ -138,9 +91,8 @@ class Storage:
             self._own()
             holder = _Holder()
             self._held = ref(holder)
-        whole = self.elements.array
-        assert whole is not None, "only eager storages are lent"
-        part = whole if path is None else path.read(whole)
+        assert self.array is not None, "only eager storages are lent"
+        part = self.array if path is None else path.read(self.array)
         if holder is None:
             return part
         lent = np.asarray(_Loan(part, holder))
@@ -148,10 +100,103 @@ class Storage:
 
     def _own(self) -> None:
         """Leaves an array that a backend will write to again."""
-        array = self.elements.array
-        if self._exchanged and array is not None:
-            self.elements.array = aligned_copy(array)
+        if self._exchanged and self.array is not None:
+            self.array = aligned_copy(self.array)
             self._exchanged = False
+
+    def exchange(self, array: Array) -> None:
+        """Overwrites the elements, by taking another array if nobody else holds this one."""
+        if self._held and self.is_held:
+            assert self.array is not None, "others hold it"
+            if self.array is not array:
+                np.copyto(self.array, array)
+        elif self.array is not array:
+            self.array = array
+            self._exchanged = True
+        self.version += 1
+
+    def keeps(self, path: Path | None) -> bool:
+        """Whether the tape may read what a view at ``path`` showed."""
+        if path is None or not self.left:
+            return True
+        while path is not None and path is not self.part:
+            path = path.under
+        return path is not None
+
+
+class Storage:
+    """The memory of a tensor, of all its views and of what ``detach`` makes of them.
+
+    Several storages may hold the same elements: a tensor's and that of its ``data``, so that the
+    tensor can get other elements while its old ``data`` keeps these.
+
+    Attributes:
+        elements: what it holds now, apart from what a trace in progress makes of it.
+        type: of the whole storage.
+        quiet: whether the tape does not hear of writes, as of those to ``data``.
+        twins: all storages that were made of each other by ``twin``, this one included.
+        watched: whether a trace relies on something about it, or on a tensor that shows it; then
+            ``structure`` has to hear of changes other than of values.
+    """
+
+    __slots__ = ("__weakref__", "elements", "quiet", "twins", "type", "watched")
+
+    def __init__(self, array: Array | None, value: Value | None = None) -> None:
+        self.elements = Elements(array, value)
+        self.quiet = self.watched = False
+        self.twins: WeakSet[Storage] | None = None
+        if value is not None:
+            self.type = value.type
+        else:
+            assert array is not None
+            self.type = type_of_array(array)
+
+    @classmethod
+    def over(cls, elements: Elements, kind: TensorType, quiet: bool = False) -> Storage:
+        """A storage of elements that another one held, or still holds."""
+        made = cls.__new__(cls)
+        made.elements, made.type, made.quiet, made.watched = elements, kind, quiet, False
+        made.twins = None
+        return made
+
+    def twin(self) -> Storage:
+        """A storage of the same elements, writes to which the tape does not hear of."""
+        made = Storage.over(self.elements, self.type, quiet=True)
+        if self.twins is None:
+            self.twins = WeakSet((self,))
+        self.twins.add(made)
+        made.twins = self.twins
+        return made
+
+    def alike(self) -> list[Storage]:
+        """The other twins that hold the same elements."""
+        twins = self.twins or ()
+        return [t for t in twins if t is not self and t.elements is self.elements]
+
+    @property
+    def array(self) -> Array | None:
+        """The array; None if only a trace knew the elements."""
+        return self.elements.array
+
+    @array.setter
+    def array(self, array: Array) -> None:
+        """The same elements in another place in memory, if nobody else holds the array."""
+        if not self.is_held:
+            self.elements.array = array
+
+    @property
+    def key(self) -> Hashable:
+        """Of the place, among those that calls in several threads must not write at once."""
+        return id(self)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether others hold the array, too."""
+        return self.elements.is_held
+
+    def share(self) -> None:
+        """Others hold the array for good."""
+        self.elements.share()
 
     def held(self) -> Elements:
         """Where the array is, until ``structure`` changes."""
@@ -164,15 +209,7 @@ class Storage:
 
     def exchange(self, array: Array) -> None:
         """Overwrites the elements, by taking another array if nobody else holds this one."""
-        elements = self.elements
-        if self._held and self.is_held:
-            assert elements.array is not None, "others hold it"
-            if elements.array is not array:
-                np.copyto(elements.array, array)
-        elif elements.array is not array:
-            elements.array = array
-            self._exchanged = True
-        elements.version += 1
+        self.elements.exchange(array)
 
 
 class Path:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from nngraph.frontend.errors import IndexRangeError, OperandError
+from nngraph.frontend.errors import OperandError
 from nngraph.frontend.modes import is_grad_enabled
 from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
 from nngraph.frontend.storage import Path, Payload, Storage
 from nngraph.frontend.views import VIEWS
 from nngraph.frontend.world import World, world
 from nngraph.ir.op import Op
+from nngraph.ir.refusals import REFUSALS, refusal
 from nngraph.ir.types import TensorType, TypeMismatch
 
 __all__ = ["Operand", "apply", "edge_of", "root_of", "save"]
@@ -32,15 +33,16 @@ def apply(op: Op, operands: Sequence[Operand]) -> tuple[Any, ...]:
     """Computes (eagerly) or adds a node (while tracing), and records if a gradient is wanted.
 
     Raises:
-        OperandError, IndexRangeError: if the operands don't fit.
+        OperandError: if the operands' types don't fit.
+        IndexRangeError, ValueRangeError, IntegerDivisionError: if an element of theirs does not.
     """
     here = world()
     try:
         parts = here.run(op, operands, [o._read(here) for o in operands])
     except TypeMismatch as error:
         raise OperandError(f"{error}{here.place()}") from None
-    except IndexError as error:
-        raise IndexRangeError(str(error)) from None
+    except REFUSALS as error:
+        raise refusal(error, here.place()) from None
     made = Handle._result
     if isinstance(op, VIEWS):
         outs = _views(here, op, operands[0]._as_tensor(), parts)

@@ -12,11 +12,20 @@ from nngraph.ops.broadcast import BroadcastTo, Reshape, reshape
 from nngraph.ops.shape.joining import Split
 from nngraph.ops.shape.moving import Transpose, transpose
 from nngraph.ops.shape.slicing import Slice, slice_update
+from nngraph.ops.shape.strided import Strided
 
-__all__ = ["VIEWS", "is_row_major", "row_major", "strides_of", "viewable", "write_through"]
+__all__ = [
+    "VIEWS",
+    "is_row_major",
+    "offset_of",
+    "row_major",
+    "strides_of",
+    "viewable",
+    "write_through",
+]
 
 #: Operators whose outputs show memory of their input where strides permit.
-VIEWS = (BroadcastTo, Reshape, Slice, Split, Transpose)
+VIEWS = (BroadcastTo, Reshape, Slice, Split, Strided, Transpose)
 
 
 def write_through(
@@ -53,6 +62,8 @@ def _replaced(path: Path, whole: Shape, part: Any, read: Callable[[Path | None],
             for size in sizes[: path.index]:
                 offsets[axis] = offsets[axis] + size
             return slice_update(read(path.under), part, offsets, part.type.shape)
+        case Strided() as strided:
+            return strided.written(read(path.under), part)
     raise RuntimeError(
         "unsupported operation: more than one element of the written-to tensor refers to a single "
         "memory location. Please clone() the tensor before performing the operation."
@@ -77,6 +88,8 @@ def strides_of(path: Path | None, whole: Shape) -> tuple[Dim, ...]:
             return tuple(under[a] for a in perm)
         case Slice(steps=steps):
             return tuple(s * step for s, step in zip(under, steps, strict=True))
+        case Strided(steps=moves):
+            return tuple(_distance(move, under) for move in moves)
         case BroadcastTo(shape=shape):
             old = (1,) * (len(shape) - len(under)) + shape_under
             lead = (0,) * (len(shape) - len(under)) + under
@@ -86,6 +99,26 @@ def strides_of(path: Path | None, whole: Shape) -> tuple[Dim, ...]:
             shape = path.type.shape
             return viewable(shape_under, under, shape) or row_major(shape)
     return under
+
+
+def offset_of(path: Path | None, whole: Shape) -> Dim:
+    """How many elements of the storage lie before the first that a view shows."""
+    if path is None:
+        return 0
+    before, strides = offset_of(path.under, whole), strides_of(path.under, whole)
+    match path.op:
+        case Slice(starts=starts) | Strided(starts=starts):
+            return before + _distance(starts, strides)
+        case Split(axis=axis, sizes=sizes):
+            return before + sum(sizes[: path.index], 0) * strides[axis]
+    return before
+
+
+def _distance(places: Sequence[Dim], strides: Sequence[Dim]) -> Dim:
+    total: Dim = 0
+    for place, stride in zip(places, strides, strict=True):
+        total = total + place * stride
+    return total
 
 
 def _shape(path: Path | None, whole: Shape) -> Shape:

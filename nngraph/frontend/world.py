@@ -110,11 +110,15 @@ class World(Protocol):
         """Overwrites all elements by a recorded result; the tape may read the old ones."""
         ...
 
-    def retype(self, tensor: Handle, value: Handle) -> None:
-        """Gives a tensor the elements of another, whose type differs.
+    def twin(self, storage: Storage) -> Storage:
+        """A storage of the same elements, writes to which the tape does not hear of."""
+        ...
+
+    def rebind(self, tensor: Handle, value: Handle) -> None:
+        """A tensor leaves its elements, which others may show, and shows those of another.
 
         Raises:
-            TraceError: in a trace, of a tensor that existed before.
+            TraceError: in a trace, for elements of another type or of a tensor that stays.
         """
         ...
 
@@ -180,6 +184,10 @@ class World(Protocol):
 
     def grad(self, tensor: Handle) -> Any:
         """``tensor.grad``."""
+        ...
+
+    def looked_at_grad(self, tensor: Handle) -> None:
+        """Code, and not ``backward`` that adds to it, asked for ``tensor.grad``."""
         ...
 
     def set_grad(self, tensor: Handle, gradient: Any) -> None:

@@ -131,7 +131,7 @@ def as_dtype(value: object) -> DType:
     if isinstance(value, str) and value in _FROM_NAME:
         return _FROM_NAME[value]
     if value is float:
-        return float32
+        return float64
     if value is int:
         return int64
     try:

@@ -8,6 +8,7 @@ import numpy as np
 
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import Array
+from nngraph.ir.refusals import REFUSALS, refusal
 
 __all__ = ["NodeObserver", "evaluate"]
 
@@ -23,7 +24,8 @@ def evaluate(
     last reader.
 
     Raises:
-        IndexError: if an operator meets an index out of range; the text names its origin.
+        IndexRangeError, ValueRangeError, IntegerDivisionError: if an operator meets a value that it
+            does not take; the text names its origin.
     """
     live: dict[Value, Array] = dict(zip(graph.parameters, arguments, strict=True))
     kept = set(graph.results)
@@ -33,9 +35,9 @@ def evaluate(
         try:
             with np.errstate(all="ignore"):  # NaN and infinity are results like others
                 outputs = node.op.eval(*inputs)
-        except IndexError as error:  # an index among the values: say whose
+        except REFUSALS as error:  # say whose value it is
             where = f"\n    in {node.op.name} at {node.origin}" if str(node.origin) else ""
-            raise IndexError(f"{error}{where}") from None
+            raise refusal(error, where) from None
         if observer is not None:
             observer(node, inputs, outputs)
         live.update((v, a) for v, a in zip(node.outputs, outputs, strict=True) if v.is_used)

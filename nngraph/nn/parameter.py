@@ -55,12 +55,19 @@ class Buffer(Tensor):
 
 
 def _storage_of(data: Any) -> Storage:
-    """The storage of the data; a view's memory becomes a storage of its own."""
+    """The storage of the data; a view's memory becomes a storage of its own, which both hold."""
     tensor = empty(0) if data is None else data if isinstance(data, TensorBase) else as_tensor(data)
+    here, storage = world(), tensor._storage
     if tensor._view is None:
-        return tensor._storage
-    here = world()
-    return here.hold(tensor._read(here))
+        if not storage.quiet:
+            return storage
+        own = here.twin(storage)  # of a tensor's data: the tape hears of writes to the parameter
+        own.quiet = False
+        return own
+    storage.share()
+    made = here.hold(tensor._read(here))
+    made.share()
+    return made
 
 
 def is_parameter(value: object) -> bool:

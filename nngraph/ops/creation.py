@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _CREATION = frozenset({Trait.CREATION})
+_SMALL = 6e4  # every type of floating point numbers holds it
 _RANGES = {
     d: (int(np.iinfo(d.numpy).min), int(np.iinfo(d.numpy).max)) for d in DTYPES if d.is_integer
 }
@@ -84,6 +85,9 @@ class Full(Op):
 
     def eval(self) -> tuple[Array, ...]:
         (kind,) = self.infer()
+        if not -_SMALL < self.value < _SMALL:  # what NumPy may warn of: it becomes infinity
+            with np.errstate(over="ignore"):
+                return (np.full(kind.static_shape, self.value, self.dtype.numpy),)
         return (np.full(kind.static_shape, self.value, self.dtype.numpy),)
 
     @classmethod

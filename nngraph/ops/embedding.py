@@ -15,7 +15,8 @@ from nngraph.ops.core import need
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.elementwise import ne, where
 from nngraph.ops.family import operators_of
-from nngraph.ops.index.scattering import need_indices, none_from_the_end
+from nngraph.ops.index.checks import from_start
+from nngraph.ops.index.scattering import need_indices
 from nngraph.ops.index.slices import scatter_slices, take
 
 __all__ = ["Embedding", "embedding"]
@@ -51,7 +52,7 @@ class Embedding(Op):
         return (np.asarray(np.take(weight, ids, 0)),)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
-        return (take(inputs[0], none_from_the_end(inputs[1]), 0),)
+        return (take(inputs[0], from_start(inputs[1], self.name), 0),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         weight, ids = inputs

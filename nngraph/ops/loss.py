@@ -16,8 +16,9 @@ from nngraph.ops.composite import through_decomposition, wide
 from nngraph.ops.core import need, need_float, need_same_dtype, sum_of, widen
 from nngraph.ops.elementwise import add, cast, clip, div, exp, log, log1p, mul, ne, neg, sub, where
 from nngraph.ops.family import operators_of
+from nngraph.ops.index.checks import from_start
 from nngraph.ops.index.elements import gather_elements, scatter_elements
-from nngraph.ops.index.scattering import need_indices, none_from_the_end
+from nngraph.ops.index.scattering import need_indices
 from nngraph.ops.index.slices import take
 from nngraph.ops.reduce import sum
 
@@ -128,7 +129,7 @@ class CrossEntropy(Op):
     def _shares(self, logits: Any, target: Any, weight: Any) -> tuple[Any, Any, Any]:
         """Which targets count (bool), their classes (0 elsewhere), and their weights (or 0)."""
         keep = ne(target, self.ignore_index)
-        safe = none_from_the_end(where(keep, target, 0))
+        safe = from_start(where(keep, target, 0), self.name)
         if weight is None:
             return keep, safe, cast(keep, logits.type.dtype)
         return keep, safe, where(keep, take(weight, safe, 0), 0.0)

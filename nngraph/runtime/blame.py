@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
+from nngraph.ir.refusals import REFUSALS, refusal
 
 __all__ = ["located"]
 
 
-def located(error: IndexError, graph: Graph, arguments: Sequence[Array]) -> IndexError:
-    """The error of the operator in the traced graph that met the index; ``error`` if none does.
+def located(error: Exception, graph: Graph, arguments: Sequence[Array]) -> Exception:
+    """The error of the operator in the traced graph that met the value; ``error`` if none does.
 
     A backend knows its own kernels. The traced graph, evaluated again in NumPy, knows the
     operator that the user called, its module and the line.
@@ -21,10 +23,8 @@ def located(error: IndexError, graph: Graph, arguments: Sequence[Array]) -> Inde
         graph: the traced graph.
         arguments: of the call, one for each parameter of the graph.
     """
-    from nngraph.ir.evaluate import evaluate
-
     try:
         evaluate(graph, arguments)
-    except IndexError as found:
+    except REFUSALS as found:
         return found
-    return error
+    return refusal(error)

@@ -35,7 +35,10 @@ def write_arrays(
     """
     from safetensors.numpy import save
 
-    dense = {name: np.asarray(a, as_dtype(a.dtype).numpy, order="C") for name, a in arrays.items()}
+    dense = {
+        name: np.asarray(a, as_dtype(a.dtype.newbyteorder("=")).numpy, order="C")
+        for name, a in arrays.items()
+    }
     write_atomically(Path(path), save(dense, dict(metadata) if metadata else None))
 
 

@@ -51,8 +51,7 @@ class Apart:
                 for state in spans.near(array):
                     self._compare_with_state(position, array, state, states[state])
         for position in self._written:
-            others = [a if i != position else None for i, a in enumerate(inputs)]
-            self.refuse_any(f"argument {self._inputs[position].name!r}", inputs[position], others)
+            self._compare_arguments(position, inputs)
 
     def _compare_with_state(self, position: int, array: Array, state: int, held: Array) -> None:
         is_changed = self._states[state].is_changed
@@ -66,17 +65,13 @@ class Apart:
             "a clone() of it"
         )
 
-    def refuse_any(self, what: str, written: Array, inputs: Sequence[Array | None]) -> None:
-        """Looks for arguments in memory that the call writes.
-
-        Raises:
-            RuntimeError: naming the first, if there is one.
-        """
-        for port, array in zip(self._inputs, inputs, strict=True):
-            if array is not None and _share(written, array):
+    def _compare_arguments(self, position: int, inputs: Sequence[Array]) -> None:
+        for other, array in enumerate(inputs):
+            if other != position and _share(inputs[position], array):
                 raise RuntimeError(
-                    f"the function writes to {what}, which shares memory with argument "
-                    f"{port.name!r}: pass a clone() of one of them"
+                    f"the function writes to argument {self._inputs[position].name!r}, which "
+                    f"shares memory with argument {self._inputs[other].name!r}: pass a clone() of "
+                    "one of them"
                 )
 
     def _spans(self, states: Sequence[Array]) -> Spans:

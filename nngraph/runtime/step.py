@@ -12,6 +12,7 @@ from nngraph.backends.base import Artifact
 from nngraph.backends.build import Built
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
+from nngraph.ir.refusals import REFUSALS
 from nngraph.ir.signature import signature_of
 from nngraph.ir.types import TensorType
 from nngraph.runtime.blame import located
@@ -72,7 +73,6 @@ class CompiledStep:
 
     Attributes:
         built: the compiled graph.
-        apart: the check that memory which calls write comes in once.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class CompiledStep:
         self._slots = list(slots)
         self._readers = list(readers)
         self._finite = finite
-        self.apart = Apart(self._signature, written)
+        self._apart = Apart(self._signature, written)
         self._arrays: list[Array | None] = [None] * len(self._slots)
         self._types = [port.type for port in self._signature.states]
         self._held: list[Held] = []
@@ -120,16 +120,17 @@ class CompiledStep:
         Raises:
             RuntimeError: if memory that the call writes came in a second time.
             ValueError: if memory that it writes is read-only.
-            IndexError: if an index among the values is out of range; no state is changed.
+            IndexRangeError, ValueRangeError, IntegerDivisionError: if an operator met a value that
+                it does not take; no state is changed.
             NonFiniteError: with ``finite``, if NaN or infinity turned up; no state is changed.
         """
         scalars = [read() for read in self._readers]
         states = self._current()
-        self.apart.check(inputs, states)
+        self._apart.check(inputs, states)
         states = self._usable(states)
         try:
             outputs, after = self.built.executable.run(inputs, scalars, states)
-        except IndexError as error:
+        except REFUSALS as error:
             arguments = self._signature.arguments(inputs, scalars, states)
             raise located(error, self._graph, arguments) from None
         if self._finite and not are_finite((*inputs, *outputs, *after)):

@@ -78,7 +78,7 @@ MISFITS = {
     "no axis": (np.float32(3), Y, RuntimeError, ("f32[]", "head.0", FIRST)),
     "integers": (X.astype(np.int32), Y, RuntimeError, ("int32", "float32", "head.0", FIRST)),
     "doubles": (X.astype(np.float64), Y, RuntimeError, ("float64", "float32", "head.0")),
-    "targets": (X, Y[:3], RuntimeError, ("i64[3]", "i64[6]", LOSS)),
+    "targets": (X, Y[:3], ValueError, ("batch_size (6)", "batch_size (3)", LOSS)),
     "float targets": (X, Y.astype(np.float32), RuntimeError, ("f32[6]", "f32[6,3]", LOSS)),
     "complex": (X.astype(np.complex64), Y, TypeError, ("complex64", "float32")),
     "text": (np.array(["a"]), Y, TypeError, ("<U1", "float32")),

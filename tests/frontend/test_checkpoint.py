@@ -51,7 +51,21 @@ def test_damaged_files_are_refused(tmp_path, damage):
 def test_a_failed_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "x.safetensors"
     save({"w": zeros(2)}, path)
-    with pytest.raises(TypeError, match="'bad' is int"):
-        save({"w": zeros(3), "bad": 3}, path)  # type: ignore[dict-item]
-    assert load(path)["w"].tolist() == [0.0, 0.0]
+    refused = {
+        r"\['bad'\] is int": {"w": zeros(3), "bad": 3},
+        r"\['state'\]\[0\]\['step'\] is NoneType": {"state": {0: {"step": None}}},
+        r"\['groups'\]\[0\]\['lr'\] is float": {"groups": [{"lr": 0.1}]},
+        r"\['empty'\] is dict": {"empty": {}},
+        "key 3 is no string": {"w": zeros(3), 3: zeros(1)},
+        r"\['words'\].*no.* element type": {"words": np.array(["a"])},
+        r"\['things'\].*no.* element type": {"things": np.array([None])},
+        "got list": [zeros(2)],
+        "got Tensor": zeros(2),
+    }
+    for text, tensors in refused.items():
+        with pytest.raises(TypeError, match=text):
+            save(tensors, path)
+        assert load(path)["w"].tolist() == [0.0, 0.0]
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
+    save({"w": np.arange(3, dtype=">f4")}, path)
+    assert load(path)["w"].tolist() == [0, 1, 2]

@@ -130,7 +130,10 @@ POINTWISE = [
         F.gaussian_nll_loss(x, x.detach(), x * x)  F.alpha_dropout(x, 0.5, False)  m.atleast_1d(x)
         x.cpu()  m.matmul(x.flatten(), x.flatten())  m.arange(0)  m.linspace(0, 1, 0)  m.eye(0, 2)
         m.full((0, 2), 1.0)  m.rand(0).shape  m.randn(2, 0).shape  m.randint(5, (0,))  m.randperm(0)
-        m.as_tensor([])  m.tensor([[], []])
+        m.as_tensor([])  m.tensor([[], []])  m.atleast_3d(x)  x.adjoint()  x.hsplit(1)  x.vsplit(1)
+        x.dsplit(1)  x.split_with_sizes([x.shape[0]])  x.unfold(0, 0, 1)  x.unfold(-1, 1, 1)
+        x.as_strided((0, 2), (2, 1))  x.as_strided((0,), (1,), 0)
+        x.diagonal_scatter(x.diagonal() * 2)
     """),
 ]
 

@@ -110,6 +110,11 @@ def _gradient_of_an_argument(library: Any) -> Program:
     return step, [w, w.grad], [w.grad]
 
 
+def _view_of_the_gradient(library: Any) -> Program:
+    step, (w, gradient), changed = _gradient_of_an_argument(library)
+    return step, [w, gradient[1:]], changed
+
+
 def _kept(cut: Callable[[Any], Any]) -> Callable[[Any], Program]:
     """The function only reads."""
 
@@ -149,10 +154,11 @@ REFUSED = {
     "two states of the same": (_two_states(slice(8), slice(8)), "'tensor_0'", "'tensor_1'"),
     "a moment": (_moment, "'x'", "momentum_buffer"),
     "a gradient": (_gradient, "'x'", ".grad"),
-    "the gradient of an argument": (_gradient_of_an_argument, "'x'", "'g'"),
+    "views of a gradient": (_view_of_the_gradient, "'x.grad'", "'g'"),
 }
 
 CARRIED = {
+    "the gradient of an argument": _gradient_of_an_argument,
     "the same tensor twice": _arguments(lambda b, _: (b, b)),
     "the same view thrice": _arguments(lambda b, _: (v := b[2:4], v, v)),
     "every other element": _arguments(lambda b, _: (b[::2], b[1::2])),

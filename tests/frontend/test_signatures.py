@@ -29,7 +29,6 @@ DIFFERENT = {
     ("f", "result_type", "*"): "takes any number of operands",
     ("f", "einsum", "args"): "operands, as documented",
     ("f", "unique", "args"): "its method says more",
-    ("m", "view", "dtype"): "no reinterpretation of memory",
     ("m", "expand", "implicit"): "of PyTorch's own use",
 }
 

@@ -291,6 +291,6 @@ def _explained(error: Exception) -> Exception:
     text = str(error)
     if re.search(r"out of (data )?bounds|out of range|within bounds", text, re.IGNORECASE):
         return IndexError(f"an index is out of range: {text}")
-    if "division by zero" in text.lower():
+    if re.search(r"(division|modulo) by zero", text, re.IGNORECASE):
         return ZeroDivisionError(f"an integer is divided by zero: {text}")
     return BackendError(f"onnxruntime failed: {text}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,8 @@ class Argument:
         kind: of a fixed value: True and 1 are equal, and are two values.
         is_number: whether it is a Python float, which enters as a tensor.
         same: the position of an earlier leaf that is the same object, which enters only once.
+        gradient: the type of the gradient that it has, which enters after all leaves; or the
+            position of the leaf that it is.
     """
 
     type: TensorType | None
@@ -62,6 +64,7 @@ class Argument:
     kind: Any = None
     is_number: bool = False
     same: int | None = None
+    gradient: TensorType | int | None = None
 
 
 def arguments_of(leaves: Sequence[Any]) -> tuple[tuple[Argument, ...], list[Any]]:
@@ -72,14 +75,23 @@ def arguments_of(leaves: Sequence[Any]) -> tuple[tuple[Argument, ...], list[Any]
     """
     pairs = [argument_of(leaf) for leaf in leaves]
     passed = [value for argument, value in pairs if argument.type is not None]
-    if len({*map(id, passed)}) == len(passed):
+    plain = not any(isinstance(v, TensorBase) and v._grad is not None for v in passed)
+    if plain and len({*map(id, passed)}) == len(passed):
         return tuple(argument for argument, _ in pairs), passed
     first: dict[int, int] = {}
     arguments = []
     for position, (argument, value) in enumerate(pairs):
         before = position if argument.type is None else first.setdefault(id(value), position)
         arguments.append(argument if before == position else Argument(None, same=before))
-    return tuple(arguments), list({id(value): value for value in passed}.values())
+    passed = list({id(value): value for value in passed}.values())
+    for position, (_, value) in enumerate(pairs):
+        gradient = value._grad if isinstance(value, TensorBase) else None
+        if gradient is not None and arguments[position].same is None:
+            place = first.get(id(gradient))
+            entered = gradient.type if place is None else place
+            arguments[position] = replace(arguments[position], gradient=entered)
+            passed += [gradient] if place is None else []
+    return tuple(arguments), passed
 
 
 def argument_of(leaf: Any) -> tuple[Argument, Any]:

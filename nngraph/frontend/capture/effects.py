@@ -13,6 +13,7 @@ from weakref import ref
 
 import numpy as np
 
+from nngraph.frontend.backward import leaves_of
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.capture.boxes import ABSENT, Box, Place
 from nngraph.frontend.capture.gradients import is_plain
@@ -33,6 +34,7 @@ __all__ = [
     "LeavesSet",
     "ListGrown",
     "ListReplaced",
+    "Looked",
     "ModesSet",
     "NumberReturned",
     "PlaceSet",
@@ -153,18 +155,55 @@ class GradientsCleared:
 
 
 @dataclass(frozen=True)
-class ArgumentGradient:
-    """An output is added to an argument's gradient, as ``backward`` does.
+class Looked:
+    """The tensors whose gradients the code asked for: arguments by position, and others."""
 
-    That is a leaf's ``grad``; otherwise it goes on through what the argument was made from.
+    arguments: tuple[int, ...] = ()
+    others: tuple[ref[Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class ArgumentGradient:
+    """An output is what ``backward`` gave an argument: a leaf's ``grad``.
+
+    Otherwise it goes on through what the argument was made from.
+
+    Attributes:
+        output: None where the code left no gradient.
+        argument: whose it is.
+        replaces: whether the argument had a gradient, which it has no more.
+        looked: whose gradients the code asked for.
     """
 
-    output: int
+    output: int | None
     argument: int
+    replaces: bool = False
+    looked: Looked = field(default=Looked(), compare=False)
+
+    def check(self, passed: Sequence[Any], name: str) -> None:
+        """Looks for gradients that the code asked for, and that this one would have reached.
+
+        Raises:
+            RuntimeError: if the argument was made of a tensor whose gradient the code looked at.
+        """
+        argument = passed[self.argument]
+        if isinstance(argument, TensorBase) and not argument.is_leaf:
+            reached = leaves_of(argument)
+            arguments = [passed[position] for position in self.looked.arguments]
+            if any(id(t) in reached for t in (*arguments, *(o() for o in self.looked.others))):
+                raise RuntimeError(
+                    f"argument {name!r} was made outside of a tensor whose gradient the function "
+                    f"looks at: backward inside ends at {name!r} and goes on after the call. "
+                    f"Compute {name!r} inside the function, or pass {name}.detach()"
+                )
 
     def apply(self, call: Call) -> None:
         argument = call.passed[self.argument]
         if isinstance(argument, TensorBase):
+            if self.replaces:
+                EAGER.set_grad(argument, None)
+            if self.output is None:
+                return
             gradient = call.tensor(self.output)
             if argument.is_leaf:
                 argument._accumulate(gradient, create_graph=False)

@@ -105,6 +105,7 @@ class Overlay:
         self.cells: dict[Storage, StateCell] = {}
         self._now: dict[Storage, Elements] = {}
         self._twins: dict[Elements, Elements] = {}  # of elements that existed before
+        self._lifted: dict[Elements, Storage] = {}  # what was met first of those that hold them
         self._shown: dict[Path, tuple[Value, Value]] = {}  # the whole, and the part of it
         self._edges: dict[int, tuple[Handle, Edge | Leaf | None, Edge | Leaf | None]] = {}
         self._asked: dict[int, Handle] = {}
@@ -120,6 +121,10 @@ class Overlay:
         self._arguments[id(tensor)] = tensor
 
     def here(self) -> Origin:
+        raise NotImplementedError
+
+    def alike(self, storage: Storage, other: Storage) -> None:
+        """Relies on both holding the same elements between calls."""
         raise NotImplementedError
 
     def refuse(self, what: str, instead: str) -> None:
@@ -140,9 +145,12 @@ class Overlay:
     def _lift(self, storage: Storage) -> Elements:
         before = storage.elements
         twin = self._twins.get(before)
-        if twin is None:
+        if twin is not None:
+            self.alike(storage, self._lifted[before])
+        else:
             if before.array is None:
                 raise leaked(storage, "this compiled function")
+            self._lifted[before] = storage
             name = self._names.fresh(self.suggested(storage))
             storage.watched = True
             twin = Elements(None, self.graph.add_state(name, storage.type), before.version)
@@ -213,7 +221,8 @@ class Overlay:
         if path is not None:
             payload = self._written_through(storage, path, payload)
         elements.value = payload
-        elements.version += 1
+        if not storage.quiet:
+            elements.version += 1
 
     def _written_through(self, storage: Storage, path: Path, part: Value) -> Value:
         def read(place: Path | None) -> _Term:
@@ -226,11 +235,32 @@ class Overlay:
     def replace(self, storage: Storage, payload: Value) -> None:
         before = self.elements(storage)
         before.left = True
-        self._now[storage] = Elements(None, payload, before.version + 1)
+        now = self._now[storage] = Elements(None, payload, before.version + 1)
+        for twin in storage.twins or ():
+            if self._now.get(twin) is before:
+                self._now[twin] = now
 
-    def retype(self, tensor: Handle, value: Handle) -> None:
-        what = f"t.data = {value.type} changes the type of a {tensor.type}"
-        self.refuse(what, "Assign elements of the same type, or assign outside.")
+    def twin(self, storage: Storage) -> Storage:
+        elements = self.elements(storage)
+        made = storage.twin()
+        self._now[made] = elements
+        return made
+
+    def rebind(self, tensor: Handle, value: Handle) -> None:
+        storage, source = tensor._storage, value._storage
+        if tensor.type != value.type or tensor._view is not None:
+            self.refuse(
+                f"t.data = other gives a {tensor.type} elements of its own, a {value.type}",
+                "Assign elements of the same type to a tensor that is no view, or assign outside.",
+            )
+        arguments = (a._storage for a in self._arguments.values())
+        if source.elements.value is None or source in arguments:
+            self.refuse(
+                "t.data = other shares the memory of a tensor that stays after the call",
+                "Write t.data = other.clone(), or t.copy_(other) under no_grad.",
+            )
+        before, payload = self.elements(storage), self.look(source, value._path)
+        self._now[storage] = Elements(None, payload, before.version + 1)
 
     def strides(self, storage: Storage, path: Path | None) -> tuple[Dim, ...]:
         return strides_of(path, storage.type.shape)

@@ -117,6 +117,7 @@ class Trace(Overlay):
         readers: functions that read the host scalars, in the graph's order.
         grads: the ``grad`` attributes that the code read or set.
         consumed: ids of the tensors whose gradients an optimizer used.
+        looked: the tensors whose gradients the code asked for.
         modes: of the modules, as far as the code asked or set them.
         modules_met: the modules that ran.
         carry: what the trace knows about Python's own state.
@@ -131,6 +132,7 @@ class Trace(Overlay):
         self.readers: list[Callable[[], float]] = []
         self.grads: dict[int, GradNote] = {}
         self.consumed: set[int] = set()
+        self.looked: dict[int, Handle] = {}
         self._module_path: list[str] = []
         self._paths: dict[int, str] = {}
         self._forced: Origin | None = None
@@ -195,6 +197,16 @@ class Trace(Overlay):
     ) -> None:
         self.guards.setdefault(key, Guard(check, reason, covered, what))
 
+    def alike(self, storage: Storage, other: Storage) -> None:
+        one, two = ref(storage), ref(other)
+
+        def same() -> bool:
+            a, b = one(), two()
+            return a is None or b is None or a.elements is b.elements
+
+        storage.watched = other.watched = True
+        self.guard(("alike", id(storage)), same, "the data of a tensor is other memory now", True)
+
     def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
         self.puts.append((table, key, value, table.get(key, ABSENT)))
         table[key] = value
@@ -253,6 +265,14 @@ class Trace(Overlay):
             found = self._found(tensor) if tensor._storage.elements.value is None else tensor._grad
             note = self.grads[id(tensor)] = GradNote(tensor, found, found, True)
         return note.now
+
+    def looked_at_grad(self, tensor: Handle) -> None:
+        self._kept.append(tensor)
+        self.looked[id(tensor)] = tensor
+
+    def has_gradient(self, tensor: Handle, gradient: Handle) -> None:
+        """What a tensor that stands for an argument has as its gradient when a call begins."""
+        self.grads[id(tensor)] = GradNote(tensor, gradient, gradient, True)
 
     def set_grad(self, tensor: Handle, gradient: Any) -> None:
         note = self.grads.get(id(tensor))

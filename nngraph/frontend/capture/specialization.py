@@ -40,7 +40,7 @@ class Specialization:
         self.traced = traced
         self._is_settled = not traced.puts
         self._written = traced.written
-        self._followed = [e.argument for e in traced.effects if isinstance(e, ArgumentGradient)]
+        self._followed = [e for e in traced.effects if isinstance(e, ArgumentGradient)]
         cells = [c.lasting for c in traced.cells]
         self.step = CompiledStep(traced.graph, built, cells, traced.readers, finite, self._written)
         self._covered = [g for g in traced.guards if g.covered]
@@ -117,8 +117,8 @@ class Specialization:
         arrays = [_host_array(p) for p in passed]
         for position in self._written:
             self._need_writable(position, arrays[position])
-        for position in self._followed:
-            self._need_own_gradient(position, passed[position], arrays)
+        for followed in self._followed:
+            followed.check(passed, self.traced.signature.inputs[followed.argument].name)
         program, leaves = self.traced.program, list(self.traced.leaves)
         program.run()
         try:
@@ -137,13 +137,6 @@ class Specialization:
             raise ValueError(
                 f"the function writes to argument {name!r}, whose array is read-only: pass a copy"
             )
-
-    def _need_own_gradient(self, position: int, value: Any, arrays: list[Array]) -> None:
-        """``backward`` adds to the gradient that an argument has."""
-        gradient = value._grad if isinstance(value, TensorBase) else None
-        if gradient is not None:
-            what = f"the gradient of argument {self.traced.signature.inputs[position].name!r}"
-            self.step.apart.refuse_any(what, gradient._read(EAGER), arrays)
 
 
 def _places(traced: Traced) -> tuple[list[Hashable], list[Hashable]]:

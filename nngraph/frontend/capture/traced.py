@@ -18,6 +18,7 @@ from nngraph.frontend.capture.effects import (
     GradientsCleared,
     GradientSet,
     LeavesSet,
+    Looked,
     ModesSet,
     NumberReturned,
     Returned,
@@ -228,7 +229,23 @@ class _Tracing:
             leaves.append(symbol.requires_grad_(argument.requires_grad))
             symbols.append(symbol)
             trace.argument(symbol)
+        self._gradients(trace, symbols, leaves)
         return symbols, leaves
+
+    def _gradients(self, trace: Trace, symbols: list[Tensor], leaves: Sequence[Any]) -> None:
+        """The gradients that arguments have when a call begins."""
+        for position, argument in enumerate(self.arguments):
+            if argument.gradient is None:
+                continue
+            symbol = leaves[position]
+            if isinstance(argument.gradient, int):
+                gradient = leaves[argument.gradient]
+            else:
+                name = f"{symbol._read(trace).hint}.grad"
+                gradient = Tensor(trace.hold(trace.graph.add_input(argument.gradient, name)))
+                symbols.append(gradient)
+                trace.argument(gradient)
+            trace.has_gradient(symbol, gradient)
 
     def _need_as_given(self, args: Any, kwargs: Any, leaves: list[Any]) -> None:
         """Lists and dicts that come in are no objects that a call could change.
@@ -412,12 +429,25 @@ class _Finish:
             self.effects.append(GradientsCleared(tuple(cleared)))
 
     def add_argument_gradients(self) -> None:
+        looked_at = self.looked()
         for position, symbol, value in self.pairs():
             note = self.trace.grads.get(id(symbol))
-            if note is not None and note.now is not None:
+            if note is None or note.now is note.found:
+                continue
+            output = None
+            if note.now is not None:
                 name = value.hint
                 output = self.output(note.now, f"{name}_grad", Role.ARGUMENT_GRADIENT, name)
-                self.effects.append(ArgumentGradient(output, position))
+            replaces = note.found is not None
+            self.effects.append(ArgumentGradient(output, position, replaces, looked_at))
+
+    def looked(self) -> Looked:
+        place = {id(symbol): position for position, symbol, _ in self.pairs()}
+        met = self.trace.looked
+        return Looked(
+            tuple(place[i] for i in met if i in place),
+            tuple(ref(tensor) for i, tensor in met.items() if i not in place),
+        )
 
     def add_leaves(self) -> None:
         chosen = self.trace.leaves_set()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from nngraph.frontend.functional import (
     arithmetic,
     comparison,
+    constructor,
     contraction,
     conversion,
     creation,
@@ -30,6 +31,7 @@ from nngraph.frontend.functional import (
     selection,
     shaping,
     special,
+    windows,
 )
 from nngraph.frontend.functional.operators import OPERATORS
 from nngraph.frontend.functional.variants import assign_methods
@@ -39,6 +41,7 @@ from nngraph.frontend.tensor import Tensor
 SUBJECTS = (
     arithmetic,
     comparison,
+    constructor,
     contraction,
     conversion,
     creation,
@@ -60,6 +63,7 @@ SUBJECTS = (
     selection,
     shaping,
     special,
+    windows,
 )
 
 __all__ = ["OPERATORS", "SUBJECTS"]

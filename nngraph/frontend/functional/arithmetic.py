@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import cast
 
 from nngraph import ops
 from nngraph.frontend.functional.variants import both, everywhere, function
 from nngraph.frontend.host import is_host_number
-from nngraph.frontend.limits import iinfo
-from nngraph.frontend.promotion import as_number, as_tensor_like, is_number, promoted, result_type
+from nngraph.frontend.promotion import (
+    as_number,
+    as_tensor_like,
+    is_number,
+    need_fit,
+    promoted,
+    result_type,
+)
 from nngraph.frontend.symint import SymInt
-from nngraph.frontend.tensor import Number, Operand, Tensor
+from nngraph.frontend.tensor import Operand, Tensor
 from nngraph.ir.dtypes import DType, bfloat16, bool_, float16, float32
 from nngraph.ops.composite import wide
 
@@ -231,25 +236,14 @@ def clamp(
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    if isinstance(min, Tensor | SymInt) or isinstance(max, Tensor | SymInt):
-        return _between(input, min, max)
     bounds = [b for b in (min, max) if b is not None]
-    (x, *_) = promoted(input, *bounds)
-    return ops.clip(x, *(None if b is None else _limit(b, x.dtype) for b in (min, max)))
-
-
-def _limit(bound: Number, dtype: DType) -> Number:
-    """A number as a limit of elements; of unsigned integers, negative ones count from the end.
-
-    Raises:
-        RuntimeError: if the type cannot hold it.
-    """
-    if not dtype.is_integer:
-        return bound
-    least = -iinfo(dtype).max if iinfo(dtype).min == 0 else iinfo(dtype).min
-    if not least <= int(bound) <= iinfo(dtype).max:
-        raise RuntimeError(f"value {bound} cannot be converted to {dtype.name} without overflow")
-    return cast("Number", as_number(bound, dtype))
+    if any(isinstance(b, Tensor | SymInt) or is_host_number(b) for b in bounds):
+        return _between(input, min, max)
+    dtype = result_type(input, *bounds)
+    for bound in bounds:
+        need_fit(bound, dtype)
+    low, high = (None if b is None else as_number(b, dtype) for b in (min, max))
+    return ops.clip(as_tensor_like(input, dtype, input), low, high)
 
 
 def _between(input: Tensor, min: Operand | None, max: Operand | None) -> Tensor:

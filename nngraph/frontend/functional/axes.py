@@ -10,7 +10,7 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dims import Dim
 from nngraph.ops.core import normalize_axes, normalize_axis
 
-__all__ = ["Dims", "axes_of", "listed", "one_axis", "sizes_of"]
+__all__ = ["Dims", "axes_of", "listed", "need_sizes", "one_axis", "sizes_of"]
 
 Dims = int | Sequence[int] | None
 
@@ -31,6 +31,19 @@ def axes_of(input: Tensor, dim: Dims) -> tuple[int, ...]:
         return normalize_axes(dim, input.ndim)
     except ValueError:
         raise RuntimeError(f"a dim appears multiple times in the list of dims {dim}") from None
+
+
+def need_sizes(shape: Sequence[Any]) -> None:
+    """Refuses a shape that no tensor has.
+
+    Raises:
+        RuntimeError: if a size is negative.
+    """
+    for size in shape:
+        if isinstance(size, int) and size < 0:
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {size}: {list(shape)}"
+            )
 
 
 def one_axis(input: Tensor, dim: int) -> tuple[Tensor, int]:

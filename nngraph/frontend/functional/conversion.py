@@ -9,7 +9,7 @@ from nngraph import ops
 from nngraph.frontend.functional.axes import sizes_of
 from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.functional.variants import both, function, method
-from nngraph.frontend.promotion import as_tensor_like
+from nngraph.frontend.promotion import filler
 from nngraph.frontend.tensor import Operand, Tensor
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import (
@@ -204,7 +204,7 @@ def new_full(
     requires_grad: bool = False,
 ) -> Tensor:
     """``full`` of the dtype of ``input``."""
-    filled = as_tensor_like(fill_value, dtype or input.dtype, input).expand(*size).clone()
+    filled = filler(fill_value, dtype or input.dtype, input).expand(*size).clone()
     return filled.requires_grad_() if requires_grad else filled
 
 

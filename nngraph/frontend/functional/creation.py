@@ -10,11 +10,11 @@ import numpy as np
 from nngraph import ops
 from nngraph.backends.arrays import aligned_copy
 from nngraph.frontend.errors import size_is_unknown
-from nngraph.frontend.functional.axes import sizes_of
+from nngraph.frontend.functional.axes import need_sizes, sizes_of
 from nngraph.frontend.functional.data import from_array
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.host import in_graph, is_host_number
-from nngraph.frontend.promotion import as_number, as_tensor_like, result_type
+from nngraph.frontend.promotion import as_number, as_tensor_like, need_fit, result_type
 from nngraph.frontend.symint import SymInt, dim_of, dims_of, size_of, sym_max
 from nngraph.frontend.tape import apply
 from nngraph.frontend.tensor import Operand, Tensor
@@ -66,8 +66,8 @@ def full(
         bool_ if isinstance(fill_value, bool) else int64 if isinstance(fill_value, int) else float32
     )
     shape = sizes_of((size,))
-    if any(isinstance(d, int) and d < 0 for d in shape):
-        raise RuntimeError(f"a size must not be negative; got {list(shape)}")
+    need_sizes(shape)
+    need_fit(fill_value, as_dtype(kind))
     number = as_number(fill_value, as_dtype(kind))
     return _create(Full(number, as_dtype(kind), shape), requires_grad)
 
@@ -211,11 +211,13 @@ def arange(
     """``start, start + step, ...`` below ``end``; int64 if all three are integers.
 
     Raises:
-        RuntimeError: if ``step`` is zero or leads away from ``end``.
+        RuntimeError: if ``step`` is zero or leads away from ``end``, or a bound is not finite.
     """
     first, last = (0, start) if end is None else (start, end)
     if isinstance(first, SymInt) or isinstance(last, SymInt):
         return _count(first, last, step, dtype, requires_grad)
+    if not (np.isfinite(first) and np.isfinite(last)):
+        raise RuntimeError(f"unsupported range: {first} -> {last}")
     if step == 0 or (last - first) * step < 0:
         raise RuntimeError(
             f"arange: upper bound and larger bound inconsistent with step sign: "

@@ -13,11 +13,11 @@ from nngraph.frontend.errors import TraceError, size_is_unknown
 from nngraph.frontend.functional.joining import stack
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.host import in_graph, is_host_number
-from nngraph.frontend.promotion import is_number, promote_types, result_type
+from nngraph.frontend.promotion import is_number, need_fit, promote_types, result_type
 from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
-from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, float64, int64
+from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, float64, int64, uint64
 from nngraph.ir.op import Array
 
 __all__ = ["as_tensor", "from_dlpack", "from_numpy", "tensor"]
@@ -25,6 +25,10 @@ __all__ = ["as_tensor", "from_dlpack", "from_numpy", "tensor"]
 
 #: The dtypes of Python's numbers.
 _PLAIN: dict[type, DType] = {bool: bool_, int: int64, float: float32}
+
+
+class DataError(ValueError, TypeError, RuntimeError):
+    """Data that is no array of numbers: PyTorch raises one of these."""
 
 
 def from_array(array: Array, requires_grad: bool = False) -> Tensor:
@@ -42,7 +46,8 @@ def tensor(
     mixed data the dtype that holds all. Nothing is rounded but to the dtype of the result.
 
     Raises:
-        TypeError: if the data is no array of numbers, or of a dtype that nngraph lacks.
+        TypeError, ValueError, RuntimeError: if the data is no array of numbers, or of a dtype that
+            nngraph lacks; for numbers of Python's that the dtype cannot hold.
     """
     if is_host_number(data):
         data = in_graph(data).to(result_type(data))
@@ -58,29 +63,52 @@ def tensor(
     except TraceError:  # a list of tensors or sizes that only the graph will know
         return stack([tensor(x, dtype) for x in data]).requires_grad_(requires_grad)
     kind = as_dtype(dtype) if dtype is not None else _dtype_of(data, array)
-    if kind.is_integer and array.dtype.kind in "iu" and isinstance(data, int):
-        _need_fit(data, kind)
+    if not isinstance(data, np.ndarray):
+        _need_range(array, kind)
     return from_array(aligned_copy(_rounded(array, kind)), requires_grad)
 
 
-def _need_fit(number: int, kind: DType) -> None:
-    limits = np.iinfo(kind.numpy)
-    if not limits.min <= number <= limits.max:
-        raise RuntimeError(f"value cannot be converted to type {kind.name} without overflow")
+def _need_range(array: Array, kind: DType) -> None:
+    """Refuses Python's numbers that no integer of the kind is, but for whole negative turns."""
+    if not kind.is_integer or not array.size:
+        return
+    low, high = (n if isinstance(n, int) else n.item() for n in (array.min(), array.max()))
+    long = array.dtype.kind in "Ou" and kind is not uint64
+    if long and not -(2**63) <= low <= high < 2**63:
+        raise DataError("ng.tensor: Overflow when unpacking long long: a number is beyond int64")
+    try:
+        need_fit(low, kind)
+        need_fit(high, kind)
+    except RuntimeError as error:
+        raise DataError(str(error)) from None
 
 
 def _as_array(data: Any) -> Array:
-    """The numbers as NumPy holds them, which is exactly: Python floats in float64."""
+    """The numbers as NumPy holds them, which is exactly: Python floats in float64.
+
+    Integers beyond NumPy's are an array of objects.
+    """
     if isinstance(data, np.ndarray | np.generic):
+        as_dtype(data.dtype)
         return np.asarray(data)
+    numbers = _to_numbers(data)
     try:
-        array = np.asarray(_to_numbers(data))
+        array = np.asarray(numbers)
+        if array.dtype == np.float64 and not _has_float(numbers):
+            array = np.asarray(numbers, object)  # NumPy's way out for [2**63, -1]
     except ValueError as error:
-        raise ValueError(f"ng.tensor: {error}") from None
+        raise DataError(f"ng.tensor: {error}") from None
+    if array.dtype.kind == "O" and {*map(type, array.reshape(-1))} <= _PLAIN.keys():
+        return array.astype(np.float64) if _has_float(numbers) else array
     if array.dtype.kind not in "bifu":
-        kind = TypeError if array.dtype.kind in "US" else RuntimeError
-        raise kind(f"ng.tensor: cannot make a tensor of {type(data).__name__} {data!r:.60}")
+        raise DataError(f"ng.tensor: cannot make a tensor of {type(data).__name__} {data!r:.60}")
     return array
+
+
+def _has_float(numbers: Any) -> bool:
+    if not isinstance(numbers, list | tuple):
+        return not isinstance(numbers, int)
+    return any(map(_has_float, numbers)) if not _is_plain(numbers) else float in map(type, numbers)
 
 
 def _to_numbers(data: Any) -> Any:
@@ -127,7 +155,8 @@ def _rounded(array: Array, kind: DType) -> Array:
     """The elements as ``kind``; those of 16 bits are rounded to float32 first, as in PyTorch."""
     if array.dtype == np.float64 and kind.is_floating_point and kind.bits == 16:
         array = array.astype(np.float32)
-    return array.astype(kind.numpy, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return array.astype(kind.numpy, copy=False)
 
 
 @function

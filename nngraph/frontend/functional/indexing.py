@@ -13,12 +13,12 @@ from nngraph.frontend.functional.joining import broadcast_shapes
 from nngraph.frontend.functional.subscript import Plan, plan_subscript
 from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.limits import iinfo
-from nngraph.frontend.promotion import as_tensor_like, is_number
+from nngraph.frontend.promotion import as_tensor_like, filler, is_number, need_fit
 from nngraph.frontend.tensor import Number, Operand, Tensor
 from nngraph.frontend.world import world
 from nngraph.ir.dtypes import bool_
+from nngraph.ops.composite import wide_dtype
 from nngraph.ops.core import normalize_axis
-from nngraph.ops.index.scattering import none_from_the_end
 
 # fmt: off
 __all__ = [
@@ -70,7 +70,7 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
     if index.ndim > 1:
         raise IndexError(f"index_select(): Index is supposed to be a vector, got {index.type}")
     axis = normalize_axis(dim, input.ndim)
-    places = none_from_the_end(_line(index))
+    places = ops.from_start(_line(index), "index_select")
     return _as_before(ops.take(_line(input), places, axis), input)
 
 
@@ -138,7 +138,7 @@ def gather(
     _need_rank("gather", input, index)
     if 0 in index.type.shape and index.ndim != input.ndim:
         return input.reshape(-1)[:0].reshape(index.type.shape)
-    found = ops.gather_elements(_line(input), none_from_the_end(_line(index)), axis)
+    found = ops.gather_elements(_line(input), ops.from_start(_line(index), "gather"), axis)
     return _as_before(found, index)
 
 
@@ -218,8 +218,8 @@ def _scatter(input: Tensor, dim: int, index: Tensor, src: Operand, reduction: st
         if src.type.shape != index.type.shape:
             updates = updates[tuple(slice(0, n) for n in index.type.shape)]
     else:
-        updates = as_tensor_like(src, input.dtype, input).expand(*index.type.shape)
-    places, updates = none_from_the_end(_line(index)), _line(updates)
+        updates = filler(src, input.dtype, input).expand(*index.type.shape)
+    places, updates = ops.from_start(_line(index), "scatter"), _line(updates)
     out = ops.scatter_elements(_line(input), places, updates, axis, reduction)
     return _as_before(out, input)
 
@@ -237,7 +237,7 @@ def index_add(
     """Adds slices of ``source`` at the places of ``dim`` named by ``index``."""
     axis = normalize_axis(dim, input.ndim)
     updates = source if alpha == 1 else source * alpha
-    return _scattered_slices(input, none_from_the_end(index), updates, axis, "add")
+    return _scattered_slices(input, ops.from_start(index, "index_add"), updates, axis, "add")
 
 
 def _scattered_slices(
@@ -253,7 +253,7 @@ def index_copy(
 ) -> Tensor:
     """Replaces slices of ``dim`` named by ``index``."""
     axis = normalize_axis(dim, input.ndim)
-    return _scattered_slices(input, none_from_the_end(index), source, axis, "none")
+    return _scattered_slices(input, ops.from_start(index, "index_copy"), source, axis, "none")
 
 
 @everywhere
@@ -262,7 +262,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor
     axis = normalize_axis(dim, input.ndim)
     index = _line(index)
     shape = (*input.type.shape[:axis], *index.type.shape, *input.type.shape[axis + 1 :])
-    updates = as_tensor_like(value, input.dtype, input).expand(*shape)
+    updates = filler(value, input.dtype, input).expand(*shape)
     return _scattered_slices(input, index, updates, axis, "none")
 
 
@@ -303,6 +303,8 @@ def slice_scatter(
 def _filler(base: Tensor, value: Any) -> Tensor:
     if not isinstance(value, Tensor) and not is_number(value):
         value = ops.constant(np.asarray(value), base)
+    if not isinstance(value, Tensor):
+        need_fit(value, wide_dtype(base.dtype))
     return as_tensor_like(value, base.dtype, base)
 
 

@@ -16,8 +16,8 @@ from nngraph.ops.core import normalize_axis
 
 # fmt: off
 __all__ = [
-    "atleast_1d", "atleast_2d", "broadcast_shapes", "broadcast_tensors", "cat", "concat",
-    "concatenate", "hstack", "meshgrid", "stack", "vstack",
+    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes", "broadcast_tensors", "cat",
+    "concat", "concatenate", "hstack", "meshgrid", "stack", "vstack",
 ]
 # fmt: on
 
@@ -119,6 +119,16 @@ def atleast_1d(*tensors: Any) -> Any:
 def atleast_2d(*tensors: Any) -> Any:
     """A tensor with fewer than two axes becomes a row; of several tensors, each."""
     return _each(lambda t: t if t.ndim > 1 else t.reshape(1, -1), tensors)
+
+
+@function
+def atleast_3d(*tensors: Any) -> Any:
+    """A vector becomes ``[1, N, 1]``, a matrix ``[N, M, 1]``; of several tensors, each."""
+    return _each(lambda t: t if t.ndim > 2 else _deep(t), tensors)
+
+
+def _deep(x: Tensor) -> Tensor:
+    return x.unsqueeze(-1) if x.ndim == 2 else x.reshape(1, -1, 1)
 
 
 def _each(change: Callable[[Tensor], Tensor], tensors: tuple[Any, ...]) -> Any:

@@ -19,8 +19,8 @@ from nngraph.ops.core import normalize_axis
 
 # fmt: off
 __all__ = [
-    "flip", "fliplr", "flipud", "moveaxis", "movedim", "permute", "repeat_interleave", "roll",
-    "swapaxes", "swapdims", "t", "tile", "transpose",
+    "adjoint", "flip", "fliplr", "flipud", "moveaxis", "movedim", "permute", "repeat_interleave",
+    "roll", "swapaxes", "swapdims", "t", "tile", "transpose",
 ]
 # fmt: on
 
@@ -75,6 +75,29 @@ def mT(input: Tensor) -> Tensor:
             f"Got {input.ndim}-D tensor."
         )
     return input.transpose(-2, -1)
+
+
+@both
+def adjoint(input: Tensor) -> Tensor:
+    """Matrices transposed (and conjugated, which leaves real numbers as they are)."""
+    return input.transpose(-2, -1) if input.ndim > 1 else input.mT
+
+
+@attribute
+def mH(input: Tensor) -> Tensor:
+    """``adjoint()``."""
+    return input.adjoint()
+
+
+@attribute
+def H(input: Tensor) -> Tensor:
+    """A matrix transposed (and conjugated); a number as it is."""
+    if input.ndim not in (0, 2):
+        raise RuntimeError(
+            "tensor.H is only supported on matrices (2-D tensors). "
+            f"Got {input.ndim}-D tensor. For batches of matrices, consider using tensor.mH"
+        )
+    return input.t()
 
 
 @both
@@ -194,18 +217,40 @@ def repeat_interleave(
     """Each element ``repeats`` times in a row (a tensor of counts: eager only).
 
     Args:
-        output_size: what the counts add up to; nngraph needs no such hint.
+        output_size: what the counts add up to, if it is given.
+
+    Raises:
+        RuntimeError: if a count is negative or no integer, or their number or sum does not fit.
     """
     if dim is None:
-        return input.flatten().repeat_interleave(repeats, 0)
+        return input.flatten().repeat_interleave(repeats, 0, output_size=output_size)
     axis = normalize_axis(dim, input.ndim)
     if isinstance(repeats, Tensor):
-        counts = elements(repeats, "repeat_interleave(tensor)")
+        counts = _counts(input, repeats, axis, output_size)
         places = np.repeat(np.arange(input.type.static_shape[axis]), counts)
         return ops.take(input, ops.constant(places.astype(np.int64), input), axis)
+    if isinstance(repeats, int) and repeats < 0:
+        raise RuntimeError("Repeats must be non-negative")
     x, shape = input.unsqueeze(axis + 1), list(input.type.shape)
     wide = x.expand(*shape[: axis + 1], dim_of(repeats), *shape[axis + 1 :])
     return owned(wide.flatten(axis, axis + 1))
+
+
+def _counts(input: Tensor, repeats: Tensor, axis: int, total: int | None) -> Any:
+    counts = elements(repeats, "repeat_interleave(tensor)")
+    size = input.type.static_shape[axis]
+    if not repeats.dtype.is_integer:
+        raise RuntimeError(f'"repeat_interleave_cpu" not implemented for {repeats.dtype.name}')
+    if counts.ndim > 1 or (counts.ndim and counts.size not in (1, size)):
+        raise RuntimeError(
+            "repeats must have the same size as input along dim, but got "
+            f"repeats.size(0) = {counts.size} and input.size({axis}) = {size}"
+        )
+    if counts.size and counts.min() < 0:
+        raise RuntimeError("repeats can not be negative")
+    if total is not None and np.broadcast_to(counts.reshape(-1), (size,)).sum() != total:
+        raise RuntimeError("allocated size does not match required size")
+    return counts
 
 
 swapdims, moveaxis = transpose, movedim

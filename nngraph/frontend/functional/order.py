@@ -83,8 +83,15 @@ def kthvalue(
     *,
     out: tuple[Tensor, Tensor] | None = None,
 ) -> Extremes:
-    """The ``k``-th smallest element (from 1) and where it is."""
+    """The ``k``-th smallest element (from 1) and where it is.
+
+    Raises:
+        RuntimeError: if there is no such element.
+    """
     source, axis = one_axis(input, dim)
+    size = source.type.shape[axis]
+    if k < 1 or (isinstance(size, int) and k > size):
+        raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {axis}")
     parts = [t.narrow(axis, k - 1, 1) for t in source.sort(axis)]
     found = [t if keepdim and input.ndim else t.squeeze(axis) for t in parts]
     return Extremes(*(owned(t) for t in found))  # they don't keep what was sorted
@@ -152,9 +159,22 @@ def unique(
 
 @both
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
-    """How often each number occurs (with ``weights`` the sum of theirs)."""
+    """How often each number occurs (with ``weights`` the sum of theirs).
+
+    Raises:
+        RuntimeError: for negative numbers or other than one axis, weights of another length.
+    """
+    numbers = elements(input, "bincount()")
     by = None if weights is None else elements(weights, "bincount()")
-    counts = np.bincount(elements(input, "bincount()"), by, minlength)
+    if input.dtype.is_floating_point:
+        raise RuntimeError(f'"bincount_cpu" not implemented for {input.dtype.name}')
+    if numbers.ndim != 1 or (numbers.size and numbers.min() < 0):
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if by is not None and by.shape != numbers.shape:
+        raise RuntimeError("weights should be 1-d and have the same length as input")
+    if minlength < 0:
+        raise RuntimeError("minlength should be >= 0")
+    counts = np.bincount(numbers, by, minlength)
     if by is not None and by.dtype == np.float32:
         counts = counts.astype(np.float32)
     return ops.constant(counts, input)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from nngraph import ops
 from nngraph.frontend.functional.access import become, overwrite, replace
 from nngraph.frontend.functional.variants import method
-from nngraph.frontend.promotion import as_tensor_like
+from nngraph.frontend.promotion import as_tensor_like, filler
 from nngraph.frontend.tensor import Operand, Tensor
 from nngraph.ir.dtypes import int64
 
@@ -31,7 +31,7 @@ def fill_(input: Tensor, value: Operand) -> Tensor:
             f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
             "dimensions."
         )
-    return replace(input, as_tensor_like(value, input.dtype, input).expand(*input.type.shape))
+    return replace(input, filler(value, input.dtype, input).expand(*input.type.shape))
 
 
 @method
@@ -54,8 +54,8 @@ def fill_diagonal_(input: Tensor, fill_value: Operand, wrap: bool = False) -> Te
         )
     rows, columns = input.type.shape
     row, column = (ops.iota(int64, s, a, input) for a, s in enumerate([(rows, 1), (1, columns)]))
-    filler = as_tensor_like(fill_value, input.dtype, input)
-    return overwrite(input, ops.where(row == column, filler, input))
+    value = filler(fill_value, input.dtype, input)
+    return overwrite(input, ops.where(row == column, value, input))
 
 
 @method

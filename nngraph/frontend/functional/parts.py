@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from nngraph import ops
 from nngraph.frontend.errors import size_is_unknown
-from nngraph.frontend.functional.access import viewed
+from nngraph.frontend.functional.access import elements, viewed
 from nngraph.frontend.functional.variants import both, function, method
 from nngraph.frontend.symint import dim_of, dims_of
 from nngraph.frontend.tensor import Tensor
@@ -19,8 +19,8 @@ from nngraph.ops.core import normalize_axis
 
 # fmt: off
 __all__ = [
-    "chunk", "diag", "diag_embed", "diagonal", "narrow", "select", "split", "tensor_split",
-    "unbind",
+    "chunk", "diag", "diag_embed", "diagonal", "diagonal_scatter", "dsplit", "hsplit", "narrow",
+    "select", "split", "split_with_sizes", "tensor_split", "unbind", "vsplit",
 ]
 # fmt: on
 
@@ -39,9 +39,11 @@ def _axis(name: str, input: Tensor, dim: int) -> int:
 
 
 @both
-def narrow(input: Tensor, dim: int, start: Dim, length: Dim) -> Tensor:
+def narrow(input: Tensor, dim: int, start: Dim | Tensor, length: Dim) -> Tensor:
     """``length`` elements from ``start`` along ``dim``."""
     axis = _axis("narrow", input, dim)
+    if isinstance(start, Tensor):
+        start = int(elements(start, "narrow() from a tensor").item())
     size = input.type.shape[axis]
     start, length = _start(dim_of(start), size), dim_of(length)
     if not (isinstance(size, int) or is_nonnegative(size - start - length)):
@@ -143,18 +145,26 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 @both
 def tensor_split(
-    input: Tensor, indices_or_sections: int | Sequence[Dim], dim: int = 0
+    input: Tensor, indices_or_sections: int | Sequence[Dim] | Tensor, dim: int = 0
 ) -> tuple[Tensor, ...]:
-    """Nearly equal parts, or parts that end at the indices."""
+    """Nearly equal parts, or parts that end at the indices.
+
+    Raises:
+        RuntimeError: for less than one part.
+    """
     axis = _axis("tensor_split", input, dim)
     total = input.type.shape[axis]
-    if isinstance(indices_or_sections, int):
-        sizes = [floordiv(total + i, indices_or_sections) for i in range(indices_or_sections)]
+    places: Any = indices_or_sections
+    if isinstance(places, Tensor):
+        places = elements(places, "tensor_split(tensor)").tolist()
+    if isinstance(places, int):
+        if places <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {places}")
+        sizes = [floordiv(total + i, places) for i in range(places)]
         ends = list(accumulate(reversed(sizes)))
         ends[-1:] = [total]  # as their sum is, which needs a proof where it is symbolic
         return _between(input, axis, [0, *ends])
-    bounds = [None, *indices_or_sections, None]
-    parts = (slice(*pair) for pair in pairwise(bounds))
+    parts = (slice(*pair) for pair in pairwise([None, *places, None]))
     return tuple(input[(slice(None),) * axis + (part,)] for part in parts)
 
 
@@ -164,6 +174,49 @@ def _between(input: Tensor, axis: int, bounds: Sequence[Dim]) -> tuple[Tensor, .
     return tuple(viewed(part, input) for part in parts)
 
 
+def _split_evenly(
+    name: str, input: Tensor, indices_or_sections: int | Sequence[int], dim: int, rank: int
+) -> tuple[Tensor, ...]:
+    """``tensor_split`` along a dimension that a number of parts has to divide."""
+    if input.ndim < rank:
+        raise RuntimeError(
+            f"torch.{name} requires a tensor with at least {rank} dimension, but got a tensor "
+            f"with {input.ndim} dimensions!"
+        )
+    size = input.type.shape[dim]
+    parts = indices_or_sections
+    if isinstance(parts, int) and isinstance(size, int) and (parts <= 0 or size % parts):
+        raise RuntimeError(
+            f"torch.{name} attempted to split along dimension {dim}, but the size of the "
+            f"dimension {size} is not divisible by the split_size {parts}!"
+        )
+    return input.tensor_split(parts, dim)
+
+
+@both
+def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """Equal parts of the columns (of a vector, of its elements), or parts that end at indices."""
+    return _split_evenly("hsplit", input, indices_or_sections, int(input.ndim > 1), 1)
+
+
+@both
+def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """Equal parts of the rows, or parts that end at indices."""
+    return _split_evenly("vsplit", input, indices_or_sections, 0, 2)
+
+
+@both
+def dsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """Equal parts of the third dimension, or parts that end at indices."""
+    return _split_evenly("dsplit", input, indices_or_sections, 2, 3)
+
+
+@both
+def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Parts of the sizes listed."""
+    return input.split(list(split_sizes), dim)
+
+
 @both
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The elements ``[i, i + offset]`` of two dimensions, as the last dimension: a view."""
@@ -171,13 +224,32 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     if a == b:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
     rest = [d for d in range(input.ndim) if d not in (a, b)]
-    x = input.permute(*rest, a, b)
-    rows, columns = (int(cast("int", d)) for d in x.type.shape[-2:])
-    start = offset if offset >= 0 else -offset * columns
+    rows, columns = (int(cast("int", input.type.shape[d])) for d in (a, b))
     count = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
-    flat = x.reshape(*x.type.shape[:-2], rows * columns)
-    sizes, starts = [*flat.type.shape[:-1], count], [0] * len(rest) + [start if count else 0]
-    return ops.slice(flat, starts, sizes, [1] * len(rest) + [columns + 1 if count > 1 else 1])
+    starts = [0] * input.ndim
+    if count:
+        starts[a], starts[b] = max(-offset, 0), max(offset, 0)
+    steps = [[int(d == k) for d in range(input.ndim)] for k in rest]
+    shape = (*(input.type.shape[d] for d in rest), count)
+    return ops.strided(
+        input, shape, starts, [*steps, [int(d in (a, b)) for d in range(input.ndim)]]
+    )
+
+
+@both
+def diagonal_scatter(
+    input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
+) -> Tensor:
+    """A copy with a diagonal replaced by ``src``."""
+    copy = input.clone()
+    shown = copy.diagonal(offset, dim1, dim2)
+    if shown.type.shape != src.type.shape:
+        raise RuntimeError(
+            "expected src to have a size equal to the slice of self. "
+            f"src size = {list(src.shape)}, slice size = {list(shown.shape)}"
+        )
+    shown.copy_(src)
+    return copy
 
 
 @both

@@ -12,7 +12,7 @@ from typing import Any, overload
 import numpy as np
 
 from nngraph.frontend.functional.access import elements
-from nngraph.frontend.functional.axes import sizes_of
+from nngraph.frontend.functional.axes import need_sizes, sizes_of
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.tensor import Tensor
@@ -95,7 +95,8 @@ def rand(
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform on [0, 1)."""
-    out = ops.uniform(next_key(), sizes_of(size), as_dtype(dtype or float32), 0.0, 1.0)
+    need_sizes(shape := sizes_of(size))
+    out = ops.uniform(next_key(), shape, as_dtype(dtype or float32), 0.0, 1.0)
     return out.requires_grad_() if requires_grad else out
 
 
@@ -125,7 +126,8 @@ def randn(
     requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal."""
-    out = ops.normal(next_key(), sizes_of(size), as_dtype(dtype or float32))
+    need_sizes(shape := sizes_of(size))
+    out = ops.normal(next_key(), shape, as_dtype(dtype or float32))
     return out.requires_grad_() if requires_grad else out
 
 

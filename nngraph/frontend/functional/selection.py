@@ -9,9 +9,10 @@ import numpy as np
 from nngraph import ops
 from nngraph.frontend.functional.access import elements
 from nngraph.frontend.functional.variants import both, everywhere, function, method
-from nngraph.frontend.promotion import as_tensor_like, promoted, result_type
+from nngraph.frontend.promotion import as_tensor_like, filler, need_fit, promoted, result_type
 from nngraph.frontend.tensor import Operand, Tensor
 from nngraph.ir.dtypes import bool_, int64
+from nngraph.ops.composite import wide_dtype
 
 __all__ = ["argwhere", "masked_fill", "masked_scatter", "masked_select", "nonzero", "where"]
 
@@ -39,7 +40,7 @@ def where(
             f"dtype {condition.dtype.name}"
         )
     if isinstance(input, Tensor) or isinstance(other, Tensor):
-        return ops.where(condition, *promoted(input, other))
+        return ops.where(condition, *_fitting(input, other))
     dtype = result_type(input, other)
     return ops.where(condition, *(as_tensor_like(v, dtype, condition) for v in (input, other)))
 
@@ -52,8 +53,16 @@ def where_method(input: Tensor, condition: Tensor, other: Operand) -> Tensor:
             "where expected condition to be a boolean tensor, but got a tensor "
             f"with dtype {condition.dtype.name}"
         )
-    a, b = promoted(input, other)
-    return ops.where(condition, a, b)
+    return ops.where(condition, *_fitting(input, other))
+
+
+def _fitting(input: Operand, other: Operand) -> list[Tensor]:
+    """Both as tensors of their common dtype, which has to hold a number among them."""
+    dtype = result_type(input, other)
+    for value in (input, other):
+        if not isinstance(value, Tensor):
+            need_fit(value, wide_dtype(dtype))
+    return promoted(input, other)
 
 
 @everywhere
@@ -68,16 +77,25 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
             "masked_fill_ only supports a 0-dimensional value tensor, but got "
             f"tensor with {value.ndim} dimension(s)."
         )
-    return ops.where(mask, as_tensor_like(value, input.dtype, input), input)
+    return ops.where(mask, filler(value, input.dtype, input), input)
 
 
 @everywhere
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
-    """Elements where ``mask`` holds become those of ``source``, one after the other."""
+    """Elements where ``mask`` holds become those of ``source``, one after the other.
+
+    Raises:
+        RuntimeError: if ``source`` has too few; of a compiled function, by the call.
+    """
     chosen = mask.expand(*input.type.shape).reshape(-1)
-    place = (chosen.to(int64).cumsum(0) - 1).clamp(0, source.numel() - 1)
-    values = source.reshape(-1).take(place)
-    return ops.where(chosen, values, input.reshape(-1)).reshape(input.type.shape)
+    ordinal = chosen.to(int64).cumsum(0)
+    values = flat = input.reshape(-1)
+    if source.numel():
+        values = source.reshape(-1).take((ordinal - 1).clamp(0, source.numel() - 1))
+    enough = ordinal.le(source.numel()).all()
+    message = "Number of elements of source < number of ones in mask"
+    written = ops.require(ops.where(chosen, values, flat), enough, message)
+    return written.reshape(input.type.shape)
 
 
 @both

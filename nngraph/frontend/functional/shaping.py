@@ -13,6 +13,7 @@ from nngraph.frontend.functional.variants import both, method
 from nngraph.frontend.symint import dims_of
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dims import Dim, SymDim, floordiv, is_nonnegative
+from nngraph.ir.dtypes import DType
 from nngraph.ops.core import normalize_axis
 
 __all__ = ["broadcast_to", "flatten", "ravel", "reshape", "squeeze", "unflatten", "unsqueeze"]
@@ -59,13 +60,25 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 def view(input: Tensor, size: Sequence[Dim]) -> Tensor: ...
 @overload
 def view(input: Tensor, *size: Dim) -> Tensor: ...
+@overload
+def view(input: Tensor, dtype: DType) -> Tensor: ...
 @method.overloaded
-def view(input: Tensor, *size: Any) -> Tensor:
-    """``reshape`` that never copies; a dtype instead of a shape is not supported.
+def view(input: Tensor, *size: Any, dtype: DType | None = None) -> Tensor:
+    """``reshape`` that never copies.
 
     Raises:
-        RuntimeError: if the elements do not lie in memory as the shape needs.
+        RuntimeError: if the elements do not lie in memory as the shape needs; for another dtype
+            than the tensor's, in which no graph reads bits.
     """
+    kind = size[0] if len(size) == 1 and isinstance(size[0], DType) else dtype
+    if kind is not None:
+        if kind is not input.dtype:
+            raise RuntimeError(
+                f"view({kind.name}) of {input.type} would read its bits as other numbers, which "
+                f"nngraph cannot; x.to({kind.name}) converts numbers, and eager code may write "
+                f"ng.from_numpy(x.numpy().view({kind.name!r}))"
+            )
+        size = input.type.shape
     out = input.reshape(*size)
     if not is_view(out):
         raise RuntimeError(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from nngraph import ops
+from nngraph.frontend.promotion import need_fit
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.sizes import PerAxis, batched, each, symmetric
 
@@ -35,7 +36,8 @@ def pad(
 
     Raises:
         NotImplementedError: for another mode.
-        RuntimeError: for an odd number of paddings, or more than there are axes.
+        RuntimeError: for an odd number of paddings, more than there are axes, or a value that the
+            dtype cannot hold.
     """
     if mode not in _MODES:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
@@ -49,7 +51,9 @@ def pad(
         )
     pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)][::-1]
     whole = [(0, 0)] * (input.ndim - len(pairs)) + pairs
-    return ops.pad(input, whole, _MODES[mode], 0.0 if value is None else value)
+    filling = 0.0 if value is None else value
+    need_fit(filling, input.dtype)
+    return ops.pad(input, whole, _MODES[mode], filling)
 
 
 def _with_bias(out: Tensor, bias: Tensor | None, count: int) -> Tensor:

@@ -11,7 +11,6 @@ from nngraph.frontend.functional.variants import function
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_, int64
 from nngraph.nn.functional.dropouts import dropout
-from nngraph.ops.index.scattering import none_from_the_end
 
 __all__ = [
     "bilinear",
@@ -118,7 +117,8 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         if not num_classes:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
     # A row of zeros for an index that is none would go unnoticed: reading at it does not.
-    places = ops.take(ops.iota(int64, (num_classes,), 0, input), none_from_the_end(input), 0)
+    classes = ops.iota(int64, (num_classes,), 0, input)
+    places = ops.take(classes, ops.from_start(input, "one_hot"), 0)
     return ops.one_hot(places, num_classes, int64)
 
 

@@ -13,7 +13,7 @@ from nngraph.ir.op import Array, O, Op, Thunk, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.core import need, need_same_dtype, widen
 from nngraph.ops.creation import ones_like, zeros_like
-from nngraph.ops.elementwise import cast, div, eq, ge, gt, isfinite, mul, where
+from nngraph.ops.elementwise import cast, div, eq, gt, isfinite, mul, where
 
 __all__ = [
     "COMBINATIONS",
@@ -22,7 +22,6 @@ __all__ = [
     "in_range",
     "need_axis",
     "need_indices",
-    "none_from_the_end",
     "scatter_flat",
 ]
 
@@ -58,11 +57,6 @@ def in_range(op: str, indices: Array, axis: int, size: int) -> Array:
             f"indices must be in [{-size}, {size - 1}]"
         )
     return np.where(indices < 0, indices + size, indices) if low < 0 else indices
-
-
-def none_from_the_end(indices: O) -> O:
-    """The indices, with negative ones out of range: where -1 is a mistake, not the last row."""
-    return where(ge(indices, 0), indices, np.iinfo(np.int32).max)
 
 
 def scatter_flat(target: Array, places: Array, updates: Array, reduction: str) -> Array:

@@ -9,6 +9,7 @@ from nngraph.ops.shape.joining import *  # noqa: F403
 from nngraph.ops.shape.moving import *  # noqa: F403
 from nngraph.ops.shape.padding import *  # noqa: F403
 from nngraph.ops.shape.slicing import *  # noqa: F403
+from nngraph.ops.shape.strided import *  # noqa: F403
 
 OPERATORS = operators_of(globals())
 

@@ -63,10 +63,8 @@ class Known:
 
 
 KNOWN = (
-    Known(r"diagonal\(", ("eager", *BACKENDS), "diagonals of several axes are copies, not views"),
     Known(r"(?m)^\w+ = \(\w+ \* 2\)", BACKENDS, "a global tensor that changes is not seen"),
     Known(r"conv.*16", ("tvm",), "convolutions of halves are not rounded before what is fused"),
-    Known(r"x\d\.grad", BACKENDS, "gradients that arguments have before the call are not read"),
 )
 
 

@@ -16,6 +16,7 @@ from nngraph.backends.tvm.program.program import (
 )
 from nngraph.backends.tvm.program.work import Kernels, Work
 from nngraph.ir.graph import Graph, Node, Value
+from nngraph.ir.refusals import IntegerDivisionError
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import Reshape
 from nngraph.ops.core import Literal
@@ -111,7 +112,7 @@ def _divisors(node: Node) -> list[tuple[str, Value]]:
     """(operator, divisor) of the divisions of integers in a kernel.
 
     Raises:
-        ZeroDivisionError: if a divisor is known to hold a zero.
+        IntegerDivisionError: if a divisor is known to hold a zero.
     """
     op = node.op
     if not isinstance(op, Fused):
@@ -124,7 +125,7 @@ def _divisors(node: Node) -> list[tuple[str, Value]]:
             if divisor in outer:
                 found.append((inner.op.name, outer[divisor]))
             elif _has_zero(divisor):
-                raise ZeroDivisionError(
+                raise IntegerDivisionError(
                     f"{inner.op.name}: an integer is divided by zero (at {inner.origin})"
                 )
     return found

@@ -146,6 +146,8 @@ def binary_cross_entropy(
 
     Raises:
         ValueError: if the shapes differ.
+        RuntimeError: if an element of either is not from 0 to 1; of a compiled function, by the
+            call, which changes nothing.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if input.type.shape != target.type.shape:
@@ -155,7 +157,16 @@ def binary_cross_entropy(
             "size."
         )
     losses = ops.binary_cross_entropy(*promoted(input, target))
-    return reduced(losses if weight is None else losses * weight, reduction)
+    loss = reduced(losses if weight is None else losses * weight, reduction)
+    for name, x in (("input", input), ("target", target)):
+        message = f"all elements of {name} should be between 0 and 1"
+        loss = ops.require(loss, _are_shares(x), message)
+    return loss
+
+
+def _are_shares(x: Tensor) -> Tensor:
+    x = x.detach()
+    return x.ge(0).logical_and(x.le(1)).all()
 
 
 def binary_cross_entropy_with_logits(

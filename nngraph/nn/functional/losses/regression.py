@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nngraph import ops
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.losses.reduction import (
@@ -128,11 +129,39 @@ def gaussian_nll_loss(
     eps: float = 1e-6,
     reduction: str = "mean",
 ) -> Tensor:
-    """``(log v + (x - y)^2 / v) / 2`` with ``v = max(var, eps)``, which gets its full gradient."""
+    """``(log v + (x - y)^2 / v) / 2`` with ``v = max(var, eps)``, which gets its full gradient.
+
+    Args:
+        input, target: of the same shape.
+        var: the variance: a number, or a tensor of that shape or one that differs in a size of 1 or
+            lacks the last.
+        full: whether to add the constant.
+        eps: the least variance.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: if ``var`` has another shape, or a negative element; of a compiled function, by
+            the call, which changes nothing.
+    """
+    negative = "var has negative entry/entries"
     if not isinstance(var, Tensor):
+        if var < 0:
+            raise ValueError(negative)
         var = input.detach() * 0 + var
-    elif var.ndim == input.ndim - 1 and var.type.shape == input.type.shape[:-1]:
-        var = var.unsqueeze(-1)
+    elif var.type.shape != input.type.shape:
+        var = _spread(var, input)
+    valid = var.detach().lt(0).any().logical_not()
     var = where(var < eps, var + (eps - var.detach()), var)
     losses = (var.log() + (input - target).square() / var) * 0.5
-    return reduced(losses + 0.9189385332046727 if full else losses, reduction)
+    losses = losses + 0.9189385332046727 if full else losses
+    return ops.require(reduced(losses, reduction), valid, negative)
+
+
+def _spread(var: Tensor, input: Tensor) -> Tensor:
+    """A variance for each row."""
+    if var.type.shape == input.type.shape[:-1]:
+        return var.unsqueeze(-1)
+    rows = zip(input.type.shape, var.type.shape, strict=False)
+    if input.ndim != var.ndim or [have for size, have in rows if have != size] != [1]:
+        raise ValueError("var is of incorrect size")
+    return var

@@ -1,0 +1,284 @@
+"""``.data`` and ``set_``: memory that tensors share, and writes that the tape does not hear of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import nngraph as ng
+from tests.support.backends import BACKENDS
+
+
+def _leaf(library: Any, *numbers: float) -> Any:
+    return library.tensor(list(numbers), requires_grad=True)
+
+
+def _shares(library: Any) -> Any:
+    x, other = _leaf(library, 1.0, 2.0), library.tensor([5.0, 6.0])
+    x.data = other
+    other.add_(1)
+    seen = [x.tolist()]
+    with library.no_grad():
+        x.mul_(2)
+    return [*seen, other.tolist(), x.requires_grad, x.is_leaf]
+
+
+def _swapped(library: Any) -> Any:
+    """Weights of an average, put in for a while."""
+    x, average = _leaf(library, 1.0, 2.0), library.tensor([5.0, 6.0])
+    kept = x.data
+    x.data = average
+    during = x.tolist(), kept.tolist()
+    with library.no_grad():
+        x.add_(1)
+    x.data = kept
+    with library.no_grad():
+        x.sub_(1)
+    return [during, x.tolist(), kept.tolist(), average.tolist()]
+
+
+def _buffer_swapped(library: Any) -> Any:
+    x, average = library.tensor([1.0, 2.0]), library.tensor([5.0, 6.0])
+    kept = x.data
+    x.data = average
+    x.add_(1)
+    x.data = kept
+    return [x.tolist(), average.tolist()]
+
+
+def _of_another_shape(library: Any) -> Any:
+    x, other = _leaf(library, 1.0, 2.0), library.tensor([[5.0, 6.0, 7.0]])
+    x.data = other
+    other.zero_()
+    return [x.tolist(), list(x.shape)]
+
+
+def _of_another_dtype(library: Any) -> Any:
+    x, other = library.tensor([1.0, 2.0]), library.tensor([5, 6])
+    x.data = other
+    other.add_(1)
+    return [x.tolist(), str(x.dtype).split(".")[-1]]
+
+
+def _of_a_view(library: Any) -> Any:
+    x, other = _leaf(library, 1.0, 2.0), library.tensor([[5.0, 6.0], [7.0, 8.0]])
+    x.data = other[:, 1]
+    other.add_(1)
+    with library.no_grad():
+        x.mul_(2)
+    return [x.tolist(), other.tolist()]
+
+
+def _into_a_view(library: Any) -> Any:
+    base = library.tensor([1.0, 2.0, 3.0])
+    view = base[1:]
+    view.data = library.tensor([8.0, 9.0])
+    view.add_(1)
+    return [base.tolist(), view.tolist()]
+
+
+def _of_itself(library: Any) -> Any:
+    x = _leaf(library, 1.0, 2.0)
+    x.data = x.data
+    x.data = x.data * 3
+    x.data = x.data.clamp(0, 4)
+    return x.tolist()
+
+
+def _quiet_writes(library: Any) -> Any:
+    w = _leaf(library, 1.0, 2.0)
+    y = w * w
+    w.data.add_(10)
+    w.data[0] = 5
+    y.sum().backward()
+    return [w.tolist(), w.grad.tolist()]
+
+
+def _writes_to_the_data_of_a_result(library: Any) -> Any:
+    w = _leaf(library, 1.0, 2.0)
+    y = w.exp()
+    z = y * y
+    y.data.zero_()
+    z.sum().backward()
+    return w.grad.tolist()
+
+
+def _heard_writes(library: Any) -> Any:
+    w = _leaf(library, 1.0, 2.0)
+    y = w * w
+    w.detach().add_(10)
+    y.sum().backward()
+    return w.grad.tolist()
+
+
+def _data_follows_what_is_recorded(library: Any) -> Any:
+    w = _leaf(library, 1.0, 2.0)
+    y = w * 2
+    d = y.data
+    y.mul_(w)
+    y.sum().backward()
+    return [d.tolist(), w.grad.tolist()]
+
+
+def _parameter_of_data(library: Any) -> Any:
+    nn = torch.nn if library is torch else ng.nn
+    w = _leaf(library, 1.0, 2.0)
+    p = nn.Parameter(w.data)
+    with library.no_grad():
+        p.add_(1)
+    y = p * p
+    with library.no_grad():
+        p.add_(1)
+    y.sum().backward()
+    return w.tolist()
+
+
+def _set(library: Any) -> Any:
+    x, other = library.tensor([1.0, 2.0]), library.tensor([5.0, 6.0, 7.0])
+    x.set_(other)
+    other.add_(1)
+    return [x.tolist(), list(x.shape)]
+
+
+def _set_of_a_leaf(library: Any) -> Any:
+    return _leaf(library, 1.0).set_(library.tensor([2.0]))
+
+
+def _set_of_another_dtype(library: Any) -> Any:
+    return library.tensor([1.0]).set_(library.tensor([2]))
+
+
+PROGRAMS: list[Callable[[Any], Any]] = [
+    _shares,
+    _swapped,
+    _buffer_swapped,
+    _of_another_shape,
+    _of_another_dtype,
+    _of_a_view,
+    _into_a_view,
+    _of_itself,
+    _quiet_writes,
+    _writes_to_the_data_of_a_result,
+    _heard_writes,
+    _data_follows_what_is_recorded,
+    _parameter_of_data,
+    _set,
+    _set_of_a_leaf,
+    _set_of_another_dtype,
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.__name__)
+def test_eager(program: Callable[[Any], Any]) -> None:
+    try:
+        wanted = program(torch)
+    except RuntimeError as error:
+        with pytest.raises(RuntimeError) as caught:
+            program(ng)
+        known = "modified by an inplace operation"
+        assert (known in str(error)) == (known in str(caught.value))
+    else:
+        assert program(ng) == wanted
+
+
+def _trained(library: Any, wrap: Callable[[Any], Any]) -> Any:
+    """Steps, an evaluation with averaged weights, and steps again."""
+    w, average = _leaf(library, 1.0, 2.0), library.tensor([5.0, 6.0])
+
+    @wrap
+    def step(x: Any) -> Any:
+        loss = (w * w * x).sum()
+        loss.backward()
+        with library.no_grad():
+            w.sub_(w.grad * 0.1)
+        w.grad = None
+        return loss
+
+    @wrap
+    def evaluate(x: Any) -> Any:
+        return (w * x).sum()
+
+    x, seen = library.tensor([1.0, 0.5]), []
+    for _ in range(3):
+        seen.append(float(step(x).detach()))
+        kept = w.data
+        w.data = average
+        seen.append(float(evaluate(x).detach()))
+        w.data = kept
+        seen += [w.tolist(), average.tolist(), float(evaluate(x).detach())]
+        average.mul_(0.5).add_(w.detach() * 0.5)
+        w.data = w.data.clamp(0, 1)
+    return seen
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_weights_swapped_between_compiled_calls(backend: str) -> None:
+    functions = []
+
+    def wrap(function: Any) -> Any:
+        functions.append(ng.compile(function, backend=backend))
+        return functions[-1]
+
+    np.testing.assert_allclose(
+        np.hstack(_trained(ng, wrap)), np.hstack(_trained(torch, lambda f: f)), 1e-6
+    )
+    assert all(f.explain().count("trace ") == 1 for f in functions)
+
+
+def _clamped(library: Any, wrap: Callable[[Any], Any]) -> Any:
+    w, other = _leaf(library, 1.0, 3.0), library.tensor([9.0, 9.0])
+
+    @wrap
+    def step(x: Any) -> Any:
+        y = w * w
+        w.data.add_(x)
+        y.sum().backward()
+        w.data = w.data.clamp(0, 4)
+        held = w.data
+        w.data = w.data * 0.5
+        other.data = held + 0
+        return held + w.data
+
+    seen = []
+    for _ in range(3):
+        seen += [step(library.tensor([1.0, 2.0])).tolist(), w.tolist(), other.tolist()]
+        seen.append(list(w.grad.tolist()))
+        w.grad = None
+    return seen
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_data_inside_a_compiled_function(backend: str) -> None:
+    found = _clamped(ng, lambda f: ng.compile(f, backend=backend))
+    np.testing.assert_allclose(found, _clamped(torch, lambda f: f), 1e-6)
+
+
+def test_two_tensors_of_one_memory_that_part_are_traced_again() -> None:
+    a, b = ng.tensor([1.0, 2.0]), ng.tensor([3.0, 4.0])
+    own = a.data
+    a.data = b
+    step = ng.compile(lambda: a.add_(1).sum() + b.sum(), backend="reference")
+    assert step().item() == 18 and b.tolist() == [4, 5]
+    a.data = own
+    assert step().item() == 14 and b.tolist() == [4, 5] and a.tolist() == [2, 3]
+
+
+def test_memory_of_a_tensor_that_stays_is_not_shared_inside() -> None:
+    a, b = ng.tensor([1.0]), ng.tensor([2.0])
+
+    def share() -> None:
+        a.data = b
+
+    with pytest.raises(ng.TraceError, match=r"Write t\.data = other\.clone\(\)"):
+        ng.compile(share, backend="reference")()
+
+    def take(x: Any) -> None:
+        a.data = x
+
+    with pytest.raises(ng.TraceError, match=r"Write t\.data = other\.clone\(\)"):
+        ng.compile(take, backend="reference")(b)
+    assert a.tolist() == [1]
