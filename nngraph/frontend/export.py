@@ -12,6 +12,7 @@ from nngraph.frontend.capture.traced import Traced, trace_arguments
 from nngraph.frontend.compile import CompiledFunction
 from nngraph.frontend.modes import no_grad
 from nngraph.ir.op import Array
+from nngraph.ir.roles import Role
 
 __all__ = ["export"]
 
@@ -40,7 +41,8 @@ def export(
 
     Raises:
         RuntimeError: if a compiled function was neither called nor given arguments.
-        ValueError: if the graph changes state that ``"constants"`` would freeze, or has no results.
+        ValueError: if the function changes what only Python has, the graph changes state that
+            ``"constants"`` would freeze, or has no results.
         BackendError: if ONNX cannot express the graph, or its extra is not installed.
     """
     from nngraph.backends import get_backend
@@ -50,6 +52,7 @@ def export(
     from nngraph.backends.onnx.export import write_model
 
     traced = _traced(function, args, kwargs)
+    _refuse_host(traced)
     compiled = isinstance(function, CompiledFunction)
     how = state or ("safetensors" if compiled else "constants")
     if how == "constants":
@@ -80,8 +83,20 @@ def _traced(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tra
         return trace_arguments(function, args, kwargs)
 
 
+def _refuse_host(traced: Traced) -> None:
+    if traced.on_host:
+        raise ValueError(
+            "the function changes Python's own objects, which a file does not have:\n    "
+            + "\n    ".join(traced.on_host)
+            + "\nKeep numbers in 0-d tensors that exist before (`self.calls.add_(1)`), step "
+            "schedulers outside of the function (the learning rate is an input of the file), and "
+            "call the function once before exporting it where only its first call makes something"
+        )
+
+
 def _refuse_changes(traced: Traced) -> None:
-    changed = [s.name for s in traced.graph.states if s.is_changed]
+    put = {o.of for o in traced.signature.with_role(Role.PLACE)}
+    changed = [s.name for s in traced.signature.states if s.is_changed or s.name in put]
     if changed:
         shown = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
         raise ValueError(

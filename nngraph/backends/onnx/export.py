@@ -134,17 +134,20 @@ def _metadata(
     signature: Signature, scalars: Mapping[str, float], how: StateStorage, state_file: str | None
 ) -> dict[str, Any]:
     ports = () if how is StateStorage.CONSTANTS else signature.states
+    # What code puts at a place that it also reads is the state that the next call reads there.
+    put = {o.of: o.name for o in signature.with_role(Role.PLACE)}
+    after = {p.name: p.output or put.get(p.name) for p in ports}
     effects = [
         {"output": o.name, "role": o.role.value, "of": o.of}
         for o in signature.outputs
-        if o.role is not Role.RESULT
+        if o.role is not Role.RESULT and not (o.role is Role.PLACE and o.of in after)
     ]
     found: dict[str, Any] = {
         "batch": [p.name for p in signature.inputs],
         "scalars": {p.name: np.asarray(scalars.get(p.name, 0)).item() for p in signature.scalars},
         "state": [
-            {"input": p.input, "name": p.name} | ({"output": p.output} if p.output else {})
-            for p in ports
+            {"input": p.input, "name": p.name} | ({"output": output} if output else {})
+            for p, output in zip(ports, after.values(), strict=True)
         ],
         "results": [o.name for o in signature.with_role(Role.RESULT)],
     }

@@ -26,6 +26,7 @@ from nngraph.frontend.host import is_host_number
 from nngraph.frontend.record import Edge, Handle, Leaf, Lost, View
 from nngraph.frontend.storage import Path, Storage
 from nngraph.frontend.tensor import Tensor
+from nngraph.ir.roles import Role
 
 __all__ = ["Leaving"]
 
@@ -55,6 +56,7 @@ class Leaving:
         self.trace = trace
         self.output_of = output_of
         self.described: list[str] = []
+        self.on_host: list[str] = []
         self._numbers = numbers
         self._arguments = {id(s._storage): i for i, s in enumerate(symbols)}
         self._symbols = {id(s): i for i, s in enumerate(symbols)}
@@ -72,6 +74,14 @@ class Leaving:
                 raise refuse_change(change.place, change.before, change.after, codes)
         made = [self._effect(change) for change in changes]
         self.described = [_described(change) for change in changes]
+        outputs = {o.of for o in self.trace.graph.labels if o.role is Role.PLACE}
+        self.on_host = [
+            line
+            for change, line in zip(changes, self.described, strict=True)
+            if change.place.name not in outputs or _is_first(change)
+        ]
+        if self.carry.program.written:
+            self.on_host.append("what Python computes at each call, such as `scheduler.step()`")
         for spot, holder in self.carry.refilled():
             keyed = holder if isinstance(holder, dict) else None
             parts = [self.recipe(v, spot.place) for v in (keyed or {}).values() or holder]
@@ -196,6 +206,11 @@ class Leaving:
         return lambda call: call.storage(output)
 
 
+def _is_first(change: Change) -> bool:
+    """Nothing was there: a later call may find what this one leaves, and do something else."""
+    return change.before is ABSENT or change.before is None
+
+
 def _described(change: Change) -> str:
     name = change.place.name
     if change.grown:
@@ -204,7 +219,7 @@ def _described(change: Change) -> str:
         return f"{change.place.box.name}: gets other items at each call"
     if change.after is ABSENT:
         return f"{name}: removed by a call"
-    if change.before is ABSENT or change.before is None:
+    if _is_first(change):
         return f"{name}: made by the call that does not find it"
     return f"{name}: written at each call"
 

@@ -64,6 +64,7 @@ class Traced:
         holding: what must still be in Python's objects.
         puts: what the first call that succeeds puts into objects: new optimizer state.
         carried: what of Python's objects goes from call to call, a line each.
+        on_host: those of ``carried`` that only Python can do: no output of the graph is all of it.
         baked: what of Python's objects is fixed in the graph, a line each.
     """
 
@@ -78,6 +79,7 @@ class Traced:
     holding: Holding
     puts: list[Put]
     carried: list[str]
+    on_host: list[str]
     baked: list[str]
 
     @cached_property
@@ -277,6 +279,7 @@ class _Finish:
         self.result: Tree | None = None
         self.leaves: list[Any] = []
         self.carried: list[str] = []
+        self.on_host: list[str] = []
         self._outputs: dict[Storage, int] = {}
 
     def collect(self, returned: Any, changes: Sequence[Change]) -> None:
@@ -290,7 +293,7 @@ class _Finish:
         self.add_leaves()
         leaving = Leaving(trace.carry, trace, self.symbols, self.numbers, self.place_output)
         self.effects += leaving.effects(changes)
-        self.carried = leaving.described
+        self.carried, self.on_host = leaving.described, leaving.on_host
         for storage, cell in trace.cells.items():
             trace.graph.set_state(cell.name, trace.look(storage, None))
 
@@ -315,6 +318,7 @@ class _Finish:
             holding,
             trace.puts,
             self.carried,
+            self.on_host,
             holding.described,
         )
 
