@@ -79,6 +79,24 @@ def test_what_rounding_decides_is_not_compared(monkeypatch: pytest.MonkeyPatch) 
     assert finding is not None and "r0.t2" in finding.difference.text
 
 
+FOUND = (
+    # Bools that are added where they meet.
+    Program(
+        ("x0 = torch.tensor([2.75, -2.0, 2.5, -1.0, 0.75])",),
+        ("x0",),
+        ("t1 = x0 <= 1.0", "t2 = t1.scatter_add(0, torch.tensor([2, 2, 1, 0, 0]), t1)"),
+        ("t2",),
+        ("r0 = step(x0)",),
+    ),
+)
+
+
+@pytest.mark.parametrize("program", FOUND)
+@pytest.mark.parametrize("backend", ["eager", *BACKENDS])
+def test_what_was_found(program: Program, backend: str) -> None:
+    assert examine(program, (backend,)) is None
+
+
 def test_a_program_is_text_that_runs() -> None:
     assert generate(3) == generate(3)
     for library, backend in ((torch, None), (ng, "reference")):

@@ -258,6 +258,8 @@ _FLOAT_NODES: dict[str, Callable[..., Expr]] = {
     "div": lambda x, y: _fenced(tirx.Div(x, y)),
     "neg": lambda x: tirx.Mul(x, _lanes_of(x, -1.0)),
 }
+# As NumPy has them.
+_BOOL_NODES: dict[str, Callable[..., Expr]] = {"add": tirx.Or, "mul": tirx.And}
 
 
 class _Lowering:
@@ -279,6 +281,8 @@ class _Lowering:
             return tirx.Cast(str(call.ty), args[0])
         if of.startswith("float") and name in _FLOAT_NODES:
             return _FLOAT_NODES[name](*args)
+        if of == "bool" and name in _BOOL_NODES:
+            return _BOOL_NODES[name](*args)
         if name in _NODES:
             return _NODES[name](*args)
         self.used[name, of, lanes] = None

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.support.backends import BACKENDS
 from tests.support.programs.judge import Difference, Oracle, judge
 from tests.support.programs.program import Program
 from tests.support.programs.shrink import shrink
@@ -63,7 +62,6 @@ class Known:
 
 
 KNOWN = (
-    Known(r"(?m)^\w+ = \(\w+ \* 2\)", BACKENDS, "a global tensor that changes is not seen"),
     Known(r"conv.*16", ("tvm",), "convolutions of halves are not rounded before what is fused"),
 )
 
