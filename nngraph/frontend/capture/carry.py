@@ -99,7 +99,8 @@ class Carry:
         self._storages: dict[int, tuple[Storage, Handle]] = {}
         self._homes: dict[int, Spot] = {}
         self._shown: list[tuple[Spot, Handle]] = []
-        self._scalars: dict[Any, Handle] = {}
+        self._scalars: dict[int, Handle] = {}  # by slot
+        self._options: dict[tuple[Any, ...], Handle] = {}
         self._real = [box.read() for box in reach.boxes]
         self._fixed = self._fixed_storages()
         self._growing = {
@@ -255,6 +256,10 @@ class Carry:
         else:
             self.program.check(number._slot, lambda value: fact(value) == known, reason)
 
+    def read_by_graph(self) -> set[str]:
+        """The names of the spots that scalars of the graph are computed from."""
+        return {spot.name for slot in self._scalars for spot in self.program.sources[slot]}
+
     def scalar(self, number: HostNumber, name: str = "") -> Any:
         slot = self.slot(number)
         if slot not in self._scalars:
@@ -286,12 +291,12 @@ class Carry:
                 return float(value)  # what the code put there
             spot = Spot(Place(box, key), () if index is None else (index,))
         memo = (id(table), key, index, self._actions)
-        if memo not in self._scalars:
+        if memo not in self._options:
             read = spot.reader()
             slot = self.program.add(lambda values, undo: float(read()), frozenset({spot}))
             number = HostNumber(self, slot, float(concrete(value)))
-            self._scalars[memo] = self.scalar(number, name)
-        return self._scalars[memo]
+            self._options[memo] = self.scalar(number, name)
+        return self._options[memo]
 
     def _rate(self, number: HostNumber, name: str) -> Any:
         if isinstance(number._value, float):

@@ -74,12 +74,8 @@ class Leaving:
                 raise refuse_change(change.place, change.before, change.after, codes)
         made = [self._effect(change) for change in changes]
         self.described = [_described(change) for change in changes]
-        outputs = {o.of for o in self.trace.graph.labels if o.role is Role.PLACE}
-        self.on_host = [
-            line
-            for change, line in zip(changes, self.described, strict=True)
-            if change.place.name not in outputs or _is_first(change)
-        ]
+        pairs = zip(changes, self.described, strict=True)
+        self.on_host = [line for change, line in pairs if self._is_on_host(change)]
         if self.carry.program.written:
             self.on_host.append("what Python computes at each call, such as `scheduler.step()`")
         for spot, holder in self.carry.refilled():
@@ -88,6 +84,15 @@ class Leaving:
             slot = self.carry.program.read(spot)
             made.append(Refilled(slot, spot.name, tuple(keyed or ()), tuple(parts)))
         return made
+
+    def _is_on_host(self, change: Change) -> bool:
+        """Whether later results depend on it, and the graph alone does not give it."""
+        if _is_first(change) or change.grown or change.resized:
+            return True
+        if is_host_number(change.after):
+            return change.place.name in self.carry.read_by_graph()
+        labels = self.trace.graph.labels
+        return not any(o.of == change.place.name for o in labels if o.role is Role.PLACE)
 
     def _effect(self, change: Change) -> Effect:
         place = change.place

@@ -90,3 +90,14 @@ def test_what_only_python_has_is_refused(tmp_path: Path, code: Any, words: str) 
         ng.export(compiled, tmp_path / "a.onnx", ng.spec((2, 3)))
     assert not list(tmp_path.iterdir())
     assert model.calls == 0 and model.last is None
+
+
+def test_what_only_python_looks_at_is_left_to_it(tmp_path: Path) -> None:
+    model = Recurrent()
+
+    def step(x: Any) -> Any:
+        model.calls += 1
+        return x * 2
+
+    ng.export(ng.compile(step, backend="reference"), tmp_path / "a.onnx", ng.spec((2, 3)))
+    assert model.calls == 0
