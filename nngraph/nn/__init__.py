@@ -13,6 +13,7 @@ from nngraph.nn.modules import (
     linear,
     loss,
     normalization,
+    padding,
     pooling,
     sparse,
 )
@@ -26,6 +27,7 @@ from nngraph.nn.modules.linear import *  # noqa: F403
 from nngraph.nn.modules.loss import *  # noqa: F403
 from nngraph.nn.modules.module import Module
 from nngraph.nn.modules.normalization import *  # noqa: F403
+from nngraph.nn.modules.padding import *  # noqa: F403
 from nngraph.nn.modules.pooling import *  # noqa: F403
 from nngraph.nn.modules.sparse import *  # noqa: F403
 from nngraph.nn.parameter import Buffer, Parameter
@@ -46,6 +48,7 @@ __all__ = [
     *linear.__all__,
     *loss.__all__,
     *normalization.__all__,
+    *padding.__all__,
     *pooling.__all__,
     *sparse.__all__,
 ]

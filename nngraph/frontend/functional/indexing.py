@@ -206,7 +206,7 @@ def scatter_reduce(
 def _scatter(input: Tensor, dim: int, index: Tensor, src: Operand, reduction: str) -> Tensor:
     axis = normalize_axis(dim, input.ndim)
     _need_rank("scatter", input, index)
-    if 0 in index.type.shape:
+    if 0 in index.type.shape and not (isinstance(src, Tensor) and src.requires_grad):
         return input.clone()
     if isinstance(src, Tensor):
         if src.dtype is not input.dtype:

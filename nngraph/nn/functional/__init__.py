@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from nngraph.nn.functional import (
-    activation,
-    convolution,
-    dropouts,
-    normalization,
-    pooling,
-    products,
-)
+from nngraph.nn.functional import activation, convolution, dropouts, normalization, products
 from nngraph.nn.functional.activation import *  # noqa: F403
 from nngraph.nn.functional.convolution import *  # noqa: F403
 from nngraph.nn.functional.dropouts import *  # noqa: F403
@@ -18,7 +11,11 @@ from nngraph.nn.functional.losses.classification import *  # noqa: F403
 from nngraph.nn.functional.losses.margin import *  # noqa: F403
 from nngraph.nn.functional.losses.regression import *  # noqa: F403
 from nngraph.nn.functional.normalization import *  # noqa: F403
-from nngraph.nn.functional.pooling import *  # noqa: F403
+from nngraph.nn.functional.pooling import adaptive, fractional, sliding, unpool
+from nngraph.nn.functional.pooling.adaptive import *  # noqa: F403
+from nngraph.nn.functional.pooling.fractional import *  # noqa: F403
+from nngraph.nn.functional.pooling.sliding import *  # noqa: F403
+from nngraph.nn.functional.pooling.unpool import *  # noqa: F403
 from nngraph.nn.functional.products import *  # noqa: F403
 
 __all__ = [
@@ -30,5 +27,8 @@ __all__ = [
     *margin.__all__,
     *regression.__all__,
     *normalization.__all__,
-    *pooling.__all__,
+    *adaptive.__all__,
+    *fractional.__all__,
+    *sliding.__all__,
+    *unpool.__all__,
 ]

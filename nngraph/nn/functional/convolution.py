@@ -35,7 +35,8 @@ def pad(
         value: of constant padding, 0 if None.
 
     Raises:
-        NotImplementedError: for another mode.
+        NotImplementedError: for another mode, or more or fewer axes than it can pad: all but the
+            constant one leave one or two in front as they are.
         RuntimeError: for an odd number of paddings, more than there are axes, or a value that the
             dtype cannot hold.
     """
@@ -48,6 +49,11 @@ def pad(
             "Padding length should be less than or equal to two times the input "
             f"dimension but got padding length {len(pad)} and input of dimension "
             f"{input.ndim}"
+        )
+    if mode != "constant" and input.ndim - len(pad) // 2 not in (1, 2):
+        raise NotImplementedError(
+            f"Padding size {len(pad)} is not supported for {input.ndim}D input tensor: "
+            f"mode {mode!r} pads all axes but the first one or two"
         )
     pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)][::-1]
     whole = [(0, 0)] * (input.ndim - len(pairs)) + pairs

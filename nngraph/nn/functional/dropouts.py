@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from nngraph.frontend.functional import random
@@ -37,30 +38,72 @@ def _check(p: float) -> None:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
-def _channels(x: Tensor, p: float, training: bool, inplace: bool, axes: int) -> Tensor:
-    shape = x.type.shape[: x.ndim - axes]
-    return _dropped(x, p, training, inplace, (*shape, *(1,) * axes))
+def _by_channel(x: Tensor, p: float, training: bool, inplace: bool, batched: bool) -> Tensor:
+    """Zeroes slices of the first two axes, or of the first if that is the channels'."""
+    if training and 0 < p < 1 and x.ndim < 1 + batched:
+        raise RuntimeError(
+            "Feature dropout requires at least 2 dimensions in the input, "
+            f"got {x.ndim + (not batched)}"
+        )
+    lead = 1 + batched
+    return _dropped(x, p, training, inplace, (*x.type.shape[:lead], *(1,) * (x.ndim - lead)))
+
+
+def _warn(name: str, x: Tensor, spatial: int) -> None:
+    if x.ndim not in (spatial + 1, spatial + 2):
+        warnings.warn(
+            f"{name}: Received a {x.ndim}-D input to {name}, which is deprecated and will result "
+            "in an error in a future release. To retain the behavior and silence this warning, "
+            f"please use dropout instead. Note that {name} exists to provide channel-wise dropout "
+            f"on inputs with {spatial} spatial dimensions, a channel dimension, and an optional "
+            f"batch dimension (i.e. {spatial + 1}D or {spatial + 2}D inputs).",
+            stacklevel=3,
+        )
 
 
 def dropout1d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
-    """Zeroes whole channels of ``[N, C, L]`` or ``[C, L]``."""
-    return _channels(input, p, training, inplace, 1)
+    """Zeroes whole channels of ``[N, C, L]`` or ``[C, L]``.
+
+    Raises:
+        RuntimeError: for another rank.
+    """
+    _check(p)
+    if input.ndim not in (2, 3):
+        raise RuntimeError(
+            f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input. "
+            "Note that dropout1d exists to provide channel-wise dropout on inputs with 1 spatial "
+            "dimension, a channel dimension, and an optional batch dimension."
+        )
+    return _by_channel(input, p, training, inplace, input.ndim == 3)
 
 
 def dropout2d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
-    """Zeroes whole channels of ``[N, C, H, W]`` or ``[C, H, W]``."""
-    return _channels(input, p, training, inplace, 2)
+    """Zeroes whole channels of ``[N, C, H, W]``; as PyTorch takes it, also of ``[N, C, L]``."""
+    _check(p)
+    _warn("dropout2d", input, 2)
+    if input.ndim == 3:
+        warnings.warn(
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout "
+            "behavior is desired - input is interpreted as shape (N, C, L), where C is the channel "
+            "dim. This behavior will change in a future release to interpret the input as one "
+            "without a batch dimension, i.e. shape (C, H, W). To maintain the 1D channel-wise "
+            "dropout behavior, please switch to using dropout1d instead.",
+            stacklevel=2,
+        )
+    return _by_channel(input, p, training, inplace, True)
 
 
 def dropout3d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
     """Zeroes whole channels of ``[N, C, D, H, W]`` or ``[C, D, H, W]``."""
-    return _channels(input, p, training, inplace, 3)
+    _check(p)
+    _warn("dropout3d", input, 3)
+    return _by_channel(input, p, training, inplace, input.ndim == 5)
 
 
 def alpha_dropout(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from nngraph.frontend.functional.creation import empty
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
@@ -102,15 +104,33 @@ class Hardsigmoid(_Inplace):
         return ""
 
 
+_RENAMED = "keyword argument `{0}_value` is deprecated and rename to `{0}_val`"
+
+
 class Hardtanh(Module):
     """``x`` limited to ``[min_val, max_val]``.
+
+    ``min_value`` and ``max_value`` are deprecated names of the bounds.
 
     Raises:
         ValueError: unless ``max_val > min_val``.
     """
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__()
+        if min_value is not None:
+            warnings.warn(_RENAMED.format("min"), FutureWarning, stacklevel=2)
+            min_val = min_value
+        if max_value is not None:
+            warnings.warn(_RENAMED.format("max"), FutureWarning, stacklevel=2)
+            max_val = max_value
         if max_val <= min_val:
             raise ValueError(f"max_val must be larger than min_val: {max_val} <= {min_val}")
         self.min_val = min_val

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, ClassVar
 
 from nngraph.frontend.functional.creation import empty, ones, zeros
@@ -195,7 +196,13 @@ class _InstanceNorm(_NormBase):
     def _check_channels(self, input: Tensor) -> None:
         axis = input.ndim - max(self._ranks) + 1
         size = input.shape[axis]
-        if self.affine and size != self.num_features:
+        if size != self.num_features and not self.affine:
+            warnings.warn(
+                f"input's size at dim={axis} does not match num_features. You can silence this "
+                "warning by not passing in num_features, which is not used because affine=False",
+                stacklevel=3,
+            )
+        elif size != self.num_features:
             raise ValueError(
                 f"expected input's size at dim={axis} to match num_features "
                 f"({self.num_features}), but got: {size}."

@@ -139,10 +139,16 @@ def _copied(x: O, axis: int, mode: str, count: int, mirror: Dim, around: Dim, ed
 
 def pad(x: O, pads: Sequence[tuple[int, int]], mode: str = "constant", value: float = 0.0) -> O:
     """``x`` with (before, after) more elements in each axis; negative pads cut."""
-    cuts = [(max(-a, 0), max(-b, 0)) for a, b in pads]
-    shape = x.type.shape
-    if len(pads) == len(shape):
-        sizes = [d - a - b for d, (a, b) in zip(shape, cuts, strict=True)]
-        x = slice(x, [a for a, _ in cuts], sizes)
     grown = tuple((max(a, 0), max(b, 0)) for a, b in pads)
-    return apply1(Pad(grown, mode, value), x)
+    if mode == "reflect":  # what is cut is still seen in the mirror
+        return _cut(apply1(Pad(grown, mode, value), x), pads)
+    return apply1(Pad(grown, mode, value), _cut(x, pads))
+
+
+def _cut(x: O, pads: Sequence[tuple[int, int]]) -> O:
+    """``x`` without what negative pads take away."""
+    cuts = [(max(-a, 0), max(-b, 0)) for a, b in pads]
+    if len(cuts) != x.type.rank:
+        return x
+    sizes = [d - a - b for d, (a, b) in zip(x.type.shape, cuts, strict=True)]
+    return slice(x, [a for a, _ in cuts], sizes)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import cast
 
 from nngraph import ops
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.promotion import promoted
-from nngraph.frontend.symint import sym_max
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.losses.reduction import legacy_reduction, reduced
 
@@ -94,9 +94,6 @@ def _soft_cross_entropy(
     if weight is not None:
         terms = terms * _per_class(weight, input.ndim)
     loss = -terms.sum(axis)
-    if reduction == "mean":
-        mean: Tensor = loss.sum() / sym_max(loss.numel(), 1)
-        return mean
     return reduced(loss, reduction)
 
 
@@ -206,6 +203,14 @@ def kl_div(
 ) -> Tensor:
     """``y (log y - x)`` for log-probabilities ``x``; ``"batchmean"`` is the sum over ``N``."""
     reduction = legacy_reduction(size_average, reduce, reduction)
+    if reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math "
+            "definition.'mean' will be changed to behave the same as 'batchmean' in the next major "
+            "release.",
+            stacklevel=2,
+        )
     if log_target:
         losses = target.exp() * (target - input)
     else:

@@ -13,9 +13,12 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: 
     """The reduction that PyTorch's old arguments ask for."""
     if size_average is None and reduce is None:
         return reduction
-    if reduce is False:
-        return "none"
-    return "sum" if size_average is False else "mean"
+    meant = "none" if reduce is False else "sum" if size_average is False else "mean"
+    warnings.warn(
+        f"size_average and reduce args will be deprecated, please use reduction='{meant}' instead.",
+        stacklevel=3,
+    )
+    return meant
 
 
 def reduced(values: Tensor, reduction: str) -> Tensor:

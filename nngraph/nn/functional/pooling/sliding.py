@@ -1,30 +1,29 @@
-"""Pooling."""
+"""Pooling by windows that slide: maxima, means, norms."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import Any
 
 from nngraph import ops
-from nngraph.frontend.functional.joining import cat
 from nngraph.frontend.tensor import Tensor
+from nngraph.nn.functional.pooling.planes import need_elements
 from nngraph.nn.functional.sizes import PerAxis, batched, each, symmetric
 
 __all__ = [
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
+    "max_pool1d_with_indices",
     "max_pool2d",
+    "max_pool2d_with_indices",
     "max_pool3d",
+    "max_pool3d_with_indices",
 ]
-
-
-#: Windows along all axes or along each; None keeps an axis as it is.
-WindowCounts = int | None | Sequence[int | None]
 
 
 def _window(
@@ -54,6 +53,7 @@ def _max_pool(
     return_indices: bool,
 ) -> Any:
     sizes, strides, pairs = _window(kernel_size, stride, padding, count)
+    need_elements(name, input, max(input.ndim - count - 1, 0))
     op: Any = ops.max_pool_indices if return_indices else ops.max_pool
     spread = each(dilation, count, "dilation")
     return batched(name, input, count, lambda x: op(x, sizes, strides, pairs, spread, ceil_mode))
@@ -129,6 +129,7 @@ def _avg_pool(
     sizes, strides, pairs = _window(kernel_size, stride, padding, count)
     if divisor == 0:
         raise RuntimeError("divisor must be not zero")
+    need_elements(name, input, max(input.ndim - count - 1, 0))
     return batched(
         name,
         input,
@@ -205,50 +206,103 @@ def avg_pool3d(
     )
 
 
-def _adaptive(name: str, count: int, input: Tensor, output_size: WindowCounts) -> Tensor:
-    given = (
-        (output_size,) * count
-        if output_size is None or isinstance(output_size, int)
-        else (tuple(output_size))
-    )
-    if len(given) != count:
-        raise RuntimeError(f"{name}: output_size must be one int or {count} ints, got {given}")
-    if any(size is not None and size < 0 for size in given):
-        raise RuntimeError(f"{name}: elements of output_size must be greater than or equal to 0")
-    return batched(name, input, count, lambda x: _adapted(x, given))
+def max_pool1d_with_indices(
+    input: Tensor,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: PerAxis = 0,
+    dilation: PerAxis = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """The maximum of each window of ``[N, C, L]`` and its place in the flattened plane."""
+    values, places = max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+    return values, places
 
 
-def _adapted(x: Tensor, wanted: tuple[int | None, ...]) -> Tensor:
-    sizes = x.type.shape[2:]
-    if all(w == 1 for w in wanted):
-        return x.mean(tuple(range(2, x.ndim)), keepdim=True)
-    pairs = [(s, w) for s, w in zip(sizes, wanted, strict=True) if isinstance(s, int) and w]
-    if len(pairs) == len(sizes) and all(s % w == 0 for s, w in pairs):
-        window = tuple(s // w for s, w in pairs)
-        return ops.avg_pool(x, window, window, ((0, 0),) * len(window))
-    for axis, size in enumerate(wanted, 2):
-        if size is not None:
-            x = _adapted_axis(x, axis, size)
-    return x
+def max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: PerAxis = 0,
+    dilation: PerAxis = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """The maximum of each window of ``[N, C, H, W]`` and its place in the flattened plane."""
+    values, places = max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+    return values, places
 
 
-def _adapted_axis(x: Tensor, axis: int, windows: int) -> Tensor:
-    """Means over windows of unequal sizes: one axis after another, as windows are products."""
-    size = x.shape[axis]
-    edges = [(i * size // windows, -(-(i + 1) * size // windows)) for i in range(windows)]
-    return cat([x.narrow(axis, a, b - a).mean(axis, keepdim=True) for a, b in edges], axis)
+def max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: PerAxis = 0,
+    dilation: PerAxis = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """The maximum of each window of ``[N, C, D, H, W]`` and its place in the flattened plane."""
+    values, places = max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+    return values, places
 
 
-def adaptive_avg_pool1d(input: Tensor, output_size: WindowCounts) -> Tensor:
-    """Means of ``[N, C, L]`` over as many windows as ``output_size`` says."""
-    return _adaptive("adaptive_avg_pool1d", 1, input, output_size)
+def _lp_pool(
+    count: int,
+    input: Tensor,
+    norm_type: float,
+    kernel_size: PerAxis,
+    stride: PerAxis | None,
+    ceil_mode: bool,
+) -> Tensor:
+    maxima: Any = (max_pool1d, max_pool2d, max_pool3d)[count - 1]
+    means: Any = (avg_pool1d, avg_pool2d, avg_pool3d)[count - 1]
+    if math.isinf(norm_type):
+        sign = math.copysign(1.0, norm_type)
+        found: Tensor = maxima(input.abs() * sign, kernel_size, stride, 0, 1, ceil_mode) * sign
+        return found
+    mean = means(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    size = math.prod(each(kernel_size, count, "kernel_size"))
+    total: Tensor = mean.sign() * mean.abs().relu() * size
+    return total.pow(1.0 / norm_type)
 
 
-def adaptive_avg_pool2d(input: Tensor, output_size: WindowCounts) -> Tensor:
-    """Means of ``[N, C, H, W]`` over a grid of windows; None keeps an axis as it is."""
-    return _adaptive("adaptive_avg_pool2d", 2, input, output_size)
+def lp_pool1d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The norm ``sum(x^p)^(1/p)`` of each window of ``[N, C, L]``."""
+    return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def adaptive_avg_pool3d(input: Tensor, output_size: WindowCounts) -> Tensor:
-    """Means of ``[N, C, D, H, W]`` over a grid of windows."""
-    return _adaptive("adaptive_avg_pool3d", 3, input, output_size)
+def lp_pool2d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The norm ``sum(x^p)^(1/p)`` of each window of ``[N, C, H, W]``.
+
+    Args:
+        input: the planes.
+        norm_type: the order of the norm; infinities take the maximum or the minimum of the sizes.
+        kernel_size, stride: one number or one for each axis.
+        ceil_mode: round the number of windows up.
+    """
+    return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The norm ``sum(x^p)^(1/p)`` of each window of ``[N, C, D, H, W]``."""
+    return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)

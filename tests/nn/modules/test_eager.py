@@ -1,0 +1,62 @@
+"""Every case against PyTorch: text, names, attributes, outputs, gradients, buffers, refusals."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+import torch
+
+import nngraph as ng
+from tests.nn.modules.case import Case
+from tests.nn.modules.tables import CASES
+from tests.nn.modules.twins import attributes_of, compare, pair, tolerance_of, variants
+from tests.nn.parity import cast
+
+CALLED = [case for case in CASES if case.inputs is not None]
+CLASSES = sorted({case.name for case in CASES})
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_text_names_and_attributes_are_pytorchs(case: Case) -> None:
+    ours, theirs = pair(case)
+    if theirs is None:
+        assert case.raises
+        return
+    assert repr(ours) == repr(theirs)
+    attributes = attributes_of(theirs)
+    assert {k: v for k, v in attributes_of(ours).items() if k in attributes} == attributes
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_arguments_are_pytorchs(name: str) -> None:
+    def arguments(library: Any) -> list[tuple[Any, ...]]:
+        parameters = inspect.signature(getattr(library, name)).parameters.values()
+        return [(p.name, p.kind, p.default) for p in parameters]
+
+    assert arguments(ng.nn) == arguments(torch.nn)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("case", CALLED, ids=str)
+def test_outputs_gradients_and_buffers_are_pytorchs(case: Case, training: bool, dtype: str) -> None:
+    modules = pair(case, dtype, training)
+    if modules[1] is not None:
+        for _ in range(2):  # statistics move twice
+            inputs = cast(case.drawn(), dtype)
+            compare(case, modules, inputs, tolerance_of(case, dtype), case.raises)
+
+
+@pytest.mark.parametrize("case", [c for c in CALLED if not c.raises], ids=str)
+def test_batches_of_one_none_and_more_axes_are_taken_as_pytorch_takes_them(case: Case) -> None:
+    for name, inputs in variants(case.drawn()):
+        if name in case.unlike:
+            continue
+        modules = pair(case)
+        values = cast(inputs, "float32")
+        try:
+            compare(case, modules, values, tolerance_of(case, "float32"), None)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from error

@@ -1,0 +1,128 @@
+"""A case's module in both libraries, with the same weights, and what each makes of it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+import nngraph as ng
+from tests.nn.modules.case import Case
+from tests.nn.parity import TOLERANCE, arrays_of, cast, outcome, same, to_ng, to_torch
+
+__all__ = ["ERRORS", "attributes_of", "compare", "pair", "raised", "variants"]
+
+#: What a call with wrong arguments raises in either library.
+ERRORS = (RuntimeError, ValueError, IndexError, TypeError, AssertionError, KeyError)
+
+
+def raised(run: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    """The result of a call, or its error."""
+    try:
+        return run(), None
+    except ERRORS as error:
+        return None, error
+
+
+def pair(case: Case, dtype: str = "float32", training: bool = True) -> tuple[Any, Any]:
+    """The module of each library, with the same weights.
+
+    Raises:
+        AssertionError: if only one can be built, or the kinds of error differ.
+    """
+    torch.manual_seed(0)
+    theirs, refusal = raised(lambda: _built(case, torch.nn, to_torch, dtype))
+    if refusal is not None:
+        _, ours_error = raised(lambda: _built(case, ng.nn, to_ng, dtype))
+        _same_kind(ours_error, refusal)
+        return None, None
+    ours = _built(case, ng.nn, to_ng, dtype)
+    ours, theirs = ours.to(getattr(ng, dtype)), theirs.to(getattr(torch, dtype))
+    # Weights that start as constants say nothing about which of them is used where.
+    with torch.no_grad():
+        for p in theirs.parameters():
+            p.add_(torch.linspace(-0.2, 0.3, p.numel(), dtype=p.dtype).reshape(p.shape))
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(arrays_of(theirs.state_dict()))
+    return ours.train(training), theirs.train(training)
+
+
+def _built(case: Case, library: Any, convert: Any, dtype: str) -> Any:
+    args = [convert(v) for v in cast(case.args, dtype)]
+    options = dict(zip(case.options, cast(case.options.values(), dtype), strict=True))
+    return getattr(library, case.name)(*args, **{k: convert(v) for k, v in options.items()})
+
+
+def _same_kind(ours: Exception | None, theirs: Exception) -> None:
+    note = f"PyTorch raises {type(theirs).__name__}: {theirs}"
+    assert ours is not None, note
+    assert isinstance(ours, type(theirs)), f"{note}\nnot {type(ours).__name__}: {ours}"
+
+
+def compare(
+    case: Case, modules: tuple[Any, Any], inputs: list[Any], tolerance: float, refused: bool | None
+) -> None:
+    """Outputs and gradients are PyTorch's, or the kind of error is.
+
+    ``refused`` says whether PyTorch raises; None if that does not matter.
+    """
+    ours, theirs = modules
+    wanted, error, warned = _attempt(lambda: _outcome(case, theirs, to_torch, inputs))
+    assert refused is None or refused == (error is not None), error
+    found, own, said = _attempt(lambda: _outcome(case, ours, to_ng, inputs))
+    if error is not None:
+        _same_kind(own, error)
+    elif own is not None:
+        raise own
+    else:
+        same(found, wanted, tolerance)
+        same(arrays_of(ours.state_dict()), arrays_of(theirs.state_dict()), tolerance)
+        assert said == warned
+
+
+def _attempt(run: Callable[[], Any]) -> tuple[Any, Exception | None, set[type[Warning]]]:
+    """The result of a call or its error, and the kinds of its warnings."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        return *raised(run), {w.category for w in said}
+
+
+def _outcome(case: Case, module: Any, convert: Any, inputs: list[Any]) -> dict[str, np.ndarray]:
+    module.zero_grad()
+    call = {k: convert(v) for k, v in case.call.items()}
+    return outcome(
+        convert,
+        lambda *values: module(*values, **call),
+        inputs,
+        list(module.named_parameters()),
+        case.first_only,
+    )
+
+
+def tolerance_of(case: Case, dtype: str) -> float:
+    return max(TOLERANCE[dtype], case.rough)
+
+
+def variants(inputs: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """The same inputs without a batch, with an empty one, and with an axis too many."""
+    arrays = [isinstance(v, np.ndarray) and v.ndim > 0 for v in inputs]
+    if not any(arrays):
+        return
+    changes: dict[str, Callable[[np.ndarray], Any]] = {
+        "one sample": lambda v: v[0],
+        "no sample": lambda v: v[:0],
+        "an axis more": lambda v: v[None],
+    }
+    for name, change in changes.items():
+        rows = zip(inputs, arrays, strict=True)
+        yield name, [np.asarray(change(v)) if is_array else v for v, is_array in rows]
+
+
+def attributes_of(module: Any) -> dict[str, Any]:
+    """The plain attributes that a user can read."""
+    found = {k: v for k, v in vars(module).items() if not k.startswith("_")}
+    kinds = (bool, int, float, str, tuple, list, type(None))
+    return {k: v for k, v in found.items() if isinstance(v, kinds)}
