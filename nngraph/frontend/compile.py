@@ -18,9 +18,11 @@ from nngraph.backends.base import Target
 from nngraph.backends.build import build
 from nngraph.frontend.capture.arguments import arguments_of, leaf_names
 from nngraph.frontend.capture.history import Call, Reason, why_another_call
+from nngraph.frontend.capture.recorder import NOTHING, Assumed
 from nngraph.frontend.capture.specialization import Specialization
-from nngraph.frontend.capture.traced import Traced, trace_arguments, trace_call
-from nngraph.frontend.modes import is_grad_enabled
+from nngraph.frontend.capture.traced import Traced
+from nngraph.frontend.capture.tracing import trace_arguments, trace_call
+from nngraph.frontend.modes import is_grad_enabled, set_grad_enabled
 from nngraph.frontend.pytree import flatten
 from nngraph.frontend.world import world
 from nngraph.ir.graph import Graph
@@ -164,13 +166,35 @@ class CompiledFunction(Generic[_R]):
 
     def _specialize(self, call: Call, reason: Reason) -> Specialization:
         backend = get_backend(self.target.backend)
+        traced = self._trace(call)
+        self._note(traced, call, reason)
+        return Specialization(traced, build(backend, traced.graph, self.target), self.check_finite)
+
+    def _trace(self, call: Call, assumed: Assumed = NOTHING) -> Traced:
         known = [each for group in self._known.values() for each in group]
         plan = frozenset(name for each in known for name in each.traced.holding.moved)
         tree, arguments = call.tree, call.arguments
-        with tracing():
-            traced = trace_call(self.function, tree, arguments, self.keep_grads, plan)
-        self._note(traced, call, reason)
-        return Specialization(traced, build(backend, traced.graph, self.target), self.check_finite)
+        with tracing(), set_grad_enabled(call.grad):
+            return trace_call(self.function, tree, arguments, self.keep_grads, plan, assumed)
+
+    def next_trace(self, growing: frozenset[int] = frozenset()) -> Traced:
+        """What another call like the latest one would run; it is not compiled.
+
+        Modules are in the modes in which the latest call left them.
+
+        Args:
+            growing: ids of tensors without gradients that shall be found to have one of zeros.
+
+        Raises:
+            RuntimeError: if the function was not called yet.
+            TraceError: if the function has to be traced again, and cannot be.
+        """
+        latest = self._specialization()
+        call = next(c for c, group in self._known.items() if latest in group)
+        with latest.alone():
+            if not growing and latest.is_valid():
+                return latest.traced
+        return self._trace(call, Assumed(growing, latest.traced.modes))
 
     def _note(self, traced: Traced, call: Call, reason: Reason) -> None:
         name = getattr(self, "__name__", "function")

@@ -210,6 +210,9 @@ class Eager:
     def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
         table[key] = value
 
+    def once(self, what: str) -> None:
+        pass
+
     def set_attribute(self, changes: dict[str, Any], name: str, value: Any) -> None:
         changes[name] = value
         structure.changed()

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from nngraph.frontend.capture.traced import Traced, trace_arguments
+from nngraph.frontend.capture.recorder import Assumed
+from nngraph.frontend.capture.traced import Traced
+from nngraph.frontend.capture.tracing import trace_arguments
 from nngraph.frontend.compile import CompiledFunction
 from nngraph.frontend.modes import no_grad
 from nngraph.ir.op import Array
@@ -22,10 +24,12 @@ def export(
 ) -> Path:
     """Writes an ONNX file that any ONNX Runtime runs, and beside it the initial state.
 
-    A compiled function is written as it was last traced (or for ``args``, if given): inputs are the
-    batch, the host scalars and the state; outputs are the results and the new state; the metadata
-    entry ``nngraph.step`` says which output feeds which input. A module (or another function) is
-    traced for ``args`` without gradients, and its parameters become constants of the file.
+    A compiled function is written as its next call with arguments like the last ones would run it,
+    with modules in the modes in which the last call left them (or for ``args``, if given): inputs
+    are the batch, the host scalars and the state; outputs are the results and the new state; the
+    metadata entry ``nngraph.step`` says which output feeds which input. A module (or another
+    function) is traced for ``args`` without gradients, and its parameters become constants of the
+    file.
 
     Args:
         function: a compiled function, a module, or any function of tensors.
@@ -52,7 +56,12 @@ def export(
     from nngraph.backends.onnx.export import write_model
 
     traced = _traced(function, args, kwargs)
+    owners = [once.owner for once in traced.once if once.lasts and once.grows]
+    if owners:
+        growing = frozenset(id(owner()) for owner in owners if owner is not None)
+        traced = _traced(function, args, kwargs, growing)
     _refuse_host(traced)
+    _refuse_once(traced)
     compiled = isinstance(function, CompiledFunction)
     how = state or ("safetensors" if compiled else "constants")
     if how == "constants":
@@ -64,7 +73,7 @@ def export(
         )
     target = function.target if compiled else Target("onnx")
     states = {c.name: _array(c.lasting.array) for c in traced.cells}
-    scalars = {n: r() for n, r in zip(traced.graph.scalars, traced.readers, strict=True)}
+    scalars = traced.scalars()
     return write_model(
         traced.graph, Path(path), states=states, scalars=scalars, state=how, target=target
     )
@@ -75,12 +84,18 @@ def _array(array: Array | None) -> Array:
     return np.ascontiguousarray(array).reshape(array.shape)
 
 
-def _traced(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
+def _traced(
+    function: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    growing: frozenset[int] = frozenset(),
+) -> Traced:
     if isinstance(function, CompiledFunction):
-        given = bool(args or kwargs)
-        return trace_arguments(function.function, args, kwargs) if given else function.traced
+        if args or kwargs:
+            return trace_arguments(function.function, args, kwargs, Assumed(growing))
+        return function.next_trace(growing)
     with no_grad():
-        return trace_arguments(function, args, kwargs)
+        return trace_arguments(function, args, kwargs, Assumed(growing))
 
 
 def _refuse_host(traced: Traced) -> None:
@@ -91,6 +106,17 @@ def _refuse_host(traced: Traced) -> None:
             + "\nKeep numbers in 0-d tensors that exist before (`self.calls.add_(1)`), step "
             "schedulers outside of the function (the learning rate is an input of the file), and "
             "call the function once before exporting it where only its first call makes something"
+        )
+
+
+def _refuse_once(traced: Traced) -> None:
+    differences = [once.text for once in traced.once if once.lasts]
+    if differences:
+        raise ValueError(
+            "a file computes the same at each call, and this function does something else at its "
+            "second one:\n    " + "\n    ".join(differences) + "\nCall the "
+            "function once before exporting it where only its first call differs, clear gradients "
+            "at its start (`optimizer.zero_grad()`), and switch modes and requires_grad outside"
         )
 
 

@@ -222,6 +222,10 @@ class World(Protocol):
         """``table[key] = value``, once for all calls; a trace leaves it to the first of them."""
         ...
 
+    def once(self, what: str) -> None:
+        """The code does what it does only in its first call; a trace serves one call then."""
+        ...
+
     def set_attribute(self, changes: dict[str, Any], name: str, value: Any) -> None:
         """Notes that a module's plain attribute has another value than it had."""
         ...

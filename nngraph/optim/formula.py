@@ -34,6 +34,7 @@ class Numbers:
     def __init__(self, group: ParamGroup, prefix: str) -> None:
         self._group = group
         self._prefix = prefix
+        self._made = set[int]()
 
     def __getattr__(self, key: str) -> Any:
         if key.startswith("_") or key not in self._group:
@@ -52,6 +53,17 @@ class Numbers:
         if key not in self._group:
             return False
         return bool(guarded(self._group, key, lambda value: bool(value != 0)))
+
+    def made(self, state: Slots) -> None:
+        """This step is the first that has a parameter's state."""
+        self._made.add(id(state))
+
+    def is_first(self, state: Slots, difference: str) -> bool:
+        """Whether this step made the state of a parameter; ``difference`` says what it does."""
+        if id(state) not in self._made:
+            return False
+        world().once(f"the first step of an optimizer {difference}")
+        return True
 
 
 class FormulaOptimizer(Optimizer):
@@ -133,10 +145,11 @@ class FormulaOptimizer(Optimizer):
             return
         here, state = world(), self._state_of(param)
         for slot in slots:
-            if slot not in state:
+            if state.get(slot) is None:
                 with eagerly():
                     fresh = full_like(param, self.initial(slot, group))
                 here.put(state, slot, fresh)
+                n.made(state)
 
     def _state_of(self, param: Tensor) -> Slots:
         if param not in self.state:

@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any, ClassVar
 
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.modes import no_grad
+from nngraph.frontend.clearing import clear_gradient
 from nngraph.frontend.tables import StateTable, Table
 from nngraph.nn.modules.hooks import RemovableHandle
 from nngraph.optim.packing import ParamGroup, load_packed, packed_state
@@ -84,11 +84,7 @@ class Optimizer:
         """Forgets the gradients, or fills them with zeros."""
         for group in self.param_groups:
             for param in group["params"]:
-                if set_to_none:
-                    param.grad = None
-                elif param.grad is not None:
-                    with no_grad():
-                        param.grad.detach_().zero_()
+                clear_gradient(param, set_to_none)
 
     def _names_of_tensors(self) -> Iterator[tuple[Any, str]]:
         """Readable names for the keys of ``state``."""

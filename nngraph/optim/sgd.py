@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from nngraph.frontend.tensor import Tensor
-from nngraph.frontend.world import world
 from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamsT
 
@@ -81,20 +80,7 @@ class SGD(FormulaOptimizer):
             grad = grad + param * s.weight_decay
         if n.has("momentum"):
             buffer = state["momentum_buffer"]
-            dampened = n.has("dampening") and not _is_first(buffer)
+            dampened = n.has("dampening") and not n.is_first(state, "does not dampen the momentum")
             buffer.copy_(buffer * s.momentum + (grad * s.gain if dampened else grad))
             grad = grad + buffer * s.momentum if n.has("nesterov") else buffer
         param.sub_(grad * s.lr)
-
-
-def _is_first(buffer: Tensor) -> bool:
-    """Whether nothing was written to the buffer before this step, or this compiled call."""
-    storage = buffer._storage
-
-    def untouched() -> bool:
-        return storage.version == 0 and storage.array is not None and not storage.array.any()
-
-    first = untouched()
-    reason = "the momentum of the first step is not dampened"
-    world().guard(("first step", id(storage)), lambda: untouched() == first, reason)
-    return first

@@ -87,6 +87,7 @@ class Carry:
         self.needed = set[str]()
         self.settled = set[str]()
         self.found: dict[str, Any] = {}
+        self._relied = set[str]()
         self.acted = set[int]()
         self._replaced = set[int]()
         self._holding: dict[int, Any] = {}
@@ -251,14 +252,17 @@ class Carry:
         """A fact about a number that shapes the code of an optimizer."""
         if isinstance(number._slot, Spot):
             spot = number._slot
+            self._relied.add(spot.name)
             key = ("option", spot.name, reason)
             self._trace.guard(key, lambda: fact(spot.read()) == known, reason)
         else:
+            self._relied |= {spot.name for spot in self.program.sources[number._slot]}
             self.program.check(number._slot, lambda value: fact(value) == known, reason)
 
-    def read_by_graph(self) -> set[str]:
-        """The names of the spots that scalars of the graph are computed from."""
-        return {spot.name for slot in self._scalars for spot in self.program.sources[slot]}
+    def decisive(self) -> set[str]:
+        """The names of the spots whose numbers the graph reads or was shaped by."""
+        read = {spot.name for slot in self._scalars for spot in self.program.sources[slot]}
+        return read | self._relied | self.settled
 
     def scalar(self, number: HostNumber, name: str = "") -> Any:
         slot = self.slot(number)

@@ -29,6 +29,7 @@ __all__ = [
     "ArgumentWritten",
     "Call",
     "Effect",
+    "FirstCall",
     "GradientSet",
     "GradientsCleared",
     "LeavesSet",
@@ -233,6 +234,22 @@ class ModesSet:
     def apply(self, call: Call) -> None:
         for module, mode in self.chosen:
             EAGER.set_training(module, mode)
+
+
+@dataclass(eq=False)
+class FirstCall:
+    """A trace serves one call.
+
+    Attributes:
+        only: what its code does in this call and in no other, a line each.
+        is_over: whether there was a call.
+    """
+
+    only: list[str] = field(default_factory=list)
+    is_over: bool = False
+
+    def apply(self, call: Call) -> None:
+        self.is_over = True
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import ref
 
+import numpy as np
+
 from nngraph.frontend.record import Handle, Leaf
 from nngraph.frontend.storage import Storage
 from nngraph.ir.op import Array
 from nngraph.ir.types import TensorType
 
-__all__ = ["GradNote", "GradSlot", "is_plain", "key_of_gradient"]
+__all__ = ["GradNote", "GradSlot", "NewGradSlot", "is_plain", "key_of_gradient"]
 
 
 @dataclass(eq=False)
@@ -24,12 +26,15 @@ class GradNote:
         now: what it is now.
         found: what the code found there, if it read it before it set it.
         was_read: whether it did.
+        was_used: whether it did something else with what it found than to add to it, or to clear
+            it.
     """
 
     tensor: Handle
     now: Any
     found: Any
     was_read: bool
+    was_used: bool = False
 
     @property
     def is_changed(self) -> bool:
@@ -98,6 +103,28 @@ class GradSlot:
         if now.type != kind or now._view is not None:
             return False
         return isinstance(now._edge, Leaf) if requires_grad else now._edge is None
+
+
+class NewGradSlot(GradSlot):
+    """Where a gradient is, of a tensor that has none before the first call.
+
+    Sums start at -0.0, the one number that changes no number which is added to it.
+    """
+
+    __slots__ = ()
+
+    @property
+    def type(self) -> TensorType:
+        return self.tensor.type
+
+    @property
+    def array(self) -> Array | None:
+        kind = self.tensor.type
+        return np.full(kind.static_shape, -0.0, kind.dtype.numpy)
+
+    @array.setter
+    def array(self, array: Array) -> None:
+        raise AssertionError("a file alone starts from it")
 
 
 def key_of_gradient(tensor: Handle) -> Hashable:

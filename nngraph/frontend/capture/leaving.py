@@ -90,7 +90,7 @@ class Leaving:
         if _is_first(change) or change.grown or change.resized:
             return True
         if is_host_number(change.after):
-            return change.place.name in self.carry.read_by_graph()
+            return change.place.name in self.carry.decisive()
         labels = self.trace.graph.labels
         return not any(o.of == change.place.name for o in labels if o.role is Role.PLACE)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import ref
 
 from nngraph.frontend.capture.boxes import ABSENT
 from nngraph.frontend.capture.carry import Carry
-from nngraph.frontend.capture.gradients import GradNote, GradSlot
+from nngraph.frontend.capture.effects import FirstCall
+from nngraph.frontend.capture.gradients import GradNote, GradSlot, NewGradSlot
 from nngraph.frontend.capture.overlay import Overlay
 from nngraph.frontend.errors import TOO_DEEP, note_place
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
@@ -28,7 +29,7 @@ from nngraph.ir.types import TensorType
 from nngraph.ops.creation import Constant
 from nngraph.ops.elementwise import cast
 
-__all__ = ["Guard", "Put", "Trace", "put_again", "take_back"]
+__all__ = ["NOTHING", "Assumed", "Guard", "Put", "Trace", "put_again", "take_back"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,22 @@ class Mode:
         return self.found is None or self.module.__dict__["training"] is self.found
 
 
+@dataclass(frozen=True)
+class Assumed:
+    """What a trace takes for given, whatever is there.
+
+    Attributes:
+        growing: ids of tensors without gradients that have one of zeros.
+        modes: ``training`` of modules, by id.
+    """
+
+    growing: frozenset[int] = frozenset()
+    modes: Mapping[int, bool] = field(default_factory=dict)
+
+
+NOTHING = Assumed()
+
+
 #: A table, a key, what was put there and what was there before.
 Put = tuple[dict[Any, Any], Any, Any, Any]
 
@@ -122,12 +139,18 @@ class Trace(Overlay):
         modules_met: the modules that ran.
         carry: what the trace knows about Python's own state.
         puts: what the code put into objects for all calls: new optimizer state.
+        first: what the code does only in this call.
+
+    Args:
+        graph: an empty one.
+        assumed: what it need not look at.
     """
 
     carry: Carry
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, assumed: Assumed = NOTHING) -> None:
         super().__init__(graph)
+        self._assumed = assumed
         self.guards: dict[object, Guard] = {}
         self.readers: list[Callable[[], float]] = []
         self.grads: dict[int, GradNote] = {}
@@ -140,6 +163,7 @@ class Trace(Overlay):
         self._scalar_names = UniqueNames(first=2)
         self._notes: dict[int, dict[Any, Any]] = {}
         self.puts: list[Put] = []
+        self.first = FirstCall()
         self._kept: list[object] = []  # what is known by its id
         self.modes: dict[int, Mode] = {}
         self.modules_met: dict[int, ModuleLike] = {}
@@ -211,6 +235,11 @@ class Trace(Overlay):
         self.puts.append((table, key, value, table.get(key, ABSENT)))
         table[key] = value
 
+    def once(self, what: str) -> None:
+        self.first.only.append(what)
+        reason = f"the first call is over: {what}"
+        self.guard(("first", id(self)), lambda: not self.first.is_over, reason)
+
     def was_put(self, table: object, key: Any) -> bool:
         """Whether what is there was made once, for all calls."""
         return any(t is table and k is key for t, k, _, _ in self.puts)
@@ -222,7 +251,7 @@ class Trace(Overlay):
     def training(self, module: ModuleLike) -> bool:
         mode = self.modes.get(id(module))
         if mode is None:
-            found = module.__dict__["training"]
+            found = self._assumed.modes.get(id(module), module.__dict__["training"])
             mode = self.modes[id(module)] = Mode(module, found, found, False)
         return mode.now
 
@@ -269,6 +298,8 @@ class Trace(Overlay):
     def looked_at_grad(self, tensor: Handle) -> None:
         self._kept.append(tensor)
         self.looked[id(tensor)] = tensor
+        note = self.grads[id(tensor)]
+        note.was_used |= note.was_read and note.now is note.found
 
     def has_gradient(self, tensor: Handle, gradient: Handle) -> None:
         """What a tensor that stands for an argument has as its gradient when a call begins."""
@@ -291,6 +322,11 @@ class Trace(Overlay):
 
         tensor._storage.watched = True
         name = f"the gradient of {self.suggested(tensor._storage)!r}"
+        if gradient is None and id(tensor) in self._assumed.growing:
+            new = NewGradSlot(tensor)
+            return Handle._result(
+                self.stand_in(f"{self.suggested(tensor._storage)}.grad", new, new.type)
+            )
         if gradient is None:
             reason = f"{name} was None, and is there now"
             self.guard(key, lambda: now() is None, reason, True, f"{name} is None")

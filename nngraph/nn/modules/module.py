@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Any, ClassVar, Self, cast
 
 from nngraph.frontend.base import TensorBase
+from nngraph.frontend.clearing import clear_gradient
 from nngraph.frontend.host import is_host_number
 from nngraph.frontend.structure import structure
 from nngraph.frontend.tables import HookTable, Table
@@ -382,10 +383,7 @@ class Module(ConversionMethods):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets all gradients, or fills them with zeros."""
         for parameter in self.parameters():
-            if set_to_none:
-                parameter.grad = None
-            elif parameter.grad is not None:
-                parameter.grad = parameter.grad.detach() * 0
+            clear_gradient(parameter, set_to_none)
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
         """Calls ``fn`` on every module, submodules first (for initial values, say)."""
