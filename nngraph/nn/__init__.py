@@ -6,30 +6,38 @@ from nngraph.nn import functional, init, utils
 from nngraph.nn.modules import (
     activation,
     batchnorm,
+    channelshuffle,
     container,
     conv,
     dropout,
     flatten,
+    fold,
     linear,
     loss,
     normalization,
     padding,
+    pixelshuffle,
     pooling,
     sparse,
+    upsampling,
 )
 from nngraph.nn.modules.activation import *  # noqa: F403
 from nngraph.nn.modules.batchnorm import *  # noqa: F403
+from nngraph.nn.modules.channelshuffle import *  # noqa: F403
 from nngraph.nn.modules.container import *  # noqa: F403
 from nngraph.nn.modules.conv import *  # noqa: F403
 from nngraph.nn.modules.dropout import *  # noqa: F403
 from nngraph.nn.modules.flatten import *  # noqa: F403
+from nngraph.nn.modules.fold import *  # noqa: F403
 from nngraph.nn.modules.linear import *  # noqa: F403
 from nngraph.nn.modules.loss import *  # noqa: F403
 from nngraph.nn.modules.module import Module
 from nngraph.nn.modules.normalization import *  # noqa: F403
 from nngraph.nn.modules.padding import *  # noqa: F403
+from nngraph.nn.modules.pixelshuffle import *  # noqa: F403
 from nngraph.nn.modules.pooling import *  # noqa: F403
 from nngraph.nn.modules.sparse import *  # noqa: F403
+from nngraph.nn.modules.upsampling import *  # noqa: F403
 from nngraph.nn.parameter import Buffer, Parameter
 
 __all__ = [
@@ -51,4 +59,8 @@ __all__ = [
     *padding.__all__,
     *pooling.__all__,
     *sparse.__all__,
+    *channelshuffle.__all__,
+    *fold.__all__,
+    *pixelshuffle.__all__,
+    *upsampling.__all__,
 ]

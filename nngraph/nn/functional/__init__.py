@@ -17,6 +17,11 @@ from nngraph.nn.functional.pooling.fractional import *  # noqa: F403
 from nngraph.nn.functional.pooling.sliding import *  # noqa: F403
 from nngraph.nn.functional.pooling.unpool import *  # noqa: F403
 from nngraph.nn.functional.products import *  # noqa: F403
+from nngraph.nn.functional.vision import grid, patches, resize, shuffle
+from nngraph.nn.functional.vision.grid import *  # noqa: F403
+from nngraph.nn.functional.vision.patches import *  # noqa: F403
+from nngraph.nn.functional.vision.resize import *  # noqa: F403
+from nngraph.nn.functional.vision.shuffle import *  # noqa: F403
 
 __all__ = [
     *activation.__all__,
@@ -31,4 +36,8 @@ __all__ = [
     *fractional.__all__,
     *sliding.__all__,
     *unpool.__all__,
+    *grid.__all__,
+    *patches.__all__,
+    *resize.__all__,
+    *shuffle.__all__,
 ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Case", "Draw", "ids", "of", "positive", "shares", "signs", "x"]
+__all__ = ["Case", "Draw", "function", "ids", "of", "positive", "shares", "signs", "x"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ class Case:
         raises: whether PyTorch refuses this.
         first_only: PyTorch has no gradient of the inputs after the first.
         unlike: variants of the inputs for which what PyTorch does is an accident: not compared.
+        compiled: whether backends run it, too; False where it would add nothing to other rows.
+        function: ``name`` is a function of ``torch.nn.functional``, and the arguments are its own.
         rough: what PyTorch's own rounding adds to the tolerance of float64.
     """
 
@@ -79,6 +81,8 @@ class Case:
     raises: bool = False
     first_only: bool = False
     unlike: tuple[str, ...] = ()
+    compiled: bool = True
+    function: bool = False
     rough: float = 0.0
 
     def on(self, *inputs: Any, **call: Any) -> Case:
@@ -110,3 +114,8 @@ def _text(value: Any) -> str:
 def of(name: str, *args: Any, **options: Any) -> Case:
     """A module that is only built."""
     return Case(name, args, options)
+
+
+def function(name: str, **options: Any) -> Case:
+    """A function, with the options of its call; inputs come first."""
+    return Case(name, options=options, function=True)

@@ -78,7 +78,7 @@ def _rows() -> Iterator[tuple[str, ...]]:
     yield ("module", *backends)
     yield ("---",) * (1 + len(backends))
     for name in classes_of(torch.nn):
-        cases = [case for case in CASES if case.name == name]
+        cases = [case for case in CASES if case.name == name and not case.function]
         if name in ABSENT_CLASSES:
             yield (f"`{name}`", f"absent: {ABSENT_CLASSES[name]}", *[""] * (len(backends) - 1))
         elif cases:

@@ -53,7 +53,24 @@ def pair(case: Case, dtype: str = "float32", training: bool = True) -> tuple[Any
 def _built(case: Case, library: Any, convert: Any, dtype: str) -> Any:
     args = [convert(v) for v in cast(case.args, dtype)]
     options = dict(zip(case.options, cast(case.options.values(), dtype), strict=True))
-    return getattr(library, case.name)(*args, **{k: convert(v) for k, v in options.items()})
+    options = {k: convert(v) for k, v in options.items()}
+    if case.function:
+        return _Call(library).bound(getattr(library.functional, case.name), options)
+    return getattr(library, case.name)(*args, **options)
+
+
+def _Call(library: Any) -> Any:
+    """A module of either library that is a function."""
+
+    class Call(library.Module):  # type: ignore[misc, name-defined]
+        def bound(self, function: Any, options: Any) -> Any:
+            self._function, self._options = function, options
+            return self
+
+        def forward(self, *inputs: Any) -> Any:
+            return self._function(*inputs, **self._options)
+
+    return Call()
 
 
 def _same_kind(ours: Exception | None, theirs: Exception) -> None:

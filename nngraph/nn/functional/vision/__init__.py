@@ -1,0 +1,3 @@
+"""Images: other sizes, other places, patches, channels as pixels."""
+
+from __future__ import annotations
