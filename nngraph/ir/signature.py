@@ -113,13 +113,23 @@ class Signature:
         return (*inputs, *numbers, *states)
 
     def sizes(self, inputs: Sequence[Array]) -> dict[str, int]:
-        """The size that each named dimension of an input has in a call."""
-        return {
-            str(dim): size
-            for port, array in zip(self.inputs, inputs, strict=True)
-            for dim, size in zip(port.type.shape, array.shape, strict=True)
-            if isinstance(dim, SymDim)
-        }
+        """The size that each named dimension of an input has in a call.
+
+        Raises:
+            ValueError: if a name has different sizes.
+        """
+        found: dict[str, tuple[int, str]] = {}
+        for port, array in zip(self.inputs, inputs, strict=True):
+            for axis, (dim, size) in enumerate(zip(port.type.shape, array.shape, strict=True)):
+                if not isinstance(dim, SymDim):
+                    continue
+                known, place = found.setdefault(str(dim), (size, f"{port.name}.shape[{axis}]"))
+                if known != size:
+                    raise ValueError(
+                        f"{port.name}.shape[{axis}] is {size} and {place} is {known}: the function "
+                        f"was traced for one size of both, {str(dim)!r}"
+                    )
+        return {name: size for name, (size, _) in found.items()}
 
     # -- JSON ------------------------------------------------------------------------------
     def to_json(self) -> dict[str, Any]:

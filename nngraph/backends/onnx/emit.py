@@ -10,7 +10,7 @@ from nngraph.backends.onnx.model import OnnxGraph, OnnxModel, OnnxNode, inner_gr
 from nngraph.backends.onnx.nodes import Names, write_nodes
 from nngraph.backends.onnx.rules.table import EMISSIONS
 from nngraph.backends.onnx.writer import Writer
-from nngraph.ir.graph import Graph
+from nngraph.ir.graph import Graph, Value
 from nngraph.ir.signature import Signature, signature_of
 
 __all__ = ["emit_model"]
@@ -20,6 +20,8 @@ def emit_model(graph: Graph, choices: Choices) -> OnnxModel | list[Gap]:
     """The model of a graph, or everything in it that has no form in ONNX Runtime."""
     writer, signature = Writer(), signature_of(graph)
     names = _declare(graph, signature, writer)
+    inputs = [(names[v], v.type) for v in graph.parameters]
+    _compare_sizes(graph.inputs, writer, names)
     gaps = write_nodes(graph, writer, names, choices, EMISSIONS)
     if gaps:
         return gaps
@@ -31,10 +33,7 @@ def emit_model(graph: Graph, choices: Choices) -> OnnxModel | list[Gap]:
             finals[port.output] = state.output
     _name_results(writer, [names[v] for v in finals.values()], list(finals))
     made = OnnxGraph(
-        graph.name,
-        writer.nodes,
-        [(names[v], v.type) for v in graph.parameters],
-        [(name, value.type) for name, value in finals.items()],
+        graph.name, writer.nodes, inputs, [(name, value.type) for name, value in finals.items()]
     )
     used = set(names_read(made))
     made.initializers = {n: a for n, a in writer.initializers.items() if n in used}
@@ -53,6 +52,25 @@ def _declare(graph: Graph, signature: Signature, writer: Writer) -> Names:
         if name is not None:
             writer.fresh(name)
     return names
+
+
+def _compare_sizes(inputs: Sequence[Value], writer: Writer, names: Names) -> None:
+    """Lets a call fail whose inputs have different sizes where their types name one.
+
+    The runtime does not compare them, and would broadcast 1 to the other. An input is reshaped to
+    the size that another one has, which costs a copy at most, and is an error where the sizes
+    differ. The name of the node says what it is for: the runtime's error shows it.
+    """
+    for value in inputs:
+        given, shape = names[value], value.type.shape
+        for axis, dim in enumerate(shape):
+            source = writer.size_source(dim)
+            if source is None or source == (given, axis):
+                continue
+            other = f"{source[0]}.shape[{source[1]}]"
+            writer.scope = f"{given}.shape[{axis}] must be {other}, both are {str(dim)!r}"
+            writer.doc = writer.scope
+            names[value] = writer.with_size(names[value], axis, len(shape), dim)
 
 
 def _name_results(writer: Writer, sources: Sequence[str], finals: Sequence[str]) -> None:

@@ -64,6 +64,10 @@ class Writer:
                 self.root._sizes.setdefault(str(dim), (name, axis))
         return name
 
+    def size_source(self, dim: Dim) -> tuple[str, int] | None:
+        """The declared name and the axis that a named size is read from; None for others."""
+        return self.root._sizes.get(str(dim)) if isinstance(dim, SymDim) else None
+
     # -- nodes -----------------------------------------------------------------------------
     def op(self, kind: str, *inputs: str, dtype: DType | None = None, **attributes: Any) -> str:
         """One output of an ONNX operator; ``dtype`` is the output's, where it is not the input's.
@@ -168,6 +172,16 @@ class Writer:
         if value not in root._dims:
             root._dims[value] = root._sum(value)
         return root._dims[value]
+
+    def with_size(self, name: str, axis: int, rank: int, size: Dim) -> str:
+        """``name`` as it is; an error if its size at ``axis`` is not ``size``."""
+        parts = [self.dim(size)]
+        if axis:
+            parts.insert(0, self.op("Shape", name, dtype=int64, end=axis))
+        if axis + 1 < rank:
+            parts.append(self.op("Shape", name, dtype=int64, start=axis + 1))
+        shape = self.op("Concat", *parts, axis=0) if len(parts) > 1 else parts[0]
+        return self.op("Reshape", name, shape, allowzero=1)
 
     def _sum(self, value: SymDim) -> str:
         total = ""
