@@ -7,7 +7,7 @@ from nngraph.backends.base import BackendError
 from nngraph.frontend import autograd
 from nngraph.frontend.capture.arguments import spec
 from nngraph.frontend.checkpoint import load, save
-from nngraph.frontend.compile import compile, trace
+from nngraph.frontend.compile import compile, set_default_backend, trace
 from nngraph.frontend.errors import ConcretizationError, TraceError
 from nngraph.frontend.export import export
 from nngraph.frontend.functional import SUBJECTS as _SUBJECTS
@@ -72,8 +72,9 @@ __all__ = [
     "Tensor", "TraceError", "__version__", "autograd", "bfloat16", "bool", "compile", "double",
     "dtype", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64", "half",
     "iinfo", "int", "int16", "int32", "int64", "int8", "is_grad_enabled", "load", "long", "nn",
-    "no_grad", "optim", "promote_types", "result_type", "save", "set_grad_enabled", "short",
-    "spec", "sym_max", "sym_min", "trace", "uint16", "uint32", "uint64", "uint8",
+    "no_grad", "optim", "promote_types", "result_type", "save", "set_default_backend",
+    "set_grad_enabled",
+    "short", "spec", "sym_max", "sym_min", "trace", "uint16", "uint32", "uint64", "uint8",
 ]
 # fmt: on
 __all__ += [name for subject in _SUBJECTS for name in subject.__all__]

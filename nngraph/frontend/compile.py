@@ -22,13 +22,14 @@ from nngraph.frontend.capture.recorder import NOTHING, Assumed
 from nngraph.frontend.capture.specialization import Specialization
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.tracing import trace_arguments, trace_call
+from nngraph.frontend.capture.varying import Varying
 from nngraph.frontend.modes import is_grad_enabled, set_grad_enabled
 from nngraph.frontend.pytree import flatten
 from nngraph.frontend.world import world
 from nngraph.ir.graph import Graph
 from nngraph.runtime.locks import tracing
 
-__all__ = ["CompiledFunction", "compile", "trace"]
+__all__ = ["CompiledFunction", "compile", "set_default_backend", "trace"]
 
 _R = TypeVar("_R")
 _log = logging.getLogger("nngraph.compile")
@@ -52,9 +53,15 @@ class CompiledFunction(Generic[_R]):
     """
 
     def __init__(
-        self, function: Callable[..., _R], target: Target, check_finite: bool, keep_grads: bool
+        self,
+        function: Callable[..., _R],
+        target: Target,
+        check_finite: bool,
+        keep_grads: bool,
+        dynamic: bool,
     ) -> None:
         self.function = function
+        self._varying = Varying() if dynamic else None
         self.target = target
         self.check_finite = check_finite
         self.keep_grads = keep_grads
@@ -73,7 +80,11 @@ class CompiledFunction(Generic[_R]):
     # -- copies, methods ---------------------------------------------------------------------
     def _of(self, function: Callable[..., _R]) -> CompiledFunction[_R]:
         """Another function, compiled in the same way."""
-        return CompiledFunction(function, self.target, self.check_finite, self.keep_grads)
+        return CompiledFunction(function, *self._options)
+
+    @property
+    def _options(self) -> tuple[Target, bool, bool, bool]:
+        return self.target, self.check_finite, self.keep_grads, self._varying is not None
 
     def __copy__(self) -> CompiledFunction[_R]:
         return self._of(self.function)
@@ -103,7 +114,7 @@ class CompiledFunction(Generic[_R]):
                 )
         if isinstance(function, MethodType) and self._method_of is not None:
             return getattr, (function.__self__, self._method_of)
-        return CompiledFunction, (function, self.target, self.check_finite, self.keep_grads)
+        return CompiledFunction, (function, *self._options)
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name_in_class = name
@@ -130,15 +141,16 @@ class CompiledFunction(Generic[_R]):
     # -- calls ---------------------------------------------------------------------------------
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _R:
         """Runs compiled code for these arguments, tracing first what was not traced yet."""
-        call, passed = kind_of_call(args, kwargs)
+        given, passed = kind_of_call(args, kwargs)
         while True:
+            call = given if self._varying is None else self._varying.general(given)
             for specialization in reversed(self._known.get(call, ())):
                 with specialization.alone():
                     if specialization.is_valid():
                         self._latest = specialization
                         return cast("_R", specialization.run(passed))
             with self._tracing:  # one thread traces, and the others that wait take its trace
-                made = None if self.is_known(call) else self._made(call)
+                made = None if self.is_known(call) else self._made(call, given)
             if made is not None:
                 with made.alone():
                     if made.is_valid():  # another thread may have changed what it relies on
@@ -153,7 +165,18 @@ class CompiledFunction(Generic[_R]):
                     return True
         return False
 
-    def _made(self, call: Call) -> Specialization:
+    def _made(self, call: Call, given: Call) -> Specialization:
+        """A new trace for a kind of call; for the very call, where sizes cannot have names."""
+        try:
+            return self._new(call)
+        except Exception as error:
+            if self._varying is None or call is given:
+                raise
+            made = self._new(given)  # what is wrong with the code at all is raised here again
+            self._varying.give_up(call, error)
+            return made
+
+    def _new(self, call: Call) -> Specialization:
         known = self._known.get(call, ())
         if known:  # the nearest is the one of which most still holds
             reason = Reason.of(min((s.broken() for s in reversed(known)), key=len))
@@ -167,8 +190,9 @@ class CompiledFunction(Generic[_R]):
     def _specialize(self, call: Call, reason: Reason) -> Specialization:
         backend = get_backend(self.target.backend)
         traced = self._trace(call)
+        built = build(backend, traced.graph, self.target)
         self._note(traced, call, reason)
-        return Specialization(traced, build(backend, traced.graph, self.target), self.check_finite)
+        return Specialization(traced, built, self.check_finite)
 
     def _trace(self, call: Call, assumed: Assumed = NOTHING) -> Traced:
         known = [each for group in self._known.values() for each in group]
@@ -248,6 +272,8 @@ class CompiledFunction(Generic[_R]):
         parts = [f"{self.target.backend} on {self.target.device}"]
         for line, traced in self._history:
             parts += [line, *traced.explained()]
+        if self._varying is not None:
+            parts += self._varying.fixed
         if self._latest is not None:
             parts += ["passes of the latest trace:", *self._latest.step.built.log]
         return "\n".join(parts)
@@ -274,43 +300,56 @@ def compile(
     function: Callable[..., _R],
     /,
     *,
-    backend: str = ...,
+    backend: str | None = ...,
     device: str = ...,
     threads: int | None = ...,
     strict: bool = ...,
     check_finite: bool = ...,
     keep_grads: bool = ...,
     cache: str | None = ...,
+    dynamic: bool | None = ...,
+    fullgraph: bool = ...,
+    mode: str | None = ...,
+    options: dict[str, Any] | None = ...,
 ) -> CompiledFunction[_R]: ...
 @overload
 def compile(
     *,
-    backend: str = ...,
+    backend: str | None = ...,
     device: str = ...,
     threads: int | None = ...,
     strict: bool = ...,
     check_finite: bool = ...,
     keep_grads: bool = ...,
     cache: str | None = ...,
+    dynamic: bool | None = ...,
+    fullgraph: bool = ...,
+    mode: str | None = ...,
+    options: dict[str, Any] | None = ...,
 ) -> Callable[[Callable[..., _R]], CompiledFunction[_R]]: ...
 def compile(
     function: Any = None,
     /,
     *,
-    backend: str = "onnx",
+    backend: str | None = None,
     device: str = "cpu",
     threads: int | None = None,
     strict: bool = True,
     check_finite: bool = False,
     keep_grads: bool = False,
     cache: str | None = None,
+    dynamic: bool | None = None,
+    fullgraph: bool = False,
+    mode: str | None = None,
+    options: dict[str, Any] | None = None,
 ) -> Any:
     """Compiles a function or module: traced at its first call, then run as one graph.
 
     Args:
         function: anything callable that computes with tensors; it may call ``backward`` and
             ``optimizer.step``. Left out, the result is a decorator.
-        backend: ``"onnx"``, ``"tvm"``, ``"reference"`` or ``"auto"`` (the first that is installed).
+        backend: ``"onnx"``, ``"tvm"``, ``"reference"`` or ``"auto"`` (the first that is installed);
+            None takes what ``set_default_backend`` chose.
         device: ``"cpu"``.
         threads: threads of a call; None takes all cores.
         strict: False permits rewrites that reassociate sums or assume finite values.
@@ -318,6 +357,10 @@ def compile(
             they propagate, as in PyTorch.
         keep_grads: fill ``grad`` also where an optimizer inside the function consumed it.
         cache: folder for compiled graphs and kernels; left out, ``~/.cache/nngraph``.
+        dynamic: True makes the sizes of arguments that differ in two calls names of one more trace,
+            which serves every size; where the backend or the code needs numbers, each size has a
+            trace of its own, as it has otherwise, and ``explain`` says why.
+        fullgraph, mode, options: of ``torch.compile``; they change nothing.
 
     Raises:
         BackendError: if the backend is unknown, not installed or does not run on the device (now),
@@ -333,12 +376,39 @@ def compile(
             check_finite=check_finite,
             keep_grads=keep_grads,
             cache=cache,
+            dynamic=dynamic,
         )
-    name = choose_backend() if backend == "auto" else backend
+    name = _chosen(backend or _DEFAULT.backend)
     get_backend(name)
     need_device(name, device)
     target = Target(name, device, threads, strict, in_place=not check_finite, cache=cache)
-    return CompiledFunction(function, target, check_finite, keep_grads)
+    return CompiledFunction(function, target, check_finite, keep_grads, bool(dynamic))
+
+
+def set_default_backend(backend: str) -> None:
+    """Chooses the backend of ``ng.compile`` where it is given none; ``"onnx"`` at first.
+
+    Functions that were compiled before keep theirs.
+
+    Args:
+        backend: as for ``compile``.
+
+    Raises:
+        BackendError: if the backend is unknown or not installed.
+    """
+    get_backend(_chosen(backend))
+    _DEFAULT.backend = backend
+
+
+class _Default:
+    backend = "onnx"
+
+
+_DEFAULT = _Default()
+
+
+def _chosen(backend: str) -> str:
+    return choose_backend() if backend == "auto" else backend
 
 
 def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:

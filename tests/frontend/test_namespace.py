@@ -16,7 +16,16 @@ from nngraph.frontend.functional import SUBJECTS
 from nngraph.frontend.functional.variants import declared
 
 ERRORS = {"BackendError", "CheckpointError", "ConcretizationError", "NonFiniteError", "TraceError"}
-OWN = {"trace", "export", "spec", "Size", "nn", "optim", "__version__"} | ERRORS
+OWN = {
+    "trace",
+    "export",
+    "set_default_backend",
+    "spec",
+    "Size",
+    "nn",
+    "optim",
+    "__version__",
+} | ERRORS
 
 
 def test_all_is_what_there_is() -> None:

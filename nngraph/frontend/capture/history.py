@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from nngraph.frontend.capture.arguments import Argument
 from nngraph.frontend.pytree import Tree
+from nngraph.ir.types import TensorType
 
-__all__ = ["Call", "Reason", "why_another_call"]
+__all__ = ["Call", "Reason", "same_but_sizes", "why_another_call"]
 
 #: How many reasons one line lists.
 _SHOWN = 3
@@ -74,7 +76,7 @@ def _differences(call: Call, other: Call, names: Sequence[str]) -> Reason:
         if now == was:
             continue
         texts.append(_difference(name, now, was))
-        sizes = sizes and _same_but_sizes(now, was)
+        sizes = sizes and same_but_sizes(now, was)
     return Reason.of(texts, sizes)
 
 
@@ -88,7 +90,15 @@ def _difference(name: str, now: Argument, was: Argument) -> str:
     return f"{name} is {now_text} now, it was {was_text}"
 
 
-def _same_but_sizes(now: Argument, was: Argument) -> bool:
-    if now.type is None or was.type is None or now.requires_grad is not was.requires_grad:
-        return False
-    return now.type.dtype is was.type.dtype and now.type.rank == was.type.rank
+def same_but_sizes(now: Argument, was: Argument) -> bool:
+    """Whether both enter a graph in the same way, but for the sizes of axes."""
+    if now == was:
+        return True
+    return _shapeless(now) == _shapeless(was)
+
+
+def _shapeless(argument: Argument) -> Argument:
+    def ranked(kind: Any) -> Any:
+        return kind.with_shape([0] * kind.rank) if isinstance(kind, TensorType) else kind
+
+    return replace(argument, type=ranked(argument.type), gradient=ranked(argument.gradient))
