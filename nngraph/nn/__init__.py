@@ -9,11 +9,11 @@ from nngraph.nn.modules import (
     channelshuffle,
     container,
     conv,
+    distance,
     dropout,
     flatten,
     fold,
     linear,
-    loss,
     normalization,
     padding,
     pixelshuffle,
@@ -26,11 +26,15 @@ from nngraph.nn.modules.batchnorm import *  # noqa: F403
 from nngraph.nn.modules.channelshuffle import *  # noqa: F403
 from nngraph.nn.modules.container import *  # noqa: F403
 from nngraph.nn.modules.conv import *  # noqa: F403
+from nngraph.nn.modules.distance import *  # noqa: F403
 from nngraph.nn.modules.dropout import *  # noqa: F403
 from nngraph.nn.modules.flatten import *  # noqa: F403
 from nngraph.nn.modules.fold import *  # noqa: F403
 from nngraph.nn.modules.linear import *  # noqa: F403
-from nngraph.nn.modules.loss import *  # noqa: F403
+from nngraph.nn.modules.loss import classes, margins, numbers
+from nngraph.nn.modules.loss.classes import *  # noqa: F403
+from nngraph.nn.modules.loss.margins import *  # noqa: F403
+from nngraph.nn.modules.loss.numbers import *  # noqa: F403
 from nngraph.nn.modules.module import Module
 from nngraph.nn.modules.normalization import *  # noqa: F403
 from nngraph.nn.modules.padding import *  # noqa: F403
@@ -54,7 +58,10 @@ __all__ = [
     *dropout.__all__,
     *flatten.__all__,
     *linear.__all__,
-    *loss.__all__,
+    *classes.__all__,
+    *distance.__all__,
+    *margins.__all__,
+    *numbers.__all__,
     *normalization.__all__,
     *padding.__all__,
     *pooling.__all__,

@@ -6,10 +6,11 @@ from nngraph.nn.functional import activation, convolution, dropouts, normalizati
 from nngraph.nn.functional.activation import *  # noqa: F403
 from nngraph.nn.functional.convolution import *  # noqa: F403
 from nngraph.nn.functional.dropouts import *  # noqa: F403
-from nngraph.nn.functional.losses import classification, margin, regression
+from nngraph.nn.functional.losses import classification, margin, regression, sequence
 from nngraph.nn.functional.losses.classification import *  # noqa: F403
 from nngraph.nn.functional.losses.margin import *  # noqa: F403
 from nngraph.nn.functional.losses.regression import *  # noqa: F403
+from nngraph.nn.functional.losses.sequence import *  # noqa: F403
 from nngraph.nn.functional.normalization import *  # noqa: F403
 from nngraph.nn.functional.pooling import adaptive, fractional, sliding, unpool
 from nngraph.nn.functional.pooling.adaptive import *  # noqa: F403
@@ -31,6 +32,7 @@ __all__ = [
     *classification.__all__,
     *margin.__all__,
     *regression.__all__,
+    *sequence.__all__,
     *normalization.__all__,
     *adaptive.__all__,
     *fractional.__all__,

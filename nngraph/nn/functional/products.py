@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import numpy as np
+
 from nngraph import ops
 from nngraph.frontend.functional.joining import broadcast_tensors
 from nngraph.frontend.functional.selection import where
@@ -11,6 +13,7 @@ from nngraph.frontend.functional.variants import function
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_, int64
 from nngraph.nn.functional.dropouts import dropout
+from nngraph.nn.functional.gradients import with_zero_gradient
 
 __all__ = [
     "bilinear",
@@ -20,6 +23,7 @@ __all__ = [
     "normalize",
     "one_hot",
     "pairwise_distance",
+    "pdist",
     "scaled_dot_product_attention",
 ]
 
@@ -146,6 +150,22 @@ def pairwise_distance(
 ) -> Tensor:
     """The norm of ``x1 - x2 + eps`` along the last dimension."""
     return (x1 - x2 + eps).norm(p, -1, keepdim)
+
+
+def pdist(input: Tensor, p: float = 2) -> Tensor:
+    """The norm of the difference of each pair of rows ``[N, M]``, the first row's first.
+
+    Raises:
+        RuntimeError: for another rank or a negative order.
+    """
+    if input.ndim != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
+    if p < 0:
+        raise RuntimeError("pdist only supports non-negative p values")
+    first, second = np.triu_indices(int(cast("int", input.shape[0])), 1)
+    a, b = (ops.take(input, ops.constant(i.astype(np.int64), input), 0) for i in (first, second))
+    found = (a - b).norm(p, -1)
+    return with_zero_gradient(found, (a - b).sum(-1)) if p == 0 else found
 
 
 def scaled_dot_product_attention(

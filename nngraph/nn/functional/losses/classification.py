@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import cast
 
@@ -9,13 +10,16 @@ from nngraph import ops
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.promotion import promoted
 from nngraph.frontend.tensor import Tensor
+from nngraph.nn.functional.losses.options import LinearCrossEntropyOptions
 from nngraph.nn.functional.losses.reduction import legacy_reduction, reduced
+from nngraph.nn.functional.products import linear
 
 __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "kl_div",
+    "linear_cross_entropy",
     "nll_loss",
 ]
 
@@ -218,3 +222,67 @@ def kl_div(
     if reduction == "batchmean":
         return losses.sum() / cast("int", input.shape[0] if input.ndim else 1)
     return reduced(losses, reduction)
+
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: LinearCrossEntropyOptions | None = None,
+) -> Tensor:
+    """``cross_entropy(linear(input, linear_weight, linear_bias), target)``.
+
+    Args:
+        input: ``[N, in]`` or ``[in]``.
+        linear_weight: ``[C, in]``, or ``[C, *, in]`` for several losses of a sample.
+        target: classes ``[N, *]``, or probabilities ``[N, C, *]``.
+        linear_bias: ``[C, *]``.
+        weight, reduction, ignore_index, label_smoothing: of ``cross_entropy``.
+        options: how PyTorch cuts the batch to save memory; it changes nothing here.
+
+    Raises:
+        RuntimeError: for shapes that do not fit.
+    """
+    _need_linear(input, linear_weight, linear_bias)
+    classes, *more, width = linear_weight.type.shape
+    shape = (*input.type.shape[:-1], classes, *more)
+    if target.type.shape == shape and ignore_index is not None:
+        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
+    flat = math.prod(cast("list[int]", [classes, *more]))
+    bias = None if linear_bias is None else linear_bias.reshape(flat)
+    logits = linear(input, linear_weight.reshape(flat, width), bias).reshape(*shape)
+    return cross_entropy(
+        logits,
+        target,
+        weight,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
+
+
+def _need_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    if input.ndim not in (1, 2):
+        raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.ndim}")
+    if weight.ndim < 2:
+        raise RuntimeError(
+            f"expected linear_weight with dimensionality at least 2, got {weight.ndim}"
+        )
+    if input.type.shape[-1] != weight.type.shape[-1]:
+        raise RuntimeError(
+            "expected equal input and linear_weight last dimensions (in_features), got "
+            f"{input.shape[-1]} and {weight.shape[-1]}, respectively"
+        )
+    if bias is not None and bias.type.shape != weight.type.shape[:-1]:
+        raise RuntimeError(f"expected linear_bias shape {weight.shape[:-1]}, got {bias.type.shape}")
+    if weight.ndim > 2 and input.ndim == 1:
+        raise RuntimeError(
+            f"K-dimensional loss defined by linear_weight shape {tuple(weight.shape)} requires "
+            f"batched input, (N, {input.shape[-1]}), got unbatched input"
+        )

@@ -16,6 +16,7 @@ from nngraph import ops
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import int64
+from nngraph.nn.functional.gradients import with_zero_gradient
 from nngraph.nn.functional.vision.cubic import cubic_weights
 
 __all__ = ["affine_grid", "grid_sample"]
@@ -201,9 +202,7 @@ class _Planes:
 
     def nearest(self, places: Sequence[Tensor]) -> Tensor:
         found = self.read([p.detach().round() for p in places])
-        # (the places get a gradient of zeros, as in PyTorch)
-        chosen = ops.constant(np.ones((1,) * found.ndim, bool), found)
-        return where(chosen, found, places[0].unsqueeze(1))
+        return with_zero_gradient(found, places[0].unsqueeze(1))
 
     def linear(self, places: Sequence[Tensor]) -> Tensor:
         low = [p.detach().floor() for p in places]
