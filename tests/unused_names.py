@@ -63,6 +63,7 @@ _.log_severity_level
 _.optimized_model_filepath
 _.transform_module
 
+_.fullgraph
 # Tools of tests, and of people who look into a graph.
 _.drop_state
 _.from_cache

@@ -13,12 +13,13 @@ import enum
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import CellType
+from types import CellType, MemberDescriptorType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from nngraph.frontend.record import Handle
 
-__all__ = ["ABSENT", "Box", "Kind", "Place", "box_of"]
+__all__ = ["ABSENT", "Box", "Kind", "Place", "box_of", "slot_of", "slots_of"]
 
 
 class _Absent:
@@ -34,6 +35,7 @@ class Kind(enum.Enum):
     """What a box is; the value says it in errors."""
 
     ATTRIBUTES = "an attribute"
+    SLOTS = "an attribute in a slot"
     ITEMS = "an item of a dict"
     LIST = "an item of a list"
     SET = "a set"
@@ -81,7 +83,7 @@ class Box:
     Attributes:
         kind: what it is.
         name: as in the code.
-        target: the dict, list, deque, set or cell itself.
+        target: the dict, list, deque, set or cell itself; the object that has the slots.
         owner: the object whose attributes they are.
         keys: the only keys that count; None for all.
         hidden: keys that do not count.
@@ -89,12 +91,14 @@ class Box:
         names: readable names of keys that are no strings (parameters of an optimizer's state).
         covered: whether every change of it is told to ``structure``.
         varying: whether numbers in it usually differ from call to call, or the keys of those.
+        is_table: whether code goes through its keys: parameters, buffers, submodules.
     """
 
     __slots__ = (
         "covered",
         "hidden",
         "is_guarded",
+        "is_table",
         "keys",
         "kind",
         "name",
@@ -121,6 +125,7 @@ class Box:
         self.hidden = hidden
         self.is_guarded = True
         self.covered = False
+        self.is_table = False
         self.varying: bool | frozenset[str] = False
         self.names: Mapping[int, str] = {}
 
@@ -135,7 +140,7 @@ class Box:
             return self.name
         if self.kind is Kind.GLOBALS:
             return str(key)
-        if self.kind is Kind.ATTRIBUTES or self.kind is Kind.CLASS:
+        if self.kind in (Kind.ATTRIBUTES, Kind.SLOTS, Kind.CLASS):
             return f"{self.name}.{key}" if self.name else str(key)
         shown = self.names.get(id(key))
         return f"{self.name}[{shown or _key(key)}]"
@@ -150,13 +155,16 @@ class Box:
             return {None: frozenset(target)}
         if kind is Kind.LIST:
             return dict(enumerate(list.__iter__(target) if isinstance(target, list) else target))
+        if kind is Kind.SLOTS:
+            found = ((name, slot_of(target, name)) for name in slots_of(type(target)))
+            return {name: value for name, value in found if value is not ABSENT}
         if kind is Kind.CLASS:
             target = vars(target)
         if self.keys is not None:
             return {key: target[key] for key in self.keys if key in target}
         if self.hidden:
-            return {k: v for k, v in dict.items(target) if k not in self.hidden}
-        return dict(dict.items(target))
+            return {k: v for k, v in _plain(target).items(target) if k not in self.hidden}
+        return dict(_plain(target).items(target))
 
     def get(self, key: Any) -> Any:
         """The value at a key, ``ABSENT`` if there is none."""
@@ -167,6 +175,8 @@ class Box:
             return frozenset(target)
         if kind is Kind.LIST:
             return target[key] if key < len(target) else ABSENT
+        if kind is Kind.SLOTS:
+            return slot_of(target, key)
         return (vars(target) if kind is Kind.CLASS else target).get(key, ABSENT)
 
     def set(self, key: Any, value: Any) -> None:
@@ -177,6 +187,9 @@ class Box:
         elif kind is Kind.SET:
             target.clear()
             target.update(value)
+        elif kind is Kind.SLOTS:
+            slot = slots_of(type(target))[key]
+            slot.__delete__(target) if value is ABSENT else slot.__set__(target, value)
         elif kind is Kind.CLASS:
             type.__delattr__(target, key) if value is ABSENT else type.__setattr__(
                 target, key, value
@@ -210,6 +223,34 @@ class Box:
             for key, value in content.items():
                 if now.get(key, ABSENT) is not value:
                     self.set(key, value)
+
+
+_SLOTS = WeakKeyDictionary[type, dict[str, Any]]()
+
+
+def slots_of(kind: type) -> dict[str, Any]:
+    """The descriptors of the slots of a class and its bases, by their names in the code."""
+    known = _SLOTS.get(kind)
+    if known is not None:
+        return known
+    found = _SLOTS[kind] = {}
+    for base in reversed(kind.__mro__):
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            mangled = name.startswith("__") and not name.endswith("__")
+            key = f"_{base.__name__.lstrip('_')}{name}" if mangled else name
+            slot = vars(base).get(key)
+            if isinstance(slot, MemberDescriptorType):
+                found[key] = slot
+    return found
+
+
+def slot_of(target: object, name: str) -> Any:
+    """What is in a slot of an object, ``ABSENT`` if nothing is."""
+    try:
+        return slots_of(type(target))[name].__get__(target)
+    except AttributeError:
+        return ABSENT
 
 
 def box_of(value: Any, name: str) -> Box | None:

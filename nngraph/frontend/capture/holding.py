@@ -12,7 +12,7 @@ from itertools import repeat
 from operator import attrgetter, is_
 from typing import Any
 
-from nngraph.frontend.capture.boxes import ABSENT, Box, Kind, Place
+from nngraph.frontend.capture.boxes import ABSENT, Box, Kind, Place, slot_of
 from nngraph.frontend.capture.carry import Carry
 from nngraph.frontend.capture.program import Spot
 from nngraph.frontend.capture.refusals import shown
@@ -25,38 +25,84 @@ __all__ = ["Holding"]
 _Fact = tuple[str, Callable[[], bool], str | Callable[[], str], bool]
 
 _contents = attrgetter("cell_contents")
+_defaults = attrgetter("__defaults__", "__kwdefaults__")
+
+
+class _At:
+    """Where a key stands in a dict."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+
+    def __repr__(self) -> str:
+        return f"at position {self.position}"
 
 
 class _Row:
-    """Some keys of one box, and what stood there."""
+    """Some keys of one box, and what stood there.
 
-    def __init__(self, box: Box, keys: list[Any], values: list[Any], size: int | None) -> None:
+    Args:
+        box: the container.
+        keys: that have to hold these values.
+        values: of the keys.
+        order: all keys that were there, in their order; None if others do not matter.
+        names: what the code looks for in objects; another attribute does not matter.
+    """
+
+    def __init__(
+        self,
+        box: Box,
+        keys: list[Any],
+        values: list[Any],
+        order: list[Any] | None,
+        names: frozenset[str],
+    ) -> None:
         self.box = box
         self.keys = keys
         self.values = values
-        self.size = size
+        self.order = order
+        self._size = None if order is None else len(order)
+        self._names = names
 
     def holds(self) -> bool:
         """Whether the same objects are there."""
         target, kind = self.box.target, self.box.kind
         if kind is Kind.LIST:
-            return len(target) == self.size and all(map(is_, target, self.values))
+            if len(target) != self._size:
+                return False
+            there = target if len(self.keys) == self._size else map(target.__getitem__, self.keys)
+            return all(map(is_, there, self.values))
+        if kind is Kind.SLOTS:
+            there = (slot_of(target, key) for key in self.keys)
+            return all(map(is_, there, self.values)) and len(self.box.read()) == self._size
         if kind is Kind.SET:
             return bool(target == self.values[0])
         if kind is Kind.CLASS:
             target = vars(target)
-        elif self.size is not None and len(target) != self.size:
-            return False
+        elif self.order is not None:
+            if len(target) != self._size:
+                return False
+            if kind is Kind.ITEMS and not all(map(is_, target, self.order)):
+                return False
         return all(map(is_, map(target.get, self.keys, repeat(ABSENT)), self.values))
 
     def differences(self) -> Iterator[tuple[Any, Any, Any]]:
         """Key, what stood there, and what is there; what is equal is taken for the same."""
         box = self.box
         now = box.read()
-        if self.size is not None and box.kind in (Kind.LIST, Kind.ITEMS):
-            for key in now.keys() - set(range(self.size) if box.kind is Kind.LIST else self.keys):
-                if box.kind is Kind.LIST or len(now) != self.size:
-                    yield key, ABSENT, now[key]
+        if self.order is not None:
+            known = {key: position for position, key in enumerate(self.order)}
+            new = [key for key in now if key not in known and self._matters(key)]
+            for key in new:
+                yield key, ABSENT, now[key]
+            if not new and all(map(now.__contains__, known)):
+                at = {key: position for position, key in enumerate(now)}
+                moved = [key for key in known if box.kind is Kind.ITEMS and at[key] != known[key]]
+                for key in moved:
+                    yield key, _At(known[key]), _At(at[key])
+                if not moved:  # what does not matter is not looked at again
+                    self._size = len(now)
+                    self.order = list(now) if box.kind is Kind.ITEMS else self.order
         for position, key in enumerate(self.keys):
             before, after = self.values[position], now.get(key, ABSENT)
             if before is after:
@@ -65,6 +111,11 @@ class _Row:
                 self.values[position] = after
             else:
                 yield key, before, after
+
+    def _matters(self, key: Any) -> bool:
+        """Whether the code may find a new key; attributes it finds by their names."""
+        is_named = self.box.kind in (Kind.ATTRIBUTES, Kind.SLOTS) and not self.box.is_table
+        return not is_named or key in self._names
 
 
 class Holding:
@@ -86,6 +137,9 @@ class Holding:
         self._cells: list[Any] = []
         self._cell_boxes: list[Box] = []
         self._cell_values: list[Any] = []
+        functions = [f for f in carry.reach.functions.values() if any(_defaults(f))]
+        self._functions = functions
+        self._defaults = list(map(_defaults, functions))
         self.open: list[_Row] = []
         self.covered: list[_Row] = []
         for index, box in enumerate(carry.reach.boxes):
@@ -104,22 +158,20 @@ class Holding:
             return
         if carry.is_replaced(box) or carry.only_grows(box) or (not real and box.keys is not None):
             return
-        if box.kind is Kind.LIST and len(kept) != len(real):
-            kept = []  # each of its numbers has its own guard
         values = [real[key] for key in kept]
         self.described += _constants(box, kept, values)
         partly = box.keys is not None or box.kind is Kind.SET
         if box.kind is Kind.ITEMS and box.varying is True:
             partly = True  # options of an optimizer, to which a schedule adds its own
-        size = None if partly else len(box.target)
+        order = None if partly else list(real)
         if box.kind is Kind.LIST and not kept and real:
             return
-        row = _Row(box, kept, values, size)
+        row = _Row(box, kept, values, order, carry.reach.sought)
         (self.covered if box.covered else self.open).append(row)
 
     def facts(self, carry: Carry) -> Iterator[_Fact]:
         """Guards: key, check and reason."""
-        if self.open or self._cells:
+        if self.open or self._cells or self._functions:
             yield "what the function reaches", self.check_open, self.reason, False
         if self.covered:
             yield "attributes of modules", self.check_covered, self.reason, True
@@ -139,7 +191,8 @@ class Holding:
             held = all(map(is_, map(_contents, self._cells), self._cell_values))
         except ValueError:
             held = False
-        return (held or self._look_at_cells()) and self._check(self.open)
+        held = (held or self._look_at_cells()) and self._check(self.open)
+        return held and self._look_at_defaults()
 
     def check_covered(self) -> bool:
         """The same of objects that tell of their changes."""
@@ -157,6 +210,13 @@ class Holding:
             elif before is not after:
                 held = self._note(Place(box, None), before, after)
         return held
+
+    def _look_at_defaults(self) -> bool:
+        for function, known in zip(self._functions, self._defaults, strict=True):
+            if not all(map(is_, _defaults(function), known)):
+                self.why = f"{function.__name__} has other default arguments now"
+                return False
+        return True
 
     def _look(self, row: _Row) -> bool:
         held = True

@@ -9,17 +9,27 @@ state. It costs only at a trace.
 
 from __future__ import annotations
 
+import dis
 import sys
 import sysconfig
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
+from gc import get_referents
 from pathlib import Path
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    MappingProxyType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any
+from weakref import ref
 
-from nngraph.frontend.capture.boxes import ABSENT, Box, Kind, box_of
+from nngraph.frontend.capture.boxes import ABSENT, Box, Kind, box_of, slots_of
 from nngraph.frontend.record import Handle
 
 __all__ = ["Reach", "is_library", "is_library_file"]
@@ -103,6 +113,11 @@ class Reach:
         for box in self.boxes:
             box.names = self._names
 
+    @cached_property
+    def sought(self) -> frozenset[str]:
+        """What the code may look for in objects: names that it reads, and its texts."""
+        return frozenset(name for code in self.functions for name in _sought_in(code))
+
     def knows(self, value: object) -> bool:
         """Whether an object was met in the walk."""
         return self._seen.get(id(value)) is value
@@ -131,6 +146,13 @@ class Reach:
                 self._later(part, key)
         elif isinstance(value, dict | list | deque | set):
             self._container(value, name, rule)
+            if not is_library(type(value)):
+                self._object(value, name, rule)
+        elif isinstance(value, ref):
+            self._later(value(), name, rule)
+        elif isinstance(value, MappingProxyType):
+            for part in get_referents(value):  # the dict that it shows
+                self._later(part, name, rule)
         elif isinstance(value, tuple | frozenset):
             for position, part in enumerate(value):
                 self._later(part, f"{name}[{position}]", rule)
@@ -151,7 +173,7 @@ class Reach:
                 self._later(cell.cell_contents, variable)
             except ValueError:
                 continue
-        for part in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+        for part in (*(function.__defaults__ or ()), function.__kwdefaults__):
             self._later(part, "a default argument")
         self._later(getattr(function, "__wrapped__", None), name)
         if ours:
@@ -196,6 +218,7 @@ class Reach:
                     for each in (part.fget, part.fset):
                         self._later(each, "")
                 elif isinstance(inner, FunctionType):
+                    values[key] = None
                     self._later(inner, "")
                 elif not (key.startswith("__") and key.endswith("__")):
                     values[key] = None
@@ -228,8 +251,15 @@ class Reach:
 
     def _object(self, value: Any, name: str, rule: _Rule) -> None:
         kind = type(value)
-        if isinstance(value, Mapping) or not hasattr(value, "__dict__"):
-            self._slots(value, name)
+        if not is_library(kind) and slots_of(kind):
+            self._later(kind, "")
+            name = name or _lower(value)
+            box = Box(Kind.SLOTS, name, value, value)
+            self._add(box, rule)
+            for key, part in box.read().items():
+                self._follow(box, key, part, rule)
+        if not hasattr(value, "__dict__"):
+            self.others.append((name, value))  # what can only be compared as a whole
             return
         hidden = getattr(kind, "_unwatched", None)
         if hidden is None and is_library(kind) and kind.__name__ not in _PLAIN_HOLDERS:
@@ -240,9 +270,8 @@ class Reach:
         if not is_library(kind):
             self._later(kind, "")
         name = name or _lower(value)
-        describe = getattr(value, "_names_of_tensors", None)
-        if describe is not None:
-            for tensor, shown in describe():
+        if hasattr(kind, "_names_of_tensors"):
+            for tensor, shown in value._names_of_tensors():
                 self._names.setdefault(id(tensor), shown)
         box = Box(Kind.ATTRIBUTES, name, vars(value), value, hidden=hidden or frozenset())
         rule = rule.of(kind)
@@ -262,18 +291,24 @@ class Reach:
         """Parameters, buffers or submodules of a module, which read as its attributes."""
         self._seen[id(table)] = table
         box = Box(Kind.ATTRIBUTES, name, table, owner)
-        box.covered = True
+        box.covered = box.is_table = True
         self.boxes.append(box)
         for shown, part in table.items():
             self._later(part, box.name_of(shown))
 
-    def _slots(self, value: Any, name: str) -> None:
-        """Objects without a dict: only what can be compared as a whole."""
-        self.others.append((name, value))
 
-
+#: What reads an attribute, in the Pythons there are.
+_READS = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "DELETE_ATTR")
 _TABLES = ("_parameters", "_buffers", "_modules")
-_PLAIN_HOLDERS = ("Namespace", "SimpleNamespace")
+_PLAIN_HOLDERS = (
+    "ChainMap",
+    "Namespace",
+    "SimpleNamespace",
+    "UserDict",
+    "UserList",
+    "UserString",
+    "_Environ",
+)
 
 
 def _names_in(code: CodeType) -> Iterator[str]:
@@ -282,6 +317,20 @@ def _names_in(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names_in(constant)
+
+
+def _sought_in(code: CodeType) -> Iterator[str]:
+    """Names of attributes that code reads, not only writes, and the texts in it."""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in _READS:
+            yield instruction.argval
+    for constant in code.co_consts:
+        if isinstance(constant, str):
+            yield constant
+        elif isinstance(constant, tuple):
+            yield from (part for part in constant if isinstance(part, str))
+        elif isinstance(constant, CodeType):
+            yield from _sought_in(constant)
 
 
 def _lower(value: object) -> str:

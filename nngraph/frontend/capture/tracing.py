@@ -29,7 +29,7 @@ from nngraph.frontend.capture.reach import Reach
 from nngraph.frontend.capture.recorder import NOTHING, Assumed, Trace
 from nngraph.frontend.capture.steady import found_once
 from nngraph.frontend.capture.traced import Traced
-from nngraph.frontend.capture.watch import Watch, refuse_moved, watches
+from nngraph.frontend.capture.watch import Watch, element_facts, refuse_moved, watches
 from nngraph.frontend.errors import TraceError, size_is_unknown
 from nngraph.frontend.host import is_host_number
 from nngraph.frontend.protocols import ModuleLike
@@ -221,6 +221,7 @@ class _Finish:
         self.trace = trace
         self.symbols = symbols
         self.keep_grads = tracing.keep_grads
+        self.watched = tracing.watched
         given = [a for a in tracing.arguments if a.type is not None]
         self.numbers = frozenset(i for i, a in enumerate(given) if a.is_number)
         self.effects: list[Effect] = []
@@ -256,6 +257,10 @@ class _Finish:
         holding = Holding(trace.carry)
         for key, check, reason, covered in holding.facts(trace.carry):
             trace.guard(key, check, reason, covered, str(key))
+        elements, large = element_facts(self.watched)
+        for name, same in elements:
+            reason = f"the elements of {name}, are others now"
+            trace.guard(("elements", name), same, reason, False, f"the elements of {name}")
         return Traced(
             trace.graph,
             list(trace.cells.values()),
@@ -269,7 +274,7 @@ class _Finish:
             trace.puts,
             self.carried,
             self.on_host,
-            holding.described,
+            holding.described + large,
             found_once(trace, {id(s) for s in self.symbols}),
             {id(m.module): m.now for m in trace.modes.values()},
         )

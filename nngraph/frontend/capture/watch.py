@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import random
+from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import GeneratorType
 from typing import Any
@@ -18,7 +20,7 @@ import numpy as np
 from nngraph.frontend.capture.refusals import first_line, refuse_draw
 from nngraph.frontend.errors import TraceError
 
-__all__ = ["Watch", "watches"]
+__all__ = ["Watch", "element_facts", "watches"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,47 @@ class Watch:
             self.put_back(self.known)
 
 
+#: Bytes of an array up to which its elements are compared before each call.
+COMPARED = 2**20
+
+
+def element_facts(
+    watched: Sequence[Watch],
+) -> tuple[list[tuple[str, Callable[[], bool]]], list[str]]:
+    """What a trace relies on in the elements of arrays: names and checks.
+
+    Returns:
+        The facts, and a line for each array that is too large to be compared at each call.
+    """
+    facts: list[tuple[str, Callable[[], bool]]] = []
+    large: list[str] = []
+    for watch in watched:
+        if not isinstance(watch.value, _HELD):
+            continue
+        size = len(watch.known) if isinstance(watch.known, bytes) else 0
+        if size <= COMPARED:
+            facts.append((watch.name, _same_elements(watch)))
+        else:
+            large.append(
+                f"the elements of {watch.name} of {size / 2**20:.0f} MB, which are not "
+                "compared: make it a tensor (ng.from_numpy shares the memory), which calls read"
+            )
+    return facts, large
+
+
+#: Objects whose contents code may have used as numbers of the graph.
+_HELD = (np.ndarray, bytearray, array, memoryview, ContextVar)
+
+
+def _same_elements(watch: Watch) -> Callable[[], bool]:
+    form = _form(watch.value)
+    return lambda: _form(watch.value) == form and not watch.moved()
+
+
+def _form(value: Any) -> tuple[Any, ...]:
+    return getattr(value, "dtype", None), getattr(value, "shape", None)
+
+
 def watches(others: Sequence[tuple[str, Any]]) -> list[Watch]:
     """Watches for Python's and NumPy's global generators, and for these objects."""
     of_python: Any = random._inst
@@ -80,6 +123,13 @@ def _watch(name: str, value: Any, known: bool) -> Watch | None:
         return _of_numpy(name, lambda: value.get_state(legacy=False), value.set_state, value)
     if isinstance(value, np.ndarray):
         return _of_array(name, value)
+    if isinstance(value, bytearray | array | memoryview):
+        return _of_bytes(name, value)
+    if isinstance(value, ContextVar):
+        default = object()
+        return Watch(
+            name, lambda: value.get(default), value.get(default), _setter(value), False, value
+        )
     if isinstance(value, GeneratorType):
         return Watch(name, lambda: _line_of(value), _line_of(value), None, False, value)
     if isinstance(value, Iterator):
@@ -104,13 +154,35 @@ def repr_of(state: Any) -> Any:
     return state.tobytes() if isinstance(state, np.ndarray) else state
 
 
-def _of_array(name: str, array: Any) -> Watch:
-    known = array.tobytes()
+def _of_array(name: str, held: Any) -> Watch:
+    known = held.tobytes()
 
     def put(_: Any) -> None:
-        array[...] = np.frombuffer(known, array.dtype).reshape(array.shape)
+        held[...] = np.frombuffer(known, held.dtype).reshape(held.shape)
 
-    return Watch(name, array.tobytes, known, put if array.dtype != object else None, False, array)
+    return Watch(name, held.tobytes, known, put if held.dtype != object else None, False, held)
+
+
+def _setter(variable: ContextVar[Any]) -> Callable[[Any], None]:
+    def put(value: Any) -> None:
+        variable.set(value)
+
+    return put
+
+
+def _of_bytes(name: str, held: Any) -> Watch:
+    def state() -> bytes:
+        return held.tobytes() if isinstance(held, array | memoryview) else bytes(held)
+
+    known, whole = state(), held[:] if not isinstance(held, memoryview) else None
+
+    def put(_: Any) -> None:
+        if whole is None:
+            held.cast("B")[:] = known
+        else:
+            held[:] = whole
+
+    return Watch(name, state, known, put, False, held)
 
 
 def _line_of(generator: Any) -> Any:
@@ -132,7 +204,7 @@ def refuse_moved(moved: Sequence[Watch], run: Callable[[], object]) -> TraceErro
         each.restore()
     if watch.is_random:
         return refuse_draw(watch.name, where)
-    if isinstance(watch.value, np.ndarray):
+    if isinstance(watch.value, _HELD):
         return TraceError(
             f"the traced code changes the elements of {watch.name}: compiled, they would change "
             f"once, at the trace.{where}\nMake it a tensor (ng.tensor(array)), which is carried "
