@@ -31,8 +31,13 @@ __all__ = [
 class HostProgram(Protocol):
     """What a trace says about the numbers of Python that later calls will have."""
 
-    def compute(self, function: Callable[..., Any], args: Sequence[Any]) -> HostNumber:
-        """What each call computes: ``function(*args)``, of numbers and host numbers."""
+    def compute(
+        self, function: Callable[..., Any], args: Sequence[Any], varies: bool = False
+    ) -> HostNumber:
+        """What each call computes: ``function(*args)``, of numbers and host numbers.
+
+        ``varies`` says that the type of the result depends on more than the types of these.
+        """
         ...
 
     def settle(self, number: HostNumber, what: str) -> Any:
@@ -49,10 +54,11 @@ class HostProgram(Protocol):
 
 
 def _binary(function: Callable[..., Any]) -> Any:
-    def operate(self: HostNumber, other: Any) -> Any:
-        if not _is_number(other):
+    def operate(self: HostNumber, *others: Any) -> Any:
+        if not all(map(_is_number, others)):
             return NotImplemented
-        return self._program.compute(function, (self, other))
+        args = (self, *others)
+        return self._program.compute(function, args, _varies(function, args))
 
     return operate
 
@@ -61,9 +67,27 @@ def _reversed(function: Callable[..., Any]) -> Any:
     def operate(self: HostNumber, other: Any) -> Any:
         if not _is_number(other):
             return NotImplemented
-        return self._program.compute(function, (other, self))
+        args = (other, self)
+        return self._program.compute(function, args, _varies(function, args))
 
     return operate
+
+
+def _varies(function: Callable[..., Any], args: Sequence[Any]) -> bool:
+    """``2 ** n`` is an integer for some integers and a float for others."""
+    return function is pow and all(isinstance(a, int | np.integer) for a in args)
+
+
+def _quotient(program: HostProgram, args: Sequence[Any]) -> tuple[HostNumber, HostNumber]:
+    return program.compute(operator.floordiv, args), program.compute(operator.mod, args)
+
+
+def _divmod(self: HostNumber, other: Any) -> Any:
+    return _quotient(self._program, (self, other)) if _is_number(other) else NotImplemented
+
+
+def _rdivmod(self: HostNumber, other: Any) -> Any:
+    return _quotient(self._program, (other, self)) if _is_number(other) else NotImplemented
 
 
 def _unary(function: Callable[..., Any]) -> Any:
@@ -84,7 +108,7 @@ class HostNumber:
     """A number of Python's that each call of the traced code finds or computes anew.
 
     For ``isinstance`` it is what it stands for. It is none of Python's own numbers, so that code
-    which needs the number itself - ``if``, ``range``, ``math.sqrt`` - has to ask for it.
+    which needs the number itself - ``if``, ``range``, an index - has to ask for it.
 
     Attributes:
         _program: what it belongs to.
@@ -110,16 +134,23 @@ class HostNumber:
     __truediv__, __rtruediv__ = _binary(operator.truediv), _reversed(operator.truediv)
     __floordiv__, __rfloordiv__ = _binary(operator.floordiv), _reversed(operator.floordiv)
     __mod__, __rmod__ = _binary(operator.mod), _reversed(operator.mod)
-    __pow__, __rpow__ = _binary(operator.pow), _reversed(operator.pow)
+    __pow__, __rpow__ = _binary(pow), _reversed(pow)
+    __divmod__, __rdivmod__ = _divmod, _rdivmod
+    __and__, __rand__ = _binary(operator.and_), _reversed(operator.and_)
+    __or__, __ror__ = _binary(operator.or_), _reversed(operator.or_)
+    __xor__, __rxor__ = _binary(operator.xor), _reversed(operator.xor)
+    __lshift__, __rlshift__ = _binary(operator.lshift), _reversed(operator.lshift)
+    __rshift__, __rrshift__ = _binary(operator.rshift), _reversed(operator.rshift)
     __eq__, __ne__ = _binary(operator.eq), _binary(operator.ne)
     __lt__, __le__ = _binary(operator.lt), _binary(operator.le)
     __gt__, __ge__ = _binary(operator.gt), _binary(operator.ge)
+    __invert__ = _unary(operator.invert)
     __neg__, __pos__, __abs__ = _unary(operator.neg), _unary(operator.pos), _unary(operator.abs)
     __round__, __floor__, __ceil__ = _unary(round), _unary(math.floor), _unary(math.ceil)
     __trunc__ = _unary(math.trunc)
-    __bool__ = _settled(bool, "if, and, or, min, max or bool()")
-    __float__ = _settled(float, "float() or a function of math")
-    __int__ = _settled(int, "int()")
+    __bool__ = _settled(bool, "if, and, or, not or bool()")
+    __float__ = _settled(float, "code that takes a float")
+    __int__ = _settled(int, "code that takes an integer")
     __index__ = _settled(operator.index, "range(), an index or a size")
     __str__ = _settled(str, "print() or a text")
     __format__ = _settled(format, "a text")
@@ -129,6 +160,21 @@ class HostNumber:
         if method != "__call__" or options or not all(map(_is_number, inputs)):
             return NotImplemented
         return self._program.compute(ufunc, inputs)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._value, name)
+        if _is_number(found):  # n.real
+            return self._program.compute(operator.attrgetter(name), (self,))
+        if name.startswith("_") or not callable(found):
+            return found
+
+        def method(*args: Any) -> Any:
+            call = operator.methodcaller(name, *args)
+            if _is_number(call(self._value)):
+                return self._program.compute(call, (self,))
+            return call(self._program.settle(self, f".{name}()"))
+
+        return method
 
     def __repr__(self) -> str:
         return f"<{self._value!r} in this trace>"

@@ -18,6 +18,7 @@ import numpy as np
 
 from nngraph.frontend.capture.actions import boxes_of, perform, record
 from nngraph.frontend.capture.boxes import ABSENT, Box, Kind, Place
+from nngraph.frontend.capture.functions import Builtins, real_of, stand_in_of
 from nngraph.frontend.capture.growing import Growing
 from nngraph.frontend.capture.program import Program, Spot
 from nngraph.frontend.capture.reach import Reach
@@ -39,6 +40,7 @@ from nngraph.frontend.capture.values import (
 from nngraph.frontend.host import HostNumber, concrete, is_host_number
 from nngraph.frontend.record import Edge, Handle, Leaf, Lost, View
 from nngraph.frontend.storage import Storage
+from nngraph.frontend.userline import user_source
 from nngraph.ir.dtypes import bool_, float64, int64
 
 __all__ = ["Carry", "Change"]
@@ -113,6 +115,8 @@ class Carry:
             id(v) for content in self._real for v in content.values() if isinstance(v, Handle)
         }
         self._index = {id(box.target): i for i, box in enumerate(reach.boxes)}
+        self._builtins = Builtins(reach.functions.values())
+        self._builtins.put()
         try:
             self.start = [self._with_symbols(i) for i in range(len(reach.boxes))]
             self.first = list(self.start)
@@ -146,10 +150,10 @@ class Carry:
         made = dict(content)
         for key, value in content.items():
             place = Place(box, key)
-            growing = self._growing.get(id(value))
-            if growing is not None:
-                box.set(key, growing)
-                made[key] = growing
+            stand_in = self._growing.get(id(value), stand_in_of(value))
+            if stand_in is not None:
+                box.set(key, stand_in)
+                made[key] = stand_in
             elif self._is_symbolic(place, value):
                 symbol = self._symbol(value, Spot(place))
                 if symbol is not value:
@@ -207,6 +211,7 @@ class Carry:
 
     def restore(self) -> None:
         """Puts back what was there before the trace."""
+        self._builtins.take_back()
         for box, content in zip(self.reach.boxes, self._real, strict=True):
             box.restore(content)
 
@@ -222,12 +227,15 @@ class Carry:
         found: int = number._slot
         return found
 
-    def compute(self, function: Callable[..., Any], args: Sequence[Any]) -> HostNumber:
+    def compute(
+        self, function: Callable[..., Any], args: Sequence[Any], varies: bool = False
+    ) -> HostNumber:
         value = function(*map(concrete, args))
         for arg in args:
             if is_host_number(arg):
                 self.slot(arg)
-        return HostNumber(self, self.program.apply(function, args), value)
+        slot = self.program.apply(function, args, varies, user_source())
+        return HostNumber(self, slot, value)
 
     def settle(self, number: HostNumber, what: str) -> Any:
         sources = self.program.sources[self.slot(number)]
@@ -273,6 +281,9 @@ class Carry:
                 if isinstance(value, bool | np.bool_)
                 else (int64 if isinstance(value, int | np.integer) else float64)
             )
+            if slot in self.program.varying:
+                reason = f"a number that was of the type {type(value).__name__} is of another one"
+                self.program.check(slot, lambda now: type(now) is type(value), reason)
             sources = sorted(spot.name for spot in self.program.sources[slot])
             shown = name or (sources[0] if len(sources) == 1 else "number")
             reader = self.program.reader(slot, kind is int64)
@@ -417,8 +428,8 @@ class Carry:
         return frozenset(names)
 
     def stood_for(self, value: Any) -> Any:
-        """The list that stands at a place between calls, for one that only grows."""
-        return value.real if type(value) is Growing else value
+        """What is at a place between calls: the list that only grows, the function of ``math``."""
+        return value.real if type(value) is Growing else real_of(value)
 
     def only_grows(self, box: Box) -> bool:
         """Whether the code appends to a list and never looks at it."""

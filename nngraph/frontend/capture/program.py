@@ -70,6 +70,7 @@ class Program:
         written: keys of the places and boxes that steps change.
         checks: whether a step may find that the trace is not valid.
         sources: for each step the spots whose numbers it depends on.
+        varying: steps whose number may be an integer in one call and a float in the next.
     """
 
     def __init__(self) -> None:
@@ -78,7 +79,9 @@ class Program:
         self.checks = False
         self.written: list[Hashable] = []
         self.sources: list[frozenset[Spot]] = []
+        self.varying = set[int]()
         self._undo: list[Undo] = []
+        self._lines: dict[int, str] = {}
 
     def add(self, step: Step, sources: frozenset[Spot] = frozenset()) -> int:
         """Appends a step; gives its position."""
@@ -92,8 +95,28 @@ class Program:
         read = spot.reader()
         return self.add(lambda values, undo: read(), frozenset({spot}))
 
-    def apply(self, function: Callable[..., Any], args: Sequence[Any]) -> int:
-        """``function(*args)``."""
+    def apply(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        varies: bool = False,
+        line: str = "",
+    ) -> int:
+        """``function(*args)``.
+
+        Args:
+            function, args: what to call; some of the arguments are symbols.
+            varies: whether the type of its result depends on more than theirs.
+            line: of the code, for errors of a call.
+        """
+        slot = self._apply(function, args)
+        slots = {a._slot for a in args if is_host_number(a)}
+        if varies or (function is not float and not self.varying.isdisjoint(slots)):
+            self.varying.add(slot)
+        self._lines[slot] = line
+        return slot
+
+    def _apply(self, function: Callable[..., Any], args: Sequence[Any]) -> int:
         sources = frozenset[Spot]().union(
             *(self.sources[a._slot] for a in args if is_host_number(a))
         )
@@ -148,8 +171,10 @@ class Program:
         try:
             for step in self.steps:
                 values.append(step(values, undo))
-        except BaseException:
+        except BaseException as error:
             self.take_back()
+            if line := self._lines.get(len(values)):
+                error.add_note(f"computed at each call by the traced code:\n    {line}")
             raise
 
     def take_back(self) -> None:

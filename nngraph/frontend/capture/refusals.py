@@ -34,10 +34,10 @@ def refuse_branch(what: str, name: str) -> NumberNeeded:
     return NumberNeeded(
         f"{what} needs the value of {name}, a number that the traced code changes: it is another "
         f"one at each call.\n    {user_source()}\n"
-        "Compute with it (`**` and NumPy's functions are computed anew at each call; write "
-        "`x ** 0.5` or `np.sqrt(x)` for `math.sqrt(x)`, and `ng.where(step < n, a, b)` for a "
-        "choice between tensors), or decide outside and pass what was decided as an argument: "
-        "`step(x, y, update=count % 3 == 0)`."
+        "Compute with it (operators, NumPy's functions, and `math`, `min`, `max`, `int` and "
+        "`float` as global names of your own module are computed anew at each call; "
+        "`ng.where(step < n, a, b)` chooses between tensors), or decide outside and "
+        "pass what was decided as an argument: `step(x, y, update=count % 3 == 0)`."
     )
 
 

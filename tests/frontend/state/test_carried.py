@@ -9,12 +9,12 @@ import pytest
 import torch
 
 import nngraph as ng
-from tests.frontend.state import objects, rates
+from tests.frontend.state import computed, objects, rates
 from tests.frontend.state.registry import PROGRAMS, TRACES
 from tests.support.backends import BACKENDS
 
 CALLS = 6
-assert objects and rates, "they fill the registry"
+assert computed and objects and rates, "they fill the registry"
 
 
 def batch(n: int) -> np.ndarray[Any, Any]:

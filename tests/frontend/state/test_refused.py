@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import threading
 from collections.abc import Callable
@@ -166,9 +167,10 @@ BRANCHES: dict[str, Callable[[Any], Any]] = {
     "if": lambda n: 1 if n % 3 == 0 else 2,
     "range": lambda n: len(range(n)),
     "math": lambda n: __import__("math").sqrt(n),
+    "sorted": lambda n: sorted([n, 2]),
+    "key": lambda n: max([n, 2], key=lambda k: k > 3),
     "text": lambda n: f"{n:.2f}",
-    "max": lambda n: max(n, 2),
-    "key": lambda n: {1: 2}.get(n),
+    "item": lambda n: {1: 2}.get(n),
     "float": float,
     "index": lambda n: [1, 2, 3][n],
 }
@@ -189,6 +191,45 @@ def test_code_that_depends_on_a_carried_number(kind: str) -> None:
     model = Model()
     refused(model, "needs the value of model.calls", "test_refused.py", "pass what was decided")
     assert model.calls == 0
+
+
+def test_what_python_cannot_compute_in_a_later_call() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.left = 3
+
+        def forward(self, x: ng.Tensor) -> ng.Tensor:
+            self.left -= 1
+            return x * math.sqrt(self.left)
+
+    model = Model()
+    fast = ng.compile(model, backend="reference")
+    for _ in range(3):
+        fast(X)
+    with pytest.raises(ValueError, match="math domain error") as error:
+        fast(X)
+    assert model.left == 0
+    assert "test_refused.py" in error.value.__notes__[0]
+    assert "math.sqrt(self.left)" in error.value.__notes__[0]
+
+
+def test_functions_of_python_are_what_they_were_after_a_trace() -> None:
+    memory: dict[str, Any] = {"n": 1}
+    names = {"min", "max", "int", "float"}
+
+    def step(x: ng.Tensor) -> ng.Tensor:
+        assert isinstance(memory["n"], int) and not isinstance(2.0, int)
+        memory["n"] = min(memory["n"] + int(1.5), 5)
+        memory["f"] = math.cos
+        return x * math.cos(memory["n"])
+
+    ng.compile(step, backend="reference")(X)
+    assert memory == {"n": 2, "f": math.cos} and memory["f"] is math.cos
+    assert not names & set(globals())
+    with pytest.raises(TraceError):
+        ng.compile(lambda x: min(x.sum(), 1), backend="reference")(X)
+    assert not names & set(globals())
 
 
 def test_a_schedule_that_looks_at_the_loss() -> None:
