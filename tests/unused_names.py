@@ -5,6 +5,8 @@ Each stands under its reason; what fits under none is dead and goes.
 
 # PyTorch's names, for users to call.
 _.allow_retain_graph
+_.log_prob
+_.output_device
 _.explain
 _.from_pretrained
 _.get_buffer

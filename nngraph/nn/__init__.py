@@ -5,6 +5,7 @@ from __future__ import annotations
 from nngraph.nn import functional, init, utils
 from nngraph.nn.modules import (
     activation,
+    adaptive,
     batchnorm,
     channelshuffle,
     container,
@@ -16,12 +17,14 @@ from nngraph.nn.modules import (
     linear,
     normalization,
     padding,
+    parallel,
     pixelshuffle,
     pooling,
     sparse,
     upsampling,
 )
 from nngraph.nn.modules.activation import *  # noqa: F403
+from nngraph.nn.modules.adaptive import *  # noqa: F403
 from nngraph.nn.modules.batchnorm import *  # noqa: F403
 from nngraph.nn.modules.channelshuffle import *  # noqa: F403
 from nngraph.nn.modules.container import *  # noqa: F403
@@ -38,6 +41,7 @@ from nngraph.nn.modules.loss.numbers import *  # noqa: F403
 from nngraph.nn.modules.module import Module
 from nngraph.nn.modules.normalization import *  # noqa: F403
 from nngraph.nn.modules.padding import *  # noqa: F403
+from nngraph.nn.modules.parallel import *  # noqa: F403
 from nngraph.nn.modules.pixelshuffle import *  # noqa: F403
 from nngraph.nn.modules.pooling import *  # noqa: F403
 from nngraph.nn.modules.sparse import *  # noqa: F403
@@ -52,6 +56,8 @@ __all__ = [
     "init",
     "utils",
     *activation.__all__,
+    *adaptive.__all__,
+    *parallel.__all__,
     *batchnorm.__all__,
     *container.__all__,
     *conv.__all__,

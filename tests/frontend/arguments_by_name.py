@@ -267,4 +267,80 @@ NEURAL = {
     "dropout2d": "input=q, p=0.3, training=False, inplace=False",
     "dropout3d": "input=q.unsqueeze(1), p=0.3, training=False, inplace=False",
     "alpha_dropout": "input=y, p=0.3, training=False, inplace=False",
+    "adaptive_max_pool1d": "input=x, output_size=2, return_indices=True",
+    "adaptive_max_pool1d_with_indices": "input=x, output_size=3, return_indices=True",
+    "adaptive_max_pool2d": "input=q, output_size=(2, 3), return_indices=True",
+    "adaptive_max_pool2d_with_indices": "input=q, output_size=2, return_indices=True",
+    "adaptive_max_pool3d": "input=q.unsqueeze(1), output_size=(1, 2, 3), return_indices=True",
+    "adaptive_max_pool3d_with_indices": "input=q.unsqueeze(1), output_size=1, return_indices=True",
+    "affine_grid": "theta=x[:, :2, :3], size=(2, 1, 3, 4), align_corners=True",
+    "celu_": "input=y.clone(), alpha=0.5",
+    "channel_shuffle": "input=q.transpose(1, 3), groups=2",
+    "conv_tbc": "input=x, weight=r[:, :, :3], bias=v[:3], pad=1",
+    "cosine_embedding_loss": "input1=y, input2=p, target=y[:, 0].sign(), margin=0.1, "
+    "reduction='sum'",
+    "ctc_loss": "log_probs=x.log_softmax(2), targets=m.ones(3, 1).long(), "
+    "input_lengths=(2, 2, 1), target_lengths=(1, 1, 0), blank=0, reduction='sum', "
+    "zero_infinity=True",
+    "elu_": "input=y.clone(), alpha=0.5",
+    "embedding_bag": "input=idx, weight=y, offsets=m.tensor([0, 2]), max_norm=None, norm_type=2, "
+    "scale_grad_by_freq=False, mode='sum', sparse=False, per_sample_weights=v[:3], "
+    "include_last_offset=False, padding_idx=0",
+    "feature_alpha_dropout": "input=x, p=0.3, training=False, inplace=False",
+    "fold": "input=r.transpose(1, 2)[:, :4, :2], output_size=(3, 2), kernel_size=2, dilation=1, "
+    "padding=0, stride=1",
+    "fractional_max_pool2d": "input=q, kernel_size=2, output_size=(2, 3), output_ratio=None, "
+    "return_indices=True, _random_samples=p[:2, :2].unsqueeze(1)",
+    "fractional_max_pool2d_with_indices": "input=q, kernel_size=2, output_size=None, "
+    "output_ratio=(0.7, 0.6), return_indices=True, _random_samples=p[:2, :2].unsqueeze(1)",
+    "fractional_max_pool3d": "input=x.unsqueeze(0), kernel_size=(1, 1, 2), "
+    "output_size=(1, 2, 2), output_ratio=None, return_indices=True, "
+    "_random_samples=p[:1, :3].unsqueeze(1)",
+    "fractional_max_pool3d_with_indices": "input=x.unsqueeze(0), kernel_size=(1, 1, 2), "
+    "output_size=None, output_ratio=(0.5, 0.7, 0.6), return_indices=True, "
+    "_random_samples=p[:1, :3].unsqueeze(1)",
+    "grid_sample": "input=q, grid=r[:, :, :2].unsqueeze(1), mode='bilinear', "
+    "padding_mode='border', align_corners=True",
+    # (the noise is nothing beside such logits)
+    "gumbel_softmax": "logits=y * 1e6, tau=1, hard=True, eps=1e-10, dim=1",
+    "hardtanh_": "input=y.clone(), min_val=-0.5, max_val=0.5",
+    "interpolate": "input=q, size=None, scale_factor=1.5, mode='bilinear', align_corners=False, "
+    "recompute_scale_factor=True, antialias=False",
+    "leaky_relu_": "input=y.clone(), negative_slope=0.2",
+    "linear_cross_entropy": "input=y, linear_weight=p, target=idx, linear_bias=v[:3], "
+    "weight=v[:3].abs(), reduction='sum', ignore_index=1, label_smoothing=0.1, options=None",
+    "lp_pool1d": "input=x, norm_type=2, kernel_size=2, stride=1, ceil_mode=True",
+    "lp_pool2d": "input=q, norm_type=2, kernel_size=2, stride=1, ceil_mode=True",
+    "lp_pool3d": "input=q.unsqueeze(1), norm_type=2, kernel_size=(1, 2, 2), stride=1, "
+    "ceil_mode=True",
+    "max_pool1d_with_indices": "input=x, kernel_size=2, stride=1, padding=1, dilation=1, "
+    "ceil_mode=True, return_indices=True",
+    "max_pool2d_with_indices": "input=q, kernel_size=2, stride=1, padding=1, dilation=1, "
+    "ceil_mode=True, return_indices=True",
+    "max_pool3d_with_indices": "input=q.unsqueeze(1), kernel_size=(1, 2, 2), stride=1, padding=0, "
+    "dilation=1, ceil_mode=True, return_indices=True",
+    "max_unpool1d": "input=y, indices=m.tensor([[0, 1, 2, 7]] * 3), kernel_size=2, stride=2, "
+    "padding=0, output_size=(8,)",
+    "max_unpool2d": "input=y[:, :2].unsqueeze(1), indices=m.tensor([[[0, 3]]] * 3), kernel_size=2, "
+    "stride=2, padding=0, output_size=(2, 4)",
+    "max_unpool3d": "input=q[:, :, :1, :2].unsqueeze(1), indices=m.tensor([[[[[0, 3]]]]] * 2), "
+    "kernel_size=(1, 2, 2), stride=(1, 2, 2), padding=0, output_size=(1, 2, 4)",
+    "multi_margin_loss": "input=y, target=idx, p=2, margin=0.5, weight=v.abs(), reduction='sum'",
+    "multilabel_margin_loss": "input=y[:2], target=g, reduction='sum'",
+    "multilabel_soft_margin_loss": "input=y, target=p, weight=v.abs(), reduction='sum'",
+    "native_channel_shuffle": "input=q.transpose(1, 3), groups=2",
+    "pdist": "input=y, p=3.0",
+    "pixel_shuffle": "input=q.transpose(1, 3), upscale_factor=2",
+    "pixel_unshuffle": "input=q.transpose(2, 3)[:, :, :, :2], downscale_factor=2",
+    "relu_": "input=y.clone()",
+    "rrelu": "input=y, lower=0.1, upper=0.4, training=False, inplace=False",
+    "rrelu_": "input=y.clone(), lower=0.1, upper=0.4, training=False",
+    "selu_": "input=y.clone()",
+    "threshold_": "input=y.clone(), threshold=0.5, value=3.0",
+    "triplet_margin_with_distance_loss": "anchor=y, positive=p, negative=y[:, :1], "
+    "distance_function=None, margin=2.0, swap=True, reduction='sum'",
+    "unfold": "input=q, kernel_size=2, dilation=1, padding=1, stride=2",
+    "upsample": "input=q, size=(5, 6), scale_factor=None, mode='bilinear', align_corners=True",
+    "upsample_bilinear": "input=q, size=(5, 6), scale_factor=None",
+    "upsample_nearest": "input=q, size=None, scale_factor=2",
 }

@@ -178,6 +178,7 @@ def test_functions_by_name(name: str) -> None:
     agree(f"m.{name}({arguments(name)})")
 
 
+@pytest.mark.filterwarnings("ignore:.nn.functional.upsample.* is deprecated")
 @pytest.mark.parametrize("name", nn.functional.__all__)
 def test_functions_of_nn_by_name(name: str) -> None:
     given = NEURAL.get(name, "input=y")

@@ -63,10 +63,10 @@ def results(
     return found
 
 
-def leaves(convert: Callable[[Any], Any], inputs: Any, first_only: bool = False) -> list[Any]:
-    """Inputs as tensors; those of floats (or only the first) take gradients."""
+def leaves(convert: Callable[[Any], Any], inputs: Any, most: int | None = None) -> list[Any]:
+    """Inputs as tensors; those of floats, of the first ``most``, take gradients."""
     values = [convert(v) for v in inputs]
-    for value in values[:1] if first_only else values:
+    for value in values[:most]:
         if hasattr(value, "is_floating_point") and value.is_floating_point():
             value.requires_grad_()
     return values
@@ -77,10 +77,10 @@ def outcome(
     call: Callable[..., Any],
     inputs: list[Any],
     parameters: list[tuple[str, Any]],
-    first_only: bool = False,
+    most: int | None = None,
 ) -> dict[str, np.ndarray]:
-    """``results`` as arrays."""
-    return arrays_of(results(convert, call, leaves(convert, inputs, first_only), parameters))
+    """``results`` of ``leaves`` as arrays."""
+    return arrays_of(results(convert, call, leaves(convert, inputs, most), parameters))
 
 
 def same(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], tolerance: float) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from nngraph.nn.functional import activation, convolution, dropouts, normalization, products
+from nngraph.nn.functional import activation, convolution, dropouts, lookup, normalization, products
 from nngraph.nn.functional.activation import *  # noqa: F403
 from nngraph.nn.functional.convolution import *  # noqa: F403
 from nngraph.nn.functional.dropouts import *  # noqa: F403
+from nngraph.nn.functional.lookup import *  # noqa: F403
 from nngraph.nn.functional.losses import classification, margin, regression, sequence
 from nngraph.nn.functional.losses.classification import *  # noqa: F403
 from nngraph.nn.functional.losses.margin import *  # noqa: F403
@@ -33,6 +34,7 @@ __all__ = [
     *margin.__all__,
     *regression.__all__,
     *sequence.__all__,
+    *lookup.__all__,
     *normalization.__all__,
     *adaptive.__all__,
     *fractional.__all__,

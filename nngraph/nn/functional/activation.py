@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import warnings
+
 from nngraph import ops
+from nngraph.frontend.functional import random
 from nngraph.frontend.functional.access import write_result
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.functional.variants import function
+from nngraph.frontend.limits import finfo
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
-from nngraph.ops.composite import wide
+from nngraph.ops.composite import wide, wide_dtype
 
 __all__ = [
     "celu",
+    "celu_",
     "elu",
+    "elu_",
     "gelu",
     "glu",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hardtanh_",
     "leaky_relu",
+    "leaky_relu_",
     "log_softmax",
     "logsigmoid",
     "mish",
     "prelu",
     "relu",
     "relu6",
+    "relu_",
+    "rrelu",
+    "rrelu_",
     "selu",
+    "selu_",
     "sigmoid",
     "silu",
     "softmax",
@@ -37,6 +50,7 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "threshold_",
 ]
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
@@ -251,3 +265,94 @@ def log_softmax(
 ) -> Tensor:
     """The logarithm of ``softmax``."""
     return input.log_softmax(_softmax_dim("log_softmax", dim, input.ndim), dtype)
+
+
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """``softmax((logits + g) / tau)`` with random ``g`` of Gumbel's distribution.
+
+    Args:
+        logits: unnormalized log-probabilities.
+        tau: the temperature.
+        hard: give the largest as one-hot vectors, with the gradient of the others.
+        eps: deprecated, without effect.
+        dim: along which the softmax is.
+
+    Source: Jang et al., "Categorical Reparameterization with Gumbel-Softmax", 2017.
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    uniform = random.rand(logits.type.shape, dtype=wide_dtype(logits.dtype)).to(logits.dtype)
+    # Half precision rounds what is nearly 1 to 1, whose noise would be infinite.
+    uniform = uniform.clamp(max=1 - finfo(logits.dtype).eps)
+    soft = ((logits - (-uniform.log()).log()) / tau).softmax(dim)
+    if not hard:
+        return soft
+    place = soft.detach().argmax(dim, keepdim=True)
+    return soft.detach().new_zeros(soft.type.shape).scatter(dim, place, 1.0) - soft.detach() + soft
+
+
+def rrelu(
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """``leaky_relu`` with slopes drawn from ``lower`` to ``upper``; their mean if not training.
+
+    Raises:
+        RuntimeError: if ``lower`` is above ``upper``.
+    """
+    if lower > upper:
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    slope = random.rand(input.type.shape, dtype=input.dtype) * (upper - lower) + lower
+    return _placed(input, input * where(input <= 0, slope, 1.0), inplace)
+
+
+def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """``celu`` in place."""
+    return celu(input, alpha, inplace=True)
+
+
+def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """``elu`` in place."""
+    return elu(input, alpha, inplace=True)
+
+
+def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """``hardtanh`` in place."""
+    return hardtanh(input, min_val, max_val, inplace=True)
+
+
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """``leaky_relu`` in place."""
+    return leaky_relu(input, negative_slope, inplace=True)
+
+
+def relu_(input: Tensor) -> Tensor:
+    """``relu`` in place."""
+    return relu(input, inplace=True)
+
+
+def rrelu_(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
+) -> Tensor:
+    """``rrelu`` in place."""
+    return rrelu(input, lower, upper, training, inplace=True)
+
+
+def selu_(input: Tensor) -> Tensor:
+    """``selu`` in place."""
+    return selu(input, inplace=True)
+
+
+def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
+    """``threshold`` in place."""
+    return _threshold(input, threshold, value, inplace=True)
+
+
+_threshold = threshold

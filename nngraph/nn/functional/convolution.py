@@ -14,6 +14,7 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_tbc",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
@@ -287,3 +288,19 @@ def conv_transpose3d(
         groups,
         dilation,
     )
+
+
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """``conv1d`` of ``[T, N, C]`` with ``weight [K, C, O]`` and ``bias [O]``: ``[T', N, O]``.
+
+    Raises:
+        RuntimeError: for other shapes.
+    """
+    fits = input.ndim == 3 and weight.ndim == 3 and bias.ndim == 1
+    if not fits or input.shape[2] != weight.shape[1] or weight.shape[2] != bias.shape[0]:
+        raise RuntimeError(
+            "conv_tbc: expected input [T, N, C], weight [K, C, O] and bias [O], "
+            f"but got {input.type}, {weight.type} and {bias.type}"
+        )
+    found = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
+    return found.permute(2, 0, 1)

@@ -10,7 +10,14 @@ from nngraph.frontend.functional.access import write_result
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.tensor import Tensor
 
-__all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d"]
+__all__ = [
+    "alpha_dropout",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "feature_alpha_dropout",
+]
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -113,13 +120,31 @@ def alpha_dropout(
 
     Source: Klambauer et al., "Self-Normalizing Neural Networks", 2017.
     """
+    return _alpha_dropped(input, p, training, inplace, input.type.shape)
+
+
+def feature_alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """``alpha_dropout`` of whole channels of ``[N, C, *]``.
+
+    Raises:
+        RuntimeError: for less than two axes.
+    """
+    if training and 0 < p < 1 and input.ndim < 2:
+        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
+    shape = (*input.type.shape[:2], *(1,) * (input.ndim - 2))
+    return _alpha_dropped(input, p, training, inplace, shape)
+
+
+def _alpha_dropped(x: Tensor, p: float, training: bool, inplace: bool, mask: Any) -> Tensor:
     _check(p)
     if not training or p == 0:
-        return input
+        return x
     if p == 1:
-        return input * 0
-    low = -1.7580993408473766
-    scale = ((1 - p) * (1 + p * low**2)) ** -0.5
-    kept = where(random.rand(input.type.shape) >= p, input, low)
-    y = kept * scale + (-scale * p * low)
-    return write_result(input, y) if inplace else y
+        y = x * 0
+    else:
+        low = -1.7580993408473766
+        scale = ((1 - p) * (1 + p * low**2)) ** -0.5
+        y = where(random.rand(mask) >= p, x, low) * scale + (-scale * p * low)
+    return write_result(x, y) if inplace else y

@@ -1,4 +1,4 @@
-"""Products with weights, lookups, and attention."""
+"""Products with weights, distances, and attention."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from nngraph.frontend.functional.joining import broadcast_tensors
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dtypes import bool_, int64
+from nngraph.ir.dtypes import bool_
 from nngraph.nn.functional.dropouts import dropout
 from nngraph.nn.functional.gradients import with_zero_gradient
 
 __all__ = [
     "bilinear",
     "cosine_similarity",
-    "embedding",
     "linear",
     "normalize",
-    "one_hot",
     "pairwise_distance",
     "pdist",
     "scaled_dot_product_attention",
@@ -69,61 +67,6 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     parts = flat.reshape(*input1.type.shape[:-1], outputs, in2)
     out = (parts * input2.unsqueeze(-2)).sum(-1)
     return out if bias is None else out + bias
-
-
-def embedding(
-    input: Tensor,
-    weight: Tensor,
-    padding_idx: int | None = None,
-    max_norm: float | None = None,
-    norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False,
-    sparse: bool = False,
-) -> Tensor:
-    """Rows of ``weight [V, D]``; row ``padding_idx`` gets no gradient.
-
-    Raises:
-        NotImplementedError: for ``max_norm`` and ``scale_grad_by_freq``.
-        ValueError: if ``padding_idx`` is out of range.
-        RuntimeError: if the input holds no integers.
-    """
-    if max_norm is not None or scale_grad_by_freq:
-        raise NotImplementedError(
-            "embedding: max_norm and scale_grad_by_freq are not supported; "
-            "normalize the rows with F.normalize instead"
-        )
-    if not input.dtype.is_integer:
-        raise RuntimeError(
-            "embedding: expected indices of an integer type; got "
-            f"{input.dtype.name} (use ids.long())"
-        )
-    rows = cast("int", weight.shape[0])
-    if padding_idx is not None:
-        if not -rows <= padding_idx < rows:
-            raise AssertionError("Padding_idx must be within num_embeddings")
-        padding_idx %= rows
-    return ops.embedding(weight, input, padding_idx)
-
-
-def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
-    """Int64 zeros with a one at each index: ``[...] -> [..., num_classes]``.
-
-    Without ``num_classes`` the largest index decides, which needs its value.
-
-    Raises:
-        RuntimeError: for another dtype than int64.
-        IndexError: where the values are known, for an index below 0 or not below ``num_classes``.
-    """
-    if input.dtype is not int64:
-        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
-    if num_classes == -1:
-        num_classes = int(input.max().item()) + 1 if input.numel() else 0
-        if not num_classes:
-            raise RuntimeError("Can not infer total number of classes from empty tensor.")
-    # A row of zeros for an index that is none would go unnoticed: reading at it does not.
-    classes = ops.iota(int64, (num_classes,), 0, input)
-    places = ops.take(classes, ops.from_start(input, "one_hot"), 0)
-    return ops.one_hot(places, num_classes, int64)
 
 
 @function

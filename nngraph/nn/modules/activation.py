@@ -27,6 +27,7 @@ __all__ = [
     "LogSoftmax",
     "Mish",
     "PReLU",
+    "RReLU",
     "ReLU",
     "ReLU6",
     "SiLU",
@@ -113,7 +114,7 @@ class Hardtanh(Module):
     ``min_value`` and ``max_value`` are deprecated names of the bounds.
 
     Raises:
-        ValueError: unless ``max_val > min_val``.
+        AssertionError: unless ``max_val > min_val``.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class Hardtanh(Module):
             warnings.warn(_RENAMED.format("max"), FutureWarning, stacklevel=2)
             max_val = max_value
         if max_val <= min_val:
-            raise ValueError(f"max_val must be larger than min_val: {max_val} <= {min_val}")
+            raise AssertionError(f"max_val ({max_val}) must be greater than min_val ({min_val})")
         self.min_val = min_val
         self.max_val = max_val
         self.inplace = inplace
@@ -168,6 +169,25 @@ class LeakyReLU(Module):
 
     def extra_repr(self) -> str:
         return f"negative_slope={self.negative_slope}{', inplace=True' if self.inplace else ''}"
+
+
+class RReLU(Module):
+    """``LeakyReLU`` whose slopes are random while training (Xu et al., 2015)."""
+
+    def __init__(
+        self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
+    ) -> None:
+        super().__init__()
+        self.lower = lower
+        self.upper = upper
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        shown = ", inplace=True" if self.inplace else ""
+        return f"lower={self.lower}, upper={self.upper}{shown}"
 
 
 class _Alpha(Module):

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
+import numpy as np
+
+from nngraph.frontend.functional.contraction import einsum
 from nngraph.frontend.functional.creation import empty
+from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
 from nngraph.nn import functional as F
@@ -12,7 +17,7 @@ from nngraph.nn import init
 from nngraph.nn.modules.module import Module
 from nngraph.nn.parameter import Parameter
 
-__all__ = ["GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
+__all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 def _shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
@@ -160,6 +165,37 @@ class LocalResponseNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(Module):
+    """``LocalResponseNorm`` of ``[N, C, H, W]`` as PyTorch has it since Torch 7.
+
+    It adds up the squares of ``int((size + 1) / 2) - 1`` channels on either side, and, for all
+    channels that are farther from it, that of the first channel. The gradient is the derivative
+    of that, which PyTorch's is not.
+
+    Raises:
+        ValueError: for another rank.
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim != 4:
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.ndim}D instead.")
+        channels, reach = int(cast("int", input.shape[1])), int((self.size - 1) / 2 + 1)
+        row, column = np.indices((channels, channels))
+        counted = (abs(row - column) < reach) | ((column == 0) & (row >= reach))
+        total = einsum("nchw,dc->ndhw", input.square(), tensor(counted, dtype=input.dtype))
+        return input * (total * (self.alpha / self.size) + self.k).pow(-self.beta)
 
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

@@ -11,11 +11,6 @@ ABSENT_CLASSES: dict[str, str] = {
     "Container": "deprecated for ten years; PyTorch warns when it is made",
     **dict.fromkeys(
         [
-            "AdaptiveLogSoftmaxWithLoss",
-            "CrossMapLRN2d",
-            "DataParallel",
-            "EmbeddingBag",
-            "FeatureAlphaDropout",
             "GRU",
             "GRUCell",
             "LSTM",
@@ -38,8 +33,6 @@ ABSENT_CLASSES: dict[str, str] = {
             "RNNBase",
             "RNNCell",
             "RNNCellBase",
-            "RReLU",
-            "SyncBatchNorm",
             "Transformer",
             "TransformerDecoder",
             "TransformerDecoderLayer",
@@ -62,29 +55,15 @@ ABSENT_FUNCTIONS: dict[str, str] = {
     "grouped_mm": _QUANTISED,
     "scaled_grouped_mm": _QUANTISED,
     "scaled_mm": _QUANTISED,
-    **dict.fromkeys(
-        [
-            "celu_",
-            "conv_tbc",
-            "elu_",
-            "embedding_bag",
-            "feature_alpha_dropout",
-            "gumbel_softmax",
-            "hardtanh_",
-            "leaky_relu_",
-            "multi_head_attention_forward",
-            "relu_",
-            "rrelu",
-            "rrelu_",
-            "selu_",
-            "threshold_",
-        ],
-        _LATER,
-    ),
+    **dict.fromkeys(["multi_head_attention_forward"], _LATER),
 }
 
 #: Classes that no table has, and where they are tested instead.
-OTHERWISE_TESTED: dict[str, str] = dict.fromkeys(
-    ["Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"],
-    "holds others: tests/nn/test_module.py",
-) | dict.fromkeys(["Buffer", "Parameter"], "a kind of tensor: tests/nn/test_module.py")
+OTHERWISE_TESTED: dict[str, str] = {
+    **dict.fromkeys(
+        ["Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"],
+        "holds others: tests/nn/test_module.py",
+    ),
+    **dict.fromkeys(["Buffer", "Parameter"], "a kind of tensor: tests/nn/test_module.py"),
+    "DataParallel": "calls its module, on one device: tests/nn/test_one_process.py",
+}

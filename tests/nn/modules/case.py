@@ -67,6 +67,7 @@ class Case:
         call: keyword arguments of a call.
         raises: whether PyTorch refuses this.
         first_only: PyTorch has no gradient of the inputs after the first.
+        no_gradient: why gradients are not compared; "" where they are.
         unlike: variants of the inputs for which what PyTorch does is an accident: not compared.
         compiled: whether backends run it, too; False where it would add nothing to other rows.
         function: ``name`` is a function of ``torch.nn.functional``, and the arguments are its own.
@@ -80,10 +81,16 @@ class Case:
     call: Mapping[str, Any] = field(default_factory=dict)
     raises: bool = False
     first_only: bool = False
+    no_gradient: str = ""
     unlike: tuple[str, ...] = ()
     compiled: bool = True
     function: bool = False
     rough: float = 0.0
+
+    @property
+    def leaves(self) -> int | None:
+        """How many of the inputs may take gradients; None: all."""
+        return 0 if self.no_gradient else 1 if self.first_only else None
 
     def on(self, *inputs: Any, **call: Any) -> Case:
         """The same module, called with these inputs."""

@@ -66,7 +66,7 @@ def _differentiable(cases: list[Case]) -> bool:
                 lambda *v, m=ours, c=call: m(*v, **c),
                 cast(case.drawn(), "float32"),
                 parameters,
-                case.first_only,
+                case.leaves,
             )
         if any(name.startswith("gradient") for name in found):
             return True
@@ -75,18 +75,19 @@ def _differentiable(cases: list[Case]) -> bool:
 
 def _rows() -> Iterator[tuple[str, ...]]:
     backends = ("eager", *registry.BACKENDS)
-    yield ("module", *backends)
-    yield ("---",) * (1 + len(backends))
+    yield ("module", *backends, "note")
+    yield ("---",) * (2 + len(backends))
     for name in classes_of(torch.nn):
         cases = [case for case in CASES if case.name == name and not case.function]
         if name in ABSENT_CLASSES:
-            yield (f"`{name}`", f"absent: {ABSENT_CLASSES[name]}", *[""] * (len(backends) - 1))
+            yield (f"`{name}`", *["absent"] * len(backends), ABSENT_CLASSES[name])
         elif cases:
             both = "forward, gradient" if _differentiable(cases) else "forward"
-            yield (f"`{name}`", *[both] * len(backends))
+            note = next((c.no_gradient for c in cases if c.no_gradient), "")
+            yield (f"`{name}`", *[both] * len(backends), note)
         else:
             reason = OTHERWISE_TESTED.get(name, "**no case**")
-            yield (f"`{name}`", reason, *[""] * (len(backends) - 1))
+            yield (f"`{name}`", *["-"] * len(backends), reason)
 
 
 def text() -> str:

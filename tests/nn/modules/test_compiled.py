@@ -11,7 +11,7 @@ import nngraph as ng
 from nngraph.backends import registry
 from tests.nn.modules.case import Case
 from tests.nn.modules.tables import TABLES
-from tests.nn.modules.twins import pair
+from tests.nn.modules.twins import compared, pair
 from tests.nn.parity import arrays_of, cast, leaves, outcome, results, to_ng, to_torch
 from tests.support.tolerances import assert_close
 
@@ -29,15 +29,15 @@ def test_compiled_modules_are_pytorchs(backend: str, subject: str) -> None:
         work = zip(cases, modules, rows, strict=True)
         return [_results(case, ours, values) for case, (ours, _), values in work]
 
-    rows = [leaves(to_ng, v, case.first_only) for case, v in zip(cases, inputs, strict=True)]
+    rows = [leaves(to_ng, v, case.leaves) for case, v in zip(cases, inputs, strict=True)]
     found = ng.compile(every, backend=backend)(rows)
     for case, (ours, theirs), values, got in zip(cases, modules, inputs, found, strict=True):
         parameters = list(theirs.named_parameters())
         call = {k: to_torch(v) for k, v in case.call.items()}
         wanted = outcome(
-            to_torch, lambda *v, m=theirs, c=call: m(*v, **c), values, parameters, case.first_only
+            to_torch, lambda *v, m=theirs, c=call: m(*v, **c), values, parameters, case.leaves
         )
-        _close(arrays_of(got), wanted, str(case))
+        _close(arrays_of(compared(case, got)), compared(case, wanted), str(case))
         _close(arrays_of(ours.state_dict()), arrays_of(theirs.state_dict()), f"state of {case}")
 
 

@@ -13,7 +13,7 @@ import nngraph as ng
 from tests.nn.modules.case import Case
 from tests.nn.parity import TOLERANCE, arrays_of, cast, outcome, same, to_ng, to_torch
 
-__all__ = ["ERRORS", "attributes_of", "compare", "pair", "raised", "variants"]
+__all__ = ["ERRORS", "attributes_of", "compare", "compared", "pair", "raised", "variants"]
 
 #: What a call with wrong arguments raises in either library.
 ERRORS = (RuntimeError, ValueError, IndexError, TypeError, AssertionError, KeyError)
@@ -112,13 +112,20 @@ def _attempt(run: Callable[[], Any]) -> tuple[Any, Exception | None, set[type[Wa
 def _outcome(case: Case, module: Any, convert: Any, inputs: list[Any]) -> dict[str, np.ndarray]:
     module.zero_grad()
     call = {k: convert(v) for k, v in case.call.items()}
-    return outcome(
+    found = outcome(
         convert,
         lambda *values: module(*values, **call),
         inputs,
         list(module.named_parameters()),
-        case.first_only,
+        case.leaves,
     )
+    return compared(case, found)
+
+
+def compared(case: Case, found: dict[str, Any]) -> dict[str, Any]:
+    """Without gradients where these are not compared."""
+    dropped = "gradient" if case.no_gradient else "none"
+    return {name: value for name, value in found.items() if not name.startswith(dropped)}
 
 
 def tolerance_of(case: Case, dtype: str) -> float:

@@ -45,7 +45,8 @@ def _fractional(
         sizes = [int(cast("int", s)) for s in x.type.shape[2:]]
         counts = _counts(name, count, sizes, output_size, output_ratio)
         for size, window, windows in zip(sizes, kernel, counts, strict=True):
-            if windows + window - 1 > size:
+            # PyTorch wants one element more than needed in volumes.
+            if windows + window - 1 + (count == 3) > size:
                 raise RuntimeError(f"{name}: pool size {window} too large relative to input {size}")
         drawn = _samples(name, samples, x, count)
         return window_maxima(x, _windows(drawn, sizes, kernel, counts))

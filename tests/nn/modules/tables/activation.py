@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.nn.modules.case import of, x
+from tests.nn.modules.case import function, of, x
+
+_IN_PLACE = "tests/nn/test_in_place.py"
+_ADAPTIVE = (8, 10, [2, 5])
+_TARGETS = np.array([0, 1, 4, 9, 2, 5])
 
 CASES = [
     of("ReLU").on(x(3, 4)),
@@ -39,4 +43,40 @@ CASES = [
     of("Hardswish").on(np.array([-4.0, -2.5, 0.5, 2.5, 4.0])),
     of("Threshold", 0.1, 20.0).on(x(3, 4)),
     of("GLU", 1).on(x(3, 4)),
+    of("RReLU", 0.2, 0.2).on(x(3, 4)),
+    of("RReLU", 0.3, 0.3, True),
+    of("RReLU", 0.3, 0.2).on(x(3, 4)).but(raises=True),
+    function("rrelu", lower=0.1, upper=0.5).on(x(3, 4)),
+    of("Hardtanh", min_value=-0.5, max_value=0.7).on(x(3, 4)),
+    of("Hardtanh", 1.0, 1.0).but(raises=True),
+    *(
+        function(name, **options).on(x(3, 4)).but(no_gradient=_IN_PLACE)
+        for name, options in (
+            ("celu_", {"alpha": 0.7}),
+            ("elu_", {"alpha": 0.7}),
+            ("hardtanh_", {"min_val": -0.3}),
+            ("leaky_relu_", {"negative_slope": 0.2}),
+            ("relu_", {}),
+            ("rrelu_", {}),
+            ("selu_", {}),
+            ("threshold_", {"threshold": 0.1, "value": 7.0}),
+        )
+    ),
+    function("relu_").on(x(3, 4)).but(raises=True),
+    *(of("AdaptiveLogSoftmaxWithLoss", *_ADAPTIVE, **more) for more in ({}, {"head_bias": True})),
+    # (What no target needs has no gradient in PyTorch, and one of zeros here.)
+    of("AdaptiveLogSoftmaxWithLoss", *_ADAPTIVE, head_bias=True)
+    .on(x(6, 8), _TARGETS)
+    .but(unlike=("one sample", "no sample")),
+    of("AdaptiveLogSoftmaxWithLoss", 8, 10, [3], div_value=2.0)
+    .on(x(6, 8), _TARGETS)
+    .but(unlike=("one sample", "no sample")),
+    of("AdaptiveLogSoftmaxWithLoss", 8, 10, [2]).on(x(8), np.array(5)),
+    of("AdaptiveLogSoftmaxWithLoss", *_ADAPTIVE).on(x(6, 8), _TARGETS + 1).but(raises=True),
+    of("AdaptiveLogSoftmaxWithLoss", *_ADAPTIVE).on(x(5, 8), _TARGETS).but(raises=True),
+    of("AdaptiveLogSoftmaxWithLoss", *_ADAPTIVE).on(x(8), _TARGETS).but(raises=True),
+    of("AdaptiveLogSoftmaxWithLoss", *_ADAPTIVE).on(x(6, 8), _TARGETS[None]).but(raises=True),
+    of("AdaptiveLogSoftmaxWithLoss", 8, 10, []).but(raises=True),
+    of("AdaptiveLogSoftmaxWithLoss", 8, 10, [3, 3]).but(raises=True),
+    of("AdaptiveLogSoftmaxWithLoss", 8, 10, [10]).but(raises=True),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.nn.modules.case import of, x
+from tests.nn.modules.case import function, of, x
 
 CASES = [
     of("Conv1d", 4, 6, 3, stride=2, padding=1).on(x(2, 4, 9)),
@@ -26,4 +26,6 @@ CASES = [
     of("ConvTranspose2d", 2, 3, 3, stride=2)
     .on(x(1, 2, 4, 4), output_size=[99, 9])
     .but(raises=True),
+    function("conv_tbc", pad=2).on(x(5, 2, 3), x(2, 3, 4), x(4)),
+    function("conv_tbc").on(x(5, 2, 3), x(2, 4, 3), x(4)).but(raises=True),
 ]

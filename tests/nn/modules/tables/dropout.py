@@ -10,6 +10,7 @@ _INPUTS: dict[str, Draw] = {
     "Dropout2d": x(3, 4, 2, 2),
     "Dropout3d": x(2, 3, 2, 2, 2),
     "AlphaDropout": x(3, 4),
+    "FeatureAlphaDropout": x(2, 3, 4),
 }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.nn.modules.case import of, x
 
+_CROSS_MAP = "PyTorch's gradient is not the derivative of its output; nngraph's is"
+
 CASES = [
     of("BatchNorm1d", 3).on(x(5, 3)),
     of("BatchNorm1d", 3, momentum=None).on(x(5, 3, 4)),
@@ -25,4 +27,14 @@ CASES = [
     of("GroupNorm", 2, 6).on(x(3, 6, 2, 4)),
     of("GroupNorm", 2, 6, affine=False).on(x(3, 6)),
     of("LocalResponseNorm", 3, alpha=0.1).on(x(2, 5, 3, 3)),
+    *(
+        of("CrossMapLRN2d", size, alpha=0.5).on(x(2, 7, 2, 3)).but(no_gradient=_CROSS_MAP)
+        for size in (3, 4, 5)
+    ),
+    of("CrossMapLRN2d", 3).on(x(2, 7, 2)).but(raises=True),
+    of("SyncBatchNorm", 3).on(x(4, 3, 2, 5)),
+    of("SyncBatchNorm", 3, momentum=None, affine=False).on(x(5, 3)),
+    of("SyncBatchNorm", 3, track_running_stats=False, bias=False).on(x(5, 3, 2)),
+    of("SyncBatchNorm", 3).on(x(3)).but(raises=True),
+    of("SyncBatchNorm", 3).on(x(3, 0)).but(raises=True),
 ]

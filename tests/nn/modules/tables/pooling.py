@@ -71,4 +71,5 @@ CASES = [
     of("FractionalMaxPool3d", 2, (3, 2, 4), _random_samples=_SAMPLES_3D).on(x(2, 2, 5, 6, 7)),
     of("FractionalMaxPool3d", 2, None, (0.5, 0.4, 0.6), True, _SAMPLES_3D).on(x(2, 2, 5, 6, 7)),
     of("FractionalMaxPool3d", 0, 1).but(raises=True),
+    of("FractionalMaxPool3d", (2, 2, 1), (4, 3, 3)).on(x(2, 2, 5, 6, 7)).but(raises=True),
 ]
