@@ -199,7 +199,7 @@ class FormulaOptimizer(Optimizer):
         """Names the state, and guards that groups and state stay the tensors that they are."""
         for position, param in enumerate(params):
             name = trace.state_name(param._storage) or f"parameter_{position}"
-            for slot, value in self.state.get(param, {}).items():
+            for slot, value in self._kept(param).items():
                 full = "optimizer.step" if slot == "step" else f"optimizer.{slot}.{name}"
                 trace.name(value._storage, full)
             trace.consume(param)
@@ -219,14 +219,13 @@ class FormulaOptimizer(Optimizer):
 
     def _guard_state(self, trace: Recording, params: list[Tensor], number: int) -> None:
         states = [(p, self.state[p]) for p in params if self.state.get(p)]
-        held = [(p, state, tuple(state), tuple(state.values())) for p, state in states]
+        kept = [self._kept(param) for param, _ in states]
+        held = [(p, s, tuple(k), tuple(k.values())) for (p, s), k in zip(states, kept, strict=True)]
 
         def same_state() -> bool:
             get = self.state.get
             for param, state, names, values in held:
-                if get(param) is not state or tuple(state) != names:
-                    return False
-                if not all(map(is_, state.values(), values)):
+                if get(param) is not state or not all(map(is_, map(state.get, names), values)):
                     return False
             return True
 
@@ -236,6 +235,15 @@ class FormulaOptimizer(Optimizer):
         tables = [self.state, *(state for _, state in states)]
         covered = all(isinstance(table, StateTable | Table) for table in tables)
         trace.guard(("state", id(self), number), same_state, reason, covered, what)
+
+    def _slots_kept(self) -> frozenset[str]:
+        """Keys of what is kept for a parameter; users may keep something beside it."""
+        groups = (self.slots(Numbers(group, "")) for group in self.param_groups)
+        return frozenset({"step"}.union(*groups))
+
+    def _kept(self, param: Tensor) -> Slots:
+        own = self._slots_kept()
+        return {slot: value for slot, value in self.state.get(param, {}).items() if slot in own}
 
     def _layout(self) -> tuple[list[ParamGroup], list[list[Tensor]]]:
         groups = list(self.param_groups)

@@ -87,6 +87,7 @@ class Box:
         owner: the object whose attributes they are.
         keys: the only keys that count; None for all.
         hidden: keys that do not count.
+        ignored: keys at which others guard what is there, or put something once.
         is_guarded: whether a trace relies on what is there; optimizers of ours guard their own.
         names: readable names of keys that are no strings (parameters of an optimizer's state).
         covered: whether every change of it is told to ``structure``.
@@ -97,6 +98,7 @@ class Box:
     __slots__ = (
         "covered",
         "hidden",
+        "ignored",
         "is_guarded",
         "is_table",
         "keys",
@@ -123,6 +125,7 @@ class Box:
         self.owner = owner
         self.keys = keys
         self.hidden = hidden
+        self.ignored = frozenset[str]()
         self.is_guarded = True
         self.covered = False
         self.is_table = False

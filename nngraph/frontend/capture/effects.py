@@ -15,7 +15,7 @@ import numpy as np
 
 from nngraph.frontend.backward import leaves_of
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.capture.boxes import ABSENT, Box, Place
+from nngraph.frontend.capture.boxes import ABSENT, Box, Kind, Place
 from nngraph.frontend.capture.gradients import is_plain
 from nngraph.frontend.protocols import ModuleLike
 from nngraph.frontend.record import Handle
@@ -276,13 +276,15 @@ class PlaceSet:
     tells: bool = False
 
     def apply(self, call: Call) -> None:
-        value, box = self.recipe(call), self.place.box
+        value, box, key = self.recipe(call), self.place.box, self.place.key
         if not self.tells:
             self.place.set(value)
+        elif box.kind is Kind.ITEMS:
+            box.target.pop(key) if value is ABSENT else box.target.__setitem__(key, value)
         elif value is ABSENT:
-            delattr(box.owner, self.place.key)
+            delattr(box.owner, key)
         else:
-            setattr(box.owner, self.place.key, value)
+            setattr(box.owner, key, value)
 
 
 @dataclass(frozen=True, eq=False)

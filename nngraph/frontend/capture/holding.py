@@ -61,7 +61,7 @@ class _Row:
         self.keys = keys
         self.values = values
         self.order = order
-        self._size = None if order is None else len(order)
+        self._size = None if order is None else len(order) + len(self._hidden)
         self._names = names
 
     def holds(self) -> bool:
@@ -101,7 +101,7 @@ class _Row:
                 for key in moved:
                     yield key, _At(known[key]), _At(at[key])
                 if not moved:  # what does not matter is not looked at again
-                    self._size = len(now)
+                    self._size = len(now) + len(self._hidden)
                     self.order = list(now) if box.kind is Kind.ITEMS else self.order
         for position, key in enumerate(self.keys):
             before, after = self.values[position], now.get(key, ABSENT)
@@ -112,8 +112,16 @@ class _Row:
             else:
                 yield key, before, after
 
+    @property
+    def _hidden(self) -> list[Any]:
+        """Keys that are there and do not count."""
+        hidden = self.box.hidden
+        return [key for key in self.box.target if key in hidden] if hidden else []
+
     def _matters(self, key: Any) -> bool:
         """Whether the code may find a new key; attributes it finds by their names."""
+        if key in self.box.ignored:
+            return False
         is_named = self.box.kind in (Kind.ATTRIBUTES, Kind.SLOTS) and not self.box.is_table
         return not is_named or key in self._names
 
@@ -121,11 +129,15 @@ class _Row:
 class Holding:
     """The contents that one trace relies on.
 
+    Args:
+        carry: of the trace.
+        tables: dicts that the trace made, for what an optimizer keeps for a parameter.
+
     Attributes:
         moved: names of the places at which another number or tensor was found.
     """
 
-    def __init__(self, carry: Carry) -> None:
+    def __init__(self, carry: Carry, tables: Sequence[dict[Any, Any]]) -> None:
         self.moved: set[str] = set()
         self.why = ""
         self.described: list[str] = []
@@ -145,10 +157,15 @@ class Holding:
         for index, box in enumerate(carry.reach.boxes):
             if box.is_guarded:
                 self._watch(carry, index, box)
+        for table in tables:
+            box = Box(Kind.ITEMS, "optimizer.state[...]", table)
+            box.ignored = frozenset(table)
+            self.covered.append(_Row(box, [], [], [], carry.reach.sought))
 
     def _watch(self, carry: Carry, index: int, box: Box) -> None:
         real, start = carry.real(index), carry.first[index]
-        kept = [k for k, v in real.items() if carry.stood_for(start.get(k, ABSENT)) is v]
+        held = (k for k, v in real.items() if carry.stood_for(start.get(k, ABSENT)) is v)
+        kept = [key for key in held if key not in box.ignored]
         if box.kind is Kind.CELL:
             if kept:
                 self.described += _constants(box, kept, [real[None]])

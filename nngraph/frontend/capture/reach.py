@@ -31,6 +31,7 @@ from weakref import ref
 
 from nngraph.frontend.capture.boxes import ABSENT, Box, Kind, box_of, slots_of
 from nngraph.frontend.record import Handle
+from nngraph.frontend.tables import Table
 
 __all__ = ["Reach", "is_library", "is_library_file"]
 
@@ -55,25 +56,32 @@ class _Rule:
         guarded: False below such a key.
         varying: keys at which numbers usually differ from call to call; True below such a key.
         unwalked: keys that are not followed.
+        slots: keys that an optimizer has, and guards, in what it keeps for a parameter.
+        kept: those keys, in what is kept for a parameter; other keys there are the user's.
     """
 
     own: frozenset[str] = frozenset()
     guarded: bool = True
     varying: bool | frozenset[str] = False
     unwalked: frozenset[str] = frozenset()
+    slots: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
 
     def under(self, key: Any) -> _Rule:
         """Of what stands at a key."""
         if not isinstance(key, str):
-            return self if isinstance(self.varying, bool) else replace(self, varying=False)
+            rule = self if isinstance(self.varying, bool) else replace(self, varying=False)
+            return replace(rule, kept=self.slots) if isinstance(key, Handle) else rule
         varying = self.varying is True or (self.varying is not False and key in self.varying)
         return replace(self, guarded=self.guarded and key not in self.own, varying=varying)
 
-    def of(self, kind: type) -> _Rule:
+    def of(self, value: Any) -> _Rule:
         """Of an object's attributes."""
+        kind = type(value)
+        slots = value._slots_kept() if hasattr(kind, "_slots_kept") else frozenset[str]()
         own = self.own | getattr(kind, "_guards_itself", frozenset())
         varying = getattr(kind, "_numbers_vary", self.varying)
-        return replace(self, own=own, varying=varying)
+        return replace(self, own=own, varying=varying, slots=slots, kept=frozenset())
 
 
 _ANY = _Rule()
@@ -242,7 +250,9 @@ class Reach:
                 self._follow(box, key, part, rule)
 
     def _add(self, box: Box, rule: _Rule) -> None:
-        box.is_guarded, box.varying = rule.guarded, rule.varying
+        box.is_guarded, box.varying = rule.guarded or bool(rule.kept), rule.varying
+        box.ignored = rule.kept
+        box.covered = box.covered or (bool(rule.kept) and isinstance(box.target, Table))
         self.boxes.append(box)
 
     def _follow(self, box: Box, key: Any, part: Any, rule: _Rule) -> None:
@@ -274,7 +284,7 @@ class Reach:
             for tensor, shown in value._names_of_tensors():
                 self._names.setdefault(id(tensor), shown)
         box = Box(Kind.ATTRIBUTES, name, vars(value), value, hidden=hidden or frozenset())
-        rule = rule.of(kind)
+        rule = rule.of(value)
         box.covered = hasattr(kind, "_fingerprint")
         self._add(box, rule)
         for key, part in vars(value).items():

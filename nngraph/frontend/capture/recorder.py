@@ -118,8 +118,11 @@ def put_again(puts: Sequence[Put]) -> bool:
 
 
 def take_back(puts: Sequence[Put]) -> None:
-    """Undoes ``put_again``."""
+    """Undoes ``put_again``; what was put into a table that goes as a whole stays in it."""
+    going = {id(value) for _, _, value, before in puts if before is ABSENT}
     for table, key, _, before in reversed(puts):
+        if id(table) in going:
+            continue
         if before is ABSENT:
             table.pop(key, None)
         else:
@@ -234,6 +237,16 @@ class Trace(Overlay):
     def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
         self.puts.append((table, key, value, table.get(key, ABSENT)))
         table[key] = value
+
+    def tables_put(self) -> list[Put]:
+        """The tables among what the code put somewhere for all calls."""
+        return [put for put in self.puts if isinstance(put[2], dict) and put[3] is ABSENT]
+
+    def shared_tables(self) -> list[Put]:
+        """Those tables, if the code keeps something in them that differs from call to call."""
+        once = {(id(table), key) for table, key, _, _ in self.puts}
+        tables = self.tables_put()
+        return tables if any((id(t), k) not in once for _, _, t, _ in tables for k in t) else []
 
     def once(self, what: str) -> None:
         self.first.only.append(what)

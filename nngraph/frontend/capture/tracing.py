@@ -26,7 +26,7 @@ from nngraph.frontend.capture.holding import Holding
 from nngraph.frontend.capture.leaving import Leaving
 from nngraph.frontend.capture.overlay import Flag
 from nngraph.frontend.capture.reach import Reach
-from nngraph.frontend.capture.recorder import NOTHING, Assumed, Trace
+from nngraph.frontend.capture.recorder import NOTHING, Assumed, Put, Trace, put_again, take_back
 from nngraph.frontend.capture.steady import found_once
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.watch import Watch, element_facts, refuse_moved, watches
@@ -122,6 +122,7 @@ class _Tracing:
         self.keep_grads = keep_grads
         self.plan = plan
         self.names = leaf_names(function, tree)
+        self.tables: list[Put] = []
         self.reach = Reach(function)
         self.watched = watches(self.reach.others)
 
@@ -140,11 +141,29 @@ class _Tracing:
 
     def _run(self, changing: frozenset[str]) -> Traced | frozenset[str]:
         trace = Trace(Graph(getattr(self.function, "__name__", "main")), self.assumed)
-        trace.carry = Carry(self.reach, self.plan, changing, trace)
+        put_again(self.tables)
         try:
-            return self._traced(trace)
+            trace.carry = Carry(self.reach, self.plan, changing, trace)
+            found = self._traced(trace)
         finally:
-            del trace.carry  # no cycle: tensors of the trace go now
+            take_back(self.tables)
+            trace.__dict__.pop("carry", None)  # no cycle: tensors of the trace go now
+        if not isinstance(found, Traced):
+            self._find(trace.shared_tables())
+        return found
+
+    def _find(self, tables: Sequence[Put]) -> None:
+        """The next run finds these tables there, so that what users keep in them is carried."""
+        if not tables:
+            return
+        for _, _, table, _ in tables:
+            table.clear()
+        self.tables += tables
+        put_again(self.tables)
+        try:
+            self.reach = Reach(self.function)
+        finally:
+            take_back(self.tables)
 
     def _traced(self, trace: Trace) -> Traced | frozenset[str]:
         carry = trace.carry
@@ -155,7 +174,7 @@ class _Tracing:
                 returned = self.function(*args, **kwargs)
                 changes = carry.changes()
                 missing = carry.missing(changes)
-                if missing:
+                if missing or trace.shared_tables():
                     return missing
                 self._need_as_given(args, kwargs, leaves)
                 finish = _Finish(trace, symbols, self)
@@ -222,6 +241,7 @@ class _Finish:
         self.symbols = symbols
         self.keep_grads = tracing.keep_grads
         self.watched = tracing.watched
+        self.tables = tracing.tables
         given = [a for a in tracing.arguments if a.type is not None]
         self.numbers = frozenset(i for i, a in enumerate(given) if a.is_number)
         self.effects: list[Effect] = []
@@ -254,7 +274,7 @@ class _Finish:
         assert self.result is not None, "collect() comes first"
         self.guard_flags()
         self.guard_modules()
-        holding = Holding(trace.carry)
+        holding = Holding(trace.carry, [put[2] for put in trace.tables_put()])
         for key, check, reason, covered in holding.facts(trace.carry):
             trace.guard(key, check, reason, covered, str(key))
         elements, large = element_facts(self.watched)
@@ -271,7 +291,7 @@ class _Finish:
             self.effects,
             trace.carry.program,
             holding,
-            trace.puts,
+            [*self.tables, *trace.puts],
             self.carried,
             self.on_host,
             holding.described + large,
