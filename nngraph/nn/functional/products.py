@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +14,6 @@ from nngraph.frontend.functional.variants import function
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_
 from nngraph.nn.functional.dropouts import dropout
-from nngraph.nn.functional.gradients import with_zero_gradient
 
 __all__ = [
     "bilinear",
@@ -107,8 +107,15 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
         raise RuntimeError("pdist only supports non-negative p values")
     first, second = np.triu_indices(int(cast("int", input.shape[0])), 1)
     a, b = (ops.take(input, ops.constant(i.astype(np.int64), input), 0) for i in (first, second))
-    found = (a - b).norm(p, -1)
-    return with_zero_gradient(found, (a - b).sum(-1)) if p == 0 else found
+    apart = (a - b).abs()
+    if p == 0:
+        return apart.ceil().clamp(max=1).sum(-1)
+    if not math.isinf(p):
+        return (a - b).norm(p, -1)
+    # Each of several equal maxima gets the whole gradient.
+    most = apart.detach().amax(-1)
+    held = where(apart.eq(most.unsqueeze(-1)), apart, 0.0).sum(-1)
+    return where(most.isfinite(), most + (held - held.detach()), most)
 
 
 def scaled_dot_product_attention(

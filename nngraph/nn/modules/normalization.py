@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import numpy as np
-
-from nngraph.frontend.functional.contraction import einsum
 from nngraph.frontend.functional.creation import empty
-from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
 from nngraph.nn import functional as F
@@ -191,10 +187,14 @@ class CrossMapLRN2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim != 4:
             raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.ndim}D instead.")
-        channels, reach = int(cast("int", input.shape[1])), int((self.size - 1) / 2 + 1)
-        row, column = np.indices((channels, channels))
-        counted = (abs(row - column) < reach) | ((column == 0) & (row >= reach))
-        total = einsum("nchw,dc->ndhw", input.square(), tensor(counted, dtype=input.dtype))
+        channels, reach = cast("int", input.shape[1]), int((self.size - 1) / 2)
+        squares = F.pad(input.square(), (0, 0, 0, 0, reach, reach))
+        total = squares.narrow(1, 0, channels)
+        for shift in range(1, 2 * reach + 1):
+            total = total + squares.narrow(1, shift, channels)
+        if channels > reach + 1:
+            first = input.narrow(1, 0, 1).square().expand(-1, channels - reach - 1, -1, -1)
+            total = total + F.pad(first, (0, 0, 0, 0, reach + 1, 0))
         return input * (total * (self.alpha / self.size) + self.k).pow(-self.beta)
 
     def extra_repr(self) -> str:

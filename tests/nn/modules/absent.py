@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["ABSENT_CLASSES", "ABSENT_FUNCTIONS", "OTHERWISE_TESTED"]
 
 _LATER = "not written yet"
-_QUANTISED = "an interface to quantised products of GPUs"
+_GPU = "a product that PyTorch has for GPUs only"
 
 ABSENT_CLASSES: dict[str, str] = {
     "Container": "deprecated for ten years; PyTorch warns when it is made",
@@ -52,9 +52,9 @@ ABSENT_FUNCTIONS: dict[str, str] = {
     "has_torch_function": "a helper of PyTorch's own overrides",
     "has_torch_function_unary": "a helper of PyTorch's own overrides",
     "has_torch_function_variadic": "a helper of PyTorch's own overrides",
-    "grouped_mm": _QUANTISED,
-    "scaled_grouped_mm": _QUANTISED,
-    "scaled_mm": _QUANTISED,
+    "grouped_mm": _GPU,
+    "scaled_grouped_mm": _GPU,
+    "scaled_mm": _GPU,
     **dict.fromkeys(["multi_head_attention_forward"], _LATER),
 }
 

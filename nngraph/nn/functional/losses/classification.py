@@ -54,6 +54,8 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if target.dtype.is_floating_point:
+        if ignore_index >= 0:
+            raise RuntimeError("ignore_index is not supported for floating point target")
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     _need_batch(input, target)
     if input.ndim == 1:
@@ -86,6 +88,7 @@ def _soft_cross_entropy(
 ) -> Tensor:
     """The target is a distribution over the classes."""
     if input.type.shape != target.type.shape:
+        _need_batch(input, target)
         raise RuntimeError(
             f"cross_entropy: the target of probabilities is {target.type}; it must "
             f"have the shape of the input, {input.type}"

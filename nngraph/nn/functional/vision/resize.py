@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from nngraph import ops
+from nngraph.frontend.functional.selection import where
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import uint8
 from nngraph.nn.functional.pooling.adaptive import (
@@ -170,8 +171,10 @@ class _Resampler:
         shape = [-1 if a == axis else 1 for a in range(x.ndim)]
         total: Any = None
         for place, weight in zip(places, weights, strict=True):
-            line = ops.take(x, ops.constant(place, x), axis)
+            line = ops.take(x, ops.constant(np.maximum(place, 0), x), axis)
             term = line * ops.constant(weight.astype(x.dtype.numpy).reshape(shape), x)
+            if place.min() < 0:  # (nothing times infinity is not nothing)
+                term = where(ops.constant((place >= 0).reshape(shape), x), term, 0.0)
             total = term if total is None else total + term
         return cast("Tensor", total)
 
@@ -190,7 +193,7 @@ class _Resampler:
         return [low, np.minimum(low + 1, old - 1)], [1 - offset, offset]
 
     def _averages(self, old: int, size: int, step: Any) -> tuple[Any, Any]:
-        """For each tap the places and the weights of averages over all that a pixel covers."""
+        """The same of averages over all that a pixel covers; -1 where that is fewer elements."""
         width, kernel = _KERNELS[self.mode]
         scale = max(float(step), 1.0)
         support, centre = width * scale, float(step) * (np.arange(size) + 0.5)
@@ -198,7 +201,7 @@ class _Resampler:
         last = np.minimum(np.trunc(centre + support + 0.5).astype(np.int64), old)
         taps = first[None] + np.arange(int((last - first).max()))[:, None]
         weights = kernel((taps - centre + 0.5) / scale) * (taps < last)
-        return np.minimum(taps, last - 1), weights / weights.sum(0)
+        return np.where(taps < last, taps, -1), weights / weights.sum(0)
 
 
 def _step(old: int, size: int, factor: float | None, align_corners: bool, dtype: Any) -> Any:

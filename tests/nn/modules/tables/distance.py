@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tests.nn.modules.case import function, of, x
 
 CASES = [
@@ -16,6 +18,9 @@ CASES = [
         function("pdist", p=p).on(x(5, 3)).but(unlike=("no sample",))
         for p in (2.0, 0.0, 1.0, 1.5, float("inf"))
     ),
+    function("pdist", p=float("inf"))
+    .on(np.array([[1.0, 2.0], [3.0, 4.0], [0.0, 1.0]]))  # equal maxima
+    .but(unlike=("no sample",)),
     function("pdist").on(x(1, 3)).but(unlike=("no sample",)),
     function("pdist").on(x(2, 5, 3)).but(raises=True),
     function("pdist", p=-1.0).on(x(5, 3)).but(raises=True),

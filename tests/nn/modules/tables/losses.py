@@ -12,6 +12,7 @@ _WEIGHTS = np.array([0.2, 1.5, 0.7])
 
 # The mean of no loss is what lies in the memory in PyTorch.
 _EMPTY = ("no sample",)
+_IMPOSSIBLE = "PyTorch's gradient of a log-probability of minus infinity is NaN; nngraph's is 0"
 _LABELS = np.array([[3, 0, -1, 1], [1, 1, 2, -1]])
 
 
@@ -25,6 +26,7 @@ def _ctc() -> list[Case]:
     padded = np.array([[1, 2, 2, 3], [3, 1, 0, 0], [2, 3, 3, 1]])
     line = np.array([1, 2, 2, 3, 3, 1])
     steps, counts = np.array([6, 5, 4]), np.array([3, 2, 1])
+    certain = np.where(logs < -2, -np.inf, logs)  # what has no probability at all
     unlike = ("one sample", "no sample", "an axis more")  # (axis 0 is time)
     loss = of("CTCLoss", zero_infinity=True)
     found = [
@@ -35,6 +37,9 @@ def _ctc() -> list[Case]:
         of("CTCLoss", reduction="none").on(logs[:, 0], line[:3], np.array(6), np.array(3)),
         of("CTCLoss", reduction="none").on(logs[:, 0], line[:3], (6,), (3,)),
         of("CTCLoss", reduction="none").on(logs, padded, steps, np.array([0, 1, 0])),
+        of("CTCLoss", reduction="none", zero_infinity=True)
+        .on(certain, padded, steps, counts)
+        .but(no_gradient=_IMPOSSIBLE),
         # The last needs a blank between its equal labels: 3 labels in 3 steps do not fit.
         loss.on(logs, padded, np.array([6, 5, 3]), np.array([4, 2, 3])),
         loss.on(logs, padded, np.array([2, 0, 0]), np.array([4, 0, 3])),
