@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 import torch
 
 import nngraph as ng
+from tests.support.files import calls_of
 from tests.support.tolerances import assert_close
 
 Step = Callable[[Any], Any]
@@ -134,22 +132,6 @@ def expected(name: str) -> list[np.ndarray]:
     """What PyTorch's calls return."""
     step = getattr(Setup(torch), name)
     return [step(torch.from_numpy(x)).detach().numpy().copy() for x in inputs()]
-
-
-def calls_of(path: Path, batches: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """What the file's calls return, each fed the state of the one before."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # it warns about each initializer that an input may replace
-    session = onnxruntime.InferenceSession(path, options)
-    meta = json.loads({p.key: p.value for p in onnx.load(path).metadata_props}["nngraph.step"])
-    kinds = {i.name: np.float64 if "double" in i.type else np.float32 for i in session.get_inputs()}
-    names = [o.name for o in session.get_outputs()]
-    feeds = {k: np.asarray(v, kinds[k]) for k, v in meta["scalars"].items()}
-    for x in batches:
-        found = dict(zip(names, session.run(None, {meta["batch"][0]: x} | feeds), strict=True))
-        changed = [s for s in meta["state"] if "output" in s]
-        feeds |= {s["input"]: found[s["output"]] for s in changed}
-        yield found[meta["results"][0]]
 
 
 def assert_same(found: list[np.ndarray], wanted: list[np.ndarray]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from nngraph.frontend.base import TensorBase
@@ -80,7 +80,8 @@ class Leaving:
             self.on_host.append("what Python computes at each call, such as `scheduler.step()`")
         for spot, holder in self.carry.refilled():
             keyed = holder if isinstance(holder, dict) else None
-            parts = [self.recipe(v, spot.place) for v in (keyed or {}).values() or holder]
+            values = keyed.items() if keyed is not None else enumerate(holder)
+            parts = [self.recipe(value, spot.under(key)) for key, value in values]
             slot = self.carry.program.read(spot)
             made.append(Refilled(slot, spot.name, tuple(keyed or ()), tuple(parts)))
         return made
@@ -89,65 +90,72 @@ class Leaving:
         """Whether later results depend on it, and the graph alone does not give it."""
         if _is_first(change) or change.grown or change.resized:
             return True
-        if is_host_number(change.after):
-            return change.place.name in self.carry.decisive()
-        labels = self.trace.graph.labels
-        return not any(o.of == change.place.name for o in labels if o.role is Role.PLACE)
+        given = {o.of for o in self.trace.graph.labels if o.role is Role.PLACE}
+        decisive = self.carry.decisive()
+        for spot, part in _parts(Spot(change.place), change.after):
+            if not isinstance(part, Handle) and spot.name in decisive:
+                return True
+            own = self.carry.is_symbol_for(part)
+            is_left = own is not None and own.name == spot.name
+            if isinstance(part, Handle) and not is_left and spot.name not in given:
+                return True
+        return False
 
     def _effect(self, change: Change) -> Effect:
         place = change.place
         if change.grown or change.resized:
             items = tuple(
-                self.recipe(value, Place(place.box, place.key + i))
+                self.recipe(value, Spot(Place(place.box, place.key + i)))
                 for i, value in enumerate(change.after)
             )
             return (ListGrown if change.grown else ListReplaced)(place.box, items)
         symbolic = is_host_number(change.before) or self.carry.is_symbol_for(change.before)
-        recipe = self.recipe(change.after, place)
+        recipe = self.recipe(change.after, Spot(place))
         return PlaceSet(place, recipe, tells=place.box.covered and not symbolic)
 
     # -- values ------------------------------------------------------------------------------
-    def recipe(self, value: Any, place: Place) -> Recipe:
-        """How a call makes what the traced code left at a place."""
+    def recipe(self, value: Any, spot: Spot) -> Recipe:
+        """How a call makes what the traced code left at a spot."""
         known = self._known.get(id(value))
         if known is not None:
             return known[1]
-        made = self._recipe(value, place)
+        made = self._recipe(value, spot)
         self._known[id(value)] = (value, made)
         return made
 
-    def _recipe(self, value: Any, place: Place) -> Recipe:
+    def _recipe(self, value: Any, spot: Spot) -> Recipe:
         value = self.carry.stood_for(value)
         if is_host_number(value):
             slot = self.carry.slot(value)
             return lambda call: call.values[slot]
-        spot = self.carry.is_symbol_for(value)
-        if spot is not None:
-            return self._found(spot)
+        found = self.carry.is_symbol_for(value)
+        if found is not None:
+            return self._found(found)
         if isinstance(value, Handle):
-            return self._tensor(value, place)
+            return self._tensor(value, spot)
         if value is ABSENT or is_plain(value) or self.carry.reach.knows(value):
             return lambda call: value
         kind = type(value)
         named = isinstance(value, tuple) and hasattr(value, "_fields")
         if kind in (tuple, list) or isinstance(value, dict) or named:
-            return self._container(value, place)
-        self._need_clean(value, place)
+            return self._container(value, spot)
+        self._need_clean(value, spot.place)
         return lambda call: value
 
     def _found(self, spot: Spot) -> Recipe:
         slot = self.carry.program.read(spot)
         return lambda call: call.values[slot]
 
-    def _container(self, value: Any, place: Place) -> Recipe:
+    def _container(self, value: Any, spot: Spot) -> Recipe:
         kind = type(value)
         if isinstance(value, dict):
-            keys, parts = list(value), [self.recipe(v, place) for v in value.values()]
+            keys = list(value)
+            parts = [self.recipe(part, spot.under(key)) for key, part in value.items()]
 
             def make(call: Call) -> Any:
                 return dict_like(value, keys, (part(call) for part in parts))
         else:
-            parts = [self.recipe(v, place) for v in value]
+            parts = [self.recipe(part, spot.under(key)) for key, part in enumerate(value)]
 
             def make(call: Call) -> Any:
                 items = [part(call) for part in parts]
@@ -172,7 +180,7 @@ class Leaving:
                     )
 
     # -- tensors -----------------------------------------------------------------------------
-    def _tensor(self, value: Handle, place: Place) -> Recipe:
+    def _tensor(self, value: Handle, spot: Spot) -> Recipe:
         storage, path = value._storage, value._path
         position = self._symbols.get(id(value))
         if position is not None:
@@ -183,32 +191,41 @@ class Leaving:
             return lambda call: value
         if type(value) is not Tensor:
             raise refuse_value(
-                place,
+                spot.place,
                 value,
                 f"a new {type(value).__name__} at each call. Make it outside, and give it new "
                 "elements inside: `with ng.no_grad(): p.copy_(new)`.",
             )
-        source = self._storage(storage, place)
+        source = self._storage(storage, spot)
         edge = value._edge_in(self.trace)
-        name = place.name
+        name = spot.name
 
         def make(call: Call) -> Any:
             return _handle(source(call), path, edge, name)
 
         return _once(id(value), make)
 
-    def _storage(self, storage: Storage, place: Place) -> Callable[[Call], Storage]:
+    def _storage(self, storage: Storage, spot: Spot) -> Callable[[Call], Storage]:
         position = self._arguments.get(id(storage))
         if position is not None:
             return lambda call: _passed(call, position)._storage
-        spot = self.carry.home_of(storage)
-        if spot is not None:
-            slot = self.carry.program.read(spot)
+        home = self.carry.home_of(storage)
+        if home is not None:
+            slot = self.carry.program.read(home)
             return lambda call: call.values[slot]._storage
         if storage.elements.array is not None:
             return lambda call: storage
-        output = self.output_of(storage, place.name)
+        output = self.output_of(storage, spot.name)
         return lambda call: call.storage(output)
+
+
+def _parts(spot: Spot, value: Any) -> Iterator[tuple[Spot, Any]]:
+    """What is in a value, with its spots, through tuples, lists and dicts."""
+    if isinstance(value, tuple | list | dict):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _parts(spot.under(key), part)
+    else:
+        yield spot, value
 
 
 def _is_first(change: Change) -> bool:
