@@ -278,7 +278,7 @@ class TensorBase(Handle):
         if self._edge_in(here) is not None:
             if self._view is not None:
                 raise RuntimeError("Can't detach views in-place. Use detach() instead.")
-            here.set_edge(self, None)
+            here.forget(self)
         return self
 
     @property

@@ -159,6 +159,9 @@ class Eager:
     def is_made(self, tensor: Handle) -> bool:
         return isinstance(tensor._edge, Edge)
 
+    def forget(self, tensor: Handle) -> None:
+        self.set_leaf(tensor, False)
+
     def set_leaf(self, tensor: Handle, requires_grad: bool) -> None:
         if requires_grad == (tensor._edge is not None):
             return

@@ -170,6 +170,10 @@ class World(Protocol):
         """Whether recorded operators made the tensor, as it was last set: it is no leaf."""
         ...
 
+    def forget(self, tensor: Handle) -> None:
+        """``tensor`` is a leaf without gradient, whatever made it."""
+        ...
+
     def set_leaf(self, tensor: Handle, requires_grad: bool) -> None:
         """Makes the tensor a leaf."""
         ...

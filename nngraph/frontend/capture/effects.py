@@ -25,6 +25,7 @@ from nngraph.frontend.world import EAGER
 from nngraph.ir.op import Array
 
 __all__ = [
+    "ArgumentFlag",
     "ArgumentGradient",
     "ArgumentWritten",
     "Call",
@@ -210,6 +211,39 @@ class ArgumentGradient:
                 argument._accumulate(gradient, create_graph=False)
             else:
                 argument.backward(gradient)
+
+
+@dataclass(frozen=True)
+class ArgumentFlag:
+    """An argument requires a gradient from here on, or none.
+
+    Attributes:
+        argument: which.
+        requires_grad: what it is after the call; None where that is what it was before.
+        switched: whether the code set it to False meanwhile, which is for leaves only.
+    """
+
+    argument: int
+    requires_grad: bool | None
+    switched: bool
+
+    def check(self, passed: Sequence[Any], name: str) -> None:
+        """Looks whether the argument is a leaf, if it has to be.
+
+        Raises:
+            RuntimeError: if not.
+        """
+        argument = passed[self.argument]
+        if self.switched and isinstance(argument, TensorBase) and not argument.is_leaf:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables; argument "
+                f"{name!r} was made by recorded operators: pass {name}.detach()"
+            )
+
+    def apply(self, call: Call) -> None:
+        argument = call.passed[self.argument]
+        if self.requires_grad is not None and isinstance(argument, TensorBase):
+            EAGER.set_leaf(argument, self.requires_grad)
 
 
 @dataclass(frozen=True)

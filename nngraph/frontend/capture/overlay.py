@@ -98,6 +98,7 @@ class Overlay:
     Attributes:
         graph: the graph so far.
         cells: the states, by what stands for them.
+        switched_off: ids of the tensors whose ``requires_grad`` the code set to False.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -111,6 +112,7 @@ class Overlay:
         self._asked: dict[int, Handle] = {}
         self._made_asked: dict[int, Handle] = {}
         self._leaves: dict[int, tuple[Handle, bool]] = {}
+        self.switched_off = set[int]()
         self._arguments: dict[int, Handle] = {}
         self._suggested: dict[Storage, str] = {}
         self._homes: dict[Storage, GradSlot] = {}
@@ -344,8 +346,14 @@ class Overlay:
     ) -> None:
         self._edges[id(tensor)] = (tensor, edge, seen)
 
+    def forget(self, tensor: Handle) -> None:
+        self._leaves[id(tensor)] = (tensor, False)
+        self.set_edge(tensor, None)
+
     def set_leaf(self, tensor: Handle, requires_grad: bool) -> None:
         self._leaves[id(tensor)] = (tensor, requires_grad)
+        if not requires_grad:
+            self.switched_off.add(id(tensor))
         known = self._edges.get(id(tensor))
         edge = tensor._edge if known is None else known[1]  # the trace need not rely on it
         if requires_grad != (edge is not None):
@@ -356,6 +364,11 @@ class Overlay:
         """The tensors of before that the code made leaves, and whether they require a gradient."""
         found = self._leaves.values()
         return [(t, now) for t, now in found if t._storage.elements.value is None]
+
+    def leaves_of_arguments(self) -> list[tuple[Handle, bool]]:
+        """The arguments that the code made leaves, and whether they require a gradient."""
+        found = self._leaves.items()
+        return [pair for key, pair in found if key in self._arguments]
 
     def become(self, tensor: Handle, other: Handle) -> None:
         if id(tensor) in self._arguments or tensor._storage.elements.value is None:

@@ -12,6 +12,7 @@ from nngraph.backends.base import Artifact
 from nngraph.backends.build import Built
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.capture.effects import (
+    ArgumentFlag,
     ArgumentGradient,
     Call,
     GradientsCleared,
@@ -40,7 +41,8 @@ class Specialization:
         self.traced = traced
         self._is_settled = not traced.puts
         self._written = traced.written
-        self._followed = [e for e in traced.effects if isinstance(e, ArgumentGradient)]
+        checked = (ArgumentGradient, ArgumentFlag)
+        self._followed = [e for e in traced.effects if isinstance(e, checked)]
         cells = [c.lasting for c in traced.cells]
         self.step = CompiledStep(traced.graph, built, cells, traced.readers, finite, self._written)
         self._covered = [g for g in traced.guards if g.covered]

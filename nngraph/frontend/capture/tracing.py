@@ -10,6 +10,7 @@ from nngraph.frontend.base import TensorBase
 from nngraph.frontend.capture.arguments import Argument, argument_of, leaf_names
 from nngraph.frontend.capture.carry import Carry, Change
 from nngraph.frontend.capture.effects import (
+    ArgumentFlag,
     ArgumentGradient,
     ArgumentWritten,
     Effect,
@@ -244,6 +245,7 @@ class _Finish:
         self.tables = tracing.tables
         given = [a for a in tracing.arguments if a.type is not None]
         self.numbers = frozenset(i for i, a in enumerate(given) if a.is_number)
+        self.required = [a.requires_grad for a in given] + [False] * len(symbols)
         self.effects: list[Effect] = []
         self.result: Tree | None = None
         self.leaves: list[Any] = []
@@ -259,6 +261,7 @@ class _Finish:
         self.add_arguments()
         self.add_gradients()
         self.add_argument_gradients()
+        self.add_argument_flags()
         self.add_leaves()
         leaving = Leaving(trace.carry, trace, self.symbols, self.numbers, self.place_output)
         self.effects += leaving.effects(changes)
@@ -425,6 +428,19 @@ class _Finish:
                 output = self.output(note.now, f"{name}_grad", Role.ARGUMENT_GRADIENT, name)
             replaces = note.found is not None
             self.effects.append(ArgumentGradient(output, position, replaces, looked_at))
+
+    def add_argument_flags(self) -> None:
+        """Whether arguments require gradients after a call, as far as the code said so."""
+        trace = self.trace
+        set_now = {id(t): now for t, now in trace.leaves_of_arguments()}
+        for position, symbol, _ in self.pairs():
+            if id(symbol) not in set_now:
+                continue
+            now, before = set_now[id(symbol)], self.required[position]
+            flag = None if now is before else now
+            switched = id(symbol) in trace.switched_off
+            if flag is not None or switched:
+                self.effects.append(ArgumentFlag(position, flag, switched))
 
     def looked(self) -> Looked:
         place = {id(symbol): position for position, symbol, _ in self.pairs()}
