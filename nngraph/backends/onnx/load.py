@@ -7,7 +7,6 @@ memory, which ONNX Runtime reads and writes in place.
 from __future__ import annotations
 
 import operator
-import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +16,8 @@ import numpy as np
 import onnxruntime as ort
 
 from nngraph.backends.arrays import aligned_empty
-from nngraph.backends.errors import BackendError
 from nngraph.backends.onnx.artifact import MODEL_FILE, OnnxArtifact
+from nngraph.backends.onnx.blame import FAILURES, explained
 from nngraph.backends.onnx.model import element_type
 from nngraph.backends.onnx.optimized import OptimizedModels
 from nngraph.backends.spans import Spans
@@ -80,7 +79,7 @@ def _known(
             return made
     except OSError:
         return None
-    except _FAILURES:
+    except FAILURES:
         return None  # without the cache it works, or says why not
 
 
@@ -100,8 +99,8 @@ def _loaded(
             folder = Path(name, "artifact")
             artifact.write(folder)
             return session(str(folder / MODEL_FILE), threads, spinning)
-    except _FAILURES as error:
-        raise BackendError(f"onnxruntime does not load the model: {error}") from error
+    except FAILURES as error:
+        raise explained(error, artifact.model, "does not load") from error
 
 
 def ort_value(array: Array) -> ort.OrtValue:
@@ -147,6 +146,7 @@ class OnnxExecutable:
         cache: Path | None = None,
     ) -> None:
         signature = self.signature = artifact.signature
+        self._model = artifact.model  # for errors
         self.in_place = in_place
         # ONNX Runtime refuses models without outputs; nothing is to be run for them.
         self._is_idle = not signature.outputs and not signature.changed
@@ -189,8 +189,8 @@ class OnnxExecutable:
         fresh = [result.bind(bank.binding, inputs, self.signature) for result in self._results]
         try:
             self.session.run_with_iobinding(bank.binding, self._options)
-        except _FAILURES as error:
-            raise _explained(error) from error
+        except FAILURES as error:
+            raise explained(error, self._model, "fails in a call") from error
         new = list(states)
         for i, array in bank.written.items():
             new[i] = array
@@ -263,34 +263,3 @@ class _Result:
             return array
         assert self.fixed is not None
         return self.fixed.copy()
-
-
-def _onnxruntime_errors() -> tuple[type[Exception], ...]:
-    state = ort.capi.onnxruntime_pybind11_state
-    names = (
-        "EPFail",
-        "Fail",
-        "InvalidArgument",
-        "InvalidGraph",
-        "InvalidProtobuf",
-        "NoModel",
-        "NoSuchFile",
-        "NotImplemented",
-        "RuntimeException",
-        "EngineError",
-    )
-    found = [getattr(state, n) for n in names if hasattr(state, n)]
-    return (*found, RuntimeError)
-
-
-_FAILURES = _onnxruntime_errors()
-
-
-def _explained(error: Exception) -> Exception:
-    """Nngraph's error for one of the runtime's."""
-    text = str(error)
-    if re.search(r"out of (data )?bounds|out of range|within bounds", text, re.IGNORECASE):
-        return IndexError(f"an index is out of range: {text}")
-    if re.search(r"(division|modulo) by zero", text, re.IGNORECASE):
-        return ZeroDivisionError(f"an integer is divided by zero: {text}")
-    return BackendError(f"onnxruntime failed: {text}")
