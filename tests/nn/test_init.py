@@ -47,36 +47,6 @@ def test_fills(name: str, options: dict[str, Any], shape: tuple[int, ...]) -> No
     assert np.all(np.abs(moments(ours) - moments(theirs)) <= tolerance)
 
 
-LAYERS: list[tuple[str, tuple[Any, ...]]] = [
-    ("Linear", (100, 200)),
-    ("Conv1d", (30, 40, 5)),
-    ("Conv2d", (30, 40, 3)),
-    ("ConvTranspose2d", (30, 40, 3)),
-    ("Embedding", (100, 50)),
-    ("Bilinear", (20, 30, 40)),
-    ("BatchNorm2d", (10,)),
-    ("LayerNorm", (10,)),
-    ("GroupNorm", (2, 10)),
-    ("PReLU", (4,)),
-]
-
-
-@pytest.mark.parametrize(("name", "args"), LAYERS)
-def test_layers_start_as_pytorchs(name: str, args: tuple[Any, ...]) -> None:
-    ng.manual_seed(1)
-    torch.manual_seed(1)
-    ours = getattr(nn, name)(*args).state_dict()
-    theirs = getattr(torch.nn, name)(*args).state_dict()
-    for key, value in theirs.items():
-        a, b = ours[key].numpy(), value.numpy()
-        few = b.size < 1000
-        scale = max(np.abs(b).max(), 1e-12)
-        limit = scale * (0.25 if few else 0.03)
-        assert abs(a.std() - b.std()) <= limit and abs(a.mean() - b.mean()) <= limit, key
-        if name != "Embedding":  # bounded distributions
-            assert np.abs(a).max() <= scale * (1.3 if few else 1.01), key
-
-
 def test_a_padding_row_starts_at_zero() -> None:
     assert not nn.Embedding(4, 3, padding_idx=2).weight.detach().numpy()[2].any()
 

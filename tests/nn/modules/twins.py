@@ -13,7 +13,7 @@ import nngraph as ng
 from tests.nn.modules.case import Case
 from tests.nn.parity import TOLERANCE, arrays_of, cast, outcome, same, to_ng, to_torch
 
-__all__ = ["ERRORS", "attributes_of", "compare", "compared", "pair", "raised", "variants"]
+__all__ = ["ERRORS", "attributes_of", "built", "compare", "compared", "pair", "raised", "variants"]
 
 #: What a call with wrong arguments raises in either library.
 ERRORS = (RuntimeError, ValueError, IndexError, TypeError, AssertionError, KeyError)
@@ -34,8 +34,8 @@ def pair(case: Case, dtype: str = "float32", training: bool = True) -> tuple[Any
         AssertionError: if only one can be built, or the kinds of error differ.
     """
     torch.manual_seed(0)
-    theirs, refusal, warned = _attempt(lambda: _built(case, torch.nn, to_torch, dtype))
-    ours, error, said = _attempt(lambda: _built(case, ng.nn, to_ng, dtype))
+    theirs, refusal, warned = _attempt(lambda: built(case, torch.nn, to_torch, dtype))
+    ours, error, said = _attempt(lambda: built(case, ng.nn, to_ng, dtype))
     if refusal is not None:
         _same_kind(error, refusal)
         return None, None
@@ -52,7 +52,7 @@ def pair(case: Case, dtype: str = "float32", training: bool = True) -> tuple[Any
     return ours.train(training), theirs.train(training)
 
 
-def _built(case: Case, library: Any, convert: Any, dtype: str) -> Any:
+def built(case: Case, library: Any, convert: Any, dtype: str) -> Any:
     args = [convert(v) for v in cast(case.args, dtype)]
     options = dict(zip(case.options, cast(case.options.values(), dtype), strict=True))
     options = {k: convert(v) for k, v in options.items()}

@@ -25,6 +25,8 @@ _RESIZED = [
     *_resized(_IMAGE, "nearest", "nearest-exact", "bilinear", "bicubic", "area", size=(7, 3)),
     *_resized(_IMAGE, "nearest", "nearest-exact", "bilinear", "bicubic", "area", scale_factor=3),
     *_resized(_IMAGE, "nearest", "bilinear", "bicubic", scale_factor=(1.3, 0.6)),
+    *_resized(x(1, 2, 1, 3), "nearest", "bilinear", "bicubic", size=(4, 6)),
+    *_resized(_IMAGE, "bilinear", "bicubic", size=(10, 8)),
     *_resized(
         _IMAGE, "nearest", "bilinear", "bicubic", scale_factor=1.7, recompute_scale_factor=True
     ),
