@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
-import onnxruntime as ort
 
 from nngraph.backends.errors import BackendError
 from nngraph.ir.origin import Origin
 
-__all__ = ["FAILURES", "explained"]
+__all__ = ["explained"]
 
 #: How the runtime's errors name a node, at loading and in a call.
 _NODE = re.compile(
     r"Name:'(?P<run>.*?)' Status|In Node, \(\"(?P<check>[^\"]*)\"|[Nn]ode ?\((?P<load>[^)]*)\)"
 )
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    state = ort.capi.onnxruntime_pybind11_state
-    names = (
-        "EPFail",
-        "Fail",
-        "InvalidArgument",
-        "InvalidGraph",
-        "InvalidProtobuf",
-        "NoModel",
-        "NoSuchFile",
-        "NotImplemented",
-        "RuntimeException",
-        "EngineError",
-    )
-    found = [getattr(state, n) for n in names if hasattr(state, n)]
-    return (*found, RuntimeError)
-
-
-#: What the runtime raises.
-FAILURES = _failures()
 
 
 def explained(error: Exception, model: bytes, what: str) -> Exception:
@@ -54,7 +29,7 @@ def explained(error: Exception, model: bytes, what: str) -> Exception:
     if re.search(r"(division|modulo) by zero", text, re.IGNORECASE):
         return ZeroDivisionError(f"an integer is divided by zero: {text}")
     return BackendError(
-        f"ONNX Runtime {ort.__version__} {what}{_place(text, model)}\n    it says: {text}\n"
+        f"ONNX Runtime {what}{_place(text, model)}\n    it says: {text}\n"
         'Check the sizes of what was passed; ng.compile(..., backend="reference") says more of '
         'the same call, and backend="tvm" has kernels of its own.'
     )
@@ -62,10 +37,12 @@ def explained(error: Exception, model: bytes, what: str) -> Exception:
 
 def _place(text: str, model: bytes) -> str:
     """The operator of the node that a text names, its module and line."""
+    from nngraph.backends.onnx.proto import node_named  # what loads a model needs no onnx
+
     found = _NODE.search(text)
     if found is None:
         return ""
-    node = _node(next(filter(None, found.groups())), model)
+    node = node_named(next(filter(None, found.groups())), model)
     if node is None:
         return ""
     try:
@@ -75,12 +52,3 @@ def _place(text: str, model: bytes) -> str:
     module = f"\n    in {origin.module}" if origin.module else ""
     line = f"\n    {origin.file}:{origin.line}" if origin.file else ""
     return f": the operator {node.op_type}{module}{line}"
-
-
-def _node(name: str, model: bytes) -> Any:
-    """The node of a name; the runtime adds to names, and keeps their beginnings."""
-    import onnx
-
-    nodes = onnx.load_from_string(model).graph.node
-    named = [n for n in nodes if n.name and name.startswith(n.name)]
-    return max(named, key=lambda n: len(n.name), default=None)

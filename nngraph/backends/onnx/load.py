@@ -17,7 +17,7 @@ import onnxruntime as ort
 
 from nngraph.backends.arrays import aligned_empty
 from nngraph.backends.onnx.artifact import MODEL_FILE, OnnxArtifact
-from nngraph.backends.onnx.blame import FAILURES, explained
+from nngraph.backends.onnx.blame import explained
 from nngraph.backends.onnx.model import element_type
 from nngraph.backends.onnx.optimized import OptimizedModels
 from nngraph.backends.spans import Spans
@@ -79,7 +79,7 @@ def _known(
             return made
     except OSError:
         return None
-    except FAILURES:
+    except _FAILURES:
         return None  # without the cache it works, or says why not
 
 
@@ -99,7 +99,7 @@ def _loaded(
             folder = Path(name, "artifact")
             artifact.write(folder)
             return session(str(folder / MODEL_FILE), threads, spinning)
-    except FAILURES as error:
+    except _FAILURES as error:
         raise explained(error, artifact.model, "does not load") from error
 
 
@@ -189,7 +189,7 @@ class OnnxExecutable:
         fresh = [result.bind(bank.binding, inputs, self.signature) for result in self._results]
         try:
             self.session.run_with_iobinding(bank.binding, self._options)
-        except FAILURES as error:
+        except _FAILURES as error:
             raise explained(error, self._model, "fails in a call") from error
         new = list(states)
         for i, array in bank.written.items():
@@ -263,3 +263,24 @@ class _Result:
             return array
         assert self.fixed is not None
         return self.fixed.copy()
+
+
+def _onnxruntime_errors() -> tuple[type[Exception], ...]:
+    state = ort.capi.onnxruntime_pybind11_state
+    names = (
+        "EPFail",
+        "Fail",
+        "InvalidArgument",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "NoModel",
+        "NoSuchFile",
+        "NotImplemented",
+        "RuntimeException",
+        "EngineError",
+    )
+    found = [getattr(state, n) for n in names if hasattr(state, n)]
+    return (*found, RuntimeError)
+
+
+_FAILURES = _onnxruntime_errors()

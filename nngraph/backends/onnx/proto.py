@@ -21,7 +21,7 @@ from nngraph.ir.op import Array
 from nngraph.ir.types import TensorType
 from nngraph.version import __version__
 
-__all__ = ["IR_VERSION", "OPSET", "PROTOBUF_LIMIT", "serialized"]
+__all__ = ["IR_VERSION", "OPSET", "PROTOBUF_LIMIT", "serialized", "node_named"]
 
 # What stock runtimes of the last two years load; from opset 22 on some kernels are missing.
 OPSET = 21
@@ -129,3 +129,10 @@ def _value(name: str, kind: TensorType) -> ValueInfoProto:
     shape = TensorShapeProto(dim=[TensorShapeProto.Dimension(**d) for d in dims])
     tensor = TypeProto.Tensor(elem_type=element_type(kind.dtype), shape=shape)
     return ValueInfoProto(name=name, type=TypeProto(tensor_type=tensor))
+
+
+def node_named(name: str, model: bytes) -> Any:
+    """The node of a name, None if there is none; runtimes add to names, and keep their starts."""
+    nodes = ModelProto.FromString(model).graph.node
+    named = [n for n in nodes if n.name and name.startswith(n.name)]
+    return max(named, key=lambda n: len(n.name), default=None)

@@ -270,7 +270,7 @@ def test_a_call_that_fails_leaves_the_states_and_the_next_call_works() -> None:
 
 def test_a_wrong_shape_that_slips_through_is_a_backend_error() -> None:
     run = built(regression()).executable
-    with pytest.raises(BackendError, match="onnxruntime"):
+    with pytest.raises(BackendError, match="ONNX Runtime fails"):
         run.run([X[:, :2].copy(), Y], [0.1], start(regression()))
 
 
