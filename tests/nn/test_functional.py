@@ -1,4 +1,4 @@
-"""Functions that no layer covers, against PyTorch's."""
+"""What functions do beyond the tables of cases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import torch.nn.functional as TF
 
 import nngraph as ng
 import nngraph.nn.functional as F
-from tests.nn.parity import TOLERANCE, cast, outcome, same, to_ng, to_torch
 from tests.support.backends import BACKENDS
 
 RNG = np.random.default_rng(4)
@@ -19,67 +18,6 @@ RNG = np.random.default_rng(4)
 
 def x(*shape: int) -> np.ndarray:
     return RNG.standard_normal(shape)
-
-
-MASK = RNG.integers(0, 2, (4, 5)).astype(bool)
-MASK[:, 0] = True  # a row without any key is NaN
-CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
-    ("scaled_dot_product_attention", [x(2, 3, 4, 6), x(2, 3, 5, 6), x(2, 3, 5, 7)], {}),
-    ("scaled_dot_product_attention", [x(2, 4, 6), x(2, 4, 6), x(2, 4, 6)], {"is_causal": True}),
-    (
-        "scaled_dot_product_attention",
-        [x(2, 4, 6), x(2, 5, 6), x(2, 5, 6)],
-        {"attn_mask": MASK, "scale": 0.3},
-    ),
-    ("scaled_dot_product_attention", [x(2, 4, 6), x(2, 5, 6), x(2, 5, 6)], {"attn_mask": x(4, 5)}),
-    (
-        "scaled_dot_product_attention",
-        [x(2, 4, 3, 6), x(2, 2, 5, 6), x(2, 2, 5, 6)],
-        {"enable_gqa": True},
-    ),
-    ("pad", [x(2, 3, 4)], {"pad": (1, 2)}),
-    ("pad", [x(2, 3, 4)], {"pad": (1, 2, 0, 3), "value": 1.5}),
-    ("pad", [x(2, 3, 5)], {"pad": (-1, 2, 1, -1)}),
-    ("pad", [x(2, 3, 4)], {"pad": (2, 1), "mode": "reflect"}),
-    ("pad", [x(1, 2, 3, 4)], {"pad": (2, 1, 1, 3), "mode": "replicate"}),
-    ("pad", [x(1, 2, 3, 4)], {"pad": (2, 1, 1, 3), "mode": "circular"}),
-    ("normalize", [x(3, 4)], {}),
-    ("normalize", [x(3, 4)], {"p": 1.0, "dim": 0}),
-    ("cosine_similarity", [x(3, 4), x(3, 4)], {}),
-    ("cosine_similarity", [x(3, 4), x(4)], {"dim": -1}),
-    ("pairwise_distance", [x(3, 4), x(3, 4)], {}),
-    ("one_hot", [RNG.integers(0, 5, (2, 3))], {"num_classes": 6}),
-    ("one_hot", [RNG.integers(0, 5, (2, 3))], {}),
-    ("linear", [x(3, 4), x(4)], {}),
-    ("nll_loss", [x(7), np.array(2)], {}),
-    ("linear", [x(2, 3, 4), x(5, 4), x(5)], {}),
-    ("mse_loss", [x(3, 4), x(3, 4)], {"weight": np.abs(x(3, 4))}),
-    ("mse_loss", [x(3, 4), x(3, 4)], {"size_average": False}),
-    (
-        "binary_cross_entropy_with_logits",
-        [x(3, 4), RNG.uniform(0, 1, (3, 4))],
-        {"weight": np.abs(x(4)), "pos_weight": np.abs(x(4))},
-    ),
-    ("dropout", [x(3, 4)], {"training": False}),
-    ("batch_norm", [x(4, 3), np.zeros(3), np.ones(3)], {}),
-]
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("position", range(len(CASES)), ids=[c[0] for c in CASES])
-@pytest.mark.filterwarnings("ignore:size_average")
-def test_functions_are_pytorchs(position: int, dtype: str) -> None:
-    name, inputs, options = CASES[position]
-    values = cast(inputs, dtype)
-    given = dict(zip(options, cast(list(options.values()), dtype), strict=True))
-    most = 1 if name == "batch_norm" else None
-
-    def run(module: Any, convert: Any) -> dict[str, np.ndarray]:
-        converted = {k: convert(v) for k, v in given.items()}
-        call = lambda *args: getattr(module, name)(*args, **converted)  # noqa: E731
-        return outcome(convert, call, values, [], most)
-
-    same(run(F, to_ng), run(TF, to_torch), TOLERANCE[dtype])
 
 
 def test_dropout_keeps_the_mean_and_drops_its_part() -> None:
@@ -112,30 +50,6 @@ def test_attention_with_dropout_masks_as_without(causal: bool) -> None:
     # Dropout that drops next to nothing goes the other way and gives the same.
     other = F.scaled_dot_product_attention(q, q, q, mask, 1e-9, is_causal=causal)
     np.testing.assert_allclose(other.numpy(), plain.numpy(), rtol=1e-6)
-
-
-# What PyTorch refuses, with its kinds of error.
-REFUSED = (
-    ("rms_norm", [x(7)], {"normalized_shape": (2,)}),
-    ("rms_norm", [x(7)], {"normalized_shape": ()}),
-    ("layer_norm", [x(7)], {"normalized_shape": ()}),
-    ("group_norm", [x(7)], {"num_groups": 1}),
-    ("cross_entropy", [x(7), np.arange(3)], {}),
-    ("cross_entropy", [x(3, 7), np.arange(2)], {}),
-    ("cross_entropy", [x(1, 7), np.array(0)], {}),
-    ("nll_loss", [x(7), np.arange(3)], {}),
-    ("group_norm", [x(1, 4, 1)], {"num_groups": 4}),
-    ("group_norm", [x(1, 2)], {"num_groups": 2}),
-    ("group_norm", [x(2, 3)], {"num_groups": 2}),
-)
-
-
-@pytest.mark.parametrize("name, given, options", REFUSED)
-def test_refused_as_in_pytorch(name: str, given: list[Any], options: dict[str, Any]) -> None:
-    with pytest.raises((RuntimeError, ValueError)) as wanted:
-        getattr(TF, name)(*map(to_torch, given), **options)
-    with pytest.raises(wanted.type):
-        getattr(F, name)(*map(to_ng, given), **options)
 
 
 @pytest.mark.parametrize("kind", ["float16", "bfloat16"])
@@ -172,18 +86,6 @@ def test_one_target_of_one_row(name: str, reduction: str) -> None:
 def test_instance_norm_refuses_other_channels() -> None:
     with pytest.raises(ValueError, match=r"dim=1 to match num_features \(2\), but got: 3"):
         ng.nn.InstanceNorm1d(2, affine=True)(ng.ones(2, 3, 2))
-
-
-def test_errors() -> None:
-    with pytest.raises(RuntimeError, match="attn_mask should not be set when is_causal"):
-        q = ng.ones(1, 2, 2)
-        F.scaled_dot_product_attention(q, q, q, ng.ones(2, 2), is_causal=True)
-    with pytest.raises(NotImplementedError, match="Unrecognised padding mode"):
-        F.pad(ng.ones(2), (1, 1), "some")
-    with pytest.raises(RuntimeError, match="divisible by 2"):
-        F.pad(ng.ones(2), (1,))
-    with pytest.raises(RuntimeError, match="LongTensor"):
-        F.one_hot(ng.ones(2))
 
 
 def test_the_names_are_pytorchs() -> None:

@@ -209,8 +209,11 @@ def batch_norm(
     Raises:
         ValueError: while training with one value per channel (if that is known only when the
             graph runs, the run fails); for an ``eps`` below 0, or of 0 while training.
+        RuntimeError: for vectors of another size than ``[C]``.
     """
     _check_eps(eps, training)
+    _need_channels(input, training, running_mean=running_mean, running_var=running_var)
+    _need_channels(input, True, weight=weight, bias=bias)
     if input.type.size == 0:  # no statistics: those kept stay as they are
         return _scaled(input.clone(), weight, bias).to(input.dtype)
     w, b = _affine(weight, bias, (input.type.shape[1],), input.dtype)
@@ -224,6 +227,20 @@ def batch_norm(
     if running_mean is not None and running_var is not None:
         _update_running(running_mean, running_var, mean, var, momentum, count)
     return y
+
+
+def _need_channels(input: Tensor, optional: bool, **vectors: Tensor | None) -> None:
+    """Refuses vectors that have not one element for each channel.
+
+    Raises:
+        RuntimeError: with what is there and what should be.
+    """
+    channels = input.type.shape[1] if input.ndim > 1 else 0
+    for name, vector in vectors.items():
+        if vector is None and not optional:
+            raise RuntimeError(f"Expected {name} to be defined when training=False")
+        if vector is not None and vector.type.shape != (channels,):
+            raise RuntimeError(f"{name} should contain {channels} elements, but is {vector.type}")
 
 
 def instance_norm(

@@ -32,6 +32,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Raises:
         RuntimeError: if sizes or dtypes do not fit.
     """
+    with_bias = bias is not None and (bias.ndim > 0 or input.ndim == 2)
+    if not weight.ndim or (weight.ndim == 1 and with_bias):
+        raise RuntimeError(
+            f"linear: the weight is {weight.type}; it must be a matrix, or a vector without a bias"
+        )
     if not input.ndim or input.shape[-1] != weight.shape[-1]:
         raise RuntimeError(
             f"linear: the input is {input.type} and the weight {weight.type}; the last size of "

@@ -123,6 +123,8 @@ def nll_loss(
         ValueError: if the batch sizes differ, or for another reduction.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
+    if not input.ndim:
+        raise ValueError("nll_loss: Expected 1 or more dimensions (got 0)")
     _need_batch(input, target)
     if input.ndim == 1:
         input, target = input.unsqueeze(0), target.reshape(1)

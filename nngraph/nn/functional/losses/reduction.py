@@ -6,7 +6,7 @@ import warnings
 
 from nngraph.frontend.tensor import Tensor
 
-__all__ = ["legacy_reduction", "reduced", "warn_of_sizes", "weighted"]
+__all__ = ["legacy_reduction", "need_weights", "reduced", "warn_of_sizes", "weighted"]
 
 
 def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
@@ -47,9 +47,27 @@ def warn_of_sizes(input: Tensor, target: Tensor) -> None:
         )
 
 
-def weighted(values: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
-    """With weights the mean is over the weights' sum."""
+def need_weights(weight: Tensor, input: Tensor) -> None:
+    """Refuses weights of another size than the input.
+
+    Raises:
+        ValueError: with both.
+    """
+    if weight.type.shape != input.type.shape:
+        raise ValueError(
+            "Weights and input must have the same size, "
+            f"but they are {weight.type} and {input.type}"
+        )
+
+
+def weighted(values: Tensor, weight: Tensor | None, reduction: str, input: Tensor) -> Tensor:
+    """With weights, of the input's size, the mean is over the weights' sum.
+
+    Raises:
+        ValueError: for weights of another size.
+    """
     if weight is None:
         return reduced(values, reduction)
+    need_weights(weight, input)
     total = (values * weight).sum() if reduction == "mean" else reduced(values * weight, reduction)
     return total / weight.expand(*values.shape).sum() if reduction == "mean" else total

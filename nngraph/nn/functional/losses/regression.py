@@ -7,6 +7,7 @@ from nngraph.frontend.functional.selection import where
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.losses.reduction import (
     legacy_reduction,
+    need_weights,
     reduced,
     warn_of_sizes,
     weighted,
@@ -33,7 +34,7 @@ def mse_loss(
     """``(x - y)^2``."""
     warn_of_sizes(input, target)
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return weighted((input - target).square(), weight, reduction)
+    return weighted((input - target).square(), weight, reduction, input)
 
 
 def l1_loss(
@@ -47,7 +48,7 @@ def l1_loss(
     """``|x - y|``."""
     warn_of_sizes(input, target)
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return weighted((input - target).abs(), weight, reduction)
+    return weighted((input - target).abs(), weight, reduction, input)
 
 
 def smooth_l1_loss(
@@ -97,7 +98,10 @@ def huber_loss(
     warn_of_sizes(input, target)
     bowl, size = _split(input - target, delta)
     losses = where(size >= delta, (size - 0.5 * delta) * delta, bowl * 0.5)
-    return weighted(losses, weight, reduction)
+    if weight is not None:  # their sum is nothing to its mean, as in PyTorch
+        need_weights(weight, input)
+        losses = losses * weight
+    return reduced(losses, reduction)
 
 
 def poisson_nll_loss(
