@@ -11,8 +11,7 @@ from nngraph.backends.onnx.fused import BiasConv
 from nngraph.backends.onnx.rules.linalg import matrix_product
 from nngraph.backends.onnx.rules.sums import added
 from nngraph.backends.onnx.rules.window import WindowGrid, product
-from nngraph.backends.onnx.writer import Missing
-from nngraph.ir.dims import Dim
+from nngraph.ir.dims import Dim, positive_part
 from nngraph.ir.dtypes import float64
 from nngraph.ir.types import Shape
 
@@ -138,11 +137,23 @@ def _transposed(s: Site, dy: str, w: str, grid: WindowGrid, groups: int) -> str:
     # Of what the last window reaches, the padding after the input is cut off.
     over = [g - size for g, size in zip(given, grid.sizes, strict=True)]
     if not all(isinstance(o, int) for o in over):
-        raise Missing(f"a strided input gradient of the symbolic sizes {grid.sizes}")
+        return _transposed_open(s, dy, w, grid, groups)
     cut = [max(int(o), 0) for o in over]  # type: ignore[arg-type]
     grow = [max(-int(o), 0) for o in over]  # type: ignore[arg-type]
     attributes = _attributes(grid, [*grid.low, *cut], groups)
     return s("ConvTranspose", dy, w, **attributes, output_padding=grow if any(grow) else None)
+
+
+def _transposed_open(s: Site, dy: str, w: str, grid: WindowGrid, groups: int) -> str:
+    """As far as the windows reach, then cut or filled up to sizes that only a call knows."""
+    rank = len(grid.low)
+    axes = s.ints(*range(2, 2 + rank))
+    whole = s("ConvTranspose", dy, w, **_attributes(grid, [0] * 2 * rank, groups))
+    ends = tuple(low + size for low, size in zip(grid.low, grid.sizes, strict=True))
+    rest = tuple(positive_part(e - r) for e, r in zip(ends, grid.reaches, strict=True))
+    if any(d != 0 for d in rest):
+        whole = s("Pad", whole, s.writer.dims((*[0] * rank, *rest)), s.number(0), axes)
+    return s("Slice", whole, s.ints(*grid.low), s.writer.dims(ends), axes)
 
 
 def _input_gradient64(

@@ -94,6 +94,8 @@ def _is_padding(kernel: int, stride: int, dilation: int, low: int, size: Dim, co
 def _max_pool(s: OpSite[ops.MaxPool]) -> Sequence[str]:
     (x,) = s.inputs
     grid = _grid(s.op, s.types[0].shape[2:], s.shape[2:])
+    if grid.is_open:
+        x, grid = grid.closed(s, x, _lowest(s))
     if not _has_kernel(s, grid):
         return [_by_views(s, x, grid)]
     if not s.dtype.is_floating_point:
@@ -102,28 +104,63 @@ def _max_pool(s: OpSite[ops.MaxPool]) -> Sequence[str]:
     return if_finite(s, x, lambda _: found, lambda b: [_by_views(b, x, grid)])
 
 
-def _lines(grid: WindowGrid, tap: Sequence[int]) -> Array:
-    """The flat index in the plane that a tap reads, for each window."""
-    flat: Array = np.zeros((1,) * len(tap), np.int64)
-    starts = zip(tap, grid.dilation, grid.low, _static(grid.counts), grid.stride, strict=True)
-    lines = [np.arange(n) * st + t * d - low for t, d, low, n, st in starts]
-    for size, line in zip(_static(grid.sizes), np.ix_(*lines), strict=True):
-        flat = flat * size + line
-    return flat[None, None]
+def _is_static(sizes: Shape) -> bool:
+    return all(isinstance(d, int) for d in sizes)
 
 
-def _first_inside(grid: WindowGrid) -> Array:
-    """The first element of each window that is no padding."""
-    flat: Array = np.zeros((1,) * len(grid.kernel), np.int64)
-    rows = zip(grid.low, grid.dilation, _static(grid.counts), grid.stride, grid.sizes, strict=True)
+def _lines(s: Site, grid: WindowGrid, tap: Sequence[int]) -> str:
+    """The flat index in the plane that a tap reads, for each window: int64[1, 1, *counts]."""
+    rows = zip(tap, grid.dilation, grid.low, strict=True)
+    first = [t * d - low for t, d, low in rows]
+    if _is_static((*grid.counts, *grid.sizes)):
+        starts = zip(first, _static(grid.counts), grid.stride, strict=True)
+        return _flat(s, grid, [np.arange(n) * st + f for f, n, st in starts])
+    return _flat_of(s, grid, [_line(s, grid, axis, f) for axis, f in enumerate(first)])
+
+
+def _first_inside(s: Site, grid: WindowGrid) -> str:
+    """The first element of each window that is no padding: int64[1, 1, *counts]."""
+    if not _is_static((*grid.counts, *grid.sizes)):
+        return _flat_of(s, grid, [_first_of(s, grid, axis) for axis in range(len(grid.low))])
+    counts, sizes = _static(grid.counts), _static(grid.sizes)
     lines = []
-    for low, dilation, count, stride, size in rows:
+    for low, dilation, count, stride, size in zip(
+        grid.low, grid.dilation, counts, grid.stride, sizes, strict=True
+    ):
         start = np.arange(count) * stride - low
-        assert isinstance(size, int)
         lines.append(np.minimum(start - np.minimum(start, 0) // dilation * dilation, size - 1))
+    return _flat(s, grid, lines)
+
+
+def _flat(s: Site, grid: WindowGrid, lines: Sequence[Array]) -> str:
+    flat: Array = np.zeros((1,) * len(lines), np.int64)
     for size, line in zip(_static(grid.sizes), np.ix_(*lines), strict=True):
         flat = flat * size + line
-    return flat[None, None]
+    return s.writer.constant(flat[None, None])
+
+
+def _line(s: Site, grid: WindowGrid, axis: int, first: int) -> str:
+    """Where a tap of each window of an axis is: int64[count]."""
+    count = s.reshape(s.writer.dim(grid.counts[axis]), ())
+    order = s("Range", s.number(0, int64), count, s.number(1, int64), dtype=int64)
+    return s("Add", s("Mul", order, s.ints(grid.stride[axis])), s.ints(first))
+
+
+def _first_of(s: Site, grid: WindowGrid, axis: int) -> str:
+    """Where the first tap of each window of an axis is that reads no padding: int64[count]."""
+    start, step = _line(s, grid, axis, -grid.low[axis]), grid.dilation[axis]
+    outside = s("Max", s("Neg", start), s.ints(0))
+    moved = s("Mul", s("Div", s("Add", outside, s.ints(step - 1)), s.ints(step)), s.ints(step))
+    last = s("Sub", s.writer.dim(grid.sizes[axis]), s.ints(1))
+    return s("Min", s("Add", start, moved), last)
+
+
+def _flat_of(s: Site, grid: WindowGrid, lines: Sequence[str]) -> str:
+    rank, flat = len(lines), ""
+    for axis, (size, line) in enumerate(zip(grid.sizes, lines, strict=True)):
+        beside = s("Unsqueeze", line, s.ints(*(a for a in range(rank + 2) if a != axis + 2)))
+        flat = s("Add", s("Mul", flat, s.writer.dim(size)), beside) if flat else beside
+    return flat
 
 
 def _places(s: Site, x: str, grid: WindowGrid) -> list[str]:
@@ -131,20 +168,20 @@ def _places(s: Site, x: str, grid: WindowGrid) -> list[str]:
     views = grid.views(s, grid.pad(s, x, _lowest(s)))
     shape = (*s.types[0].shape[:2], *grid.counts)
     best = filled(s, _lowest(s), s.dtype, shape)
-    found = s.expand(s.writer.constant(_first_inside(grid)), shape)
+    found = s.expand(_first_inside(s, grid), shape)
     for tap, view in zip(grid.taps, views, strict=True):
         better = s("Greater", view, best)
         if s.dtype.is_floating_point:
             better = s("Or", better, s("IsNaN", view))
         best = s("Where", better, view, best)
-        found = s("Where", better, s.writer.constant(_lines(grid, tap)), found)
+        found = s("Where", better, _lines(s, grid, tap), found)
     return [best, found]
 
 
 def _max_pool_indices(s: OpSite[ops.MaxPoolIndices]) -> Sequence[str]:
     (x,) = s.inputs
     grid = _grid(s.op, s.types[0].shape[2:], s.shape[2:])
-    if not s.dtype.is_floating_point or not _has_kernel(s, grid):
+    if grid.is_open or not s.dtype.is_floating_point or not _has_kernel(s, grid):
         return _places(s, x, grid)
     plane = s.reshape(s.writer.dim(product(grid.sizes)), ())
 
@@ -162,7 +199,7 @@ def _max_pool_grad(s: OpSite[ops.MaxPoolGrad]) -> Sequence[str]:
     def exact(b: Site) -> Sequence[str]:
         return [_write(b, _global(b, _places(b, x, grid)[1], grid), dy)]
 
-    if not s.dtype.is_floating_point or not _has_kernel(s, grid):
+    if grid.is_open or not s.dtype.is_floating_point or not _has_kernel(s, grid):
         return exact(s)
     if _is_tiled(grid) and s.dtype is float32:
         found = _native(s, x, grid)[0]
@@ -273,9 +310,25 @@ def _shares(s: OpSite[Average], grid: WindowGrid) -> str | float:
         return s.writer.constant((1.0 / divisors)[None, None].astype(s.dtype.numpy))
     if s.op.divisor is not None:
         return 1 / float(s.op.divisor)
-    if any(grid.low) or any(b for _, b in s.op.padding):
-        raise Missing("averages of padded windows over symbolic sizes")
-    return 1 / math.prod(grid.kernel)
+    if not s.op.ceil_mode and (s.op.count_include_pad or not any(map(any, s.op.padding))):
+        return 1 / math.prod(grid.kernel)
+    return s("Reciprocal", _covered(s, grid))
+
+
+def _covered(s: OpSite[Average], grid: WindowGrid) -> str:
+    """The number of elements in each window, or of padding that counts: [1, 1, *counts]."""
+    ones = s.expand(s.number(1), (1, 1, *grid.sizes))
+    if s.op.count_include_pad:
+        high = [b for _, b in s.op.padding]
+        axes = s.ints(*range(2, 2 + len(high)))
+        ones = s("Pad", ones, s.ints(*grid.low, *high), s.number(1), axes)
+        rows = zip(grid.low, grid.sizes, high, strict=True)
+        sizes = tuple(a + size + b for a, size, b in rows)
+        grid = replace(grid, low=(0,) * len(high), sizes=sizes)
+    total = ""
+    for view in grid.views(s, grid.pad(s, ones)):
+        total = s("Add", total, view) if total else view
+    return total
 
 
 def _times(s: Site, x: str, share: str | float) -> str:
@@ -293,6 +346,8 @@ def _avg_pool(s: OpSite[ops.AvgPool]) -> str:
         for view in grid.views(s, grid.pad(s, x)):
             total = s("Add", total, view) if total else view
         return _times(s, total, share)
+    if grid.is_open:
+        x, grid = grid.closed(s, x)
     mean = s(
         "AveragePool",
         x,
@@ -310,7 +365,7 @@ def _avg_pool_grad(s: OpSite[ops.AvgPoolGrad]) -> str:
     (dy,) = s.inputs
     grid = _grid(s.op, s.op.size, s.types[0].shape[2:])
     dy = _times(s, dy, _shares(s, grid))
-    if _is_tiled(grid) and s.dtype is float32:
+    if not grid.is_open and _is_tiled(grid) and s.dtype is float32:
         return _tiled_grad(s, dy, grid)
     channels = s.shape[1]
     if s.dtype is float64 or not isinstance(channels, int):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nngraph.backends.onnx.emission import Site
-from nngraph.backends.onnx.writer import Missing
-from nngraph.ir.dims import Dim
+from nngraph.ir.dims import Dim, positive_part
 from nngraph.ir.types import Shape
 
 __all__ = ["WindowGrid", "product"]
@@ -31,6 +30,7 @@ class WindowGrid:
         low: padding before the input.
         sizes: the input's spatial sizes.
         counts: the number of windows in each axis.
+        is_padded: whether the input ends no sooner than its last windows, by construction.
     """
 
     kernel: tuple[int, ...]
@@ -39,6 +39,7 @@ class WindowGrid:
     low: tuple[int, ...]
     sizes: Shape
     counts: Shape
+    is_padded: bool = False
 
     @property
     def spans(self) -> tuple[int, ...]:
@@ -55,14 +56,31 @@ class WindowGrid:
     def high(self) -> tuple[int, ...]:
         """Padding after the input that the last window needs (0 if it ends before).
 
-        Raises:
-            Missing: if that depends on a symbolic size.
+        For sizes that are known: see ``closed``.
         """
+        known = [d for d in self.ends if isinstance(d, int)]
+        assert len(known) == len(self.ends), "closed() comes first"
+        return tuple(known)
+
+    @property
+    def ends(self) -> Shape:
+        """``high``, which may depend on symbolic sizes."""
+        if self.is_padded:
+            return (0,) * len(self.low)
         rows = zip(self.reaches, self.sizes, self.low, strict=True)
-        excess = [reach - size - low for reach, size, low in rows]
-        if not all(isinstance(e, int) for e in excess):
-            raise Missing(f"windows of stride over 1 on the symbolic sizes {self.sizes}")
-        return tuple(max(e, 0) for e in excess if isinstance(e, int))
+        return tuple(positive_part(reach - size - low) for reach, size, low in rows)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the padding depends on a symbolic size."""
+        return not all(isinstance(d, int) for d in self.ends)
+
+    def closed(self, s: Site, x: str, value: float = 0) -> tuple[str, WindowGrid]:
+        """The input with its padding, and the same windows over that: no more padding is needed."""
+        rows = zip(self.low, self.sizes, self.ends, strict=True)
+        padded = tuple(a + size + b for a, size, b in rows)
+        grid = replace(self, low=(0,) * len(self.low), sizes=padded, is_padded=True)
+        return self.pad(s, x, value), grid
 
     @property
     def pads(self) -> list[int]:
@@ -78,14 +96,15 @@ class WindowGrid:
     def is_whole(self) -> bool:
         """True if the only tap reads the whole input."""
         ones = (1,) * len(self.kernel)
-        return self.kernel == ones and self.stride == ones and not any(self.pads)
+        flat = self.kernel == ones and self.stride == ones
+        return flat and not any(d != 0 for d in (*self.low, *self.ends))
 
     def pad(self, s: Site, x: str, value: float = 0) -> str:
         """``x[?, ?, *sizes]`` padded for all windows."""
-        if not any(self.pads):
+        if not any(d != 0 for d in (*self.low, *self.ends)):
             return x
         axes = s.ints(*range(2, 2 + len(self.kernel)))
-        return s("Pad", x, s.ints(*self.pads), s.number(value), axes)
+        return s("Pad", x, s.writer.dims((*self.low, *self.ends)), s.number(value), axes)
 
     def views(self, s: Site, padded: str) -> list[str]:
         """What each tap reads, of the shape ``[?, ?, *counts]``."""
@@ -132,7 +151,7 @@ class WindowGrid:
 
     def _place(self, s: Site, part: str, tap: tuple[int, ...]) -> str:
         """The part at its tap in a padded plane."""
-        reach = [size + a + b for size, a, b in zip(self.sizes, self.low, self.high, strict=True)]
+        reach = [size + a + b for size, a, b in zip(self.sizes, self.low, self.ends, strict=True)]
         before = [t * d for t, d in zip(tap, self.dilation, strict=True)]
         width = [(c - 1) * st + 1 for c, st in zip(self.counts, self.stride, strict=True)]
         after = [r - b - w for r, b, w in zip(reach, before, width, strict=True)]
