@@ -378,7 +378,7 @@ def compile(
             cache=cache,
             dynamic=dynamic,
         )
-    name = _chosen(backend or _DEFAULT.backend)
+    name = _chosen(_DEFAULT.backend if backend is None else backend)
     get_backend(name)
     need_device(name, device)
     target = Target(name, device, threads, strict, in_place=not check_finite, cache=cache)

@@ -228,6 +228,8 @@ def test_the_backend_of_functions_that_name_none() -> None:
         assert ng.compile(lambda x: x, backend="tvm").target.backend == "tvm"
         with pytest.raises(ng.BackendError, match="nowhere"):
             ng.set_default_backend("nowhere")
+        with pytest.raises(ng.BackendError):
+            ng.compile(lambda x: x, backend="")
         assert (
             ng.compile(lambda x: x, mode="max-autotune", fullgraph=True).target.backend
             == "reference"
