@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["Tree", "flatten", "unflatten"]
@@ -21,6 +22,18 @@ class Tree:
 _LEAF = Tree(None)
 
 
+def _tree(kind: type, keys: tuple[Any, ...], children: tuple[Tree, ...]) -> Tree:
+    """The tree; flat ones, which nearly all calls have, are made once."""
+    if len(children) > 16 or any(child is not _LEAF for child in children):
+        return Tree(kind, keys, children)
+    return _flat(kind, keys, len(children))
+
+
+@lru_cache(4096)
+def _flat(kind: type, keys: tuple[Any, ...], count: int) -> Tree:
+    return Tree(kind, keys, (_LEAF,) * count)
+
+
 def flatten(nest: Any, leaves: list[Any]) -> Tree:
     """Appends the leaves of ``nest`` to ``leaves``, in order, and returns the structure.
 
@@ -28,12 +41,12 @@ def flatten(nest: Any, leaves: list[Any]) -> Tree:
     """
     kind = type(nest)
     if isinstance(nest, list):
-        return Tree(list, (), tuple(flatten(x, leaves) for x in nest))
+        return _tree(list, (), tuple([flatten(x, leaves) for x in nest]))
     if kind is tuple or (isinstance(nest, tuple) and hasattr(nest, "_fields")):
-        return Tree(kind, (), tuple(flatten(x, leaves) for x in nest))
+        return _tree(kind, (), tuple([flatten(x, leaves) for x in nest]))
     if isinstance(nest, dict):
-        children = tuple(flatten(x, leaves) for x in nest.values())
-        return Tree(dict, tuple(nest), children)
+        children = tuple([flatten(x, leaves) for x in nest.values()])
+        return _tree(dict, tuple(nest), children)
     leaves.append(nest)
     return _LEAF
 

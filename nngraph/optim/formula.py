@@ -207,9 +207,9 @@ class FormulaOptimizer(Optimizer):
         table = self.state
 
         def same_groups() -> bool:
-            now, listed = self._layout()
+            now = self.param_groups
             same = self.state is table and len(now) == len(groups) and all(map(is_, now, groups))
-            return same and _same(listed, rows)
+            return same and _same([group["params"] for group in now], rows)
 
         number = len(trace.guards)
         reason = f"the parameter groups or the state of {type(self).__name__} were replaced"

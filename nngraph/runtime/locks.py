@@ -160,6 +160,12 @@ class Partner:
         """Ends a call."""
         self._release(len(self.shared))
 
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
+
     def _release(self, taken: int) -> None:
         for shared in self.shared[:taken]:
             shared.lock.release()

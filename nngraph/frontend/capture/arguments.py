@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def argument_of(leaf: Any) -> tuple[Argument, Any]:
         TypeError: for a leaf of a kind that compiled functions do not take.
     """
     if isinstance(leaf, TensorBase):
-        return Argument(leaf.type, leaf.requires_grad), leaf
+        return _of_tensor(leaf.type, leaf.requires_grad), leaf
     if isinstance(leaf, Spec):
         return Argument(leaf.type), leaf
     if isinstance(leaf, np.ndarray):
@@ -120,6 +121,11 @@ def argument_of(leaf: Any) -> tuple[Argument, Any]:
         f"a compiled function takes tensors, NumPy arrays, numbers, strings and None in tuples, "
         f"lists and dicts; got {type(leaf).__name__}"
     )
+
+
+@lru_cache(4096)
+def _of_tensor(kind: TensorType, requires_grad: bool) -> Argument:
+    return Argument(kind, requires_grad)
 
 
 def leaf_names(function: Callable[..., Any], tree: Tree) -> list[str]:

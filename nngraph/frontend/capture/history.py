@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from nngraph.frontend.capture.arguments import Argument
 from nngraph.frontend.pytree import Tree
@@ -16,8 +16,7 @@ __all__ = ["Call", "Reason", "same_but_sizes", "why_another_call"]
 _SHOWN = 3
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One kind of call: what is equal for all that share traces.
 
     Attributes:

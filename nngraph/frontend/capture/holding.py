@@ -8,7 +8,7 @@ noted in ``moved``: the next trace reads it at each call.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from operator import attrgetter, is_
 from typing import Any
 
@@ -126,6 +126,30 @@ class _Row:
         return not is_named or key in self._names
 
 
+class _Dicts:
+    """Rows of dicts, looked at all at once, in C: each call looks at dozens."""
+
+    def __init__(self, rows: Sequence[_Row]) -> None:
+        whole = [row for row in rows if row.order is not None]
+        ordered = [row for row in whole if row.box.kind is Kind.ITEMS]
+        self._tables = [row.box.target for row in whole]
+        self._sizes = list(map(len, self._tables))
+        self._ordered = [row.box.target for row in ordered]
+        self._order = [key for row in ordered for key in row.order or ()]
+        self._owners = [row.box.target for row in rows for _ in row.keys]
+        self._keys = [key for row in rows for key in row.keys]
+        self._values = [value for row in rows for value in row.values]
+
+    def hold(self) -> bool:
+        """Whether the same objects are there, and nothing else."""
+        found = map(dict.get, self._owners, self._keys, repeat(ABSENT))
+        return (
+            list(map(len, self._tables)) == self._sizes
+            and all(map(is_, found, self._values))
+            and all(map(is_, chain.from_iterable(self._ordered), self._order))
+        )
+
+
 class Holding:
     """The contents that one trace relies on.
 
@@ -157,6 +181,9 @@ class Holding:
         for index, box in enumerate(carry.reach.boxes):
             if box.is_guarded:
                 self._watch(carry, index, box)
+        self._dict_rows = [row for row in self.open if isinstance(row.box.target, dict)]
+        self._others = [row for row in self.open if not isinstance(row.box.target, dict)]
+        self._dicts: _Dicts | None = None
         for table in tables:
             box = Box(Kind.ITEMS, "optimizer.state[...]", table)
             box.ignored = frozenset(table)
@@ -186,9 +213,13 @@ class Holding:
         row = _Row(box, kept, values, order, carry.reach.sought)
         (self.covered if box.covered else self.open).append(row)
 
+    @property
+    def _has_open(self) -> bool:
+        return bool(self.open or self._cells or self._functions)
+
     def facts(self, carry: Carry) -> Iterator[_Fact]:
         """Guards: key, check and reason."""
-        if self.open or self._cells or self._functions:
+        if self._has_open:
             yield "what the function reaches", self.check_open, self.reason, False
         if self.covered:
             yield "attributes of modules", self.check_covered, self.reason, True
@@ -208,12 +239,20 @@ class Holding:
             held = all(map(is_, map(_contents, self._cells), self._cell_values))
         except ValueError:
             held = False
-        held = (held or self._look_at_cells()) and self._check(self.open)
-        return held and self._look_at_defaults()
+        held = (held or self._look_at_cells()) and self._check(self._others)
+        return held and self._check_dicts() and self._look_at_defaults()
 
     def check_covered(self) -> bool:
         """The same of objects that tell of their changes."""
         return self._check(self.covered)
+
+    def _check_dicts(self) -> bool:
+        if self._dicts is not None and self._dicts.hold():
+            return True
+        held = self._check(self._dict_rows)
+        # What is equal, or does not matter, is what later calls are compared with.
+        self._dicts = _Dicts(self._dict_rows) if held else None
+        return held
 
     def _check(self, rows: Sequence[_Row]) -> bool:
         return all(row.holds() or self._look(row) for row in rows)

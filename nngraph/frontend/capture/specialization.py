@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,14 +50,9 @@ class Specialization:
         self._stamp: object = None  # of the structure when what it covers was looked at last
         self._held = False
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Nothing that shares what is written here runs in another thread meanwhile."""
-        self._partner.acquire()
-        try:
-            yield
-        finally:
-            self._partner.release()
+    def alone(self) -> Partner:
+        """A context in which nothing that shares what is written here runs in another thread."""
+        return self._partner
 
     def is_valid(self) -> bool:
         """Whether the trace holds for a call now.
