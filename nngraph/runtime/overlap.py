@@ -17,13 +17,18 @@ from nngraph.ir.signature import Signature
 
 __all__ = ["Apart"]
 
+#: How many sets of arrays are noted after so many calls in a row that brought unknown ones.
+_KEPT = (0, 1, 2, 2, 1)
+
 
 class Apart:
     """The check of one graph's calls.
 
     Ranges of addresses are looked at first; only arrays that come near each other are compared
-    exactly. Those of the states are noted: a backend uses one set of arrays, or two in turns. Of
-    one that makes new arrays for every call only the latest are kept, since they hold memory.
+    exactly. Those of the states are noted: a backend uses one set of arrays, or two in turns. What
+    is noted holds memory. So arrays that came from elsewhere, which the backend exchanges for its
+    own in the same call, are not noted; and of a backend that makes new arrays for every call only
+    the latest are.
 
     Args:
         signature: of the graph.
@@ -81,7 +86,8 @@ class Apart:
                 return spans
         self._misses += 1
         made = self._noted(states)
-        self._known = [(list(states), made), *self._known[: self._misses <= 4]]
+        known = [(list(states), made), *self._known]
+        self._known = known[: _KEPT[min(self._misses, len(_KEPT)) - 1]]
         return made
 
     def _noted(self, states: Sequence[Array]) -> Spans:

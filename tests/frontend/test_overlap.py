@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -245,6 +246,27 @@ def test_overlap_is_seen_at_later_calls(backend: str) -> None:
             with pytest.raises(RuntimeError, match="'x' shares memory with 'tensor_0'"):
                 step(overlapping)
         assert w.tolist() == [1 + calls, 2 + calls, 3 + calls]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_arrays_that_calls_exchanged_are_freed(backend: str) -> None:
+    w = ng.ones(1 << 16)
+    unaligned = np.empty(w.numel() * 4 + 128, np.uint8)
+    start = 4 - unaligned.ctypes.data % 64 + 64
+    w._storage.array = unaligned[start : start + w.numel() * 4].view("f4")
+    w.fill_(1.0)
+    memory = ref(unaligned)
+    del unaligned
+
+    @ng.compile(backend=backend)
+    def step(x: Any) -> Any:
+        w.add_(x)
+        return x * 1
+
+    for _ in range(3):
+        step(ng.ones(()))
+    assert memory() is None
+    assert w.min().item() == 4 == w.max().item()
 
 
 def test_a_gradient_sees_both_places_of_an_argument() -> None:
