@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from nngraph import ops
 from nngraph.frontend.functional.variants import both, everywhere, function
 from nngraph.frontend.host import is_host_number
@@ -37,6 +39,28 @@ def _scaled(x: Tensor, alpha: float) -> Tensor:
     return x if not is_host_number(alpha) and alpha == 1 else x.mul(alpha)
 
 
+def _is_factor(value: Operand, result: DType) -> bool:
+    """Whether PyTorch computes with a number as it is, not rounded to a result of 16 bits."""
+    if result is not float16 and result is not bfloat16:
+        return False
+    return value.ndim == 0 and value.dtype is not result if isinstance(value, Tensor) else True
+
+
+def _product(x: Tensor, alpha: float) -> Tensor:
+    """A factor of 16 bits times ``x``, as float32."""
+    rounded = alpha if is_host_number(alpha) else float(np.asarray(alpha, x.dtype.numpy))
+    return _scaled(x.to(float32), rounded)
+
+
+def _rounds_late(result: DType, alpha: float) -> bool:
+    """Whether the product with ``alpha`` is not rounded to 16 bits before it is added."""
+    return result in (float16, bfloat16) and (is_host_number(alpha) or alpha != 1)
+
+
+def _wider(value: Operand) -> Operand:
+    return value.to(float32) if isinstance(value, Tensor) else value
+
+
 def _refuse_bool(*operands: Operand) -> None:
     if any(isinstance(v, Tensor) and v.dtype is bool_ for v in operands):
         raise RuntimeError(
@@ -51,6 +75,8 @@ def add(input: Operand, other: Operand, *, alpha: float = 1, out: Tensor | None 
     a, b = promoted(input, other)
     if a.dtype is bool_:
         return ops.logical_or(a, b)
+    if _rounds_late(a.dtype, alpha):
+        return ops.add(a.to(float32), _product(b, alpha)).to(a.dtype)
     return ops.add(a, _scaled(b, alpha))
 
 
@@ -59,6 +85,8 @@ def sub(input: Operand, other: Operand, *, alpha: float = 1, out: Tensor | None 
     """``input - alpha * other``."""
     _refuse_bool(input, other)
     a, b = promoted(input, other)
+    if _rounds_late(a.dtype, alpha):
+        return ops.sub(a.to(float32), _product(b, alpha)).to(a.dtype)
     return ops.sub(a, _scaled(b, alpha))
 
 
@@ -68,6 +96,10 @@ def mul(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
     a, b = promoted(input, other)
     if a.dtype is bool_:
         return ops.logical_and(a, b)
+    if _is_factor(other, a.dtype):
+        return ops.mul(*promoted(_wider(input), other)).to(a.dtype)
+    if not isinstance(input, Tensor) and _is_factor(input, b.dtype):
+        return ops.mul(*promoted(input, _wider(other))).to(a.dtype)
     return ops.mul(a, b)
 
 
@@ -86,6 +118,10 @@ def div(
             f"but found '{rounding_mode}'"
         )
     a, b = promoted(input, other, at_least=float32)
+    if _is_factor(other, a.dtype):
+        return ops.div(*promoted(_wider(input), other)).to(a.dtype)
+    if not isinstance(input, Tensor) and _is_factor(input, b.dtype):
+        return mul(b.reciprocal(), input)  # as PyTorch's `number / tensor`
     return ops.div(a, b)
 
 
