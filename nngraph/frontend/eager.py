@@ -14,7 +14,7 @@ from nngraph.frontend.record import Edge, Handle, Leaf
 from nngraph.frontend.storage import Elements, Path, Payload, Storage
 from nngraph.frontend.structure import structure
 from nngraph.frontend.views import VIEWS
-from nngraph.ir.dims import Dim
+from nngraph.ir.dims import Dim, SymDim
 from nngraph.ir.op import Array, Op
 from nngraph.ir.origin import NOWHERE, Origin
 from nngraph.ir.types import type_of_array
@@ -136,6 +136,9 @@ class Eager:
     def peek(self, storage: Storage, path: Path | None) -> Array | None:
         array = storage.elements.array
         return array if array is None or path is None else path.read(array)
+
+    def selection(self, mask: Handle) -> SymDim | None:
+        return None
 
     def number(self, table: dict[str, Any], key: str, index: int | None, name: str) -> Any:
         return float(table[key] if index is None else table[key][index])

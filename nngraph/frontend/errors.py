@@ -8,6 +8,7 @@ from nngraph.frontend.storage import Storage
 from nngraph.frontend.userline import source_of, user_source
 from nngraph.ir.dims import SymDim
 from nngraph.ir.types import TensorType, TypeMismatch
+from nngraph.passes.selected import is_selected
 
 __all__ = [
     "INDEX",
@@ -23,6 +24,7 @@ __all__ = [
     "TraceError",
     "leaked",
     "note_place",
+    "selection_is_unheld",
     "size_is_unknown",
 ]
 
@@ -103,12 +105,26 @@ class OperandError(TypeMismatch, RuntimeError):
 
 def size_is_unknown(what: str, dim: SymDim, place: str = "") -> TraceError:
     """The error for code that needs the number behind a dynamic size."""
+    if is_selected(dim):
+        return selection_is_unheld(what, place or user_source())
     return TraceError(
         f"{what} depends on the dynamic size {dim}, which is known only when the graph runs:\n"
         f"    {place or user_source()}\n"
         "Write it for all sizes: x.sum(0) instead of a loop over range(x.shape[0]), "
         "ng.sym_max(n, 1) instead of max(n, 1), slices instead of an `if`; or give the axis a "
         "number, as in ng.spec((8, 3))."
+    )
+
+
+def selection_is_unheld(what: str, place: str) -> TraceError:
+    """The error for code that does with ``x[mask]`` what no graph of fixed sizes does."""
+    return TraceError(
+        f"{what} needs to know how many elements a mask selects (x[mask], masked_select), which "
+        f"only the call knows:\n    {place}\n"
+        "Reductions (mean, sum, max, any, var, norm), arithmetic, losses and layers that take "
+        "each selected row on its own are computed of selections. Else keep the places: "
+        "ng.where(mask, x, 0) for x[mask], weights for a mean, "
+        "x.masked_fill(mask, value) for an assignment; or select outside of the compiled function."
     )
 
 

@@ -18,7 +18,7 @@ from nngraph.frontend.errors import Need
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Edge, Handle, Leaf
 from nngraph.frontend.storage import Elements, Path, Payload, Storage
-from nngraph.ir.dims import Dim
+from nngraph.ir.dims import Dim, SymDim
 from nngraph.ir.op import Array, Op
 from nngraph.ir.origin import Origin
 
@@ -141,6 +141,10 @@ class World(Protocol):
 
     def peek(self, storage: Storage, path: Path | None) -> Array | None:
         """The elements, None where only a graph will know them."""
+        ...
+
+    def selection(self, mask: Handle) -> SymDim | None:
+        """The name for how many elements of a mask are true, None where they are there."""
         ...
 
     def number(self, table: dict[str, Any], key: str, index: int | None, name: str) -> Any:

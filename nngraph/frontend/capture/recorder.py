@@ -13,21 +13,24 @@ from nngraph.frontend.capture.carry import Carry
 from nngraph.frontend.capture.effects import FirstCall
 from nngraph.frontend.capture.gradients import GradNote, GradSlot, NewGradSlot
 from nngraph.frontend.capture.overlay import Overlay
+from nngraph.frontend.capture.selections import Selections
 from nngraph.frontend.errors import TOO_DEEP, note_place
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Handle, Leaf
 from nngraph.frontend.storage import Payload, Storage
 from nngraph.frontend.symint import with_dims
 from nngraph.frontend.userline import user_line, user_source
+from nngraph.ir.dims import SymDim
 from nngraph.ir.dtypes import DType, float64
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.literal import Literal
 from nngraph.ir.names import UniqueNames
 from nngraph.ir.op import Array, Op
 from nngraph.ir.origin import Origin
-from nngraph.ir.types import TensorType
+from nngraph.ir.types import TensorType, TypeMismatch
 from nngraph.ops.creation import Constant
 from nngraph.ops.elementwise import cast
+from nngraph.passes.selected import is_selected
 
 __all__ = ["NOTHING", "Assumed", "Guard", "Put", "Trace", "put_again", "take_back"]
 
@@ -164,6 +167,7 @@ class Trace(Overlay):
         self._forced: Origin | None = None
         self._transform = ""
         self._scalar_names = UniqueNames(first=2)
+        self._selections = Selections()
         self._notes: dict[int, dict[Any, Any]] = {}
         self.puts: list[Put] = []
         self.first = FirstCall()
@@ -182,7 +186,15 @@ class Trace(Overlay):
     def run(
         self, op: Op, operands: Sequence[Typed], payloads: Sequence[Payload]
     ) -> Sequence[Payload]:
-        return self.graph.add_node(with_dims(op), payloads, self.here()).outputs
+        try:
+            return self.graph.add_node(with_dims(op), payloads, self.here()).outputs
+        except TypeMismatch as error:
+            if not any(is_selected(d) for o in operands for d in o.type.shape):
+                raise
+            raise TypeMismatch(
+                f"{error} (a size selected_by_mask_n is how many elements a mask selects, which "
+                "only the call knows; each mask has its own)"
+            ) from None
 
     def constant(self, array: Array) -> Storage:
         return self.hold(self.add(Constant(Literal(array)), ())[0])
@@ -191,6 +203,9 @@ class Trace(Overlay):
         producer = payloads[0].producer
         assert producer is not None, "a node made it"
         return producer.origin
+
+    def selection(self, mask: Any) -> SymDim | None:
+        return self._selections.size(mask._read(self))
 
     def place(self) -> str:
         module = self.here().module

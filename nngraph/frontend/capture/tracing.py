@@ -31,18 +31,20 @@ from nngraph.frontend.capture.recorder import NOTHING, Assumed, Put, Trace, put_
 from nngraph.frontend.capture.steady import found_once
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.watch import Watch, element_facts, refuse_moved, watches
-from nngraph.frontend.errors import TraceError, size_is_unknown
+from nngraph.frontend.errors import TraceError, selection_is_unheld, size_is_unknown
 from nngraph.frontend.host import is_host_number
 from nngraph.frontend.protocols import ModuleLike
 from nngraph.frontend.pytree import Tree, flatten, unflatten
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Tensor
-from nngraph.frontend.userline import source_of_error
+from nngraph.frontend.userline import source_of, source_of_error
 from nngraph.frontend.world import inside
 from nngraph.ir.dims import UnknownSize
 from nngraph.ir.graph import Graph, Value
 from nngraph.ir.roles import Role
+from nngraph.passes.base import Context
+from nngraph.passes.selected import Hold, Unheld
 
 __all__ = ["trace_arguments", "trace_call"]
 
@@ -270,6 +272,10 @@ class _Finish:
             self.effects.append(trace.first)
         for storage, cell in trace.cells.items():
             trace.graph.set_state(cell.name, trace.look(storage, None))
+        try:
+            Hold().run(trace.graph, Context())
+        except Unheld as error:
+            raise selection_is_unheld(error.what, source_of(error.origin)) from None
 
     def traced(self) -> Traced:
         """The trace, once everything is back at its place."""

@@ -10,13 +10,13 @@ import numpy as np
 from nngraph import ops
 from nngraph.frontend.functional.access import overwrite, owned, viewed
 from nngraph.frontend.functional.joining import broadcast_shapes
+from nngraph.frontend.functional.selected import assigned_part, selected_part
 from nngraph.frontend.functional.subscript import Plan, plan_subscript
 from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.limits import iinfo
 from nngraph.frontend.promotion import as_tensor_like, filler, is_number, need_fit
 from nngraph.frontend.tensor import Number, Operand, Tensor
-from nngraph.frontend.world import world
-from nngraph.ir.dtypes import bool_
+from nngraph.ir.dtypes import bool_, uint8
 from nngraph.ops.composite import wide_dtype
 from nngraph.ops.core import normalize_axis
 
@@ -40,24 +40,29 @@ _REDUCTIONS = {
 
 def getitem(input: Tensor, key: Any) -> Tensor:
     """``input[key]``: a view where ``key`` holds no tensor."""
+    selected = selected_part(input, key)
+    if selected is not None:
+        return selected
     return viewed(plan_subscript(key, input).read(), input)
 
 
 def setitem(input: Tensor, key: Any, value: Any) -> None:
     """``input[key] = value``."""
+    if _has_mask(key) and assigned_part(input, key, _filler(input, value)):
+        return
     if isinstance(key, Tensor) and key.dtype is bool_:
         filler = _filler(input, value)
         if filler.type.size == 1 and key.type.shape == input.type.shape[: key.ndim]:
             mask = key.reshape(*key.type.shape, *(1,) * (input.ndim - key.ndim))
             overwrite(input, ops.where(mask, filler.reshape(()), input))
             return
-        world().refuse(
-            f"x[mask] = values of {filler.type}: the number of places depends on the mask's "
-            "values, which are not there",
-            "Write x = ng.where(mask, full_size_values, x) instead.",
-        )
     plan = plan_subscript(key, input)
     overwrite(input, plan.write(_update(plan, value)))
+
+
+def _has_mask(key: Any) -> bool:
+    parts = key if isinstance(key, tuple) else (key,)
+    return any(isinstance(part, Tensor) and part.dtype in (bool_, uint8) for part in parts)
 
 
 @both

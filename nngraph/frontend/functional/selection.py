@@ -8,6 +8,7 @@ import numpy as np
 
 from nngraph import ops
 from nngraph.frontend.functional.access import elements
+from nngraph.frontend.functional.selected import selected_elements
 from nngraph.frontend.functional.variants import both, everywhere, function, method
 from nngraph.frontend.promotion import as_tensor_like, filler, need_fit, promoted, result_type
 from nngraph.frontend.tensor import Operand, Tensor
@@ -100,7 +101,10 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 
 @both
 def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elements where ``mask`` holds: eager only, the shape depends on values."""
+    """Elements where ``mask`` holds; a trace has to do something with them, as with ``x[mask]``."""
+    selected = selected_elements(input, mask)
+    if selected is not None:
+        return selected
     places = np.flatnonzero(
         np.broadcast_to(elements(mask, "masked_select()"), input.type.static_shape)
     )

@@ -171,6 +171,8 @@ def _as_part(part: Any, base: Tensor) -> Any:
         return slice(start, stop, part.step)
     if isinstance(part, list | np.ndarray | range):
         array = np.asarray(part)
+        if array.dtype == np.bool_ and array.ndim:
+            return array
         part = ops.constant(array.astype(np.int64) if array.size == 0 else array, base)
     if isinstance(part, str):
         raise TypeError(f"a subscript is an integer, a slice, None, ... or a tensor, got {part!r}")
@@ -191,15 +193,18 @@ def _expand_masks(parts: list[Any], base: Tensor) -> list[Any]:
     out: list[Any] = []
     axis = 0
     for part in parts:
-        if isinstance(part, Tensor) and part.dtype in (bool_, uint8):
+        known = isinstance(part, np.ndarray)
+        if known or (isinstance(part, Tensor) and part.dtype in (bool_, uint8)):
             shape = base.type.shape[axis : axis + part.ndim]
-            if Ellipsis not in out and part.type.shape != shape:
+            own = part.shape if known else part.type.shape
+            if Ellipsis not in out and own != shape:
                 raise IndexError(
-                    f"The shape of the mask {list(part.type.shape)} does not match "
+                    f"The shape of the mask {list(own)} does not match "
                     f"the shape {list(shape)} of the indexed axes"
                 )
-            places = np.nonzero(elements(part, "x[mask] (its shape depends on the mask's values)"))
-            out += [ops.constant(p.astype(np.int64), part) for p in places]
+            what = "x[mask] (its shape depends on the mask's values)"
+            places = np.nonzero(part if known else elements(part, what))
+            out += [ops.constant(p.astype(np.int64), base) for p in places]
             axis += part.ndim
         else:
             out.append(part)
