@@ -21,7 +21,17 @@ from nngraph.ops.elementwise.select import cast, where
 from nngraph.ops.shape.joining import concat
 from nngraph.ops.shape.slicing import slice_axis
 
-__all__ = ["ArgMax", "ArgMin", "CumProd", "CumSum", "argmax", "argmin", "cumprod", "cumsum"]
+__all__ = [
+    "ArgMax",
+    "ArgMin",
+    "CumProd",
+    "CumSum",
+    "Running",
+    "argmax",
+    "argmin",
+    "cumprod",
+    "cumsum",
+]
 
 
 def _need_axis(op: str, axis: int, x: TensorType) -> None:
@@ -94,22 +104,30 @@ def _running(x: Array) -> Any:
 
 
 @dataclass(frozen=True)
-class CumSum(Op):
-    """Running sum along ``axis``; the total of floats is kept in float64 and rounded as written.
-
-    ``exclusive`` leaves the element itself out; ``reverse`` runs from the end.
-    """
+class Running(Op):
+    """A running total along ``axis``, in the operand's type; ``identity`` changes no total."""
 
     axis: int
-    exclusive: bool = False
-    reverse: bool = False
-    name: ClassVar[str] = "cum_sum"
+    identity: ClassVar[int]
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         (x,) = types
         _need_axis(self.name, self.axis, x)
         _need_number(self.name, x)
         return (x,)
+
+
+@dataclass(frozen=True)
+class CumSum(Running):
+    """Running sum along ``axis``; the total of floats is kept in float64 and rounded as written.
+
+    ``exclusive`` leaves the element itself out; ``reverse`` runs from the end.
+    """
+
+    exclusive: bool = False
+    reverse: bool = False
+    name: ClassVar[str] = "cum_sum"
+    identity: ClassVar[int] = 0
 
     @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
@@ -140,7 +158,7 @@ class CumSum(Op):
 
 
 @dataclass(frozen=True)
-class CumProd(Op):
+class CumProd(Running):
     """Running product along ``axis``.
 
     Differentiated through its decomposition, so its gradients of all orders are exact at zeros.
@@ -148,14 +166,8 @@ class CumProd(Op):
     gradient NaN. What comes after a zero has the gradient 0, whatever it is.
     """
 
-    axis: int
     name: ClassVar[str] = "cum_prod"
-
-    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
-        (x,) = types
-        _need_axis(self.name, self.axis, x)
-        _need_number(self.name, x)
-        return (x,)
+    identity: ClassVar[int] = 1
 
     @np.errstate(all="ignore")
     def eval(self, *inputs: Array) -> tuple[Array, ...]:

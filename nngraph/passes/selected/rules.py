@@ -231,12 +231,10 @@ def _indexed(case: Case) -> tuple[Value, ...] | None:
     return case.lanes([case.values[0], case.indices(1), *case.values[2:]])
 
 
-def _scan(fill: float) -> Rule:
-    def rule(case: Case) -> tuple[Value, ...] | None:
-        axis = case.op.axis  # type: ignore[attr-defined]
-        return case.lanes([case.filled(0, (axis,), fill)])
-
-    return rule
+def _running(case: Case) -> tuple[Value, ...] | None:
+    op = case.op
+    assert isinstance(op, ops.Running)
+    return case.lanes([case.filled(0, (op.axis,), op.identity)])
 
 
 def _take(case: Case) -> tuple[Value, ...] | None:
@@ -387,8 +385,7 @@ _RULES: dict[type[Op], Rule] = {
     ops.Split: _beside,
     ops.GatherElements: _indexed,
     ops.ScatterElements: _indexed,
-    ops.CumSum: _scan(0),
-    ops.CumProd: _scan(1),
+    ops.Running: _running,
     ops.Take: _take,
     ops.ScatterSlices: _scatter,
     ops.Reshape: _reshape,
@@ -414,4 +411,4 @@ def rule_for(op: Op) -> Rule | None:
     """The rule of an operator's class; None where its decomposition is what has rules."""
     if Trait.ELEMENTWISE in op.traits:
         return _divided if Trait.DIVIDES in op.traits else Case.lanes
-    return _RULES.get(type(op))
+    return next((_RULES[kind] for kind in type(op).__mro__ if kind in _RULES), None)
