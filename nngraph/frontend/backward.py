@@ -42,11 +42,35 @@ class Version:
 
     def _read(self, here: World) -> Payload:
         saved = self.saved
-        storage, elements = self._kept()
+        storage, elements, version = self._now()
         elements = here.standing(storage, elements)
-        if elements.version != saved.version or not elements.keeps(saved.path):
+        if elements.version != version or not elements.keeps(saved.path):
             raise self._replay.overwritten(saved, here.elements(storage).version)
         return here.recall(elements, saved.path)
+
+    def _now(self) -> tuple[Storage, Elements, int]:
+        """What was saved, and its version: after ``t.data = other`` the other's elements.
+
+        As in PyTorch, where operators save the operand itself, but the elements of their results.
+        """
+        saved, (storage, elements) = self.saved, self._kept()
+        version, edge = saved.version, saved.edge
+        if saved.path is not None or edge is None:
+            return storage, elements, version
+        if isinstance(edge, Leaf) and (
+            (owner := edge.owner()) is None or owner._storage is not storage
+        ):
+            return storage, elements, version
+        while (moved := elements.rebound) is not None and moved.storage is storage:
+            if version != moved.version:
+                break
+            elements, version = moved.now, moved.since
+        if elements is not saved.elements and storage.type != saved.type:
+            raise RuntimeError(
+                f"t.data became a {storage.type} after an operator saved t, a {saved.type}, for "
+                "backward(): assign elements of the same type, or after it"
+            )
+        return storage, elements, version
 
     def _kept(self) -> tuple[Storage, Elements]:
         storage, elements = self.saved.storage, self.saved.elements

@@ -109,15 +109,20 @@ class Eager:
 
     def rebind(self, tensor: Handle, value: Handle) -> None:
         array, storage = self.look(value._storage, value._path), tensor._storage
-        elements = value._storage.elements
+        elements, kind = value._storage.elements, type_of_array(array)
         if value._view is not None:
             elements.share()
             elements = Elements(self.look(value._storage, value._path))
             elements.share()
-        if tensor._view is not None:
-            tensor._storage, tensor._view = Storage.over(elements, type_of_array(array)), None
+        first, *others = storage.tensors()
+        if tensor is first and tensor._view is None:  # it stays where compiled functions find it
+            if others:
+                storage.part(others, storage.elements)
+            storage.rebind(elements, kind)
         else:
-            storage.elements, storage.type = elements, type_of_array(array)
+            tensor._storage, tensor._view = Storage.over(elements, kind), None
+            tensor._storage.show(tensor)
+        tensor._storage.join(value._storage)
         _tell(storage)
 
     def strides(self, storage: Storage, path: Path | None) -> tuple[Dim, ...]:
@@ -173,6 +178,7 @@ class Eager:
             tensor._storage.share()
             tensor._storage = Storage(self.look(tensor._storage, tensor._path))
             tensor._storage.share()
+            tensor._storage.show(tensor)
             tensor._view = None
         tensor._edge = Leaf(tensor) if requires_grad else None
         _tell(storage)
@@ -185,6 +191,7 @@ class Eager:
             view.base = type(other)(tensor._storage, tensor._view, tensor._edge)
         storage = tensor._storage
         tensor._storage, tensor._view = other._storage, view
+        tensor._storage.show(tensor)
         tensor._edge, tensor._seen = other._edge, other._seen
         _tell(storage)
 
@@ -286,10 +293,11 @@ def _path(under: Path | None, op: Op, index: int, storage: Storage, part: Array)
 
 
 def _overwrite(array: Array, payload: Array) -> None:
-    if not array.flags.writeable:
+    if not array.flags.writeable and array.size:
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a "
             "single memory location, or the memory is read-only. Please clone() the tensor before "
             "performing the operation."
         )
-    np.copyto(array, payload)
+    if array.size:
+        np.copyto(array, payload)

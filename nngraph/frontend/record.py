@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from weakref import ref
 
 from nngraph.frontend.storage import Elements, Path, Storage
+from nngraph.ir.dtypes import bool_
 from nngraph.ir.op import Op
 from nngraph.ir.origin import Origin
 from nngraph.ir.types import TensorType
@@ -87,9 +88,14 @@ class Entry:
         self.origin = origin
 
     def release(self) -> None:
-        """Frees what was saved; a rule that reads none of it can run again."""
+        """Frees what was saved; a rule that reads none of it can run again.
+
+        A single condition stays: an assignment of all elements is recorded as a choice by one, and
+        saves nothing in PyTorch.
+        """
         for saved in (*self.inputs, *self.outputs):
-            saved.release()
+            if saved.type.rank or saved.type.dtype is not bool_:
+                saved.release()
 
 
 class Lost(Entry):
@@ -148,11 +154,22 @@ class Handle:
         if storage.__class__ is not Storage:
             made = self._made_of([v for v in (storage, view, edge, *more) if v is not None])
             storage, view, edge = made._storage, made._view, made._edge
+        storage.show(self)
         self._storage = storage
         self._view = view
         self._edge = edge
         self._seen: Edge | Leaf | None = None
         self._grad: Any = None
+
+    def _moved(self, storage: Storage) -> None:
+        """Shows another storage of the same elements, with the history that it has."""
+        view = self._view
+        if view is not None:
+            base = Handle._result(storage)
+            base._edge = view.base._edge
+            self._view = View(base, view.path)
+        storage.show(self)
+        self._storage = storage
 
     @property
     def _path(self) -> Path | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 from weakref import WeakSet, ref
 
@@ -52,9 +52,10 @@ class Elements:
         left: whether a recorded assignment gave the storage new elements.
         part: the view that it assigned to, if any. What the tape saved of other views counts as
             overwritten then, as in PyTorch.
+        rebound: an assignment to ``data`` of the tensor that showed them.
     """
 
-    __slots__ = ("_exchanged", "_held", "array", "left", "part", "value", "version")
+    __slots__ = ("_exchanged", "_held", "array", "left", "part", "rebound", "value", "version")
 
     def __init__(self, array: Array | None, value: Value | None = None, version: int = 0) -> None:
         self.array = array
@@ -62,6 +63,7 @@ class Elements:
         self.version = version
         self.left = False
         self.part: Path | None = None
+        self.rebound: Rebound | None = None
         self._held: ref[_Holder] | bool = False  # True: for good
         self._exchanged = False  # whether a backend writes to the array again
 
@@ -124,6 +126,25 @@ class Elements:
         return path is not None
 
 
+class Rebound:
+    """An assignment of other elements to a storage, which the tape does not hear of.
+
+    Attributes:
+        storage: whose elements these were.
+        version: of the elements then.
+        now: what the storage holds since.
+        since: their version then.
+    """
+
+    __slots__ = ("now", "since", "storage", "version")
+
+    def __init__(self, storage: Storage, before: Elements, now: Elements) -> None:
+        self.storage = storage
+        self.version = before.version
+        self.now = now
+        self.since = now.version
+
+
 class Storage:
     """The memory of a tensor, of all its views and of what ``detach`` makes of them.
 
@@ -135,16 +156,18 @@ class Storage:
         type: of the whole storage.
         quiet: whether the tape does not hear of writes, as of those to ``data``.
         twins: all storages that were made of each other by ``twin``, this one included.
+        shown: the tensors that show it, as weak references; or the only one so far.
         watched: whether a trace relies on something about it, or on a tensor that shows it; then
             ``structure`` has to hear of changes other than of values.
     """
 
-    __slots__ = ("__weakref__", "elements", "quiet", "twins", "type", "watched")
+    __slots__ = ("__weakref__", "elements", "quiet", "shown", "twins", "type", "watched")
 
     def __init__(self, array: Array | None, value: Value | None = None) -> None:
         self.elements = Elements(array, value)
         self.quiet = self.watched = False
         self.twins: WeakSet[Storage] | None = None
+        self.shown: ref[Any] | list[ref[Any]] | None = None
         if value is not None:
             self.type = value.type
         else:
@@ -156,17 +179,76 @@ class Storage:
         """A storage of elements that another one held, or still holds."""
         made = cls.__new__(cls)
         made.elements, made.type, made.quiet, made.watched = elements, kind, quiet, False
-        made.twins = None
+        made.twins = made.shown = None
         return made
 
     def twin(self) -> Storage:
         """A storage of the same elements, writes to which the tape does not hear of."""
         made = Storage.over(self.elements, self.type, quiet=True)
-        if self.twins is None:
-            self.twins = WeakSet((self,))
-        self.twins.add(made)
-        made.twins = self.twins
+        self.join(made)
         return made
+
+    def show(self, tensor: Any) -> None:
+        """One more tensor shows it."""
+        shown = self.shown
+        if shown is None:
+            self.shown = ref(tensor)
+        elif isinstance(shown, list):
+            shown.append(ref(tensor))
+            if len(shown) % 64 == 0:
+                count = len(shown)  # what another thread adds meanwhile comes after these
+                shown[:count] = [r for r in shown[:count] if r() is not None]
+        else:
+            self.shown = [shown, ref(tensor)]
+
+    def tensors(self) -> list[Any]:
+        """The tensors that show it, as long as there are any, the first first."""
+        shown = self.shown if isinstance(self.shown, list) else [self.shown] if self.shown else []
+        return [found for r in shown if (found := r()) is not None and found._storage is self]
+
+    def rebind(self, elements: Elements, kind: TensorType) -> None:
+        """Other elements; twins keep these."""
+        before = self.elements
+        if elements is not before:
+            before.rebound = Rebound(self, before, elements)
+        self.elements, self.type = elements, kind
+
+    def join(self, other: Storage) -> None:
+        """They hold the same elements from here on."""
+        twins = self.twins or WeakSet((self,))
+        for each in other.twins or (other,):
+            twins.add(each)
+            each.twins = twins
+        self.twins = twins
+
+    def part(self, tensors: Sequence[Any], elements: Elements) -> Storage:
+        """These tensors keep the elements, in the storage of their own that this gives."""
+        left = Storage.over(elements, self.type, self.quiet)
+        left.join(self)
+        for each in tensors:
+            each._moved(left)
+        return left
+
+    def leave(self, tensor: Any) -> Callable[[], None] | None:
+        """Gives a tensor that shows all of it elements that nothing else shows.
+
+        Returns:
+            What takes it back; None if nothing else did: no tensor, not NumPy, and no twin.
+        """
+        others, before = [t for t in self.tensors() if t is not tensor], self.elements
+        if not others and not self.is_held and not self.alike():
+            return None
+        if others:
+            self.part(others, before)
+        assert before.array is not None, "only eager storages are left"
+        self.rebind(Elements(aligned_copy(before.array)), self.type)
+
+        def again() -> None:
+            self.elements, before.rebound = before, None
+            for each in others:
+                each._moved(self)
+
+        return again
 
     def alike(self) -> list[Storage]:
         """The other twins that hold the same elements."""

@@ -42,7 +42,10 @@ def write_through(
     Raises:
         RuntimeError: if the view repeats elements.
     """
+    is_empty = 0 in part.type.shape
     while path is not None:
+        if is_empty and isinstance(path.op, BroadcastTo):
+            return read(None)
         part = _replaced(path, whole, part, read)
         path = path.under
     return part

@@ -78,11 +78,9 @@ class ScaledDotProductAttention(Op):
         width = q.shape[-1]
         if self.scale is not None:
             return self.scale
-        if not isinstance(width, int) or width == 0:
-            raise TypeMismatch(
-                f"{self.name}: q is {q}; give scale= where its width is not a number above 0"
-            )
-        return 1 / math.sqrt(width)
+        if not isinstance(width, int):
+            raise TypeMismatch(f"{self.name}: q is {q}; give scale= where its width has a name")
+        return 1 / math.sqrt(width or 1)  # without width all scores are sums of nothing
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         q, k, v, *masks = (widen(a) for a in inputs)
@@ -135,6 +133,7 @@ class ScaledDotProductAttention(Op):
         yield Sample(cls(), (q, k, v), note="rank 3, lengths differ")
         yield Sample(cls(True), (q, k, v), note="causal")
         yield Sample(cls(False, 0.3), (q[0], k[0], v[0]), note="rank 2, scale")
+        yield Sample(cls(), (make(2, 3, 0), make(2, 5, 0), v), note="no width")
         keep = np.asarray([[True, False, True, True, False], [False] * 5, [True] * 5])
         yield Sample(cls(), (q, k, v, keep), note="bool mask, a query that sees nothing")
         yield Sample(cls(True), (q, k, v, keep[None, :1]), note="causal and masked")

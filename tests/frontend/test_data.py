@@ -152,7 +152,89 @@ def _set_of_another_dtype(library: Any) -> Any:
     return library.tensor([1.0]).set_(library.tensor([2]))
 
 
+def _aliases_keep_what_they_show(library: Any) -> Any:
+    x, other = _leaf(library, 1.0, 2.0), library.tensor([5.0, 6.0])
+    detached, view, both = x.detach(), x[1:], x.detach().view(2, 1)
+    x.data = other
+    seen = [detached.tolist(), view.tolist(), both.tolist()]
+    detached.add_(10)
+    with library.no_grad():
+        x.mul_(3)
+    return [*seen, detached.tolist(), view.tolist(), both.tolist(), x.tolist(), other.tolist()]
+
+
+def _the_history_of_a_view_stays(library: Any) -> Any:
+    x = _leaf(library, 1.0, 2.0)
+    view = x[1:]
+    x.data = library.tensor([5.0, 6.0])
+    (view * view).sum().backward()
+    return [view.tolist(), view.requires_grad, x.grad.tolist()]
+
+
+def _an_alias_leaves(library: Any) -> Any:
+    x = library.tensor([1.0, 2.0])
+    alias = x.detach()
+    alias.data = library.tensor([5.0, 6.0])
+    alias.add_(1)
+    x.mul_(3)
+    return [x.tolist(), alias.tolist()]
+
+
+def _a_parameter_leaves_what_it_was_made_of(library: Any) -> Any:
+    nn = torch.nn if library is torch else ng.nn
+    x = library.tensor([1.0, 2.0])
+    p = nn.Parameter(x)
+    p.data = library.tensor([5.0, 6.0])
+    x.add_(1)
+    return [x.tolist(), p.tolist()]
+
+
+def _what_backward_reads_is_the_new_data(library: Any) -> Any:
+    w, h = _leaf(library, 1.0, 2.0), _leaf(library, 3.0, 4.0)
+    m = h * 2
+    y, z, e = w * w, m * m, w.exp()
+    w.data = library.tensor([5.0, 6.0])
+    m.data = library.tensor([7.0, 8.0])
+    w.data = w.data * 2
+    (y.sum() + z.sum() + e.sum()).backward()
+    return np.round([w.grad.tolist(), h.grad.tolist()], 4).tolist()
+
+
+def _new_data_changed_before_backward(library: Any) -> Any:
+    w, other = _leaf(library, 1.0, 2.0), library.tensor([5.0, 6.0])
+    y = w * w
+    w.data = other
+    with library.no_grad():
+        w.add_(1)
+    y.sum().backward()
+    return w.grad.tolist()
+
+
+def _new_data_of_another_shape_before_backward(library: Any) -> Any:
+    w = _leaf(library, 1.0, 2.0)
+    y = w * w
+    w.data = library.tensor([5.0, 6.0, 7.0])
+    y.sum().backward()
+    return w.grad.tolist()
+
+
+def _assigned_after_it_was_shared(library: Any) -> Any:
+    x, other, w = library.tensor([1.0, 2.0]), library.tensor([5.0, 6.0]), _leaf(library, 1.0, 1.0)
+    x.data = other
+    x.add_(w)
+    x.sum().backward()
+    return [x.tolist(), other.tolist(), w.grad.tolist()]
+
+
 PROGRAMS: list[Callable[[Any], Any]] = [
+    _aliases_keep_what_they_show,
+    _the_history_of_a_view_stays,
+    _an_alias_leaves,
+    _a_parameter_leaves_what_it_was_made_of,
+    _what_backward_reads_is_the_new_data,
+    _new_data_changed_before_backward,
+    _new_data_of_another_shape_before_backward,
+    _assigned_after_it_was_shared,
     _shares,
     _swapped,
     _buffer_swapped,
@@ -255,6 +337,75 @@ def _clamped(library: Any, wrap: Callable[[Any], Any]) -> Any:
 def test_data_inside_a_compiled_function(backend: str) -> None:
     found = _clamped(ng, lambda f: ng.compile(f, backend=backend))
     np.testing.assert_allclose(found, _clamped(torch, lambda f: f), 1e-6)
+
+
+def _decayed(library: Any, wrap: Callable[[Any], Any]) -> Any:
+    """What shows the parameter's memory outside, made before the first call and between calls."""
+    w = _leaf(library, 1.0, 3.0)
+
+    @wrap
+    def step(x: Any) -> Any:
+        column, plain = w.view(2, 1), w.detach()
+        loss = (w * x).sum()
+        loss.backward()
+        w.data = w.data - w.grad
+        w.grad = None
+        return loss.detach() + column.sum().detach() + plain.sum()
+
+    seen = []
+    for _ in range(2):
+        seen.append([step(library.tensor([1.0, 2.0])).item(), *w.tolist()])
+        plain, row, data, array = w.detach(), w.view(1, 2), w.data, w.detach().numpy()
+        seen.append([step(library.tensor([1.0, 2.0])).item(), *w.tolist()])
+        seen += [plain.tolist(), row[0].tolist(), data.tolist(), array.tolist()]
+        plain.mul_(0)
+        seen += [row[0].tolist(), data.tolist(), array.tolist(), w.tolist()]
+    return np.hstack(seen)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_new_data_inside_leaves_what_others_show(backend: str) -> None:
+    functions = []
+
+    def wrap(function: Any) -> Any:
+        functions.append(ng.compile(function, backend=backend))
+        return functions[-1]
+
+    found = _decayed(ng, wrap)
+    np.testing.assert_allclose(found, _decayed(torch, lambda f: f), 1e-6)
+    assert functions[0].explain().count("trace ") == 1
+
+
+def test_new_data_inside_is_refused_while_others_show_the_memory() -> None:
+    w = ng.nn.Parameter(ng.tensor([1.0, 2.0]))
+    outside = w.view(2, 1)
+
+    def step() -> None:
+        w.data = w.data * 2
+
+    with pytest.raises(ng.TraceError, match=r"Write t\.copy_\(other\)"):
+        ng.compile(step, backend="reference")()
+    assert w.tolist() == [1, 2] and outside[0].tolist() == [1]
+    del outside
+    ng.compile(step, backend="reference")()
+    assert w.tolist() == [2, 4]
+
+
+def test_a_call_that_fails_leaves_shared_memory_shared() -> None:
+    w = ng.tensor([1.0, 2.0])
+
+    @ng.compile(backend="reference")
+    def step(i: ng.Tensor) -> None:
+        w.data = w.data[i] * 2
+
+    step(ng.tensor([1, 0]))
+    alias = w.detach()
+    with pytest.raises(IndexError):
+        step(ng.tensor([1, 2]))
+    alias.add_(1)
+    assert w.tolist() == alias.tolist() == [5, 3]
+    step(ng.tensor([0, 1]))
+    assert w.tolist() == [10, 6] and alias.tolist() == [5, 3]
 
 
 def test_two_tensors_of_one_memory_that_part_are_traced_again() -> None:

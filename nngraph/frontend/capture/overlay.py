@@ -10,7 +10,7 @@ from weakref import ref
 from nngraph.frontend.capture.gradients import GradSlot
 from nngraph.frontend.errors import ConcretizationError, Need, TraceError, leaked
 from nngraph.frontend.record import Edge, Handle, Leaf
-from nngraph.frontend.storage import Elements, Path, Storage
+from nngraph.frontend.storage import Elements, Path, Rebound, Storage
 from nngraph.frontend.userline import user_source
 from nngraph.frontend.views import strides_of, viewable, write_through
 from nngraph.frontend.world import EAGER
@@ -98,6 +98,7 @@ class Overlay:
     Attributes:
         graph: the graph so far.
         cells: the states, by what stands for them.
+        rebound: the storages that ``t.data = other`` gives other elements, and these tensors.
         switched_off: ids of the tensors whose ``requires_grad`` the code set to False.
     """
 
@@ -113,6 +114,8 @@ class Overlay:
         self._made_asked: dict[int, Handle] = {}
         self._leaves: dict[int, tuple[Handle, bool]] = {}
         self.switched_off = set[int]()
+        self.rebound: dict[Storage, ref[Handle]] = {}
+        self._showing: dict[Storage, set[int]] = {}  # what showed a storage when it was met
         self._arguments: dict[int, Handle] = {}
         self._suggested: dict[Storage, str] = {}
         self._homes: dict[Storage, GradSlot] = {}
@@ -153,6 +156,7 @@ class Overlay:
             if before.array is None:
                 raise leaked(storage, "this compiled function")
             self._lifted[before] = storage
+            self._showing[storage] = set(map(id, storage.tensors()))
             name = self._names.fresh(self.suggested(storage))
             storage.watched = True
             twin = Elements(None, self.graph.add_state(name, storage.type), before.version)
@@ -262,7 +266,26 @@ class Overlay:
                 "Write t.data = other.clone(), or t.copy_(other) under no_grad.",
             )
         before, payload = self.elements(storage), self.look(source, value._path)
-        self._now[storage] = Elements(None, payload, before.version + 1)
+        self._leave(tensor, before)
+        now = self._now[storage] = Elements(None, payload, before.version + 1)
+        before.rebound = Rebound(storage, before, now)
+        if storage.elements.value is None:
+            self.rebound[storage] = ref(tensor)
+
+    def _leave(self, tensor: Handle, before: Elements) -> None:
+        """What the code made to show the elements of a tensor keeps them."""
+        storage = tensor._storage
+        others = [t for t in storage.tensors() if t is not tensor]
+        if any(id(t) in self._showing.get(storage, ()) for t in others):
+            self.refuse(
+                "t.data = other while another tensor from outside shares the memory of t",
+                "Write t.copy_(other) under no_grad, or clone() the other tensor first.",
+            )
+        views = [t for t in others if t._view is not None]
+        edges = [(self.edge(t._view.base), self.seen(t)) for t in views]
+        self._now[storage.part(others, before)] = before
+        for view, (edge, _) in zip(views, edges, strict=True):
+            self.set_edge(view._view.base, edge)
 
     def strides(self, storage: Storage, path: Path | None) -> tuple[Dim, ...]:
         return strides_of(path, storage.type.shape)
@@ -381,6 +404,7 @@ class Overlay:
             view.base = type(other)(tensor._storage, tensor._view)
             self.set_edge(view.base, self.edge(tensor), self.seen(tensor))
         tensor._storage, tensor._view = other._storage, view
+        tensor._storage.show(tensor)
         self.set_edge(tensor, edge, seen)
 
     def hold(self, payload: Any) -> Storage:

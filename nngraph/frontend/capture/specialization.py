@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,16 +116,33 @@ class Specialization:
         for followed in self._followed:
             followed.check(passed, self.traced.signature.inputs[followed.argument].name)
         program, leaves = self.traced.program, list(self.traced.leaves)
+        left = self._leave()
         program.run()
         try:
             outputs = self.step.run(arrays)
         except BaseException:
             program.take_back()
+            for again in left:
+                again()
+            structure.changed()
             raise
         call = Call(outputs, passed, leaves, program.values)
         for effect in self.traced.effects:
             effect.apply(call)
         return unflatten(self.traced.result, call.leaves)
+
+    def _leave(self) -> list[Callable[[], None]]:
+        """What shares memory with a tensor that gets other elements keeps what it shows.
+
+        Returns:
+            What takes that back.
+        """
+        rows = self.traced.rebound.items()
+        left = [again for storage, owner in rows if (again := storage.leave(owner()))]
+        if left:
+            structure.changed()
+            self.step.refresh()
+        return left
 
     def _need_writable(self, position: int, array: Array) -> None:
         if not array.flags.writeable:

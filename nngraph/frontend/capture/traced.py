@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from weakref import ref
 
 from nngraph.frontend.capture.effects import ArgumentWritten, Effect
 from nngraph.frontend.capture.holding import Holding
@@ -14,6 +15,8 @@ from nngraph.frontend.capture.program import Program
 from nngraph.frontend.capture.recorder import Guard, Put
 from nngraph.frontend.capture.steady import Once
 from nngraph.frontend.pytree import Tree
+from nngraph.frontend.record import Handle
+from nngraph.frontend.storage import Storage
 from nngraph.ir.graph import Graph
 from nngraph.ir.signature import Signature, signature_of
 
@@ -39,6 +42,7 @@ class Traced:
         on_host: those of ``carried`` that only Python can do: no output of the graph is all of it.
         baked: what of Python's objects is fixed in the graph, a line each.
         once: what the next call would not find as this trace did.
+        rebound: the storages that a call gives other elements, as ``t.data = other`` does.
         modes: in which the call leaves the modules whose modes matter, by their ids.
     """
 
@@ -56,6 +60,7 @@ class Traced:
     on_host: list[str]
     baked: list[str]
     once: list[Once]
+    rebound: dict[Storage, ref[Handle]]
     modes: dict[int, bool]
 
     @cached_property

@@ -305,6 +305,7 @@ class _Finish:
             self.on_host,
             holding.described + large,
             found_once(trace, {id(s) for s in self.symbols}),
+            trace.rebound,
             {id(m.module): m.now for m in trace.modes.values()},
         )
 

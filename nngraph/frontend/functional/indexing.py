@@ -48,8 +48,11 @@ def getitem(input: Tensor, key: Any) -> Tensor:
 
 def setitem(input: Tensor, key: Any, value: Any) -> None:
     """``input[key] = value``."""
-    if _has_mask(key) and assigned_part(input, key, _filler(input, value)):
-        return
+    if _has_mask(key):
+        if isinstance(value, Tensor) and value.type.size != 1:
+            _need_dtype(input, value)
+        if assigned_part(input, key, _filler(input, value)):
+            return
     if isinstance(key, Tensor) and key.dtype is bool_:
         filler = _filler(input, value)
         if filler.type.size == 1 and key.type.shape == input.type.shape[: key.ndim]:
@@ -57,7 +60,19 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
             overwrite(input, ops.where(mask, filler.reshape(()), input))
             return
     plan = plan_subscript(key, input)
+    if plan.indices and isinstance(value, Tensor):
+        _need_dtype(input, value)
     overwrite(input, plan.write(_update(plan, value)))
+
+
+def _need_dtype(input: Tensor, value: Tensor) -> None:
+    """Tensors that are scattered are not cast."""
+    if value.dtype is not input.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got "
+            f"{input.dtype.name} for the destination and {value.dtype.name} for the source: write "
+            f"value.to({input.dtype.name})"
+        )
 
 
 def _has_mask(key: Any) -> bool:
@@ -277,6 +292,7 @@ def index_put(
 ) -> Tensor:
     """``input`` with ``input[indices] = values``, or with the values added there."""
     plan = plan_subscript(tuple(indices), input)
+    _need_dtype(input, values)
     return plan.write(_update(plan, values), "add" if accumulate else "none")
 
 

@@ -31,7 +31,8 @@ def into(
     Raises:
         TypeError: if the targets are no tensors, or of another number.
         RuntimeError: if a gradient would be recorded, or a result is of a higher kind than its
-            target (bool < integer < floating point).
+            target (bool < integer < floating point), or of another shape and the target is an
+            operand.
 
     Source: https://docs.pytorch.org/docs/stable/notes/out.html
     """
@@ -45,6 +46,10 @@ def into(
             "but one of the arguments requires grad."
         )
     result = plain(*args, **given)
+    parts = (result,) if isinstance(result, Tensor) else result
+    for part, each in zip(parts, targets, strict=False):
+        if part.type.shape != each.type.shape:
+            _need_no_operand(each, part, (args, given))
     if isinstance(result, Tensor):
         _store(result, targets[0])
         return targets[0]
@@ -53,6 +58,14 @@ def into(
     for part, each in zip(result, targets, strict=True):
         _store(part, each)
     return type(result)(*targets)
+
+
+def _need_no_operand(target: Tensor, result: Tensor, operands: Any) -> None:
+    if any(t._storage is target._storage for t in _tensors(operands)):
+        raise RuntimeError(
+            f"output with shape {list(target.shape)} doesn't match the shape {list(result.shape)} "
+            "of the result: out= is resized only where it shares no memory with an operand"
+        )
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

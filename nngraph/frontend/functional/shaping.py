@@ -103,9 +103,9 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
 @both
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Joins the dimensions from ``start_dim`` to ``end_dim``."""
+    start, end = (normalize_axis(d, input.ndim or 1, "flatten") for d in (start_dim, end_dim))
     if not input.ndim:
         return input.reshape(1)
-    start, end = (normalize_axis(d, input.ndim, "flatten") for d in (start_dim, end_dim))
     if start > end:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     middle: Dim = 1

@@ -33,8 +33,17 @@ def soft_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """``log(1 + exp(-y x))``."""
+    """``log(1 + exp(-y x))``.
+
+    Raises:
+        RuntimeError: if the losses have another shape than ``input``.
+    """
     losses = ops.softplus(-target * input)
+    if losses.type.shape != input.type.shape:
+        raise RuntimeError(
+            f"output with shape {list(input.shape)} doesn't match the broadcast shape "
+            f"{list(losses.shape)}: soft_margin_loss() broadcasts the target only"
+        )
     return reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
