@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from nngraph.frontend.backward import gradients
-from nngraph.frontend.base import TensorBase, seed_of
+from nngraph.frontend.base import TensorBase, own_if_view, seed_of
 from nngraph.frontend.modes import enable_grad, no_grad, set_grad_enabled
 from nngraph.frontend.tensor import Tensor
 from nngraph.ops.creation import zeros_like
@@ -72,7 +72,7 @@ def grad(
     out: list[Tensor | None] = []
     for tensor, gradient in zip(wanted, found, strict=True):
         if gradient is not None:
-            out.append(gradient)
+            out.append(cast("Tensor", own_if_view(gradient)) if not create_graph else gradient)
         elif materialize_grads:
             out.append(cast("Tensor", zeros_like(tensor)).detach())
         elif allow_unused:

@@ -26,7 +26,7 @@ from nngraph.ops.broadcast import broadcast_to
 from nngraph.ops.elementwise import add, select
 from nngraph.ops.elementwise.arithmetic import copy as copy_of
 
-__all__ = ["Size", "TensorBase", "seed_of"]
+__all__ = ["Size", "TensorBase", "own_if_view", "seed_of"]
 
 
 class TensorBase(Handle):
@@ -247,7 +247,7 @@ class TensorBase(Handle):
         leaves, found = gradients([(self, seed)], None, create_graph, keep)
         for leaf, gradient_of_leaf in zip(leaves, found, strict=True):
             owner = cast("TensorBase | None", leaf.owner())
-            if owner is not None and gradient_of_leaf is not None:
+            if owner is not None and gradient_of_leaf is not None and owner.requires_grad:
                 own = gradient_of_leaf if create_graph else _own_memory(gradient_of_leaf)
                 owner._accumulate(own, create_graph)
 
@@ -423,6 +423,11 @@ def _own_memory(gradient: TensorBase) -> TensorBase:
     here = world()
     own: TensorBase = gradient._result(here.copied(gradient._read(here)))
     return own
+
+
+def own_if_view(gradient: TensorBase) -> TensorBase:
+    """A gradient with memory of its own: a view may have one place for several elements."""
+    return gradient if gradient._view is None else _own_memory(gradient)
 
 
 def _rebuilt(kind: type[TensorBase], array: Array, requires_grad: bool) -> TensorBase:

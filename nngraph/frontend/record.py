@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 from weakref import ref
 
 from nngraph.frontend.storage import Elements, Path, Storage
-from nngraph.ir.dtypes import bool_
 from nngraph.ir.op import Op
 from nngraph.ir.origin import Origin
 from nngraph.ir.types import TensorType
@@ -61,6 +60,14 @@ class Saved:
         self.type: TensorType = storage.type if path is None else path.type
         self.version = elements.version
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it has no axes and no history, and no tensor shows it any more."""
+        storage = self.storage
+        if self.type.rank or self.edge is not None or storage is None:
+            return False
+        return not storage.tensors()
+
     def release(self) -> None:
         """Frees the elements."""
         self.storage = self.elements = self.path = None
@@ -90,12 +97,14 @@ class Entry:
     def release(self) -> None:
         """Frees what was saved; a rule that reads none of it can run again.
 
-        A single condition stays: an assignment of all elements is recorded as a choice by one, and
-        saves nothing in PyTorch.
+        Python's numbers, which are tensors for the operator only, stay: PyTorch has operators that
+        take a number and save nothing (``add`` with ``alpha``, ``copy_``), and these have several.
         """
-        for saved in (*self.inputs, *self.outputs):
-            if saved.type.rank or saved.type.dtype is not bool_:
+        for saved in self.inputs:
+            if not saved.is_number:
                 saved.release()
+        for saved in self.outputs:
+            saved.release()
 
 
 class Lost(Entry):

@@ -86,17 +86,15 @@ def save(here: World, tensor: Handle, edge: Edge | Leaf | None) -> Saved:
 
 
 def edge_of(tensor: Handle, here: World) -> Edge | Leaf | None:
-    """What ``backward`` runs for the tensor; a view follows its base."""
+    """What ``backward`` runs for the tensor; a view follows what is assigned to its base."""
     edge = here.edge(tensor)
     if tensor._view is None or isinstance(edge, Leaf):
         return edge
     base = root_of(tensor)
     now = here.edge(base)
-    if now is here.seen(tensor):
-        return edge
-    fresh = None
-    if now is not None:
-        fresh = _view_edge(here, base._storage, tensor._view.path, now)
+    if now is None or now is here.seen(tensor):
+        return edge  # a view keeps the history that its base forgot
+    fresh = _view_edge(here, base._storage, tensor._view.path, now)
     here.set_edge(tensor, fresh, now)
     return fresh
 

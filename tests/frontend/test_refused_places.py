@@ -52,6 +52,25 @@ def _assigned_in_each_step(library: Any) -> Any:
     return w.grad
 
 
+def _scaled_in_each_step(library: Any) -> Any:
+    w, s = library.ones(2, requires_grad=True), library.zeros(2)
+    for _ in range(3):
+        s.add_(w, alpha=2)
+        s.backward(library.ones(2))
+    return w.grad
+
+
+def _gradient_in_place(library: Any) -> Any:
+    x = library.ones(2, 3, requires_grad=True)
+    (g,) = library.autograd.grad(x.mean(1).sin().sum(), x)
+    return g.view(3, 2).mul_(2)
+
+
+def _weight_of_three_axes(library: Any) -> Any:
+    f = library.nn.functional if library is torch else ng.nn.functional
+    return f.linear(library.ones(2, 3), library.ones(1, 2, 3))
+
+
 def _empty_part_assigned(library: Any) -> Any:
     w, s = library.ones(2, requires_grad=True), library.zeros(2)
     s[2:] *= w[:1]
@@ -83,6 +102,9 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "out that shows an operand": _out_that_shows_an_operand,
     "empty part": _empty_part_of_repeated_elements,
     "assigned in each step": _assigned_in_each_step,
+    "scaled in each step": _scaled_in_each_step,
+    "gradient in place": _gradient_in_place,
+    "weight of three axes": _weight_of_three_axes,
     "empty part assigned": _empty_part_assigned,
     "soft_margin_loss": _input_of_soft_margin_loss,
     "no width": _no_width,

@@ -22,7 +22,7 @@ PROGRAMS = cases(r"""
     a = (y + p).t().reshape(-1)[2:].sum(); a.backward(); a.backward(); [y.grad, p.grad]
     a = y.unsqueeze(0); (a * a).sum().backward(); (a + p).mean().backward(); [y.grad, p.grad]
     a = y.exp().sum(); a.backward(); a.backward()
-    a = y * 2; (a * a).sum().backward(); (a * a).sum().backward(); y.grad
+    a = y.exp(); (a * a).sum().backward(); (a * a).sum().backward(); y.grad
     a = y.expand(1, 3, 4) * 1; a.expand(1, 1, 3, 4).mul_(p); a.sum().backward(); [y.grad, p.grad]
     a = y * 2; a.t_(); a.mul_(p.t()); a.unsqueeze_(0); (a * a).sum().backward(); [y.grad, p.grad]
     a = y * 2; c2 = a[0]; c2.unsqueeze_(1); c2.mul_(3); (a.t_() * p.t()).sum().backward(); y.grad

@@ -33,7 +33,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         RuntimeError: if sizes or dtypes do not fit.
     """
     with_bias = bias is not None and (bias.ndim > 0 or input.ndim == 2)
-    if not weight.ndim or (weight.ndim == 1 and with_bias):
+    if weight.ndim not in (1, 2) or (weight.ndim == 1 and with_bias):
         raise RuntimeError(
             f"linear: the weight is {weight.type}; it must be a matrix, or a vector without a bias"
         )

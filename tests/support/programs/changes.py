@@ -164,6 +164,25 @@ def leaf_gradients(d: Draw) -> str:
     )
 
 
+@change(0.7)
+def flags(d: Draw) -> str:
+    """What requires a gradient from here on."""
+    w = d.tensor(lambda t: t.is_leaf and t.is_floating_point())
+    return d.one(
+        f"{w}.requires_grad_({d.chance(0.5)})",
+        f"{w}.requires_grad = {d.chance(0.5)}",
+        f"{w}.detach_()",
+    )
+
+
+@change(0.5)
+def other_data(d: Draw) -> str:
+    """Other elements for a tensor, which what shares its memory does not see."""
+    x = d.tensor(lambda t: t.is_floating_point())
+    y = d.fitting(x, lambda t: t.dtype == d.value(x).dtype and t.shape == d.value(x).shape)
+    return f"{x}.data = {d.one(f'{x}.data * 2', f'{y}.data.clone()', f'({y} + 1).detach()')}"
+
+
 @change(2)
 def quiet(d: Draw) -> str:
     w = d.tensor(lambda t: t.is_leaf and t.is_floating_point())

@@ -26,6 +26,7 @@ STRICTER = (
     "modified by an inplace operation",
     "backward through the graph a second time",
     "output of a function that returns multiple views",
+    "more than one element of the written-to tensor",
     "some elements of the input tensor and the written-to tensor refer to a single memory",
 )
 
