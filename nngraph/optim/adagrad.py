@@ -8,7 +8,8 @@ from nngraph.frontend.functional.creation import full_like
 from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import float32
-from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
+from nngraph.ops.composite import wide
+from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots, scaled
 from nngraph.optim.optimizer import ParamGroup, ParamsT
 
 __all__ = ["Adagrad"]
@@ -85,7 +86,7 @@ class Adagrad(FormulaOptimizer):
 
     def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
         if n.has("weight_decay"):
-            grad = grad + param * s.weight_decay
-        total = state["sum"]
-        total.copy_(total + grad * grad)
-        param.sub_(grad / (total.sqrt() + s.eps) * s.rate)
+            grad = (wide(grad) + scaled(param, s.weight_decay)).to(grad.dtype)
+        total, g = state["sum"], wide(grad)
+        total.copy_(wide(total) + g * g)
+        param.copy_(wide(param) - g / wide(total.sqrt() + s.eps) * s.rate)

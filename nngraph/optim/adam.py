@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nngraph.frontend.tensor import Tensor
-from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
+from nngraph.ops.composite import wide
+from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots, scaled
 from nngraph.optim.optimizer import ParamsT
 
 __all__ = ["Adam", "AdamW"]
@@ -96,13 +97,15 @@ class Adam(FormulaOptimizer):
             if n.has("decoupled_weight_decay"):
                 param.mul_(s.decay)
             else:
-                grad = grad + param * s.decay
+                grad = (wide(grad) + scaled(param, s.decay)).to(grad.dtype)
         m, v = state["exp_avg"], state["exp_avg_sq"]
-        m.copy_(m + (grad - m) * s.rate1)
-        v.copy_(v * s.beta2 + grad * grad * s.rate2)
+        g = wide(grad)
+        m.copy_(wide(m) + (g - wide(m)) * s.rate1)
+        v.copy_(wide(v * s.beta2) + g * s.rate2 * g)
         if n.has("amsgrad"):
             v = state["max_exp_avg_sq"].copy_(v.maximum(state["max_exp_avg_sq"]))
-        param.sub_(m / (v.sqrt() / s.root_correction + s.eps) * s.step_size)
+        root = v.sqrt() / s.root_correction + s.eps
+        param.copy_(wide(param) - wide(m) / wide(root) * s.step_size)
 
 
 class AdamW(Adam):

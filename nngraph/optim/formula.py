@@ -6,6 +6,8 @@ from collections.abc import Callable
 from operator import is_
 from typing import Any, ClassVar
 
+import numpy as np
+
 from nngraph.frontend.functional.creation import full_like
 from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.host import guarded, host_number
@@ -14,10 +16,11 @@ from nngraph.frontend.protocols import Recording
 from nngraph.frontend.tables import StateTable, Table
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import eagerly, world
-from nngraph.ir.dtypes import DType, float32
+from nngraph.ir.dtypes import DType, bfloat16, float16, float32
+from nngraph.ops.composite import wide, wide_dtype
 from nngraph.optim.optimizer import Optimizer, ParamGroup
 
-__all__ = ["Numbers", "FormulaOptimizer"]
+__all__ = ["FormulaOptimizer", "Numbers", "scaled"]
 
 #: The tensors that an optimizer keeps for one parameter, by name.
 Slots = dict[str, Tensor]
@@ -90,7 +93,11 @@ class FormulaOptimizer(Optimizer):
         raise NotImplementedError
 
     def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
-        """Changes the parameter and its state in place; ``s`` holds ``shared`` as attributes."""
+        """Changes the parameter and its state in place; ``s`` holds ``shared`` as attributes.
+
+        Of 16 bits PyTorch rounds what each of its functions gives: ``wide`` and ``scaled`` operands
+        keep the digits until ``copy_`` or ``to``.
+        """
         raise NotImplementedError
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -132,7 +139,7 @@ class FormulaOptimizer(Optimizer):
                 exact[count] = self.shared(n, steps.get(count))
             key = (count, param.dtype)
             if key not in known:
-                known[key] = _Shared(exact[count], param.dtype)
+                known[key] = _Shared(exact[count], wide_dtype(param.dtype))
             s = known[key]
             grad = -grad if n.has("maximize") else grad
             self.update(param, grad, state, n, s)
@@ -254,8 +261,22 @@ def _same(lists: list[list[Tensor]], others: list[list[Tensor]]) -> bool:
     return all(len(a) == len(b) and all(map(is_, a, b)) for a, b in zip(lists, others, strict=True))
 
 
+def scaled(x: Tensor, factor: Any) -> Tensor:
+    """``factor * x`` as PyTorch's ``add`` takes it with ``alpha``: of 16 bits in float32, with the
+    factor rounded to 16 bits.
+    """
+    product: Tensor
+    if x.dtype not in (float16, bfloat16):
+        product = x * factor
+    elif isinstance(factor, Tensor):
+        product = wide(x) * wide(factor.to(x.dtype))
+    else:
+        product = wide(x) * float(np.asarray(factor, x.dtype.numpy))
+    return product
+
+
 class _Shared:
-    """Numbers as attributes; float64 scalars of a trace are cast to the parameters' dtype once."""
+    """Numbers as attributes; float64 scalars of a trace are cast once, but not to 16 bits."""
 
     def __init__(self, numbers: dict[str, Any], dtype: DType) -> None:
         for name, value in numbers.items():

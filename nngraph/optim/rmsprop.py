@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nngraph.frontend.tensor import Tensor
-from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
+from nngraph.ops.composite import wide
+from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots, scaled
 from nngraph.optim.optimizer import ParamsT
 
 __all__ = ["RMSprop"]
@@ -77,16 +78,17 @@ class RMSprop(FormulaOptimizer):
 
     def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
         if n.has("weight_decay"):
-            grad = grad + param * s.weight_decay
-        v = state["square_avg"]
-        v.copy_(v * s.alpha + grad * grad * s.rate)
+            grad = (wide(grad) + scaled(param, s.weight_decay)).to(grad.dtype)
+        v, g = state["square_avg"], wide(grad)
+        v.copy_(wide(v * s.alpha) + g * s.rate * g)
         if n.has("centered"):
             mean = state["grad_avg"]
-            mean.copy_(mean + (grad - mean) * s.rate)
-            scaled = grad / ((v - mean * mean).sqrt() + s.eps)
-        else:
-            scaled = grad / (v.sqrt() + s.eps)
+            mean.copy_(wide(mean) + (g - wide(mean)) * s.rate)
+            v = (wide(v) - wide(mean) * wide(mean)).to(v.dtype)
+        change = g / wide(v.sqrt() + s.eps)
         if n.has("momentum"):
             buffer = state["momentum_buffer"]
-            scaled = buffer.copy_(buffer * s.momentum + scaled)
-        param.sub_(scaled * s.lr)
+            buffer.copy_(wide(buffer * s.momentum) + change)
+            param.copy_(wide(param) - scaled(buffer, s.lr))
+        else:
+            param.copy_(wide(param) - change * s.lr)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from nngraph.frontend.tensor import Tensor
-from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
+from nngraph.ops.composite import wide
+from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots, scaled
 from nngraph.optim.optimizer import ParamsT
 
 __all__ = ["SGD"]
@@ -77,10 +78,12 @@ class SGD(FormulaOptimizer):
 
     def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
         if n.has("weight_decay"):
-            grad = grad + param * s.weight_decay
+            grad = (wide(grad) + scaled(param, s.weight_decay)).to(grad.dtype)
         if n.has("momentum"):
             buffer = state["momentum_buffer"]
             dampened = n.has("dampening") and not n.is_first(state, "does not dampen the momentum")
-            buffer.copy_(buffer * s.momentum + (grad * s.gain if dampened else grad))
-            grad = grad + buffer * s.momentum if n.has("nesterov") else buffer
-        param.sub_(grad * s.lr)
+            new = scaled(grad, s.gain) if dampened else wide(grad)
+            buffer.copy_(wide(buffer * s.momentum) + new)
+            grad = wide(grad) + scaled(buffer, s.momentum) if n.has("nesterov") else buffer
+            grad = grad.to(param.dtype)
+        param.copy_(wide(param) - scaled(grad, s.lr))

@@ -42,3 +42,11 @@ def test_factors_are_not_rounded(dtype: str, backend: str | None) -> None:
     wanted, found = results(torch, dtype, lambda f: f), results(ng, dtype, compiled)
     for text, one, two in zip(PROGRAMS, found, wanted, strict=True):
         np.testing.assert_array_equal(one, two, err_msg=text)
+
+
+def test_the_value_is_multiplied_first() -> None:
+    """A product of the tensors alone would be infinite."""
+    for library in (torch, ng):
+        one, large, small = library.ones(1), library.full((1,), 1e25), library.full((1,), 1e-25)
+        np.testing.assert_allclose(library.addcmul(one, large, large, value=1e-30), 1e20, 1e-6)
+        np.testing.assert_allclose(library.addcdiv(one, large, small, value=1e-30), 1e20, 1e-6)

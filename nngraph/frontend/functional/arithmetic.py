@@ -194,7 +194,8 @@ def addcmul(
 ) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
     kind = result_type(input, tensor1, tensor2)
-    return _plus(input, wide(tensor1) * wide(tensor2), value, kind)
+    factor = _scaled(wide(tensor1.to(kind)), value)
+    return _sum(input, factor * wide(tensor2.to(kind)), kind)
 
 
 @everywhere
@@ -208,12 +209,13 @@ def addcdiv(
             "input + value * torch.trunc(tensor1 / tensor2), or cast to a floating point type"
         )
     kind = result_type(input, tensor1, tensor2)
-    return _plus(input, wide(tensor1) / wide(tensor2), value, kind)
+    over = _scaled(wide(tensor1.to(kind)), value)
+    return _sum(input, over / wide(tensor2.to(kind)), kind)
 
 
-def _plus(input: Tensor, term: Tensor, value: float, kind: DType) -> Tensor:
-    """``input + value * term``; of half precision rounded once."""
-    total = wide(input).add(_scaled(term, value))
+def _sum(input: Tensor, term: Tensor, kind: DType) -> Tensor:
+    """``input + term``; of half precision rounded once."""
+    total = wide(input).add(term)
     return total.to(kind) if kind in (float16, bfloat16) else total
 
 
