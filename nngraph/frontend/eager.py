@@ -13,7 +13,7 @@ from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Edge, Handle, Leaf
 from nngraph.frontend.storage import Elements, Path, Payload, Storage
 from nngraph.frontend.structure import structure
-from nngraph.frontend.views import VIEWS
+from nngraph.frontend.views import VIEWS, strides_of
 from nngraph.ir.dims import Dim, SymDim
 from nngraph.ir.op import Array, Op
 from nngraph.ir.origin import NOWHERE, Origin
@@ -127,6 +127,8 @@ class Eager:
 
     def strides(self, storage: Storage, path: Path | None) -> tuple[Dim, ...]:
         array = self.look(storage, path)
+        if not array.size:  # NumPy's strides of nothing may be any
+            return strides_of(path, storage.type.shape)
         return tuple(s // array.itemsize for s in array.strides)
 
     # -- values ----------------------------------------------------------------------------

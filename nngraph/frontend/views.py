@@ -134,7 +134,7 @@ def row_major(shape: Sequence[Dim]) -> tuple[Dim, ...]:
     step: Dim = 1
     for size in reversed(shape):
         out.append(step)
-        step = step * size
+        step = step * size if size != 0 else step
     return tuple(reversed(out))
 
 

@@ -16,21 +16,11 @@ from nngraph.ir.types import TensorType, TypeMismatch
 from nngraph.ops.activation import Softmax, softmax
 from nngraph.ops.composite import wide
 from nngraph.ops.core import broadcast_shapes, need, need_float, need_same_dtype, widen
-from nngraph.ops.creation import iota
-from nngraph.ops.elementwise import (
-    add,
-    cast,
-    eq,
-    ge,
-    logical_and,
-    logical_not,
-    logical_or,
-    mul,
-    where,
-)
+from nngraph.ops.creation import full, iota
+from nngraph.ops.elementwise import add, cast, eq, ge, mul, where
 from nngraph.ops.family import operators_of
 from nngraph.ops.linalg import matmul
-from nngraph.ops.reduce import any, max
+from nngraph.ops.reduce import max
 
 __all__ = ["ScaledDotProductAttention", "scaled_dot_product_attention"]
 
@@ -42,7 +32,8 @@ class ScaledDotProductAttention(Op):
     """softmax(scale * q @ k^T + mask) @ v.
 
     (q[..., L, E], k[..., S, E], v[..., S, V] and, if masked, mask) -> out[..., L, V]. A bool mask
-    is True where a query may look; a mask of q's type is added; both broadcast to [..., L, S].
+    is True where a query may look, and adds minus infinity elsewhere; a mask of q's type is added;
+    both broadcast to [..., L, S].
     ``causal`` lets query i see the keys 0 to i. ``scale`` is 1 / sqrt(E) by default. A query that
     may look nowhere gets zeros and gives no gradient, as in PyTorch. Source:
     ``torch.nn.functional.scaled_dot_product_attention``.
@@ -86,11 +77,14 @@ class ScaledDotProductAttention(Op):
         q, k, v, *masks = (widen(a) for a in inputs)
         scale = self._scale(TensorType(bool_, q.shape))
         scores = np.matmul(q * q.dtype.type(scale), np.swapaxes(k, -1, -2))
+        bias = np.zeros(scores.shape[-2:], scores.dtype)
         if self.causal:
-            scores = np.where(np.tri(*scores.shape[-2:]).astype(bool), scores, -_INF)
+            bias = np.where(np.tri(*bias.shape).astype(bool), bias, -_INF)
+            scores = np.where(bias == 0, scores, -_INF)
         for mask in masks:
-            scores = np.where(mask, scores, -_INF) if mask.dtype == bool else scores + mask
-        seen = scores.max(-1, keepdims=True, initial=-_INF) != -_INF
+            hidden = np.where(mask, 0, -_INF) if mask.dtype == bool else mask
+            scores, bias = scores + hidden, bias + hidden
+        seen = bias.max(-1, keepdims=True, initial=-_INF) != -_INF
         scores = np.where(seen, scores, 0).astype(q.dtype, copy=False)
         weights = Softmax(scores.ndim - 1).eval(scores)[0] if scores.shape[-1] else scores
         out = np.where(seen, np.matmul(weights, v), 0)
@@ -101,14 +95,13 @@ class ScaledDotProductAttention(Op):
         # Scaling q costs less than scaling the scores, forward and backward.
         scores = matmul(mul(q, self._scale(q.type)), k, transpose_b=True)
         keep, blind = self._causal_keep(scores) if self.causal else None, None
-        if masks and masks[0].type.dtype is bool_:
-            keep = masks[0] if keep is None else logical_and(keep, masks[0])
-            blind = logical_not(any(keep, (keep.type.rank - 1,), True))
-            # A query that sees nothing looks everywhere here, and its result is dropped below.
-            keep = logical_or(keep, blind)
-        elif masks:
-            bias = masks[0] if keep is None else where(keep, masks[0], -_INF)
+        if masks:
+            bias = masks[0]
+            if bias.type.dtype is bool_:  # added like any, so that NaN that is hidden is NaN
+                bias = where(bias, full(0.0, scores.type.dtype, (), scores), -_INF)
+            bias = bias if keep is None else where(keep, bias, -_INF)
             blind = eq(max(bias, (bias.type.rank - 1,), True), -_INF)
+            # A query that sees nothing looks everywhere here, and its result is dropped below.
             scores, keep = add(scores, where(blind, 0.0, bias)), None
         if keep is not None:
             scores = where(keep, scores, -_INF)

@@ -270,7 +270,8 @@ class BinaryCrossEntropy(Op):
             return cast(mul(g, div(sub(p, y), clip(mul(p, sub(1.0, p)), _FLATTEST))), dtype)
 
         def of_target() -> Any:
-            hit, miss = _logarithms(wide(inputs[0]))
+            p = wide(inputs[0])  # whose logarithms PyTorch does not limit here
+            hit, miss = log(p), log1p(neg(p))
             return cast(mul(wide(grads[0]), sub(miss, hit)), dtype)
 
         return (of_input, of_target)

@@ -91,7 +91,7 @@ def plain(value: Any) -> Any:
     """Nested tuples of (dtype name, shape, array) and Python values."""
     if isinstance(value, torch.Tensor):
         value = value.detach()
-        array = value.float().numpy() if value.dtype == torch_bfloat else value.numpy()
+        array = value.float().numpy() if value.dtype == torch_bfloat else value.numpy(force=True)
         return str(value.dtype).removeprefix("torch."), tuple(value.shape), array
     if isinstance(value, ng.Tensor):
         array = value.detach().numpy()

@@ -126,7 +126,7 @@ POINTWISE = [
         x.select_scatter(x.select(-1, 0), -1, 0)  m.is_nonzero(x)  x.squeeze_()  x.unsqueeze_(0)
         F.threshold(x, 0, 1)  F.hinge_embedding_loss(x, x.detach())
         F.soft_margin_loss(x, x.detach())  m.heaviside(x.detach(), x.detach())
-        m.floor_divide(x.detach(), x.detach())  m.sgn(x.detach())
+        x.double().float_power_(2)  m.floor_divide(x.detach(), x.detach())  m.sgn(x.detach())
         F.gaussian_nll_loss(x, x.detach(), x * x)  F.alpha_dropout(x, 0.5, False)  m.atleast_1d(x)
         x.cpu()  m.matmul(x.flatten(), x.flatten())  m.arange(0)  m.linspace(0, 1, 0)  m.eye(0, 2)
         m.full((0, 2), 1.0)  m.rand(0).shape  m.randn(2, 0).shape  m.randint(5, (0,))  m.randperm(0)

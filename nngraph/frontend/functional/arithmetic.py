@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from nngraph import ops
+from nngraph.frontend.functional.kinds import need_floats, need_numbers, need_same
 from nngraph.frontend.functional.variants import both, everywhere, function
 from nngraph.frontend.host import is_host_number
 from nngraph.frontend.promotion import (
@@ -36,7 +37,9 @@ def _scaled(x: Tensor, alpha: float) -> Tensor:
         raise RuntimeError(
             "For integral input tensors, argument alpha must not be a floating point number."
         )
-    return x if not is_host_number(alpha) and alpha == 1 else x.mul(alpha)
+    if x.dtype is bool_ or (not is_host_number(alpha) and alpha == 1):
+        return x
+    return x.mul(alpha)
 
 
 def _is_factor(value: Operand, result: DType) -> bool:
@@ -62,7 +65,7 @@ def _wider(value: Operand) -> Operand:
 
 
 def _refuse_bool(*operands: Operand) -> None:
-    if any(isinstance(v, Tensor) and v.dtype is bool_ for v in operands):
+    if any(v.dtype is bool_ if isinstance(v, Tensor) else isinstance(v, bool) for v in operands):
         raise RuntimeError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying "
             "to invert a mask, use the `~` or `logical_not()` operator instead."
@@ -74,7 +77,7 @@ def add(input: Operand, other: Operand, *, alpha: float = 1, out: Tensor | None 
     """``input + alpha * other``."""
     a, b = promoted(input, other)
     if a.dtype is bool_:
-        return ops.logical_or(a, b)
+        return ops.logical_or(a, _scaled(b, alpha) if alpha else ops.full_like(b, False))
     if _rounds_late(a.dtype, alpha):
         return ops.add(a.to(float32), _product(b, alpha)).to(a.dtype)
     return ops.add(a, _scaled(b, alpha))
@@ -150,6 +153,8 @@ def fmod(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor
 def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tensor:
     """``input ** exponent``."""
     a, b = promoted(input, exponent)
+    if a.dtype is bool_ and isinstance(exponent, bool):
+        return a.clone() if exponent else ops.full_like(a, True)
     if isinstance(exponent, int) and exponent < 0 and a.dtype.is_integer:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     if is_number(exponent) and a.dtype.is_floating_point and math.isfinite(exponent):
@@ -194,7 +199,8 @@ def addcmul(
 ) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
     kind = result_type(input, tensor1, tensor2)
-    factor = _scaled(wide(tensor1.to(kind)), value)
+    need_numbers("addcmul", kind)
+    factor = _scaled(wide(tensor1.to(kind)), as_number(value, kind))
     return _sum(input, factor * wide(tensor2.to(kind)), kind)
 
 
@@ -222,6 +228,8 @@ def _sum(input: Tensor, term: Tensor, kind: DType) -> Tensor:
 @everywhere
 def lerp(input: Tensor, end: Tensor, weight: Operand, *, out: Tensor | None = None) -> Tensor:
     """``input + weight * (end - input)``, from the nearer end: exact at 1 as it is at 0."""
+    need_floats("lerp", input)
+    need_same("lerp", input, end=end, **{"weight": weight} if isinstance(weight, Tensor) else {})
     if isinstance(weight, Tensor):
         near = weight.abs().lt(0.5)
         return input.where(near, end).add((end - input) * weight.where(near, -(1 - weight)))
@@ -275,6 +283,11 @@ def clamp(
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     bounds = [b for b in (min, max) if b is not None]
+    if any(isinstance(b, Tensor) and b.ndim for b in bounds) and any(map(is_number, bounds)):
+        raise TypeError(
+            "clamp() takes two numbers or two tensors; make a tensor of the number with "
+            "ng.tensor(...)"
+        )
     if any(isinstance(b, Tensor | SymInt) or is_host_number(b) for b in bounds):
         return _between(input, min, max)
     dtype = result_type(input, *bounds)
@@ -287,6 +300,10 @@ def clamp(
 def _between(input: Tensor, min: Operand | None, max: Operand | None) -> Tensor:
     """Limits by tensors: at a limit the gradient is the input's, and NaN has none."""
     x, *rest = promoted(input, *(b for b in (min, max) if b is not None))
+    if min is not None and max is not None:
+        need_numbers("clamp", x.dtype)
+    elif x.dtype is bool_:
+        return x.maximum(rest[0]) if max is None else x.minimum(rest[0])
     low = None if min is None else rest.pop(0)
     high = rest[0] if rest else None
     fixed = x.detach()

@@ -6,9 +6,11 @@ import string
 from collections.abc import Sequence
 from typing import Any
 
+from nngraph.frontend.functional.kinds import need_numbers
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.tensor import Size, Tensor
 from nngraph.ir.dims import Dim
+from nngraph.ops.core import normalize_axis
 
 __all__ = ["einsum", "tensordot"]
 
@@ -113,6 +115,9 @@ def _pair(la: str, a: Tensor, lb: str, b: Tensor, later: set[str]) -> tuple[str,
             total *= sizes[c]
         return total
 
+    if not inner:  # nothing is summed
+        labels = batch + free_a + free_b
+        return "".join(labels), _spread(la, a, labels) * _spread(lb, b, labels)
     left = a.permute(*[la.index(c) for c in batch + free_a + inner])
     right = b.permute(*[lb.index(c) for c in batch + inner + free_b])
     shape = [sizes[c] for c in batch]
@@ -123,15 +128,31 @@ def _pair(la: str, a: Tensor, lb: str, b: Tensor, later: set[str]) -> tuple[str,
     return "".join(labels), product.reshape([sizes[c] for c in labels])
 
 
+def _spread(labels: str, x: Tensor, wanted: Sequence[str]) -> Tensor:
+    """The axes in the order wanted, of size 1 where ``x`` has none."""
+    places = [labels.index(c) for c in wanted if c in labels]
+    shape = [x.shape[labels.index(c)] if c in labels else 1 for c in wanted]
+    return x.permute(*places).reshape(shape)
+
+
+def _axes(x: Tensor, dims: Sequence[int]) -> list[int]:
+    if dims and not x.ndim:
+        raise IndexError(f"tensordot: dimensions {list(dims)} of a tensor without dimensions")
+    return [normalize_axis(d, x.ndim, "tensordot") for d in dims]
+
+
 @function
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) -> Tensor:
     """Sums products over pairs of dimensions: their number, or two lists."""
     if isinstance(dims, int):
         dims = (range(a.ndim - dims, a.ndim), range(dims))
-    left, right = ([d % n.ndim for d in ds] for ds, n in zip(dims, (a, b), strict=True))
+    left, right = (_axes(n, ds) for ds, n in zip(dims, (a, b), strict=True))
     keep_a = [d for d in range(a.ndim) if d not in left]
     keep_b = [d for d in range(b.ndim) if d not in right]
     shape = [*(a.shape[d] for d in keep_a), *(b.shape[d] for d in keep_b)]
+    need_numbers("tensordot", a.dtype, b.dtype)
+    if not left:  # nothing is summed
+        return a.reshape(*a.shape, *(1,) * b.ndim) * b
     rows = a.permute(*keep_a, *left).flatten(len(keep_a)) if left else a.unsqueeze(-1)
     columns = b.permute(*right, *keep_b)
     height, count = Size(rows.shape[:-1]).numel(), rows.shape[-1]

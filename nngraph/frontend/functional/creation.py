@@ -12,6 +12,7 @@ from nngraph.backends.arrays import aligned_copy
 from nngraph.frontend.errors import size_is_unknown
 from nngraph.frontend.functional.axes import need_sizes, sizes_of
 from nngraph.frontend.functional.data import from_array
+from nngraph.frontend.functional.kinds import need_numbers
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.host import in_graph, is_host_number
 from nngraph.frontend.promotion import as_number, as_tensor_like, need_fit, result_type
@@ -60,7 +61,8 @@ def full(
         kind = dtype or result_type(fill_value)
         fill_value = in_graph(fill_value).to(kind)
     if isinstance(fill_value, Tensor):
-        like = as_tensor_like(fill_value, dtype or fill_value.dtype, fill_value)
+        kind = dtype or _kind_of(fill_value.dtype)
+        like = as_tensor_like(fill_value, as_dtype(kind), fill_value)
         return like.expand(*size).clone().requires_grad_(requires_grad)
     kind = dtype or (
         bool_ if isinstance(fill_value, bool) else int64 if isinstance(fill_value, int) else float32
@@ -70,6 +72,11 @@ def full(
     need_fit(fill_value, as_dtype(kind))
     number = as_number(fill_value, as_dtype(kind))
     return _create(Full(number, as_dtype(kind), shape), requires_grad)
+
+
+def _kind_of(dtype: DType) -> DType:
+    """The default dtype of numbers of the kind."""
+    return float32 if dtype.is_floating_point else bool_ if dtype is bool_ else int64
 
 
 @overload
@@ -224,12 +231,18 @@ def arange(
             f"{first}, {last}, step {step}"
         )
     whole = all(isinstance(v, int) for v in (first, last, step))
-    kind = dtype or (int64 if whole else float32)
+    kind = as_dtype(dtype or (int64 if whole else float32))
+    need_numbers("arange", kind)
+    if kind is int64 and not whole:  # the numbers are cast, not what they give
+        first, last, step = int(first), int(last), int(step)
+        if not step:
+            raise ValueError("arange: step must be nonzero")
     count = int(max(np.ceil((last - first) / step), 0))
     if whole and first == 0 and step == 1:
-        return _create(Iota(as_dtype(kind), (count,), 0), requires_grad)
-    line = np.arange(count) * step + first
-    return from_array(aligned_copy(line.astype(as_dtype(kind).numpy)), requires_grad)
+        return _create(Iota(kind, (count,), 0), requires_grad)
+    line = np.arange(count) * (int(step) if kind.is_integer else step)
+    line = line + (int(first) if kind.is_integer else first)
+    return from_array(aligned_copy(line.astype(kind.numpy)), requires_grad)
 
 
 def _count(start: Any, end: Any, step: Any, dtype: DType | None, requires_grad: bool) -> Tensor:
@@ -261,6 +274,7 @@ def linspace(
 ) -> Tensor:
     """``steps`` evenly spaced numbers, both ends included."""
     kind = as_dtype(dtype or float32)
+    need_numbers("linspace", kind)
     if isinstance(steps, SymInt):
         return _line(start, end, steps).to(kind).requires_grad_(requires_grad)
     steps = cast("int", steps)

@@ -10,11 +10,12 @@ import numpy as np
 from nngraph import ops
 from nngraph.frontend.functional.access import overwrite, owned, viewed
 from nngraph.frontend.functional.joining import broadcast_shapes
+from nngraph.frontend.functional.kinds import need_same
 from nngraph.frontend.functional.selected import assigned_part, selected_part
 from nngraph.frontend.functional.subscript import Plan, plan_subscript
 from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.limits import iinfo
-from nngraph.frontend.promotion import as_tensor_like, filler, is_number, need_fit
+from nngraph.frontend.promotion import as_number, as_tensor_like, filler, is_number, need_fit
 from nngraph.frontend.tensor import Number, Operand, Tensor
 from nngraph.ir.dtypes import bool_, uint8
 from nngraph.ops.composite import wide_dtype
@@ -256,7 +257,11 @@ def index_add(
 ) -> Tensor:
     """Adds slices of ``source`` at the places of ``dim`` named by ``index``."""
     axis = normalize_axis(dim, input.ndim)
-    updates = source if alpha == 1 else source * alpha
+    if isinstance(alpha, float) and not input.dtype.is_floating_point:
+        raise RuntimeError(
+            "For integral input tensors, argument alpha must not be a floating point number."
+        )
+    updates = source if alpha == 1 else source * as_number(alpha, source.dtype)
     return _scattered_slices(input, ops.from_start(index, "index_add"), updates, axis, "add")
 
 
@@ -273,6 +278,12 @@ def index_copy(
 ) -> Tensor:
     """Replaces slices of ``dim`` named by ``index``."""
     axis = normalize_axis(dim, input.ndim)
+    count, given = index.type.size, source.type.shape[axis] if source.ndim > axis else 1
+    if isinstance(count, int) and isinstance(given, int) and count != given:
+        raise IndexError(
+            f"index_copy_(): Number of indices ({count}) should be equal to "
+            f"source.size(dim) ({given})"
+        )
     return _scattered_slices(input, ops.from_start(index, "index_copy"), source, axis, "none")
 
 
@@ -280,10 +291,12 @@ def index_copy(
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
     """Slices of ``dim`` named by ``index`` become ``value``."""
     axis = normalize_axis(dim, input.ndim)
-    index = _line(index)
-    shape = (*input.type.shape[:axis], *index.type.shape, *input.type.shape[axis + 1 :])
-    updates = filler(value, input.dtype, input).expand(*shape)
-    return _scattered_slices(input, index, updates, axis, "none")
+    size = input.type.shape[axis] if input.ndim else 1
+    named = ops.full(False, bool_, (size,), input)
+    there = ops.full(True, bool_, _line(index).type.shape, input)
+    named = ops.scatter_slices(named, _line(index), there, 0, "none")
+    shape = (-1, *(1,) * (input.ndim - axis - 1)) if input.ndim else ()
+    return ops.where(named.reshape(shape), filler(value, input.dtype, input), input)
 
 
 @everywhere
@@ -291,6 +304,11 @@ def index_put(
     input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False
 ) -> Tensor:
     """``input`` with ``input[indices] = values``, or with the values added there."""
+    need_same("index_put", input, values=values)
+    if len(indices) > input.ndim:
+        raise IndexError(
+            f"too many indices for tensor of dimension {input.ndim} (got {len(indices)})"
+        )
     plan = plan_subscript(tuple(indices), input)
     _need_dtype(input, values)
     return plan.write(_update(plan, values), "add" if accumulate else "none")
@@ -318,6 +336,11 @@ def slice_scatter(
     """A copy with a slice of ``dim`` replaced by ``src``."""
     axis = normalize_axis(dim, input.ndim)
     plan = plan_subscript((slice(None),) * axis + (slice(start, end, step),), input)
+    if src.type.shape != tuple(plan.shape):
+        raise RuntimeError(
+            "expected src to have a size equal to the slice of self. src size = "
+            f"{list(src.type.shape)}, slice size = {list(plan.shape)}"
+        )
     return owned(plan.write(_update(plan, src)), src)
 
 
@@ -343,6 +366,8 @@ def _neutral(reduce: str, like: Tensor) -> float:
     if reduce in ("amax", "amin"):
         if like.dtype.is_floating_point:
             return float("-inf") if reduce == "amax" else float("inf")
+        if like.dtype is bool_:
+            return reduce == "amin"
         limits = iinfo(like.dtype)
         return limits.min if reduce == "amax" else limits.max
     return 1 if reduce == "prod" else 0

@@ -37,7 +37,10 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
             f"{', '.join(str(t.type) for t in tensors)}; use stack"
         )
     dtype = result_type(*tensors)
-    parts = [as_tensor_like(t, dtype, t) for t in tensors]
+    # A vector of nothing fits everywhere, as it did before PyTorch had other empty tensors.
+    lines = all(t.ndim == 1 for t in tensors)
+    some = [t for t in tensors if lines or t.type.shape != (0,)]
+    parts = [as_tensor_like(t, dtype, t) for t in some]
     return owned(ops.concat(parts, normalize_axis(dim, parts[0].ndim, "cat")), *parts)
 
 
@@ -95,6 +98,11 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     )
     if any(t.dtype is not lines[0].dtype for t in lines):
         raise RuntimeError("meshgrid expects all tensors to have the same dtype")
+    if any(t.ndim > 1 for t in lines):
+        raise RuntimeError(
+            "meshgrid: expected tensors of one axis or none, got "
+            f"{', '.join(str(t.type) for t in lines)}"
+        )
     swap = indexing == "xy" and len(lines) > 1
     if swap:
         lines[0], lines[1] = lines[1], lines[0]
@@ -104,7 +112,6 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         for i, t in enumerate(lines)
     ]
     if swap:
-        grids = [g.transpose(0, 1) for g in grids]
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
 

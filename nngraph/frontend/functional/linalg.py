@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from nngraph import ops
+from nngraph.frontend.functional.joining import broadcast_shapes
+from nngraph.frontend.functional.kinds import need_numbers
 from nngraph.frontend.functional.variants import both, everywhere, method
-from nngraph.frontend.promotion import promoted
+from nngraph.frontend.promotion import as_number, promoted
 from nngraph.frontend.tensor import Tensor
 from nngraph.ops.core import normalize_axis
 
@@ -179,10 +181,16 @@ def cross(
 
 
 def _plus(x: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
-    scaled = product if alpha == 1 else product * alpha
+    if broadcast_shapes(x.type.shape, product.type.shape) != product.type.shape:
+        raise RuntimeError(
+            f"the input is {x.type}; it must be of a shape that broadcasts to the product's, "
+            f"{product.type}"
+        )
+    kind = product.dtype  # whose factors are of it, as C casts them
+    scaled = product if alpha == 1 else product * as_number(alpha, kind)
     if beta == 0:
         return scaled
-    return (x if beta == 1 else x * beta) + scaled
+    return (x if beta == 1 else x * as_number(beta, kind)) + scaled
 
 
 @method
@@ -190,6 +198,7 @@ def trace(input: Tensor) -> Tensor:
     """The sum of a matrix's diagonal."""
     if input.ndim != 2:
         raise RuntimeError("trace: expected a matrix")
+    need_numbers("trace", input.dtype)
     return input.diagonal().sum()
 
 

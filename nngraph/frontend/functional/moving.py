@@ -46,8 +46,8 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions exchanged: a view."""
     perm = list(range(input.ndim))
+    a, b = (normalize_axis(d, input.ndim, "transpose") for d in (dim0, dim1))
     if input.ndim:
-        a, b = (normalize_axis(d, input.ndim, "transpose") for d in (dim0, dim1))
         perm[a], perm[b] = perm[b], perm[a]
     return ops.transpose(input, tuple(perm))
 
@@ -68,7 +68,9 @@ def T(input: Tensor) -> Tensor:
 
 @attribute
 def mT(input: Tensor) -> Tensor:
-    """Matrices transposed."""
+    """Matrices transposed; a number as it is."""
+    if not input.ndim:
+        return viewed(input, input)
     if input.ndim < 2:
         raise RuntimeError(
             "tensor.mT is only supported on matrices or batches of matrices. "
@@ -150,6 +152,8 @@ def fliplr(input: Tensor) -> Tensor:
 @both
 def flipud(input: Tensor) -> Tensor:
     """The first dimension in reverse order."""
+    if not input.ndim:
+        raise RuntimeError(f"flipud: the input must be at least 1-d, got {input.type}")
     return input.flip(0)
 
 
@@ -164,6 +168,8 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] =
         raise RuntimeError(
             f"shifts and dimensions must align. shifts: {len(steps)}, dims: {len(axes)}"
         )
+    if input.type.size == 0:  # nothing moves, along whatever
+        return input.clone()
     named = tuple(normalize_axis(d, input.ndim, "roll") for d in axes)
     if not input.ndim:
         raise IndexError(f"roll: dimension {axes[0]} of a tensor without dimensions")

@@ -9,12 +9,13 @@ import numpy as np
 from nngraph import ops
 from nngraph.frontend.functional.access import elements, owned
 from nngraph.frontend.functional.axes import one_axis
+from nngraph.frontend.functional.kinds import need_numbers
 from nngraph.frontend.functional.variants import both
 from nngraph.frontend.limits import iinfo
 from nngraph.frontend.symint import dim_of
 from nngraph.frontend.tensor import Extremes, Tensor
 from nngraph.ir.dims import Dim
-from nngraph.ir.dtypes import uint8
+from nngraph.ir.dtypes import bfloat16, uint8
 from nngraph.ops.core import normalize_axis
 
 __all__ = ["argsort", "bincount", "kthvalue", "median", "msort", "sort", "topk", "unique"]
@@ -67,6 +68,7 @@ def topk(
     out: tuple[Tensor, Tensor] | None = None,
 ) -> Extremes:
     """The ``k`` largest (or smallest) elements, sorted, and where they were."""
+    need_numbers("topk", input.dtype)
     source, axis = one_axis(input, dim)
     values, places = cast("Any", ops.topk(source, dim_of(k), axis, largest))
     if not input.ndim:
@@ -87,9 +89,13 @@ def kthvalue(
 
     Raises:
         RuntimeError: if there is no such element.
+        IndexError: if there is none at all.
     """
+    need_numbers("kthvalue", input.dtype)
     source, axis = one_axis(input, dim)
     size = source.type.shape[axis]
+    if size == 0:
+        raise IndexError(f"kthvalue(): Expected reduction dim {axis} to have non-zero size.")
     if k < 1 or (isinstance(size, int) and k > size):
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {axis}")
     parts = [t.narrow(axis, k - 1, 1) for t in source.sort(axis)]
@@ -148,12 +154,19 @@ def unique(
         dim: compare the slices along this dimension instead of elements.
     """
     axis = None if dim is None else normalize_axis(dim, input.ndim, "unique")
-    values, inverse, counts = np.unique(
-        elements(input, "unique()"), return_inverse=True, return_counts=True, axis=axis
+    given = elements(input, "unique()")
+    given = given.astype(np.float32) if input.dtype is bfloat16 else given  # sorts NaN last
+    values, inverse, counts = np.unique(  # no NaN is another
+        given, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
     )
+    values = values.astype(input.dtype.numpy)
+    if axis is not None and 0 in (shape := input.type.static_shape) and shape[axis]:
+        raise RuntimeError(
+            "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
+        )
     inverse = inverse.reshape(input.type.static_shape if axis is None else -1)
     wanted = [values, *[inverse] * return_inverse, *[counts] * return_counts]
-    found = [ops.constant(np.ascontiguousarray(a), input) for a in wanted]
+    found = [ops.constant(np.asarray(a, order="C"), input) for a in wanted]
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -174,7 +187,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise RuntimeError("weights should be 1-d and have the same length as input")
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
-    counts = np.bincount(numbers, by, minlength)
-    if by is not None and by.dtype == np.float32:
+    counts = np.bincount(numbers, by if numbers.size else None, minlength)
+    if by is not None and numbers.size and by.dtype == np.float32:
         counts = counts.astype(np.float32)
     return ops.constant(counts, input)

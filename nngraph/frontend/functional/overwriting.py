@@ -9,7 +9,7 @@ from nngraph.frontend.functional.access import become, overwrite, replace
 from nngraph.frontend.functional.variants import method
 from nngraph.frontend.promotion import as_tensor_like, filler
 from nngraph.frontend.tensor import Operand, Tensor
-from nngraph.ir.dtypes import int64
+from nngraph.ir.dtypes import float64, int64
 
 __all__: list[str] = []
 
@@ -35,6 +35,21 @@ def fill_(input: Tensor, value: Operand) -> Tensor:
 
 
 @method
+def float_power_(input: Tensor, exponent: Operand) -> Tensor:
+    """``float_power`` of a tensor of float64, whose result replaces the elements.
+
+    Raises:
+        RuntimeError: for another dtype.
+    """
+    if input.dtype is not float64:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {input.dtype.name} but the operation's "
+            "result requires dtype float64"
+        )
+    return overwrite(input, input.float_power(exponent))
+
+
+@method
 def zero_(input: Tensor) -> Tensor:
     """Every element becomes 0."""
     return input.fill_(0)
@@ -42,20 +57,32 @@ def zero_(input: Tensor) -> Tensor:
 
 @method
 def fill_diagonal_(input: Tensor, fill_value: Operand, wrap: bool = False) -> Tensor:
-    """The diagonal of a matrix becomes ``fill_value``.
+    """The main diagonal becomes ``fill_value``.
+
+    Args:
+        input: a matrix, or a tensor of more axes of one size.
+        fill_value: a number.
+        wrap: go on with another diagonal below that of a tall matrix, one row apart.
 
     Raises:
-        NotImplementedError: for ``wrap``, and for tensors of other ranks.
+        RuntimeError: for other shapes.
     """
-    if wrap or input.ndim != 2:
-        raise NotImplementedError(
-            f"fill_diagonal_ of {input.type} with wrap={wrap}: only matrices without wrap=True are "
-            "supported"
+    shape = input.type.shape
+    if len(shape) < 2 or (len(shape) > 2 and any(size != shape[0] for size in shape)):
+        raise RuntimeError(
+            "fill_diagonal_: expected a matrix, or a tensor of which all dimensions have equal "
+            f"sizes, got {input.type}"
         )
-    rows, columns = input.type.shape
-    row, column = (ops.iota(int64, s, a, input) for a, s in enumerate([(rows, 1), (1, columns)]))
-    value = filler(fill_value, input.dtype, input)
-    return overwrite(input, ops.where(row == column, value, input))
+    first, *others = (
+        ops.iota(int64, (*(1,) * a, size, *(1,) * (len(shape) - a - 1)), a, input)
+        for a, size in enumerate(shape)
+    )
+    if wrap and len(shape) == 2:
+        first = first % (others[0].numel() + 1)
+    on = first == others[0]
+    for other in others[1:]:
+        on = on & (first == other)
+    return overwrite(input, ops.where(on, filler(fill_value, input.dtype, input), input))
 
 
 @method

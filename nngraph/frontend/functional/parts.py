@@ -45,7 +45,12 @@ def narrow(input: Tensor, dim: int, start: Dim | Tensor, length: Dim) -> Tensor:
     if isinstance(start, Tensor):
         start = int(elements(start, "narrow() from a tensor").item())
     size = input.type.shape[axis]
-    start, length = _start(dim_of(start), size), dim_of(length)
+    given, length = dim_of(start), dim_of(length)
+    if isinstance(size, int) and isinstance(given, int) and not -size <= given <= size:
+        raise IndexError(
+            f"start out of range (expected to be in range of [{-size}, {size}], but got {given})"
+        )
+    start = _start(given, size)
     if not (isinstance(size, int) or is_nonnegative(size - start - length)):
         # Slices are clipped where the size is too small; pieces are counted.
         return ops.split(input, (start, length, size - start - length), axis)[1]

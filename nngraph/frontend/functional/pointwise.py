@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from nngraph import ops
+from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.variants import everywhere
 from nngraph.frontend.promotion import as_float
 from nngraph.frontend.tensor import Tensor
@@ -122,6 +123,7 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
     """To the nearest integer (or multiple of ``10**-decimals``), ties to even."""
     if not decimals:
         return ops.round(input)
+    need_floats("round(decimals=)", input)
     x, scale = wide(input), 10.0 ** builtins.abs(decimals)
     rounded = ops.round(x * scale) / scale if decimals > 0 else ops.round(x / scale) * scale
     return rounded.to(input.dtype)

@@ -7,6 +7,7 @@ from typing import Any
 
 from nngraph import ops
 from nngraph.frontend.functional.axes import Dims, axes_of
+from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.variants import both, function
 from nngraph.frontend.promotion import as_float, counted
 from nngraph.frontend.tensor import MinMax, Tensor
@@ -88,9 +89,23 @@ def amin(
 
 
 def _extremum(input: Tensor, op: Callable[..., Any], dim: Dims, keepdim: bool) -> Tensor:
+    _need_elements("amax()/amin()", input, dim)
     if input.dtype is bool_:
         return _extremum(input.to(uint8), op, dim, keepdim).to(bool_)
     return _reduce(input, op, input, dim, keepdim)
+
+
+def _need_elements(name: str, input: Tensor, dim: Dims) -> None:
+    """Refuses to reduce what has no elements.
+
+    Raises:
+        IndexError: if a dimension that is named has none.
+        RuntimeError: if none is named.
+    """
+    for axis in axes_of(input, dim):
+        if input.type.shape[axis] == 0:
+            kind = RuntimeError if dim is None or dim == () else IndexError
+            raise kind(f"{name}: Expected reduction dim {axis} to have non-zero size.")
 
 
 @both
@@ -245,7 +260,8 @@ def nanmean(
     dtype: DType | None = None,
     out: Tensor | None = None,
 ) -> Tensor:
-    """The mean of what is not NaN."""
+    """The mean of what is not NaN; of floating point numbers."""
+    need_floats("nanmean", input)
     count = input.isnan().logical_not().sum(dim, keepdim)
     return input.nansum(dim, keepdim, dtype=dtype) / count
 

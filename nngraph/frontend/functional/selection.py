@@ -12,7 +12,7 @@ from nngraph.frontend.functional.selected import selected_elements
 from nngraph.frontend.functional.variants import both, everywhere, function, method
 from nngraph.frontend.promotion import as_tensor_like, filler, need_fit, promoted, result_type
 from nngraph.frontend.tensor import Operand, Tensor
-from nngraph.ir.dtypes import bool_, int64
+from nngraph.ir.dtypes import bool_, int64, uint8
 from nngraph.ops.composite import wide_dtype
 
 __all__ = ["argwhere", "masked_fill", "masked_scatter", "masked_select", "nonzero", "where"]
@@ -35,11 +35,7 @@ def where(
     """``input`` where the condition holds, ``other`` elsewhere; alone, where it holds (eager)."""
     if input is None or other is None:
         return condition.nonzero(as_tuple=True)
-    if condition.dtype is not bool_:
-        raise RuntimeError(
-            "where expected condition to be a boolean tensor, but got a tensor with "
-            f"dtype {condition.dtype.name}"
-        )
+    condition = _condition(condition)
     if isinstance(input, Tensor) or isinstance(other, Tensor):
         return ops.where(condition, *_fitting(input, other))
     dtype = result_type(input, other)
@@ -49,12 +45,23 @@ def where(
 @method.named("where")
 def where_method(input: Tensor, condition: Tensor, other: Operand) -> Tensor:
     """``input`` where ``condition`` holds, ``other`` elsewhere."""
+    return ops.where(_condition(condition), *_fitting(input, other))
+
+
+def _condition(condition: Tensor) -> Tensor:
+    """The condition as bools.
+
+    Raises:
+        RuntimeError: unless it is of bools, or of uint8, which were PyTorch's bools once.
+    """
+    if condition.dtype is uint8:
+        return condition.to(bool_)
     if condition.dtype is not bool_:
         raise RuntimeError(
-            "where expected condition to be a boolean tensor, but got a tensor "
-            f"with dtype {condition.dtype.name}"
+            "where expected condition to be a boolean tensor, but got a tensor with "
+            f"dtype {condition.dtype.name}"
         )
-    return ops.where(condition, *_fitting(input, other))
+    return condition
 
 
 def _fitting(input: Operand, other: Operand) -> list[Tensor]:
@@ -91,7 +98,9 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     chosen = mask.expand(*input.type.shape).reshape(-1)
     ordinal = chosen.to(int64).cumsum(0)
     values = flat = input.reshape(-1)
-    if source.numel():
+    if source.dtype.is_floating_point and source.type.size == 0:
+        values = flat + source.sum()  # of nothing, whose gradient is as empty
+    elif source.numel():
         values = source.reshape(-1).take((ordinal - 1).clamp(0, source.numel() - 1))
     enough = ordinal.le(source.numel()).all()
     message = "Number of elements of source < number of ones in mask"
@@ -102,6 +111,11 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 @both
 def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Elements where ``mask`` holds; a trace has to do something with them, as with ``x[mask]``."""
+    if mask.dtype is not bool_:
+        raise RuntimeError(
+            f"masked_select: expected BoolTensor for mask, got {mask.dtype.name}; "
+            "write masked_select(input, mask.bool())"
+        )
     selected = selected_elements(input, mask)
     if selected is not None:
         return selected
@@ -119,7 +133,10 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Tensor | None = None)
     Args:
         as_tuple: one index tensor for each axis instead.
     """
-    rows = np.argwhere(elements(input, "nonzero()")).astype(np.int64)
+    found = elements(input, "nonzero()")
+    if as_tuple:  # a number is a vector of one here
+        found = np.atleast_1d(found)
+    rows = np.argwhere(found).astype(np.int64)
     if as_tuple:
         return tuple(ops.constant(np.ascontiguousarray(c), input) for c in rows.T)
     return ops.constant(rows, input)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nngraph import ops
+from nngraph.frontend.functional.kinds import need_floats, need_same
 from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.limits import finfo
 from nngraph.frontend.promotion import as_float, is_number, promoted
@@ -26,22 +27,25 @@ def atan2(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor
 
 @everywhere
 def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``sqrt(input² + other²)``."""
-    a, b = promoted(input, other, at_least=float32)
+    """``sqrt(input² + other²)`` of floating point numbers."""
+    a, b = promoted(input, other)
+    need_floats("hypot", a)
     return ops.hypot(a, b)
 
 
 @both
 def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``log(exp(input) + exp(other))`` without overflow."""
-    a, b = promoted(input, other, at_least=float32)
+    """``log(exp(input) + exp(other))`` of floating point numbers, without overflow."""
+    a, b = promoted(input, other)
+    need_floats("logaddexp", a)
     return ops.logaddexp(a, b)
 
 
 @both
 def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``log2(2**input + 2**other)`` without overflow."""
-    a, b = promoted(input, other, at_least=float32)
+    """``log2(2**input + 2**other)`` of floating point numbers, without overflow."""
+    a, b = promoted(input, other)
+    need_floats("logaddexp2", a)
     return ops.logaddexp2(a, b)
 
 
@@ -77,7 +81,7 @@ def xlogy(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tenso
     return ops.xlogy(a, b)
 
 
-@everywhere
+@both
 def float_power(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tensor:
     """``pow`` in float64."""
     a, b = promoted(input, exponent)
@@ -86,7 +90,8 @@ def float_power(input: Operand, exponent: Operand, *, out: Tensor | None = None)
 
 @everywhere
 def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """0 below zero, 1 above, ``values`` at zero."""
+    """0 below zero, 1 above, ``values``, of the same dtype, at zero."""
+    need_same("heaviside", input, values=values)
     return values.where(input.eq(0), input.gt(0).to(input.dtype))
 
 

@@ -208,6 +208,12 @@ def _in_place_form(compute: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(compute)
     def call(input: Any, *args: Any, **given: Any) -> Any:
+        wanted = given.get("dtype")
+        if wanted is not None and wanted is not input.dtype:
+            raise RuntimeError(
+                f"{name}_() writes to a tensor of {input.dtype.name}, which has no elements of "
+                f"dtype={wanted.name}"
+            )
         return write_result(input, compute(input, *args, **given))
 
     call.__name__ = call.__qualname__ = f"{name}_"

@@ -7,11 +7,13 @@ import warnings
 from nngraph import ops
 from nngraph.frontend.functional import random
 from nngraph.frontend.functional.access import write_result
+from nngraph.frontend.functional.kinds import need_floats, need_numbers
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.limits import finfo
+from nngraph.frontend.promotion import as_number
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dtypes import DType
+from nngraph.ir.dtypes import DType, uint8
 from nngraph.ops.composite import wide, wide_dtype
 
 __all__ = [
@@ -68,7 +70,8 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """``x`` where it is greater than the threshold, ``value`` elsewhere."""
-    return _placed(input, where(input <= threshold, value, input), inplace)
+    need_numbers("threshold", input.dtype)
+    return _placed(input, where(input <= threshold, as_number(value, input.dtype), input), inplace)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -86,11 +89,14 @@ def hardtanh(
     """
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
+    if input.dtype is uint8 and min_val < 0:
+        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
     return _placed(input, ops.hardtanh(input, min_val, max_val), inplace)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """``x`` where positive, ``negative_slope * x`` elsewhere."""
+    need_floats("leaky_relu", input)
     return _placed(input, where(input > 0, input, input * negative_slope), inplace)
 
 
@@ -100,6 +106,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     Raises:
         RuntimeError: if the number of slopes is neither 1 nor that of channels.
     """
+    need_floats("prelu", input)
     channels = input.shape[1] if input.ndim >= 2 else 1
     if weight.numel() != 1 and weight.numel() != channels:
         raise RuntimeError(
@@ -115,6 +122,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """``x`` where positive, ``alpha * (exp(x) - 1)`` elsewhere."""
+    need_floats("elu", input)
     return _placed(input, _elu(input, alpha, 1.0, 1.0), inplace)
 
 
@@ -129,6 +137,7 @@ def _elu(x: Tensor, alpha: float, scale: float, inner: float) -> Tensor:
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """The self-normalizing ``elu`` (Klambauer et al., 2017)."""
+    need_floats("selu", input)
     return _placed(input, _elu(input, _SELU_ALPHA, _SELU_SCALE, 1.0), inplace)
 
 
@@ -138,6 +147,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     Raises:
         RuntimeError: if ``alpha`` is 0.
     """
+    need_floats("celu", input)
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
     return _placed(input, _elu(input, alpha, 1.0, 1.0 / alpha), inplace)
@@ -176,6 +186,7 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """``x / 6 + 1/2`` limited to [0, 1]."""
+    need_floats("hardsigmoid", input)
     limited = (input.detach() + 3).clamp(0.0, 6.0)
     y = where((input > -3) & (input < 3), input + 3, limited) / 6
     return _placed(input, y, inplace)
@@ -212,6 +223,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     Raises:
         RuntimeError: if ``lambd`` is negative.
     """
+    need_floats("softshrink", input)
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}")
     inside = where(input.isnan(), input, input.detach() * 0)  # NaN, or 0 of the same sign
@@ -221,6 +233,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 @function
 def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """``x`` where ``|x| > lambd``, 0 elsewhere."""
+    need_floats("hardshrink", input)
     return where((input >= -lambd) & (input <= lambd), 0.0, input)
 
 
@@ -228,8 +241,11 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     """``a * sigmoid(b)`` for the halves ``a``, ``b`` of a dimension.
 
     Raises:
-        RuntimeError: if its size is odd.
+        RuntimeError: if its size is odd, or there is none.
     """
+    need_floats("glu", input)
+    if not input.ndim:
+        raise RuntimeError("glu does not support scalars because halving size must be even")
     size = input.shape[dim]
     if size % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {size}")

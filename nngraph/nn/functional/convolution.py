@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from nngraph import ops
+from nngraph.frontend.functional.kinds import need_numbers
 from nngraph.frontend.promotion import need_fit
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.sizes import PerAxis, batched, each, symmetric
@@ -56,6 +57,13 @@ def pad(
             f"Padding size {len(pad)} is not supported for {input.ndim}D input tensor: "
             f"mode {mode!r} pads all axes but the first one or two"
         )
+    if mode in ("reflect", "replicate"):
+        need_numbers(f"pad(mode={mode!r})", input.dtype)
+        if input.type.shape[-len(pad) // 2 - 1] == 0:
+            raise RuntimeError(
+                "Expected tensor with possibly 0 batch size and other non-zero dimensions for "
+                f"input, but got: {list(input.type.shape)}"
+            )
     pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)][::-1]
     whole = [(0, 0)] * (input.ndim - len(pairs)) + pairs
     filling = 0.0 if value is None else value
@@ -181,6 +189,10 @@ def _transposed(
     groups: int,
     dilation: PerAxis,
 ) -> Tensor:
+    if weight.ndim != count + 2 or 0 in weight.type.shape[:2]:
+        raise RuntimeError(
+            f"{name}: the weight is {weight.type}; it must have {count + 2} axes, and channels"
+        )
     strides, dilations = each(stride, count, "stride"), each(dilation, count, "dilation")
     pads, extra = each(padding, count, "padding"), each(output_padding, count, "output_padding")
     kernel = [cast("int", k) for k in weight.type.shape[2:]]

@@ -34,7 +34,7 @@ def _dropped(x: Tensor, p: float, training: bool, inplace: bool, mask: Any) -> T
     if not training or p == 0:
         return x
     if p == 1:
-        y = x * 0
+        y = x * x.new_zeros(())
     else:
         y = x * ((random.rand(mask) >= p).to(x.dtype) * (1.0 / (1.0 - p)))
     return write_result(x, y) if inplace else y

@@ -8,6 +8,7 @@ import numpy as np
 
 from nngraph import ops
 from nngraph.frontend.functional.creation import zeros
+from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
@@ -41,6 +42,8 @@ def embedding(
         RuntimeError: if the input holds no integers.
     """
     _need_integers("embedding", input)
+    if weight.ndim != 2:
+        raise RuntimeError(f"embedding: 'weight' must be 2-D, got {weight.type}")
     padding_idx = _padding(padding_idx, weight)
     if max_norm is not None:
         _renormalize(weight, input, max_norm, norm_type)
@@ -125,6 +128,7 @@ def embedding_bag(
     _need_bags(input, offsets)
     _need_combination(mode, scale_grad_by_freq, sparse, per_sample_weights is not None)
     _need_integers("embedding_bag", input)
+    need_floats("embedding_bag", weight)
     if max_norm is not None:
         _renormalize(weight, input, max_norm, norm_type)
     rows = ops.embedding(weight, input, _padding(padding_idx, weight))
@@ -180,7 +184,7 @@ def _even_bags(rows: Tensor, counted: Tensor, mode: str) -> Tensor:
     if not cast("int", rows.shape[1]):
         return rows.sum(1)
     if mode == "max":
-        found = where(mask, rows, float("-inf")).amax(1)
+        found = where(mask, rows, float("-inf")).max(1).values  # the gradient is the first's
         return where(mask.any(1), found, 0.0)
     total = where(mask, rows, 0.0).sum(1)
     return total if mode == "sum" else total / mask.sum(1).clamp(min=1).to(rows.dtype)
@@ -211,8 +215,15 @@ def _uneven_bags(rows: Tensor, counted: Tensor, bag: Tensor, bags: int, mode: st
     if mode == "max":
         place = bag.unsqueeze(1).expand(*rows.type.shape)
         values = where(mask, rows, float("-inf"))
-        found = (empty + float("-inf")).scatter_reduce(0, place, values, "amax")
-        return where(held > 0, found, 0.0)
+        fixed = values.detach()
+        most = (empty.detach() + float("-inf")).scatter_reduce(0, place, fixed, "amax")
+        first = most.gather(0, place)
+        ordinal = ops.iota(int64, (rows.shape[0], 1), 0, rows)
+        last = cast("int", rows.shape[0]) - 1
+        ordinal = where(fixed.eq(first) | fixed.isnan(), ordinal, last)
+        line = empty.to(int64) + last
+        chosen = line.scatter_reduce(0, place, ordinal, "amin")
+        return where(held > 0, values.gather(0, chosen), 0.0)
     total = empty.index_add(0, bag, where(mask, rows, 0.0))
     return total if mode == "sum" else total / held.clamp(min=1).to(rows.dtype)
 

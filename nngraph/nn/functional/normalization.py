@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from nngraph import ops
 from nngraph.frontend.functional.creation import ones, zeros
+from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.limits import finfo
 from nngraph.frontend.modes import no_grad
@@ -17,7 +18,7 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dims import Dim, SymDim, floordiv
 from nngraph.ir.dtypes import DType, int64
 from nngraph.nn.functional.convolution import pad
-from nngraph.ops.composite import wide
+from nngraph.ops.composite import wide, wide_dtype
 
 __all__ = [
     "batch_norm",
@@ -32,8 +33,9 @@ __all__ = [
 def _affine(
     weight: Tensor | None, bias: Tensor | None, shape: Any, dtype: DType
 ) -> tuple[Tensor, Tensor]:
-    w = ones(tuple(shape), dtype=dtype) if weight is None else weight
-    b = zeros(tuple(shape), dtype=dtype) if bias is None else bias
+    kind = next((t.dtype for t in (weight, bias) if t is not None), dtype)
+    w = ones(tuple(shape), dtype=kind) if weight is None else weight
+    b = zeros(tuple(shape), dtype=kind) if bias is None else bias
     return w, b
 
 
@@ -83,6 +85,12 @@ def rms_norm(
         RuntimeError: if the input does not end in ``normalized_shape``.
     """
     shape = _trailing(input, normalized_shape)
+    need_floats("rms_norm", input)
+    if weight is not None and weight.type.shape != shape:
+        raise RuntimeError(
+            "Expected weight to be of same shape as normalized_shape, but got weight of shape "
+            f"{list(weight.type.shape)} and normalized_shape = {list(shape)}"
+        )
     if input.type.size == 0:
         return input.clone() if weight is None else input * weight
     axes = tuple(range(-len(shape), 0))
@@ -212,6 +220,7 @@ def batch_norm(
         RuntimeError: for vectors of another size than ``[C]``.
     """
     _check_eps(eps, training)
+    count = _values_per_channel(input) if training else 0
     _need_channels(input, training, running_mean=running_mean, running_var=running_var)
     _need_channels(input, True, weight=weight, bias=bias)
     if input.type.size == 0:  # no statistics: those kept stay as they are
@@ -220,13 +229,27 @@ def batch_norm(
     if not training:
         assert running_mean is not None and running_var is not None
         return ops.batch_norm_inference(input, w, b, running_mean, running_var, eps)
-    count = _values_per_channel(input)
+    _need_kinds(input, running_mean, running_var, weight, bias)
     if isinstance(count, SymDim):
         b = b * _one_unless_single(count, 1, b)
     y, mean, var = (t for t in ops.batch_norm_training(input, w, b, eps))
     if running_mean is not None and running_var is not None:
         _update_running(running_mean, running_var, mean, var, momentum, count)
     return y
+
+
+def _need_kinds(input: Tensor, *vectors: Tensor | None) -> None:
+    """Refuses vectors of another dtype than the input's, but for float32 beside halves.
+
+    Raises:
+        RuntimeError: with both dtypes.
+    """
+    for vector in vectors:
+        if vector is not None and vector.dtype not in (input.dtype, wide_dtype(input.dtype)):
+            raise RuntimeError(
+                f"batch_norm: all inputs must share same datatype, got {input.dtype.name} and "
+                f"{vector.dtype.name}"
+            )
 
 
 def _need_channels(input: Tensor, optional: bool, **vectors: Tensor | None) -> None:
@@ -273,7 +296,16 @@ def instance_norm(
 def local_response_norm(
     input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
-    """Divides by a power of the mean square over ``size`` neighbouring channels."""
+    """Divides by a power of the mean square over ``size`` neighbouring channels.
+
+    Raises:
+        ValueError: for less than three axes.
+    """
+    if input.ndim < 3:
+        raise ValueError(
+            f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)"
+        )
+    need_floats("local_response_norm", input)
     around = [0, 0] * (input.ndim - 2) + [size // 2, (size - 1) // 2]
     squares = pad(input.square(), around)
     channels = cast("int", input.shape[1])

@@ -11,6 +11,7 @@ from nngraph import ops
 from nngraph.frontend.functional.joining import broadcast_tensors
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.functional.variants import function
+from nngraph.frontend.promotion import promoted
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_
 from nngraph.nn.functional.dropouts import dropout
@@ -70,7 +71,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     outputs, in1, in2 = weight.type.shape
     flat = linear(input1, weight.permute(0, 2, 1).reshape(outputs * in2, in1))
     parts = flat.reshape(*input1.type.shape[:-1], outputs, in2)
-    out = (parts * input2.unsqueeze(-2)).sum(-1)
+    out = (parts * input2.unsqueeze(-2)).sum(-1, dtype=parts.dtype)
     return out if bias is None else out + bias
 
 
@@ -84,7 +85,10 @@ def normalize(
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """``<x1, x2> / (max(|x1|, eps) max(|x2|, eps))`` along ``dim``, after broadcasting."""
-    a, b = (x / _not_below(x.norm(2, dim, keepdim=True), eps) for x in broadcast_tensors(x1, x2))
+    a, b = (
+        x / _not_below(x.norm(2, dim, keepdim=True), eps)
+        for x in promoted(*broadcast_tensors(x1, x2))
+    )
     return (a * b).sum(dim)
 
 
@@ -152,6 +156,13 @@ def scaled_dot_product_attention(
         )
     if enable_gqa:
         key, value = (_repeat_heads(t, query) for t in (key, value))
+    if min(query.ndim, key.ndim, value.ndim) < 2:
+        raise RuntimeError(
+            "scaled_dot_product_attention: expected query, key and value of two axes or more, "
+            f"got {query.type}, {key.type} and {value.type}"
+        )
+    if scale is None and query.shape[-1] == 0:
+        scale = 1.0  # of scores that are all 0
     if not dropout_p:
         return ops.scaled_dot_product_attention(query, key, value, attn_mask, is_causal, scale)
     scores = query @ key.transpose(-2, -1) * (scale or float(cast("int", query.shape[-1])) ** -0.5)

@@ -68,7 +68,18 @@ def scatter_flat(target: Array, places: Array, updates: Array, reduction: str) -
     else:
         with np.errstate(all="ignore"):
             _UFUNC[reduction].at(flat, places.reshape(-1), values)
+    if reduction in ("max", "min") and out.dtype.kind == "f" and not out.all():
+        _sign_zeros(flat, np.reshape(target, -1), places.reshape(-1), values)
     return out.astype(target.dtype, copy=False)
+
+
+def _sign_zeros(out: Array, target: Array, places: Array, values: Array) -> None:
+    """Zeros among extremes get the sign of the first of equal zeros, the target's before others."""
+    zeros = np.flatnonzero(values == 0)[::-1]  # the last write, of the first, wins
+    signed = np.zeros_like(out)
+    signed[places[zeros]] = values[zeros]
+    np.copyto(signed, target, where=target == 0)
+    np.copyto(out, signed, where=out == 0)
 
 
 def scatter_vjp(

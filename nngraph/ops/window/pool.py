@@ -105,6 +105,11 @@ def _maximum(x: Array, windows: Windows) -> Array:
 
 def _places(x: Array, windows: Windows) -> Array:
     """For each window the flat spatial index of its first maximum (of its last NaN, if any)."""
+    return _found(x, windows)[1]
+
+
+def _found(x: Array, windows: Windows) -> tuple[Array, Array]:
+    """The first maximum of each window (of zeros, one of its sign), and its flat index."""
     sizes, high = x.shape[2:], widen(x)
     padded = windows.pad(high, _lowest(high))
     best = np.full((*x.shape[:2], *windows.places(sizes)), _lowest(high), high.dtype)
@@ -117,7 +122,7 @@ def _places(x: Array, windows: Windows) -> Array:
             better |= np.isnan(value)
         np.copyto(best, value, where=better)
         np.copyto(found, _flat_places(windows, sizes, tap), where=better)
-    return found
+    return best, found
 
 
 def _gradient(x: Array, dy: Array, windows: Windows) -> Array:
@@ -207,7 +212,8 @@ class MaxPoolIndices(_MaxPooling):
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
-        return _maximum(x, self.windows), _places(x, self.windows)
+        values, places = _found(x, self.windows)
+        return values.astype(x.dtype, copy=False), places
 
     def vjp(
         self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]

@@ -7,9 +7,11 @@ import warnings
 from typing import cast
 
 from nngraph import ops
+from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.promotion import promoted
 from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dtypes import int64, uint8
 from nngraph.nn.functional.losses.options import LinearCrossEntropyOptions
 from nngraph.nn.functional.losses.reduction import legacy_reduction, reduced
 from nngraph.nn.functional.products import linear
@@ -58,6 +60,11 @@ def cross_entropy(
             raise RuntimeError("ignore_index is not supported for floating point target")
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     _need_batch(input, target)
+    if target.dtype is not int64 and target.dtype is not uint8:
+        raise RuntimeError(
+            f"expected target dtype to be Long or Byte, but got {target.dtype.name}; "
+            "write target.long()"
+        )
     if input.ndim == 1:
         input, target = input.unsqueeze(0), target.reshape(1)
         out = cross_entropy(
@@ -100,8 +107,9 @@ def _soft_cross_entropy(
     terms = input.log_softmax(axis) * target
     if weight is not None:
         terms = terms * _per_class(weight, input.ndim)
-    loss = -terms.sum(axis)
-    return reduced(loss, reduction)
+    if not classes and reduction == "mean":  # how many samples there are is 0 / 0
+        return terms.mean()
+    return reduced(-terms.sum(axis), reduction)
 
 
 def _per_class(weight: Tensor, rank: int) -> Tensor:
@@ -123,6 +131,7 @@ def nll_loss(
         ValueError: if the batch sizes differ, or for another reduction.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
+    need_floats("nll_loss", input)
     if not input.ndim:
         raise ValueError("nll_loss: Expected 1 or more dimensions (got 0)")
     _need_batch(input, target)
@@ -199,6 +208,7 @@ def binary_cross_entropy_with_logits(
         losses = (1 - target) * input + ((pos_weight - 1) * target + 1) * missed
     else:
         losses = (1 - target) * input + missed
+    losses = losses.to(target.dtype) if losses.dtype is not target.dtype else losses
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
@@ -212,6 +222,7 @@ def kl_div(
 ) -> Tensor:
     """``y (log y - x)`` for log-probabilities ``x``; ``"batchmean"`` is the sum over ``N``."""
     reduction = legacy_reduction(size_average, reduce, reduction)
+    need_floats("kl_div", input, target)
     if reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 from nngraph import ops
+from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import int64
@@ -66,7 +67,7 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.shape}, input2: {input2.shape}, target: {target.shape}"
         )
-    losses = (-target * (input1 - input2) + margin).clamp(min=0)
+    losses = (-target * (input1 - input2) + float(margin)).clamp(min=0)
     return reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
@@ -79,6 +80,7 @@ def hinge_embedding_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """``x`` where the target is 1, ``max(0, margin - x)`` where it is -1."""
+    need_floats("hinge_embedding_loss", input)
     apart = where(target.eq(1), 0.0, (margin - input).clamp(min=0))
     losses = apart + where(target.eq(-1), 0.0, input)
     return reduced(losses, legacy_reduction(size_average, reduce, reduction))
@@ -202,6 +204,7 @@ def multi_margin_loss(
         ValueError: for another ``p`` or a weight of more axes.
         RuntimeError: for other shapes.
     """
+    need_floats("multi_margin_loss", input)
     reduction = legacy_reduction(size_average, reduce, reduction)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
@@ -251,6 +254,7 @@ def multilabel_margin_loss(
     Raises:
         RuntimeError: for other shapes and dtypes, or a label that is no class.
     """
+    need_floats("multilabel_margin_loss", input)
     reduction = legacy_reduction(size_average, reduce, reduction)
     _need_scores(input)
     if target.type.shape != input.type.shape or target.dtype is not int64:

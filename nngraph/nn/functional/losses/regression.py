@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from nngraph import ops
+from nngraph.frontend.functional.creation import full_like
+from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.selection import where
+from nngraph.frontend.promotion import promoted
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.losses.reduction import (
     legacy_reduction,
@@ -34,7 +37,8 @@ def mse_loss(
     """``(x - y)^2``."""
     warn_of_sizes(input, target)
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return weighted((input - target).square(), weight, reduction, input)
+    apart = _difference("mse_loss", input, target)
+    return weighted(apart.square(), weight, reduction, input)
 
 
 def l1_loss(
@@ -70,9 +74,16 @@ def smooth_l1_loss(
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
     warn_of_sizes(input, target)
-    bowl, size = _split(input - target, beta)
+    bowl, size = _split(_difference("smooth_l1_loss", input, target), beta)
     losses = where(size >= beta, size - 0.5 * beta, bowl * (0.5 / beta))
     return reduced(losses, reduction)
+
+
+def _difference(name: str, input: Tensor, target: Tensor) -> Tensor:
+    """``input - target`` in their common dtype, which has to be of floating point numbers."""
+    a, b = promoted(input, target)
+    need_floats(name, a)
+    return a - b
 
 
 def _split(difference: Tensor, bound: float) -> tuple[Tensor, Tensor]:
@@ -96,8 +107,9 @@ def huber_loss(
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     warn_of_sizes(input, target)
-    bowl, size = _split(input - target, delta)
-    losses = where(size >= delta, (size - 0.5 * delta) * delta, bowl * 0.5)
+    need_floats("huber_loss", input)
+    bowl, size = _split(_difference("huber_loss", input, target), delta)
+    losses = where(size >= delta, (size - 0.5 * delta) * delta, bowl * 0.5).to(input.dtype)
     if weight is not None:  # their sum is nothing to its mean, as in PyTorch
         need_weights(weight, input)
         losses = losses * weight
@@ -151,9 +163,10 @@ def gaussian_nll_loss(
     if not isinstance(var, Tensor):
         if var < 0:
             raise ValueError(negative)
-        var = input.detach() * 0 + var
+        var = full_like(input, var, dtype=promoted(input, float(var))[0].dtype)
     elif var.type.shape != input.type.shape:
         var = _spread(var, input)
+    need_floats("gaussian_nll_loss", promoted(input, target, var)[0])
     valid = var.detach().lt(0).any().logical_not()
     var = where(var < eps, var + (eps - var.detach()), var)
     losses = (var.log() + (input - target).square() / var) * 0.5

@@ -9,6 +9,7 @@ import numpy as np
 
 from nngraph import ops
 from nngraph.frontend.functional.joining import cat
+from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.pooling.planes import flat_places, need_elements, window_maxima
 from nngraph.nn.functional.sizes import batched
@@ -107,6 +108,7 @@ def _adaptive_max(
     name: str, count: int, input: Tensor, output_size: WindowCounts
 ) -> tuple[Tensor, Tensor]:
     given = _counts(name, count, input, output_size)
+    need_floats(name, input)
     need_elements(name, input)
     return batched(name, input, count, lambda x: _maxima(x, given))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nngraph import ops
 from nngraph.frontend.functional.joining import cat
+from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.random import rand
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import int64
@@ -39,6 +40,7 @@ def _fractional(
         raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
     kernel = each(kernel_size, count, "kernel_size")
 
+    need_floats(name, input)
     need_elements(name, input)
 
     def run(x: Tensor) -> tuple[Tensor, Tensor]:

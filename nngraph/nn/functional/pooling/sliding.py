@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from nngraph import ops
+from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.pooling.planes import need_elements
 from nngraph.nn.functional.sizes import PerAxis, batched, each, symmetric
@@ -69,6 +70,8 @@ def max_pool1d(
     return_indices: bool = False,
 ) -> Any:
     """The maximum of each window of ``[N, C, L]``; with indices, a pair."""
+    if not return_indices:
+        need_floats("max_pool1d", input)
     return _max_pool(
         "max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
     )

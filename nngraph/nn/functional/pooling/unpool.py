@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from nngraph import ops
+from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import int64
 from nngraph.nn.functional.pooling.planes import flat
@@ -32,6 +33,7 @@ def _unpool(
             f"but got a tensor with {input.ndim} dimensions"
         )
     sizes = _sizes(input.shape[-count:], kernel, strides, pads, output_size)
+    need_floats(name, input)
     _check(name, input, indices)
     lead = input.type.shape[: input.ndim - count]
     values, places = (t.unsqueeze(0) if t.ndim == count + 1 else t for t in (input, indices))

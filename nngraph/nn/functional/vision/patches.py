@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from nngraph import ops
+from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dtypes import bool_
 from nngraph.nn.functional.sizes import PerAxis, each
 from nngraph.ops.shape.strided import Strided
 
@@ -62,6 +64,11 @@ def _patches(
     return found
 
 
+def _need_no_integers(name: str, input: Tensor) -> None:
+    if input.dtype is not bool_:
+        need_floats(name, input)
+
+
 def unfold(
     input: Tensor,
     kernel_size: PerAxis,
@@ -74,6 +81,7 @@ def unfold(
     Raises:
         RuntimeError: for other ranks, or if no patch fits into the padded image.
     """
+    _need_no_integers("unfold", input)
     patches = _patches("unfold", kernel_size, dilation, padding, stride)
     if input.ndim not in (3, 4) or 0 in input.type.shape[-3:]:
         raise RuntimeError(
@@ -109,6 +117,7 @@ def fold(
     Raises:
         RuntimeError: for other ranks, or if the image has another number of patches or elements.
     """
+    _need_no_integers("fold", input)
     patches = _patches("fold", kernel_size, dilation, padding, stride)
     sizes = each(output_size, 2, "output_size")
     if input.ndim not in (2, 3) or 0 in input.type.shape[-2:]:
