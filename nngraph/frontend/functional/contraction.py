@@ -47,11 +47,11 @@ def _evaluated(equation: str, operands: tuple[Tensor, ...]) -> Tensor:
         raise RuntimeError(
             f"einsum(): the output {result!r} must name letters of {left!r}, each once"
         )
-    operands = _same_sizes(terms, operands, extra)
-    labels, out = _diagonal(terms[0], operands[0])
-    for position, (term, x) in enumerate(zip(terms[1:], operands[1:], strict=True), 1):
+    single = [_diagonal(term, x) for term, x in zip(terms, operands, strict=True)]
+    (labels, out), *more = _same_sizes(single)
+    for position, (term, x) in enumerate(more, 1):
         later = set("".join(terms[position + 1 :])) | set(result)
-        labels, out = _pair(labels, out, *_diagonal(term, x), later)
+        labels, out = _pair(labels, out, term, x, later)
     gone = [a for a, c in enumerate(labels) if c not in result]
     out = out.sum(gone) if gone else out
     labels = "".join(c for c in labels if c in result)
@@ -71,17 +71,16 @@ def _named_ellipsis(terms: list[str], operands: Sequence[Tensor]) -> tuple[list[
     return named, letters
 
 
-def _same_sizes(terms: list[str], operands: Sequence[Tensor], extra: str) -> tuple[Tensor, ...]:
-    """Dimensions of ``...`` broadcast."""
+def _same_sizes(single: Sequence[tuple[str, Tensor]]) -> list[tuple[str, Tensor]]:
+    """Dimensions of one letter broadcast."""
     sizes: dict[str, Dim] = {}
-    for term, x in zip(terms, operands, strict=True):
+    for term, x in single:
         for c, size in zip(term, x.type.shape, strict=True):
-            if c in extra and sizes.get(c, 1) == 1:
+            if sizes.setdefault(c, size) == 1:
                 sizes[c] = size
-    return tuple(
-        x.expand(*(sizes.get(c, d) for c, d in zip(term, x.type.shape, strict=True)))
-        for term, x in zip(terms, operands, strict=True)
-    )
+            elif size not in (1, sizes[c]):
+                raise RuntimeError(f"einsum(): {c!r} names sizes {sizes[c]} and {size}")
+    return [(term, x.expand(*(sizes[c] for c in term))) for term, x in single]
 
 
 def _diagonal(term: str, x: Tensor) -> tuple[str, Tensor]:
@@ -90,6 +89,10 @@ def _diagonal(term: str, x: Tensor) -> tuple[str, Tensor]:
         letter = next(c for c in term if term.count(c) > 1)
         first = term.index(letter)
         second = term.index(letter, first + 1)
+        if x.type.shape[first] != x.type.shape[second]:
+            raise RuntimeError(
+                f"einsum(): {letter!r} is repeated for sizes that differ in {x.type}"
+            )
         x = x.diagonal(0, first, second).movedim(-1, first)
         term = term[:second] + term[second + 1 :]
     return term, x
@@ -143,10 +146,17 @@ def _axes(x: Tensor, dims: Sequence[int]) -> list[int]:
 
 @function
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) -> Tensor:
-    """Sums products over pairs of dimensions: their number, or two lists."""
+    """Sums products over pairs of dimensions: their number, or two lists.
+
+    A size of 1 broadcasts.
+
+    Raises:
+        RuntimeError: if the lists are of different lengths, or the sizes of a pair differ.
+    """
     if isinstance(dims, int):
         dims = (range(a.ndim - dims, a.ndim), range(dims))
     left, right = (_axes(n, ds) for ds, n in zip(dims, (a, b), strict=True))
+    a, b = _paired(a, left, b, right)
     keep_a = [d for d in range(a.ndim) if d not in left]
     keep_b = [d for d in range(b.ndim) if d not in right]
     shape = [*(a.shape[d] for d in keep_a), *(b.shape[d] for d in keep_b)]
@@ -158,3 +168,24 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     height, count = Size(rows.shape[:-1]).numel(), rows.shape[-1]
     width = Size(b.shape[d] for d in keep_b).numel()
     return (rows.reshape(height, count) @ columns.reshape(count, width)).reshape(shape)
+
+
+def _paired(a: Tensor, left: list[int], b: Tensor, right: list[int]) -> tuple[Tensor, Tensor]:
+    if len(left) != len(right):
+        raise RuntimeError(
+            f"tensordot(): both dimension lists should have same length, got {left} and {right}"
+        )
+    for i, j in zip(left, right, strict=True):
+        m, n = a.type.shape[i], b.type.shape[j]
+        if m == n:
+            continue
+        if m == 1:
+            b = b.sum(j, keepdim=True)
+        elif n == 1:
+            a = a.sum(i, keepdim=True)
+        else:
+            raise RuntimeError(
+                f"tensordot(): contracted dimensions need to match, but {a.type} has {m} in "
+                f"dimension {i} and {b.type} {n} in dimension {j}"
+            )
+    return a, b

@@ -284,6 +284,11 @@ def index_copy(
             f"index_copy_(): Number of indices ({count}) should be equal to "
             f"source.size(dim) ({given})"
         )
+    if input.ndim and source.ndim and input.ndim != source.ndim:
+        raise IndexError(
+            "index_copy(): When source and destination are not scalars, their dimensionality must "
+            f"match, got {source.type} and {input.type}"
+        )
     return _scattered_slices(input, ops.from_start(index, "index_copy"), source, axis, "none")
 
 
@@ -319,6 +324,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """A copy with the slice ``index`` of ``dim`` replaced by ``src``."""
     axis = normalize_axis(dim, input.ndim)
     plan = plan_subscript((slice(None),) * axis + (index,), input)
+    _need_shape("select_scatter", plan, src)
     return owned(plan.write(_update(plan, src)), src)
 
 
@@ -336,12 +342,16 @@ def slice_scatter(
     """A copy with a slice of ``dim`` replaced by ``src``."""
     axis = normalize_axis(dim, input.ndim)
     plan = plan_subscript((slice(None),) * axis + (slice(start, end, step),), input)
-    if src.type.shape != tuple(plan.shape):
-        raise RuntimeError(
-            "expected src to have a size equal to the slice of self. src size = "
-            f"{list(src.type.shape)}, slice size = {list(plan.shape)}"
-        )
+    _need_shape("slice_scatter", plan, src)
     return owned(plan.write(_update(plan, src)), src)
+
+
+def _need_shape(name: str, plan: Plan, src: Tensor) -> None:
+    if src.type.shape != plan.shape:
+        raise RuntimeError(
+            f"{name}(): expected src to have a size equal to the slice of self, "
+            f"{list(plan.shape)}, got {src.type}"
+        )
 
 
 def _filler(base: Tensor, value: Any) -> Tensor:

@@ -68,6 +68,8 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The products of two batches of matrices."""
     if input.ndim != 3 or mat2.ndim != 3:
         raise RuntimeError("bmm: both arguments must be 3-D")
+    if input.type.shape[0] != mat2.type.shape[0]:
+        raise RuntimeError(f"bmm: expected batches of one size, got {input.type} and {mat2.type}")
     return input.matmul(mat2)
 
 

@@ -113,6 +113,10 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
             "Mismatch of parameter numbers and input channel size. Found parameter "
             f"numbers = {weight.numel()} and channel size = {channels}."
         )
+    if weight.ndim > 1:
+        raise RuntimeError(
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
+        )
     if weight.ndim == 1 and input.ndim >= 2:
         weight = weight.reshape(-1, *(1,) * (input.ndim - 2))
     elif not input.ndim:

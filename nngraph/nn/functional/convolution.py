@@ -9,7 +9,7 @@ from nngraph import ops
 from nngraph.frontend.functional.kinds import need_numbers
 from nngraph.frontend.promotion import need_fit
 from nngraph.frontend.tensor import Tensor
-from nngraph.nn.functional.sizes import PerAxis, batched, each, symmetric
+from nngraph.nn.functional.sizes import PerAxis, batched, each, need_shape, symmetric
 
 __all__ = [
     "conv1d",
@@ -72,6 +72,7 @@ def pad(
 
 
 def _with_bias(out: Tensor, bias: Tensor | None, count: int) -> Tensor:
+    need_shape("the bias of a convolution", bias, out.type.shape[1])
     return out if bias is None else out + bias.reshape(-1, *(1,) * count)
 
 

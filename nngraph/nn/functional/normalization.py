@@ -18,6 +18,7 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dims import Dim, SymDim, floordiv
 from nngraph.ir.dtypes import DType, int64
 from nngraph.nn.functional.convolution import pad
+from nngraph.nn.functional.sizes import need_shape
 from nngraph.ops.composite import wide, wide_dtype
 
 __all__ = [
@@ -53,6 +54,8 @@ def layer_norm(
     """
     shape = _trailing(input, normalized_shape)
     if input.type.size == 0:
+        need_shape("the weight of layer_norm", weight, *shape)
+        need_shape("the bias of layer_norm", bias, *shape)
         y = input.clone() if weight is None else input * weight
         return (y if bias is None else y + bias).to(input.dtype)
     w, b = _affine(weight, bias, shape, input.dtype)
@@ -86,11 +89,7 @@ def rms_norm(
     """
     shape = _trailing(input, normalized_shape)
     need_floats("rms_norm", input)
-    if weight is not None and weight.type.shape != shape:
-        raise RuntimeError(
-            "Expected weight to be of same shape as normalized_shape, but got weight of shape "
-            f"{list(weight.type.shape)} and normalized_shape = {list(shape)}"
-        )
+    need_shape("the weight of rms_norm", weight, *shape)
     if input.type.size == 0:
         return input.clone() if weight is None else input * weight
     axes = tuple(range(-len(shape), 0))
@@ -131,6 +130,8 @@ def group_norm(
             "Expected number of channels in input to be divisible by num_groups, "
             f"but got input of shape {list(input.shape)} and num_groups={num_groups}"
         )
+    need_shape("the weight of group_norm", weight, channels)
+    need_shape("the bias of group_norm", bias, channels)
     width = channels // num_groups * math.prod(rest)
     rows = layer_norm(input.reshape(batch, num_groups, width), (width,), eps=eps)
     y = _scaled(rows.reshape(input.type.shape), weight, bias)
@@ -280,6 +281,8 @@ def instance_norm(
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     batch, channels, *rest = input.type.shape
+    need_shape("the weight of instance_norm", weight, channels)
+    need_shape("the bias of instance_norm", bias, channels)
     count: Dim = math.prod(rest)
     if count == 1:
         raise ValueError(

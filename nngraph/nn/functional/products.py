@@ -15,6 +15,7 @@ from nngraph.frontend.promotion import promoted
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_
 from nngraph.nn.functional.dropouts import dropout
+from nngraph.nn.functional.sizes import need_shape
 
 __all__ = [
     "bilinear",
@@ -71,6 +72,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     outputs, in1, in2 = weight.type.shape
     flat = linear(input1, weight.permute(0, 2, 1).reshape(outputs * in2, in1))
     parts = flat.reshape(*input1.type.shape[:-1], outputs, in2)
+    need_shape("the bias of bilinear", bias, outputs)
     out = (parts * input2.unsqueeze(-2)).sum(-1, dtype=parts.dtype)
     return out if bias is None else out + bias
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dims import Dim
 
-__all__ = ["PerAxis", "batched", "each", "symmetric"]
+__all__ = ["PerAxis", "batched", "each", "need_shape", "symmetric"]
 
 #: One number for all axes, or one for each.
 PerAxis = int | Sequence[int]
@@ -28,6 +29,17 @@ def each(value: Any, count: int, what: str = "argument") -> tuple[int, ...]:
     if len(listed) != count:
         raise RuntimeError(f"{what} must be one int or {count} ints, but got {value!r}")
     return listed
+
+
+def need_shape(what: str, tensor: Tensor | None, *shape: Dim) -> None:
+    """Refuses a parameter of another shape, which might broadcast.
+
+    Raises:
+        RuntimeError: naming both shapes.
+    """
+    if tensor is not None and tensor.type.shape != shape:
+        wanted = ", ".join(map(str, shape))
+        raise RuntimeError(f"Expected {what} of shape [{wanted}], but got {tensor.type}")
 
 
 def symmetric(padding: Sequence[int]) -> tuple[tuple[int, int], ...]:

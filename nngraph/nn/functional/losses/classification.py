@@ -15,6 +15,7 @@ from nngraph.ir.dtypes import int64, uint8
 from nngraph.nn.functional.losses.options import LinearCrossEntropyOptions
 from nngraph.nn.functional.losses.reduction import legacy_reduction, reduced
 from nngraph.nn.functional.products import linear
+from nngraph.nn.functional.sizes import need_shape
 
 __all__ = [
     "binary_cross_entropy",
@@ -102,6 +103,7 @@ def _soft_cross_entropy(
         )
     axis = 0 if input.ndim == 1 else 1
     classes = cast("int", input.shape[axis])
+    need_shape("the weight of cross_entropy", weight, input.type.shape[axis])
     if smoothing:
         target = target * (1 - smoothing) + smoothing / classes
     terms = input.log_softmax(axis) * target
@@ -139,6 +141,8 @@ def nll_loss(
         input, target = input.unsqueeze(0), target.reshape(1)
         out = nll_loss(input, target, weight, None, ignore_index, None, reduction)
         return out.squeeze(0) if reduction == "none" else out
+    need_shape("the weight of nll_loss", weight, input.type.shape[1])
+    need_shape("the target of nll_loss", target, input.type.shape[0], *input.type.shape[2:])
     counted = target.ne(ignore_index)
     safe = target.masked_fill(counted.logical_not(), 0)
     picked = -input.gather(1, safe.unsqueeze(1)).squeeze(1)
