@@ -8,6 +8,13 @@ from nngraph.frontend import autograd
 from nngraph.frontend.capture.arguments import spec
 from nngraph.frontend.checkpoint import load, save
 from nngraph.frontend.compile import compile, set_default_backend, trace
+from nngraph.frontend.devices import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    memory_format,
+    preserve_format,
+)
 from nngraph.frontend.errors import ConcretizationError, TraceError
 from nngraph.frontend.export import export
 from nngraph.frontend.functional import SUBJECTS as _SUBJECTS
@@ -69,11 +76,13 @@ short = int16
 # fmt: off
 __all__ = [
     "BackendError", "CheckpointError", "ConcretizationError", "NonFiniteError", "Size",
-    "Tensor", "TraceError", "__version__", "autograd", "bfloat16", "bool", "compile", "double",
+    "Tensor", "TraceError", "__version__", "autograd", "bfloat16", "bool", "channels_last",
+    "channels_last_3d", "compile", "contiguous_format", "double",
     "dtype", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64", "half",
-    "iinfo", "int", "int16", "int32", "int64", "int8", "is_grad_enabled", "load", "long", "nn",
-    "no_grad", "optim", "promote_types", "result_type", "save", "set_default_backend",
-    "set_grad_enabled",
+    "iinfo", "int", "int16", "int32", "int64", "int8", "is_grad_enabled", "load", "long",
+    "memory_format", "nn",
+    "no_grad", "optim", "preserve_format", "promote_types", "result_type", "save",
+    "set_default_backend", "set_grad_enabled",
     "short", "spec", "sym_max", "sym_min", "trace", "uint16", "uint32", "uint64", "uint8",
 ]
 # fmt: on

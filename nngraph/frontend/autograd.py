@@ -68,7 +68,7 @@ def grad(
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     roots = [(r, seed_of(r, g)) for r, g in _seeds(outputs, grad_outputs)]
     keep = create_graph if retain_graph is None else retain_graph
-    _, found = gradients(roots, wanted, create_graph, keep)
+    found = gradients(roots, wanted, create_graph, keep)
     out: list[Tensor | None] = []
     for tensor, gradient in zip(wanted, found, strict=True):
         if gradient is not None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from nngraph.frontend.hooks import no_result, run_after, run_before, run_on_leaf
 from nngraph.frontend.modes import set_grad_enabled
 from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
 from nngraph.frontend.storage import Elements, Payload, Storage
 from nngraph.frontend.tape import Operand, apply, edge_of, save
 from nngraph.frontend.world import World, world
 from nngraph.ir.op import Op
-from nngraph.ir.reverse import Applied, reverse
+from nngraph.ir.reverse import Applied, Record, Walk, reverse
 from nngraph.ir.types import TensorType
 from nngraph.ops.elementwise import add
 
@@ -120,7 +121,7 @@ class _Replay:
             self.records.append(record)
             self.entry_of[id(record)] = entry
 
-    def enter(self, record: Applied) -> Entry:
+    def enter(self, record: Record) -> Entry:
         """The rule of a record is about to run: operands read what its entry saved."""
         entry = self.running = self.entry_of[id(record)]
         self.ran.append(entry)
@@ -169,51 +170,118 @@ def _history(roots: Sequence[Edge | Leaf | None]) -> list[Entry]:
     return [seen[t] for t in sorted(seen)]
 
 
+class _Hooked(Walk):
+    """Runs hooks, and gives a leaf its gradient as soon as nothing more comes: PyTorch's order."""
+
+    def __init__(self, here: World, replay: _Replay, deliver: Deliver | None) -> None:
+        self._here = here
+        self._replay = replay
+        self._deliver = deliver
+        self._waiting: dict[int, int] = {}
+        self._leaves = {id(version): (leaf, version) for leaf, version in replay.leaves.values()}
+        self._grads: dict[int, Any] = {}
+
+    def begin(self, grads: dict[int, Any]) -> None:
+        self._grads = grads
+        waiting = dict.fromkeys(self._leaves, 0)
+        for record in self._replay.records:
+            for operand in record.inputs:
+                if id(operand) in waiting:
+                    waiting[id(operand)] += 1
+        self._waiting = waiting
+        for key, count in waiting.items():
+            if not count:
+                self._complete(key)
+
+    def reached(self, record: Record, grads: list[Any], runs: bool) -> list[Any]:
+        hooks = self._replay.entry_of[id(record)].hooks
+        if hooks is not None:
+            self._here.differentiate(None)
+            grads = run_before(hooks, _tensors(grads), runs)
+        if runs:
+            self._here.differentiate(self._replay.enter(record).origin)
+        return grads
+
+    def ran(self, record: Record, found: list[Any], grads: list[Any]) -> list[Any]:
+        hooks = self._replay.entry_of[id(record)].hooks
+        if hooks is None or not hooks.after:
+            return found
+        self._here.differentiate(None)
+        return run_after(hooks, _tensors(found), _tensors(grads))
+
+    def passed(self, record: Record) -> None:
+        waiting = self._waiting
+        for operand in record.inputs:
+            key = id(operand)
+            if key in waiting:
+                waiting[key] -= 1
+                if not waiting[key]:
+                    self._complete(key)
+
+    def _complete(self, key: int) -> None:
+        leaf, gradient = self._leaves[key][0], self._grads.get(key)
+        owner: Any = leaf.owner()
+        if gradient is None or owner is None or not owner.requires_grad:
+            return
+        here = self._here
+        here.differentiate(None)
+        hooks = here.hooks(owner)
+        if hooks is not None and hooks.before:
+            gradient = self._grads[key] = run_on_leaf(hooks, *_tensors([gradient]))
+        if self._deliver is not None:
+            del self._grads[key]
+            self._deliver(owner, *_tensors([gradient]))
+            for hook in list(hooks.after.values()) if hooks is not None else ():
+                no_result(hook(owner))
+
+
+#: Takes a leaf and its gradient.
+Deliver = Callable[[Any, Any], None]
+
+
+def _tensors(gradients: Sequence[Any]) -> list[Any]:
+    return [g._as_tensor() if isinstance(g, Version) else g for g in gradients]
+
+
 def gradients(
     roots: Sequence[tuple[Handle, Any]],
-    wanted: Sequence[Handle] | None,
+    wanted: Sequence[Handle] | Deliver,
     create_graph: bool,
     retain_graph: bool,
-) -> tuple[list[Leaf], list[Any]]:
+) -> list[Any]:
     """Gradients of ``sum(<cotangent, root>)``.
 
     Args:
         roots: pairs of a tensor and its cotangent.
-        wanted: tensors; None means all leaves that require grad.
+        wanted: tensors; or what each leaf that requires a gradient, and this, is given to.
         create_graph: record the gradient computation itself.
         retain_graph: keep saved values for another backward.
 
     Returns:
-        The leaves (if none were wanted in particular) and the gradients, tensors, of these or of
-        what was wanted: None where the roots don't depend on one.
+        The gradients of what was wanted, tensors: None where the roots don't depend on one.
     """
     here = world()
     starts = [save(here, root, edge_of(root, here)) for root, _ in roots]
     entries = _history([s.edge for s in starts])
     replay = _Replay(entries)
     seeds = [(replay.operand(s), seed) for s, (_, seed) in zip(starts, roots, strict=True)]
-    if wanted is None:
-        leaves, targets = [], []
-        for leaf, version in replay.leaves.values():
-            leaves.append(leaf)
-            targets.append(version)
+    deliver = wanted if callable(wanted) else None
+    if callable(wanted):
+        targets = [version for _, version in replay.leaves.values()]
     else:
-        leaves, targets = [], [replay.operand(save(here, t, edge_of(t, here))) for t in wanted]
-
-    def enter(record: Any) -> None:
-        here.differentiate(replay.enter(record).origin)
-
+        targets = [replay.operand(save(here, t, edge_of(t, here))) for t in wanted]
     try:
         with set_grad_enabled(create_graph):
-            found = reverse(replay.records, seeds, targets, add, enter)
+            walk = _Hooked(here, replay, deliver)
+            found = reverse(replay.records, seeds, targets, add, walk)
     finally:
         here.differentiate(None)
         replay.forget()
     if not retain_graph:
         # What lies behind the tensors that were asked for did not run: it stays.
-        for entry in entries if wanted is None else replay.ran:
+        for entry in entries if deliver is not None else replay.ran:
             entry.release()
-    return leaves, [g._as_tensor() if isinstance(g, Version) else g for g in found]
+    return _tensors(found)
 
 
 def leaves_of(tensor: Handle) -> set[int]:

@@ -12,8 +12,10 @@ import numpy as np
 
 from nngraph.frontend.backward import gradients
 from nngraph.frontend.errors import INDEX, NUMBER, NUMPY, TEXT, TRUTH, Need
+from nngraph.frontend.hooks import HookedTensor, keep_retaining
+from nngraph.frontend.joint import need_no_joint
 from nngraph.frontend.modes import is_grad_enabled, set_grad_enabled
-from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
+from nngraph.frontend.record import Edge, Entry, Leaf, Saved, View
 from nngraph.frontend.storage import Path, Payload, Storage
 from nngraph.frontend.symint import size_of
 from nngraph.frontend.tape import apply, edge_of, root_of
@@ -29,7 +31,7 @@ from nngraph.ops.elementwise.arithmetic import copy as copy_of
 __all__ = ["Size", "TensorBase", "own_if_view", "seed_of"]
 
 
-class TensorBase(Handle):
+class TensorBase(HookedTensor):
     """What every tensor can do apart from arithmetic; see ``Tensor``."""
 
     __slots__ = ()
@@ -244,12 +246,11 @@ class TensorBase(Handle):
             )
         seed = seed_of(self, gradient)
         keep = create_graph if retain_graph is None else retain_graph
-        leaves, found = gradients([(self, seed)], None, create_graph, keep)
-        for leaf, gradient_of_leaf in zip(leaves, found, strict=True):
-            owner = cast("TensorBase | None", leaf.owner())
-            if owner is not None and gradient_of_leaf is not None and owner.requires_grad:
-                own = gradient_of_leaf if create_graph else _own_memory(gradient_of_leaf)
-                owner._accumulate(own, create_graph)
+
+        def deliver(leaf: TensorBase, found: TensorBase) -> None:
+            leaf._accumulate(found if create_graph else _own_memory(found), create_graph)
+
+        gradients([(self, seed)], deliver, create_graph, keep)
 
     def _accumulate(self, gradient: TensorBase, create_graph: bool) -> None:
         known: TensorBase | None = world().grad(self)
@@ -327,6 +328,7 @@ class TensorBase(Handle):
             self._write(new)
             return self
         self._need_no_leaf(edge)
+        need_no_joint(edge)
         if edge is None:
             new = copy_of(new) if isinstance(new_edge, Leaf) else new  # no leaf itself
         elif not isinstance(new_edge, Edge):
@@ -334,6 +336,7 @@ class TensorBase(Handle):
         if self._view is None:
             here.replace(self._storage, new._read(here))
             here.set_edge(self, new._edge_in(here))
+            keep_retaining(self, edge)
         else:
             base, before = cast("TensorBase", root_of(self)), here.elements(self._storage)
             base._assign(self._written_through(base, new))

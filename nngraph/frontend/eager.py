@@ -10,7 +10,7 @@ import numpy as np
 
 from nngraph.frontend.errors import TOO_DEEP, Need, leaked
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
-from nngraph.frontend.record import Edge, Handle, Leaf
+from nngraph.frontend.record import Edge, Handle, Leaf, LeafHooks
 from nngraph.frontend.storage import Elements, Path, Payload, Storage
 from nngraph.frontend.structure import structure
 from nngraph.frontend.views import VIEWS, strides_of
@@ -207,6 +207,15 @@ class Eager:
         if tensor._grad is not gradient:
             tensor._grad = gradient
             _tell(tensor._storage)
+
+    def hooks(self, tensor: Handle) -> LeafHooks | None:
+        return tensor._hooks
+
+    def new_hooks(self, tensor: Handle) -> LeafHooks:
+        if tensor._hooks is None:
+            tensor._hooks = LeafHooks()
+            _tell(tensor._storage)
+        return tensor._hooks
 
     # -- Python's own values ---------------------------------------------------------------
     def guard(

@@ -7,19 +7,67 @@ of this is read through the world (``nngraph.frontend.world``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, ClassVar
 from weakref import ref
 
+from nngraph.frontend.handles import RemovableHandle, added
 from nngraph.frontend.storage import Elements, Path, Storage
+from nngraph.frontend.tables import HookTable
 from nngraph.ir.op import Op
 from nngraph.ir.origin import Origin
 from nngraph.ir.types import TensorType
 
-__all__ = ["Edge", "Entry", "Handle", "Leaf", "Lost", "Saved", "View"]
+__all__ = ["Edge", "Entry", "EntryHooks", "Handle", "Leaf", "LeafHooks", "Lost", "Saved", "View"]
 
 _clock = count()
+
+Hook = Callable[..., Any]
+
+
+class LeafHooks:
+    """The hooks of a leaf, by the ids of their handles.
+
+    Attributes:
+        before: called with the gradient, before it is added to ``grad``.
+        after: called with the leaf, after that.
+    """
+
+    __slots__ = ("after", "before")
+
+    def __init__(self, before: Sequence[Hook] = (), after: Sequence[Hook] = ()) -> None:
+        self.before: dict[int, Hook] = HookTable(enumerate(before))
+        self.after: dict[int, Hook] = HookTable(enumerate(after))
+
+    @property
+    def listed(self) -> tuple[tuple[Hook, ...], tuple[Hook, ...]]:
+        """The functions, in the order of their running."""
+        return tuple(self.before.values()), tuple(self.after.values())
+
+
+class EntryHooks:
+    """The hooks of a tape entry.
+
+    Attributes:
+        outputs: of each output those that get its gradient.
+        retained: of each output the tensors whose ``grad`` it becomes.
+        before: called with the gradients of all outputs, before the rule runs.
+        after: called with the gradients of all inputs and outputs, after that.
+    """
+
+    __slots__ = ("after", "before", "outputs", "retained")
+
+    def __init__(self) -> None:
+        self.outputs: dict[int, OrderedDict[int, Hook]] = {}
+        self.retained: dict[int, list[ref[Any]]] = {}
+        self.before = OrderedDict[int, Hook]()
+        self.after = OrderedDict[int, Hook]()
+
+    def of_output(self, index: int) -> OrderedDict[int, Hook]:
+        """The table of one output."""
+        return self.outputs.setdefault(index, OrderedDict())
 
 
 class Leaf:
@@ -81,9 +129,10 @@ class Entry:
         outputs: without edges; the entry itself is their edge.
         time: orders the entries.
         origin: where the user called it.
+        hooks: what ``backward`` calls here; None if nothing was ever registered.
     """
 
-    __slots__ = ("inputs", "op", "origin", "outputs", "time")
+    __slots__ = ("hooks", "inputs", "op", "origin", "outputs", "time")
 
     def __init__(
         self, op: Op, inputs: Sequence[Saved], outputs: Sequence[Saved], origin: Origin
@@ -93,6 +142,31 @@ class Entry:
         self.outputs = outputs
         self.time = next(_clock)
         self.origin = origin
+        self.hooks: EntryHooks | None = None
+
+    def name(self) -> str:
+        """The operator's."""
+        return f"{self.op.name}Backward"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Entry | Leaf | None, int], ...]:
+        """What made each operand: an entry and the position among its outputs, or a leaf."""
+        edges = (saved.edge for saved in self.inputs)
+        return tuple((e.entry, e.index) if isinstance(e, Edge) else (e, 0) for e in edges)
+
+    def register_prehook(self, hook: Hook) -> RemovableHandle:
+        """Calls ``hook(grad_outputs)`` before the rule runs; it may return another tuple."""
+        return added(self.hooks_made().before, hook)
+
+    def register_hook(self, hook: Hook) -> RemovableHandle:
+        """Calls ``hook(grad_inputs, grad_outputs)`` after it; it may return other grad_inputs."""
+        return added(self.hooks_made().after, hook)
+
+    def hooks_made(self) -> EntryHooks:
+        """The hooks, to add one."""
+        if self.hooks is None:
+            self.hooks = EntryHooks()
+        return self.hooks
 
     def release(self) -> None:
         """Frees what was saved; a rule that reads none of it can run again.
@@ -110,17 +184,18 @@ class Entry:
 class Lost(Entry):
     """Stands for the history of a tensor that a compiled call left at a place of Python's."""
 
-    __slots__ = ("name",)
+    __slots__ = ("lost",)
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.lost = name
         self.time = next(_clock)
+        self.hooks = None
 
     @property
     def inputs(self) -> Sequence[Saved]:  # type: ignore[override]
         raise RuntimeError(
-            f"backward through {self.name}, which holds a result of an earlier call of a compiled "
-            f"function: the history of that call is gone. Write `{self.name} = h.detach()` for "
+            f"backward through {self.lost}, which holds a result of an earlier call of a compiled "
+            f"function: the history of that call is gone. Write `{self.lost} = h.detach()` for "
             "what is kept from call to call."
         )
 
@@ -149,9 +224,10 @@ class Handle:
         _edge: what ``backward`` runs for it: None if it requires no gradient.
         _seen: of a view, the edge that its base had when ``_edge`` was taken.
         _grad: the gradient that ``backward`` left.
+        _hooks: of a leaf, what ``backward`` calls; None if nothing was ever registered.
     """
 
-    __slots__ = ("__weakref__", "_edge", "_grad", "_seen", "_storage", "_view")
+    __slots__ = ("__weakref__", "_edge", "_grad", "_hooks", "_seen", "_storage", "_view")
     _result: ClassVar[Any]  # the class of all results: Tensor
     _made_of: ClassVar[Any]  # makes a tensor of what users call the class with
 
@@ -169,6 +245,7 @@ class Handle:
         self._edge = edge
         self._seen: Edge | Leaf | None = None
         self._grad: Any = None
+        self._hooks: LeafHooks | None = None
 
     def _moved(self, storage: Storage) -> None:
         """Shows another storage of the same elements, with the history that it has."""
@@ -179,6 +256,11 @@ class Handle:
             self._view = View(base, view.path)
         storage.show(self)
         self._storage = storage
+
+    @property
+    def _hooks_listed(self) -> tuple[tuple[Hook, ...], tuple[Hook, ...]]:
+        """What ``backward`` calls for a leaf with its gradient, and after adding to it."""
+        return ((), ()) if self._hooks is None else self._hooks.listed
 
     @property
     def _path(self) -> Path | None:

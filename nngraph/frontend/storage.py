@@ -55,7 +55,17 @@ class Elements:
         rebound: an assignment to ``data`` of the tensor that showed them.
     """
 
-    __slots__ = ("_exchanged", "_held", "array", "left", "part", "rebound", "value", "version")
+    __slots__ = (
+        "__weakref__",
+        "_exchanged",
+        "_held",
+        "array",
+        "left",
+        "part",
+        "rebound",
+        "value",
+        "version",
+    )
 
     def __init__(self, array: Array | None, value: Value | None = None, version: int = 0) -> None:
         self.array = array

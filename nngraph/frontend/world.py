@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from nngraph.frontend.eager import Eager
 from nngraph.frontend.errors import Need
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
-from nngraph.frontend.record import Edge, Handle, Leaf
+from nngraph.frontend.record import Edge, Handle, Leaf, LeafHooks
 from nngraph.frontend.storage import Elements, Path, Payload, Storage
 from nngraph.ir.dims import Dim, SymDim
 from nngraph.ir.op import Array, Op
@@ -200,6 +200,18 @@ class World(Protocol):
 
     def set_grad(self, tensor: Handle, gradient: Any) -> None:
         """``tensor.grad = gradient``."""
+        ...
+
+    def hooks(self, tensor: Handle) -> LeafHooks | None:
+        """What ``backward`` calls for a leaf."""
+        ...
+
+    def new_hooks(self, tensor: Handle) -> LeafHooks:
+        """The hooks of a leaf, to add one.
+
+        Raises:
+            TraceError: in a trace, for a leaf from outside: each call would add one more.
+        """
         ...
 
     # -- Python's own values ---------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from nngraph.ir.op import Op
 from nngraph.ir.types import TensorType
 
-__all__ = ["Applied", "Record", "Recorder", "cotangents", "needed", "reverse"]
+__all__ = ["Applied", "Record", "Recorder", "Walk", "cotangents", "needed", "reverse"]
 
 
 class Record(Protocol):
@@ -34,6 +34,30 @@ class Applied:
     op: Op
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
+
+
+class Walk:
+    """What ``reverse`` tells of its steps; by itself it changes nothing."""
+
+    def begin(self, grads: dict[int, Any]) -> None:
+        """The gradients so far, by the ids of operands: those of the seeds."""
+
+    def reached(self, record: Record, grads: list[Any], runs: bool) -> list[Any]:
+        """The gradients of a record's outputs are complete; gives those to go on with.
+
+        Args:
+            record: whose outputs.
+            grads: None where there is none.
+            runs: whether its rule runs next.
+        """
+        return grads
+
+    def ran(self, record: Record, found: list[Any], grads: list[Any]) -> list[Any]:
+        """The rule of a record ran; gives the gradients of its inputs to go on with."""
+        return found
+
+    def passed(self, record: Record) -> None:
+        """Nothing of the record is to be done any more."""
 
 
 class Recorder:
@@ -74,7 +98,7 @@ def reverse(
     seeds: Sequence[tuple[Any, Any]],
     wanted: Sequence[Any],
     add: Callable[[Any, Any], Any],
-    enter: Callable[[Record], None] | None = None,
+    walk: Walk | None = None,
 ) -> list[Any | None]:
     """Gradients of ``sum(<cotangent, output>)`` with respect to ``wanted`` operands.
 
@@ -83,8 +107,9 @@ def reverse(
         seeds: (output, its cotangent) pairs.
         wanted: operands; a gradient is None where no output depends on it.
         add: sums two gradients.
-        enter: called with each record before its rule runs (origins, user lines).
+        walk: hears of each step, and may change the gradients.
     """
+    walk = walk or Walk()
     alive = needed(records, wanted)
     grads: dict[int, Any] = {}
 
@@ -95,25 +120,27 @@ def reverse(
     for output, seed in seeds:
         accumulate(output, seed)
     keep = {id(w) for w in wanted}
+    walk.begin(grads)
     for record in reversed(records):
         gs = [grads.get(id(o)) for o in record.outputs]
-        if all(g is None for g in gs) or not any(id(v) in alive for v in record.inputs):
-            continue
-        if not record.op.differentiable:
-            continue
-        if enter is not None:
-            enter(record)
-        needs = [id(v) in alive for v in record.inputs]
-        for operand, g in zip(
-            record.inputs,
-            cotangents(record.op, record.inputs, record.outputs, gs, needs, add),
-            strict=True,
-        ):
-            if g is not None:
-                accumulate(operand, g)
-        for o in record.outputs:
-            if id(o) not in keep:
-                grads.pop(id(o), None)
+        is_reached = any(g is not None for g in gs)
+        runs = is_reached and record.op.differentiable
+        runs = runs and any(id(v) in alive for v in record.inputs)
+        if runs or (is_reached and any(id(o) in keep for o in record.outputs)):
+            gs = walk.reached(record, gs, runs)
+            for o, g in zip(record.outputs, gs, strict=True):
+                if g is not None:
+                    grads[id(o)] = g
+        if runs:
+            needs = [id(v) in alive for v in record.inputs]
+            found = cotangents(record.op, record.inputs, record.outputs, gs, needs, add)
+            for operand, g in zip(record.inputs, walk.ran(record, found, gs), strict=True):
+                if g is not None:
+                    accumulate(operand, g)
+            for o in record.outputs:
+                if id(o) not in keep:
+                    grads.pop(id(o), None)
+        walk.passed(record)
     return [grads.get(id(w)) for w in wanted]
 
 

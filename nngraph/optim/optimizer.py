@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.clearing import clear_gradient
+from nngraph.frontend.handles import RemovableHandle, added
 from nngraph.frontend.tables import StateTable, Table
-from nngraph.nn.modules.hooks import RemovableHandle
 from nngraph.optim.packing import ParamGroup, load_packed, packed_state
 
 __all__ = ["Optimizer", "ParamGroup", "ParamsT"]
@@ -189,27 +189,27 @@ class Optimizer:
     # -- hooks -----------------------------------------------------------------------------
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls ``hook(optimizer, args, kwargs)`` before each step; it may return new ones."""
-        return _added(self._step_pre_hooks, hook)
+        return added(self._step_pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls ``hook(optimizer, args, kwargs)`` after each step."""
-        return _added(self._step_post_hooks, hook)
+        return added(self._step_post_hooks, hook)
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls ``hook(optimizer)`` before ``state_dict`` is made."""
-        return _added(self._state_dict_pre_hooks, hook)
+        return added(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls ``hook(optimizer, state_dict)`` after; what it returns replaces the dict."""
-        return _added(self._state_dict_post_hooks, hook)
+        return added(self._state_dict_post_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls ``hook(optimizer, state_dict)`` before loading; it may return another dict."""
-        return _added(self._load_pre_hooks, hook)
+        return added(self._load_pre_hooks, hook)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls ``hook(optimizer)`` after loading."""
-        return _added(self._load_post_hooks, hook)
+        return added(self._load_post_hooks, hook)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -237,9 +237,3 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return wrapper
-
-
-def _added(table: OrderedDict[int, Any], hook: Callable[..., Any]) -> RemovableHandle:
-    handle = RemovableHandle(table)
-    table[handle.id] = hook
-    return handle

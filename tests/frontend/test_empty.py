@@ -279,8 +279,8 @@ def test_compiled(backend: str) -> None:
 
 #: What takes no tensor that may be empty.
 _ELSEWHERE = cases("""
-    bincount  broadcast_shapes  cross  empty  from_dlpack  from_numpy  is_tensor  promote_types
-    result_type
+    bincount  broadcast_shapes  cross  cuda  empty  from_dlpack  from_numpy  is_tensor
+    is_shared  promote_types  result_type  share_memory_
 """)
 
 

@@ -213,6 +213,7 @@ OVERWRITING = {
     "zero_": "y.clone().zero_()",
     "fill_diagonal_": "y.clone().fill_diagonal_(fill_value=2, wrap=False)",
     "t_": "y.clone().t_()",
+    "share_memory_": "y.clone().share_memory_()",
     "transpose_": "y.clone().transpose_(dim0=0, dim1=1)",
     "swapdims_": "y.clone().swapdims_(dim0=0, dim1=1)",
     "swapaxes_": "y.clone().swapaxes_(axis0=0, axis1=1)",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import Any
 
 from nngraph.ir.analysis import ancestors
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph, Node, Value
-from nngraph.ir.reverse import Record, reverse
+from nngraph.ir.reverse import Record, Walk, reverse
 from nngraph.ops import add, ones_like
 
 __all__ = ["gradients"]
@@ -48,11 +49,19 @@ def gradients(
             for value, seed in zip_longest(outputs, seeds)
         ]
 
-        def enter(record: Record) -> None:
-            assert isinstance(record, Node)
-            builder.origin = record.origin.through("grad")
+        return reverse(records, pairs, wanted, add, _Origins(builder))
 
-        return reverse(records, pairs, wanted, add, enter)
+
+class _Origins(Walk):
+    """Nodes of a gradient say what it is the gradient of."""
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+
+    def reached(self, record: Record, grads: list[Any], runs: bool) -> list[Any]:
+        assert isinstance(record, Node)
+        self._builder.origin = record.origin.through("grad")
+        return grads
 
 
 def _check(outputs: Sequence[Value], seeds: Sequence[Value | None]) -> None:

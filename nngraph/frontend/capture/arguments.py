@@ -57,6 +57,7 @@ class Argument:
         same: the position of an earlier leaf that is the same object, which enters only once.
         gradient: the type of the gradient that it has, which enters after all leaves; or the
             position of the leaf that it is.
+        hooks: the functions that ``backward`` calls with its gradient, and after adding to it.
     """
 
     type: TensorType | None
@@ -66,6 +67,7 @@ class Argument:
     is_number: bool = False
     same: int | None = None
     gradient: TensorType | int | None = None
+    hooks: tuple[Any, ...] = ()
 
 
 def arguments_of(leaves: Sequence[Any]) -> tuple[tuple[Argument, ...], list[Any]]:
@@ -102,7 +104,10 @@ def argument_of(leaf: Any) -> tuple[Argument, Any]:
         TypeError: for a leaf of a kind that compiled functions do not take.
     """
     if isinstance(leaf, TensorBase):
-        return _of_tensor(leaf.type, leaf.requires_grad), leaf
+        argument = _of_tensor(leaf.type, leaf.requires_grad)
+        if leaf._hooks is not None and any(leaf._hooks_listed):
+            argument = replace(argument, hooks=leaf._hooks_listed)
+        return argument, leaf
     if isinstance(leaf, Spec):
         return Argument(leaf.type), leaf
     if isinstance(leaf, np.ndarray):

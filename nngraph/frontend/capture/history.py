@@ -82,6 +82,8 @@ def _differences(call: Call, other: Call, names: Sequence[str]) -> Reason:
 def _difference(name: str, now: Argument, was: Argument) -> str:
     if now.type is None and was.type is None:
         return f"{name} is {now.value!r} now, it was {was.value!r}"
+    if now.hooks != was.hooks:
+        return f"{name} has other hooks now"
     if now.type == was.type:
         return f"{name} requires {'a' if now.requires_grad else 'no'} gradient now"
     was_text = was.type if was.type is not None else repr(was.value)

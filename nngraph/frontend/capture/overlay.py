@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import ref
 
 from nngraph.frontend.capture.gradients import GradSlot
 from nngraph.frontend.errors import ConcretizationError, Need, TraceError, leaked
-from nngraph.frontend.record import Edge, Handle, Leaf
+from nngraph.frontend.record import Edge, Handle, Leaf, LeafHooks
 from nngraph.frontend.storage import Elements, Path, Rebound, Storage
 from nngraph.frontend.userline import user_source
 from nngraph.frontend.views import strides_of, viewable, write_through
@@ -100,6 +100,7 @@ class Overlay:
         cells: the states, by what stands for them.
         rebound: the storages that ``t.data = other`` gives other elements, and these tensors.
         switched_off: ids of the tensors whose ``requires_grad`` the code set to False.
+        hooked: leaves of before that got a gradient, and the hooks that ran.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -114,6 +115,7 @@ class Overlay:
         self._made_asked: dict[int, Handle] = {}
         self._leaves: dict[int, tuple[Handle, bool]] = {}
         self.switched_off = set[int]()
+        self.hooked: dict[int, tuple[ref[Handle], object]] = {}
         self.rebound: dict[Storage, ref[Handle]] = {}
         self._showing: dict[Storage, set[int]] = {}  # what showed a storage when it was met
         self._arguments: dict[int, Handle] = {}
@@ -392,6 +394,30 @@ class Overlay:
         """The arguments that the code made leaves, and whether they require a gradient."""
         found = self._leaves.items()
         return [pair for key, pair in found if key in self._arguments]
+
+    def hooks(self, tensor: Handle) -> LeafHooks | None:
+        found = tensor._hooks
+        if tensor._storage.elements.value is None:
+            tensor._storage.watched = True
+            self.hooked[id(tensor)] = (ref(tensor), tensor._hooks_listed)
+        return found
+
+    def hooks_hold(self) -> Callable[[], bool]:
+        """Whether leaves have the hooks that they had (of those that are gone, nobody asks)."""
+        found = list(self.hooked.values())
+        return lambda: all((t := r()) is None or t._hooks_listed == was for r, was in found)
+
+    def new_hooks(self, tensor: Handle) -> LeafHooks:
+        storage = tensor._storage
+        before = storage.elements.value is None
+        if id(tensor) in self._arguments or (
+            before and id(tensor) in self._showing.get(storage, {id(tensor)})
+        ):
+            self.refuse(
+                "a hook is registered on a leaf from outside, one more in each call",
+                "Register it once, outside of the compiled function, or on a result: x * 1.",
+            )
+        return EAGER.new_hooks(tensor)
 
     def become(self, tensor: Handle, other: Handle) -> None:
         if id(tensor) in self._arguments or tensor._storage.elements.value is None:

@@ -131,7 +131,9 @@ class Reach:
         return self._seen.get(id(value)) is value
 
     def _later(self, value: Any, name: str, rule: _Rule = _ANY) -> None:
-        if not isinstance(value, _VALUES):
+        if isinstance(value, Handle) and value._hooks is not None:
+            self._queue += [(hook, name, rule) for part in value._hooks_listed for hook in part]
+        elif not isinstance(value, _VALUES):
             self._queue.append((value, name, rule))
 
     def _visit(self, value: Any, name: str, rule: _Rule) -> None:
@@ -286,6 +288,8 @@ class Reach:
         box = Box(Kind.ATTRIBUTES, name, vars(value), value, hidden=hidden or frozenset())
         rule = rule.of(value)
         box.covered = hasattr(kind, "_fingerprint")
+        for table in getattr(kind, "_hooks_of_all", ()):
+            self._queue += [(hook, "", _ANY) for hook in table.values()]
         self._add(box, rule)
         for key, part in vars(value).items():
             if key in _TABLES and isinstance(part, dict) and hasattr(kind, "_fingerprint"):

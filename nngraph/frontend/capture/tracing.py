@@ -35,6 +35,7 @@ from nngraph.frontend.errors import TraceError, selection_is_unheld, size_is_unk
 from nngraph.frontend.host import is_host_number
 from nngraph.frontend.protocols import ModuleLike
 from nngraph.frontend.pytree import Tree, flatten, unflatten
+from nngraph.frontend.record import LeafHooks
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Tensor
@@ -199,6 +200,7 @@ class _Tracing:
                 continue
             symbol = Tensor(trace.hold(trace.graph.add_input(argument.type, name)))
             leaves.append(symbol.requires_grad_(argument.requires_grad))
+            symbol._hooks = LeafHooks(*argument.hooks) if any(argument.hooks) else None
             symbols.append(symbol)
             trace.argument(symbol)
         self._gradients(trace, symbols, leaves)
@@ -327,6 +329,7 @@ class _Finish:
         if flags:
             what = f"requires_grad of {len(flags)} tensors"
             self.trace.guard("flags", _all_hold(flags), reason, True, what)
+        self.trace.guard("hooks", self.trace.hooks_hold(), "the hooks of a leaf changed", True)
 
     def guard_modules(self) -> None:
         """The modules that ran, and the modes that the code asked for, as they are now.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 from nngraph import ops
+from nngraph.frontend.devices import need_cpu
 from nngraph.frontend.functional.axes import sizes_of
 from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.functional.variants import both, function, method
@@ -29,7 +30,7 @@ from nngraph.ir.dtypes import (
 
 __all__ = ["clone", "detach"]
 
-_DEVICES = ("cpu", "cuda")
+_DEVICES = ("cpu", "cuda", "xpu", "ipu", "mtia", "mps", "meta")
 
 
 @method
@@ -43,15 +44,18 @@ def to(
     copy: bool = False,
     memory_format: object = None,
 ) -> Tensor:
-    """Another dtype (devices are accepted and change nothing: compiled functions choose)."""
+    """Another dtype; the device is the CPU (compiled functions have their own).
+
+    Raises:
+        AssertionError, RuntimeError: for another device.
+    """
+    need_cpu(device)
     for value in (*args, other):
         if isinstance(value, Tensor):
             dtype = value.dtype
-        elif (
-            value is not None
-            and not isinstance(value, bool)
-            and not (isinstance(value, str) and value.startswith(_DEVICES))
-        ):
+        elif isinstance(value, str) and value.partition(":")[0] in _DEVICES:
+            need_cpu(value)
+        elif value is not None and not isinstance(value, bool):
             dtype = as_dtype(value)
     if dtype is None or dtype is input.dtype:
         return input.clone() if copy else input
@@ -83,12 +87,6 @@ to_bool = _cast("bool", bool_)
 def type_as(input: Tensor, other: Tensor) -> Tensor:
     """As the dtype of ``other``."""
     return input.to(other.dtype)
-
-
-@method
-def cpu(input: Tensor) -> Tensor:
-    """The tensor itself: eager tensors are on the CPU."""
-    return input
 
 
 @both

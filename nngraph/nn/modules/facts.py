@@ -6,8 +6,12 @@ from collections.abc import Set
 from typing import Any, NamedTuple
 
 from nngraph.frontend.world import world
+from nngraph.nn.modules.every import SHARED
 
 __all__ = ["Facts", "TrainingMode", "difference", "facts_of"]
+
+
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 
 class TrainingMode:
@@ -27,7 +31,7 @@ class Facts(NamedTuple):
         attributes: plain attributes that changed since they were first set, by name.
         parameters, buffers: of each its name, its identity and that of its storage.
         modules: the identities of the submodules by name.
-        hooks: the keys of the hooks before and after, and a ``forward`` of this very module.
+        hooks: the keys of the hooks, and a ``forward`` of this very module.
     """
 
     attributes: dict[str, Any]
@@ -40,13 +44,13 @@ class Facts(NamedTuple):
 def facts_of(module: Any, skip: Set[str]) -> Facts:
     """The facts of a module; from here on ``structure`` tells when they may have changed."""
     own = module.__dict__
-    before, after = own["_forward_pre_hooks"], own["_forward_hooks"]
+    hooks = (*(own[name] for name in _HOOKS), *SHARED.of_calls)
     return Facts(
         {**_kept(own["_changes"], skip)},
         _tensors(_kept(own["_parameters"], skip)),
         _tensors(_kept(own["_buffers"], skip)),
         [(name, id(child)) for name, child in _kept(own["_modules"], skip).items()],
-        [own.get("forward"), *before, None, *after] if before or after or "forward" in own else [],
+        [own.get("forward"), *map(tuple, hooks)] if any(hooks) or "forward" in own else [],
     )
 
 

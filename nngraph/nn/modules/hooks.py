@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import weakref
 from collections import OrderedDict
-from collections.abc import Callable, MutableMapping
-from itertools import count
+from collections.abc import Callable
 from typing import Any
 
+from nngraph.frontend.handles import RemovableHandle, added
+from nngraph.nn.modules.calling import Call
+from nngraph.nn.modules.every import SHARED
+
 __all__ = ["HookMethods", "RemovableHandle"]
-
-_ids = count()
-
-
-class RemovableHandle:
-    """Removes a hook: by ``remove()``, or at the end of a ``with`` block."""
-
-    def __init__(self, hooks: MutableMapping[int, Any], *extra: MutableMapping[int, Any]) -> None:
-        self.id = next(_ids)
-        self._tables = [weakref.ref(t) for t in (hooks, *extra)]
-
-    def remove(self) -> None:
-        """Takes the hook away; a second call does nothing."""
-        for reference in self._tables:
-            table = reference()
-            if table is not None:
-                table.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
 
 
 class HookMethods:
@@ -47,6 +26,9 @@ class HookMethods:
     _forward_hooks_always_called: OrderedDict[int, bool]
     _forward_pre_hooks: OrderedDict[int, Callable[..., Any]]
     _forward_pre_hooks_with_kwargs: OrderedDict[int, bool]
+    _backward_hooks: OrderedDict[int, Callable[..., Any]]
+    _backward_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _is_full_backward_hook: bool | None
     _state_dict_hooks: OrderedDict[int, Callable[..., Any]]
     _state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]]
     _load_state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]]
@@ -60,7 +42,7 @@ class HookMethods:
         With ``with_kwargs`` it is ``hook(module, args, kwargs)`` and returns both or None.
         """
         flags = self._forward_pre_hooks_with_kwargs
-        handle = RemovableHandle(self._forward_pre_hooks, flags)
+        handle = RemovableHandle(self._forward_pre_hooks, extra_dict=flags)
         _put(self._forward_pre_hooks, handle.id, hook, prepend)
         if with_kwargs:
             flags[handle.id] = True
@@ -80,7 +62,7 @@ class HookMethods:
         also runs (with output None) when forward raised.
         """
         kwargs, always = self._forward_hooks_with_kwargs, self._forward_hooks_always_called
-        handle = RemovableHandle(self._forward_hooks, kwargs, always)
+        handle = RemovableHandle(self._forward_hooks, extra_dict=[kwargs, always])
         _put(self._forward_hooks, handle.id, hook, prepend)
         if with_kwargs:
             kwargs[handle.id] = True
@@ -90,83 +72,111 @@ class HookMethods:
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls ``hook(module, prefix, keep_vars)`` before the module's entries are written."""
-        return _added(self._state_dict_pre_hooks, hook)
+        return added(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls ``hook(module, state_dict, prefix, local_metadata)`` after they are written."""
-        return _added(self._state_dict_hooks, hook)
+        hook._from_public_api = True  # type: ignore[attr-defined]
+        return added(self._state_dict_hooks, hook)
 
     def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        return self.register_state_dict_post_hook(hook)
+        """As that, but what the hook returns takes the dict's place."""
+        if getattr(hook, "_from_public_api", False):
+            raise RuntimeError(
+                "Cannot register the same function as the state dict post hook that was previously "
+                "registered via register_state_dict_post_hook"
+            )
+        return added(self._state_dict_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys,
         unexpected_keys, error_msgs)`` before the module's entries are read.
         """
-        return _added(self._load_state_dict_pre_hooks, _Bound(hook, self))
+        return added(self._load_state_dict_pre_hooks, _Bound(hook, self))
 
     def _register_load_state_dict_pre_hook(
         self, hook: Callable[..., Any], with_module: bool = False
     ) -> RemovableHandle:
         bound = _Bound(hook, self) if with_module else hook
-        return _added(self._load_state_dict_pre_hooks, bound)
+        return added(self._load_state_dict_pre_hooks, bound)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls ``hook(module, incompatible_keys)`` after loading; it may change the keys."""
-        return _added(self._load_state_dict_post_hooks, hook)
+        return added(self._load_state_dict_post_hooks, hook)
+
+    # -- backward ----------------------------------------------------------------------------
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Calls ``hook(module, grad_output)`` when the gradients of the outputs are known.
+
+        ``grad_output`` is a tuple; a tuple that the hook returns takes its place.
+        """
+        handle = RemovableHandle(self._backward_pre_hooks)
+        _put(self._backward_pre_hooks, handle.id, hook, prepend)
+        return handle
+
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Calls ``hook(module, grad_input, grad_output)`` when the inputs' gradients are known.
+
+        Both are tuples over the positional arguments and results, None where one is no tensor. A
+        tuple that the hook returns takes the place of ``grad_input``.
+
+        Raises:
+            RuntimeError: if ``register_backward_hook`` was used.
+        """
+        self._need_kind_of_hooks(True)
+        handle = RemovableHandle(self._backward_hooks)
+        _put(self._backward_hooks, handle.id, hook, prepend)
+        return handle
+
+    def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Calls ``hook(module, grad_input, grad_output)`` at the last operator of the forward.
+
+        ``grad_input`` are the gradients of that operator's operands. Deprecated in PyTorch.
+
+        Raises:
+            RuntimeError: if ``register_full_backward_hook`` was used.
+        """
+        self._need_kind_of_hooks(False)
+        return added(self._backward_hooks, hook)
+
+    def _need_kind_of_hooks(self, full: bool) -> None:
+        if self._is_full_backward_hook is (not full):
+            raise RuntimeError(
+                "Cannot use both regular backward hooks and full backward hooks on a single "
+                "Module. Please use only one of them."
+            )
+        self.__dict__["_is_full_backward_hook"] = full
+
+    def _get_backward_hooks(self) -> tuple[list[Any], list[Any]]:
+        """The full backward hooks, and the others: those of all modules first."""
+        kinds: tuple[list[Any], list[Any]] = ([], [])
+        for which, full in ((0, True), (1, False)):
+            if SHARED.full is full:
+                kinds[which].extend(SHARED.backward.values())
+            if self._is_full_backward_hook is full:
+                kinds[which].extend(self._backward_hooks.values())
+        return kinds
+
+    def _get_backward_pre_hooks(self) -> list[Any]:
+        return [*SHARED.backward_pre.values(), *self._backward_pre_hooks.values()]
 
     # -- calling ---------------------------------------------------------------------------
     def _entry(self) -> Callable[..., Any]:
         """What a call of the module calls: one frame less where no hook is there."""
-        plain = not self._forward_hooks and not self._forward_pre_hooks
-        return self.forward if plain else self._with_hooks
+        has_own = (
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+        )
+        return self._with_hooks if has_own or any(SHARED.of_calls) else self.forward
 
     def _with_hooks(self, *args: Any, **kwargs: Any) -> Any:
-        done: set[int] = set()
-        try:
-            args, kwargs = self._run_pre_hooks(args, kwargs)
-            result = self.forward(*args, **kwargs)
-            for key, hook in list(self._forward_hooks.items()):
-                done.add(key)
-                result = self._run_hook(key, hook, args, kwargs, result)
-            return result
-        except Exception:
-            for key in self._forward_hooks_always_called:
-                if key not in done:
-                    self._run_hook(key, self._forward_hooks[key], args, kwargs, None)
-            raise
-
-    def _run_pre_hooks(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        for key, hook in list(self._forward_pre_hooks.items()):
-            if key in self._forward_pre_hooks_with_kwargs:
-                found = hook(self, args, kwargs)
-                if found is not None and not (isinstance(found, tuple) and len(found) == 2):
-                    raise RuntimeError(
-                        "forward pre-hook must return None or a tuple of "
-                        f"(new_args, new_kwargs), but got {found}."
-                    )
-                args, kwargs = (args, kwargs) if found is None else found
-            else:
-                found = hook(self, args)
-                if found is not None:
-                    args = found if isinstance(found, tuple) else (found,)
-        return args, kwargs
-
-    def _run_hook(
-        self,
-        key: int,
-        hook: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        result: Any,
-    ) -> Any:
-        if key in self._forward_hooks_with_kwargs:
-            found = hook(self, args, kwargs, result)
-        else:
-            found = hook(self, args, result)
-        return result if found is None else found
+        return Call(self, args, kwargs).run()
 
 
 class _Bound:
@@ -184,9 +194,3 @@ def _put(table: OrderedDict[int, Any], key: int, hook: Callable[..., Any], first
     table[key] = hook
     if first:
         table.move_to_end(key, last=False)
-
-
-def _added(table: OrderedDict[int, Any], hook: Callable[..., Any]) -> RemovableHandle:
-    handle = RemovableHandle(table)
-    table[handle.id] = hook
-    return handle

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterator, Set
+from inspect import signature
 from typing import Any, ClassVar, Self, cast
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.clearing import clear_gradient
+from nngraph.frontend.compile import compile as compile_function
 from nngraph.frontend.host import is_host_number
 from nngraph.frontend.structure import structure
 from nngraph.frontend.tables import HookTable, Table
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
 from nngraph.nn.modules.conversion import ConversionMethods
+from nngraph.nn.modules.every import (
+    SHARED,
+    register_module_backward_hook,
+    register_module_buffer_registration_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+    replaced,
+)
 from nngraph.nn.modules.facts import Facts, TrainingMode, difference, facts_of
-from nngraph.nn.modules.hooks import RemovableHandle
+from nngraph.nn.modules.walks import WalkMethods
 from nngraph.nn.parameter import Buffer, Parameter
 
-__all__ = ["Module", "RemovableHandle"]
+__all__ = [
+    "Module",
+    "register_module_backward_hook",
+    "register_module_buffer_registration_hook",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]
 
 _TABLES = ("_parameters", "_buffers", "_modules")
 _HOOKS = (
@@ -27,11 +51,13 @@ _HOOKS = (
     "_forward_hooks_always_called",
     "_forward_pre_hooks",
     "_forward_pre_hooks_with_kwargs",
+    "_backward_hooks",
+    "_backward_pre_hooks",
 )
 _PLAIN = (bool, int, float, str, type(None))
 
 
-class Module(ConversionMethods):
+class Module(ConversionMethods, WalkMethods):
     """Base class of all networks and layers; override ``__init__`` and ``forward``.
 
     Attributes:
@@ -42,18 +68,19 @@ class Module(ConversionMethods):
 
     # Attributes that are no state of a step: a trace looks at them in its own ways.
     _unwatched: ClassVar[frozenset[str]] = frozenset({"_changes", "training", *_TABLES})
+    _hooks_of_all: ClassVar[tuple[HookTable, ...]] = SHARED.of_calls
     _guards_itself: ClassVar[frozenset[str]] = frozenset({"_non_persistent_buffers_set"})
+
+    dump_patches: bool = False
+    call_super_init: bool = False
 
     training: Any = TrainingMode()
     _modules: dict[str, Module | None]
     _changes: dict[str, Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if args or kwargs:
-            raise TypeError(
-                f"{type(self).__name__}.__init__() takes no arguments for its base "
-                f"class Module; got {args} {kwargs}"
-            )
+        if not self.call_super_init:
+            _need_nothing(type(self).__name__, args, kwargs)
         own = self.__dict__
         own["_changes"] = {}
         own["training"] = True
@@ -62,6 +89,7 @@ class Module(ConversionMethods):
         own["_non_persistent_buffers_set"] = set()
         for name in _HOOKS:
             own[name] = HookTable()
+        own["_is_full_backward_hook"] = None
         for name in (
             "_state_dict_hooks",
             "_state_dict_pre_hooks",
@@ -69,6 +97,8 @@ class Module(ConversionMethods):
             "_load_state_dict_post_hooks",
         ):
             own[name] = OrderedDict()
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; every subclass defines its own.
@@ -82,8 +112,32 @@ class Module(ConversionMethods):
 
     # -- calling ---------------------------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the hooks and ``forward``, compiled if ``compile`` was called."""
+        compiled = self.__dict__.get("_compiled_call_impl")
+        if compiled is not None:
+            return compiled(*args, **kwargs)
+        return world().forward(self, args, kwargs)
+
+    def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the hooks and ``forward``."""
         return world().forward(self, args, kwargs)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Calls of this module run compiled from here on; arguments as for ``ng.compile``.
+
+        A copy of the module is not compiled.
+        """
+        self.__dict__["_compiled_call_impl"] = compile_function(self._call_impl, *args, **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "_compiled_call_impl"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        own = self.__dict__
+        own.update(state)
+        for name in _HOOKS:  # what was pickled before there were such hooks
+            own.setdefault(name, HookTable())
+        own.setdefault("_is_full_backward_hook", None)
 
     def _fingerprint(self, skip: Set[str] = frozenset()) -> Facts:
         """What a trace of this module's own forward relies on, besides its mode.
@@ -107,13 +161,13 @@ class Module(ConversionMethods):
         elif isinstance(value, Module):
             self._need_init("module")
             self._remove_from_others(name, "_modules")
-            self._modules[name] = value
+            self._modules[name] = replaced(SHARED.modules, self, name, value)
         elif name in own.get("_parameters", ()):
             _need_none(value, f"as parameter '{name}' (nngraph.nn.Parameter or None expected)")
             self._parameters[name] = None
         elif name in own.get("_modules", ()):
             _need_none(value, f"as child module '{name}' (nngraph.nn.Module or None expected)")
-            self._modules[name] = None
+            self._modules[name] = replaced(SHARED.modules, self, name, None)
         elif isinstance(value, Buffer) or name in own.get("_buffers", ()):
             self._set_buffer(name, value)
         else:
@@ -128,7 +182,16 @@ class Module(ConversionMethods):
         persistent = name not in self.__dict__.get("_non_persistent_buffers_set", ())
         if isinstance(value, Buffer):
             persistent = value.persistent
-        self.register_buffer(name, cast("Tensor | None", value), persistent)
+        accepts = getattr(self.register_buffer, "__func__", None) is Module.register_buffer
+        if accepts or "persistent" in signature(self.register_buffer).parameters:
+            self.register_buffer(name, cast("Tensor | None", value), persistent)
+        elif persistent:  # a subclass whose method is older than the argument
+            self.register_buffer(name, cast("Tensor | None", value))
+        else:
+            raise RuntimeError(
+                "Registering a non-persistent buffer on a Module subclass that implements "
+                "register_buffer() without the persistent argument is not allowed."
+            )
 
     def _set_plain(self, name: str, value: Any) -> None:
         """Plain attributes; a changed number or flag makes traces of the module out of date.
@@ -201,10 +264,14 @@ class Module(ConversionMethods):
             )
         if param is not None and not param.is_leaf:
             raise ValueError(
-                f"Cannot assign non-leaf Tensor to parameter '{name}'. Compute it in "
-                "forward() instead."
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be "
+                f"created explicitly. To express '{name}' as a function of another Tensor, "
+                "compute the value in the forward() method."
             )
-        self._parameters[name] = param
+        if param is None:
+            self._parameters[name] = None
+        else:
+            self._parameters[name] = replaced(SHARED.parameters, self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Adds a tensor that is no parameter; ``persistent`` puts it in ``state_dict``.
@@ -220,7 +287,7 @@ class Module(ConversionMethods):
                 f"cannot assign '{_type_name(tensor)}' object to buffer '{name}' "
                 "(nngraph Tensor or None required)"
             )
-        self._buffers[name] = tensor
+        self._buffers[name] = replaced(SHARED.buffers, self, name, tensor)
         if persistent:
             self._non_persistent_buffers_set.discard(name)
         else:
@@ -232,9 +299,11 @@ class Module(ConversionMethods):
             raise TypeError(f"{_type_name(module)} is not a Module subclass")
         self._need_init("module")
         self._check_name(name, "module", "_modules")
-        self._modules[name] = module
+        self._modules[name] = replaced(SHARED.modules, self, name, module)
 
-    register_module = add_module
+    def register_module(self, name: str, module: Module | None) -> None:
+        """``add_module``."""
+        self.add_module(name, module)
 
     def _check_name(self, name: str, what: str, table: str) -> None:
         if not isinstance(name, str):
@@ -242,115 +311,10 @@ class Module(ConversionMethods):
         if hasattr(self, name) and name not in self.__dict__[table]:
             raise KeyError(f"attribute '{name}' already exists")
         if "." in name:
-            raise KeyError(f'{what} name can\'t contain ".", got: {name}')
+            got = f", got: {name}" if what == "module" else ""
+            raise KeyError(f'{what} name can\'t contain "."{got}')
         if not name:
             raise KeyError(f'{what} name can\'t be empty string ""')
-
-    # -- walks; names are paths such as ``layer1.0.weight`` ---------------------------------
-    def named_modules(
-        self, memo: set[Any] | None = None, prefix: str = "", remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Module]]:
-        """This module and all inside it, each before its submodules."""
-        seen = set() if memo is None else memo
-        if self in seen:
-            return
-        if remove_duplicate:
-            seen.add(self)
-        yield prefix, self
-        for name, module in self._modules.items():
-            if module is not None:
-                path = f"{prefix}.{name}" if prefix else name
-                yield from module.named_modules(seen, path, remove_duplicate)
-
-    def modules(self) -> Iterator[Module]:
-        for _, module in self.named_modules():
-            yield module
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Direct submodules, each once."""
-        seen: set[int] = set()
-        for name, module in self._modules.items():
-            if module is not None and id(module) not in seen:
-                seen.add(id(module))
-                yield name, module
-
-    def children(self) -> Iterator[Module]:
-        for _, module in self.named_children():
-            yield module
-
-    def _named_members(
-        self,
-        members: Callable[[Module], Iterable[tuple[str, Any]]],
-        prefix: str,
-        recurse: bool,
-        remove_duplicate: bool,
-    ) -> Iterator[tuple[str, Any]]:
-        seen: set[int] = set()
-        modules: Iterable[tuple[str, Module]] = [(prefix, self)]
-        if recurse:
-            modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-        for path, module in modules:
-            for name, value in members(module):
-                if value is None or id(value) in seen:
-                    continue
-                if remove_duplicate:
-                    seen.add(id(value))
-                yield (f"{path}.{name}" if path else name), value
-
-    def named_parameters(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Parameter]]:
-        return self._named_members(
-            lambda m: m._parameters.items(), prefix, recurse, remove_duplicate
-        )
-
-    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        for _, parameter in self.named_parameters(recurse=recurse):
-            yield parameter
-
-    def named_buffers(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Tensor]]:
-        return self._named_members(lambda m: m._buffers.items(), prefix, recurse, remove_duplicate)
-
-    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        for _, buffer in self.named_buffers(recurse=recurse):
-            yield buffer
-
-    # -- by path ---------------------------------------------------------------------------
-    def get_submodule(self, target: str) -> Module:
-        """The submodule at a path; ``""`` is this module.
-
-        Raises:
-            AttributeError: if a part of the path is missing or no module.
-        """
-        module: Module = self
-        for name in target.split(".") if target else ():
-            if not hasattr(module, name):
-                raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
-            found = getattr(module, name)
-            if not isinstance(found, Module):
-                raise AttributeError(f"`{name}` is not an nn.Module")
-            module = found
-        return module
-
-    def get_parameter(self, target: str) -> Parameter:
-        """The parameter at a path; AttributeError if there is none."""
-        return cast("Parameter", self._member(target, "_parameters", "an nn.Parameter"))
-
-    def get_buffer(self, target: str) -> Tensor:
-        """The buffer at a path; AttributeError if there is none."""
-        return cast("Tensor", self._member(target, "_buffers", "a buffer"))
-
-    def _member(self, target: str, table: str, kind: str) -> Any:
-        path, _, name = target.rpartition(".")
-        module = self.get_submodule(path)
-        if not hasattr(module, name):
-            raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
-        found = getattr(module, table).get(name)
-        if found is None:
-            raise AttributeError(f"`{name}` is not {kind}")
-        return found
 
     def _names_of_tensors(self) -> Iterator[tuple[Any, str]]:
         """Readable names of parameters, by which an optimizer's state is kept."""
@@ -408,6 +372,16 @@ class Module(ConversionMethods):
         if not children and len(lines) <= 1:
             return f"{self._get_name()}({''.join(lines)})"
         return f"{self._get_name()}(\n  " + "\n  ".join([*lines, *children]) + "\n)"
+
+
+def _need_nothing(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Refuses arguments that are left for ``Module.__init__``."""
+    if kwargs:
+        key = next(iter(kwargs))
+        raise TypeError(f"{name}.__init__() got an unexpected keyword argument '{key}'")
+    if args:
+        count = len(args) + 1
+        raise TypeError(f"{name}.__init__() takes 1 positional argument but {count} were given")
 
 
 def _is_plain(value: object) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.functional.data import as_tensor
@@ -16,6 +17,17 @@ from nngraph.nn.parameter import Parameter
 __all__ = ["IncompatibleKeys", "StateMethods"]
 
 _EXTRA = "_extra_state"
+_UNREACHABLE = (
+    "Reached a code path in Module.{}() that should never be called: a module that keeps extra "
+    "state overrides get_extra_state() and set_extra_state()"
+)
+
+
+_POSITIONAL = (
+    "Positional args are being deprecated, use kwargs instead. Refer to "
+    "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict for "
+    "details."
+)
 
 
 class IncompatibleKeys(NamedTuple):
@@ -53,18 +65,20 @@ class StateMethods(HookMethods):
 
     def get_extra_state(self) -> Any:
         """Override to store something besides tensors in ``state_dict``."""
-        raise RuntimeError("override get_extra_state() to store extra state")
+        raise RuntimeError(_UNREACHABLE.format("get_extra_state"))
 
     def set_extra_state(self, state: Any) -> None:
         """Override to read what ``get_extra_state`` gave."""
-        raise RuntimeError("override set_extra_state() to read extra state")
+        raise RuntimeError(_UNREACHABLE.format("set_extra_state"))
 
     def _has_extra(self, method: str) -> bool:
         return getattr(type(self), method) is not getattr(StateMethods, method)
 
     # -- writing ---------------------------------------------------------------------------
+    T_destination = TypeVar("T_destination", bound=dict[str, Any])
+
     def state_dict(
-        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
+        self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
     ) -> Any:
         """Parameters and persistent buffers by name, in PyTorch's order; memory is shared.
 
@@ -72,7 +86,17 @@ class StateMethods(HookMethods):
             destination: a dict to write to; a new one if None.
             prefix: what all names start with.
             keep_vars: give the parameters themselves instead of detached tensors.
+            args: the same by position, deprecated in PyTorch.
+
+        Raises:
+            RuntimeError: if a post-hook returned something.
         """
+        if args:
+            warnings.warn(_POSITIONAL, FutureWarning, stacklevel=2)
+            given = dict(zip(("destination", "prefix", "keep_vars"), args, strict=False))
+            destination = given.get("destination") if destination is None else destination
+            prefix = prefix or given.get("prefix", "")
+            keep_vars = keep_vars or given.get("keep_vars", False)
         if destination is None:
             destination = StateDict()
             destination._metadata = OrderedDict()
@@ -89,6 +113,8 @@ class StateMethods(HookMethods):
                 )
         for hook in self._state_dict_hooks.values():
             replaced = hook(self, destination, prefix, metadata)
+            if replaced is not None and getattr(hook, "_from_public_api", False):
+                raise RuntimeError("state_dict post-hook must return None")
             destination = destination if replaced is None else replaced
         return destination
 
@@ -166,11 +192,14 @@ class StateMethods(HookMethods):
                 self._load_one(name, value, state_dict[key], key, local_metadata, error_msgs)
             elif strict:
                 missing_keys.append(key)
+        has_extra = prefix + _EXTRA in state_dict
         if self._has_extra("set_extra_state"):
-            if prefix + _EXTRA in state_dict:
+            if has_extra:
                 self.set_extra_state(state_dict[prefix + _EXTRA])
             elif strict:
                 missing_keys.append(prefix + _EXTRA)
+        elif strict and has_extra:
+            unexpected_keys.append(prefix + _EXTRA)
         if strict:
             unexpected_keys += _unexpected(self, state_dict, prefix, own)
 
@@ -198,24 +227,33 @@ class StateMethods(HookMethods):
                 f"checkpoint, the shape in current model is {value.shape}."
             )
             return
-        if local_metadata.get("assign_to_params_buffers"):
-            self._put_in_place(name, value, source)
-        else:
-            with no_grad():
-                value.copy_(source)
+        try:
+            if local_metadata.get("assign_to_params_buffers"):
+                self._put_in_place(name, value, source)
+            else:
+                with no_grad():
+                    value.copy_(source)
+        except Exception as error:  # noqa: BLE001 - told with all others
+            error_msgs.append(
+                f'While copying the parameter named "{key}", whose dimensions in the model are '
+                f"{value.shape} and whose dimensions in the checkpoint are {source.shape}, an "
+                f"exception occurred : {error.args}."
+            )
 
     def _put_in_place(self, name: str, value: Tensor, source: Tensor) -> None:
-        if isinstance(value, Parameter) and not isinstance(source, Parameter):
-            source = Parameter(source, value.requires_grad)
+        if isinstance(value, Parameter):
+            if isinstance(source, Parameter):
+                source.requires_grad_(value.requires_grad)
+            else:
+                source = Parameter(source, value.requires_grad)
         setattr(self, name, source)
 
 
 def _unexpected(module: StateMethods, state_dict: Any, prefix: str, own: Any) -> list[str]:
     """Names of this module's level that neither it nor a submodule knows."""
     found: list[str] = []
-    extra = module._has_extra("set_extra_state")
     for key in state_dict:
-        if not key.startswith(prefix) or (extra and key == prefix + _EXTRA):
+        if not key.startswith(prefix) or key == prefix + _EXTRA:
             continue
         first, *rest = key[len(prefix) :].split(".", 1)
         if not (rest and first in module._modules) and (rest or first not in own):
@@ -227,8 +265,11 @@ class _Loader:
     """One ``load_state_dict``: what is missing, and what is wrong."""
 
     def __init__(self, state_dict: Mapping[str, Any], strict: bool, assign: bool) -> None:
-        self.metadata: Any = getattr(state_dict, "_metadata", {})
-        self.state_dict = OrderedDict(state_dict)
+        known = getattr(state_dict, "_metadata", None)
+        self.metadata: Any = {} if known is None else known
+        self.state_dict = StateDict(state_dict)
+        if known is not None:
+            self.state_dict._metadata = known
         self.strict = strict
         self.assign = assign
         self.incompatible = IncompatibleKeys([], [])
@@ -247,7 +288,12 @@ class _Loader:
                 inside = {k: v for k, v in entries.items() if k.startswith(path)}
                 self.load(child, inside, path)
         for hook in module._load_state_dict_post_hooks.values():
-            hook(module, self.incompatible)
+            if hook(module, self.incompatible) is not None:
+                raise AssertionError(
+                    "Hooks registered with ``register_load_state_dict_post_hook`` are not expected "
+                    "to return new values, if incompatible_keys need to be modified, it should be "
+                    "done inplace."
+                )
 
     def note_keys(self) -> None:
         """Makes missing and unexpected names errors, worded as PyTorch's."""
