@@ -234,6 +234,9 @@ class Eager:
     def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
         table[key] = value
 
+    def before(self, action: Callable[[], None]) -> None:
+        action()
+
     def once(self, what: str) -> None:
         pass
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from nngraph.frontend.storage import Storage
@@ -19,6 +20,7 @@ __all__ = [
     "TRUTH",
     "ConcretizationError",
     "Need",
+    "NotYet",
     "NumberNeeded",
     "OperandError",
     "TraceError",
@@ -31,6 +33,18 @@ __all__ = [
 
 class TraceError(RuntimeError):
     """Code that cannot be traced; the text shows the user's line and what to write."""
+
+
+class NotYet(BaseException):
+    """A trace met what has to be done before it: it ends, and starts again after that.
+
+    Attributes:
+        action: what to do.
+    """
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        super().__init__()
+        self.action = action
 
 
 class Need(NamedTuple):

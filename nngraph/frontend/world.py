@@ -242,6 +242,14 @@ class World(Protocol):
         """``table[key] = value``, once for all calls; a trace leaves it to the first of them."""
         ...
 
+    def before(self, action: Callable[[], None]) -> None:
+        """Does now what the code relies on to be done: once, and for good.
+
+        Raises:
+            NotYet: in a trace, which is left; it starts again after the action.
+        """
+        ...
+
     def once(self, what: str) -> None:
         """The code does what it does only in its first call; a trace serves one call then."""
         ...

@@ -14,6 +14,7 @@ from nngraph.nn.modules import (
     dropout,
     flatten,
     fold,
+    lazy,
     linear,
     normalization,
     padding,
@@ -33,6 +34,7 @@ from nngraph.nn.modules.distance import *  # noqa: F403
 from nngraph.nn.modules.dropout import *  # noqa: F403
 from nngraph.nn.modules.flatten import *  # noqa: F403
 from nngraph.nn.modules.fold import *  # noqa: F403
+from nngraph.nn.modules.lazy import *  # noqa: F403
 from nngraph.nn.modules.linear import *  # noqa: F403
 from nngraph.nn.modules.loss import classes, margins, numbers
 from nngraph.nn.modules.loss.classes import *  # noqa: F403
@@ -46,12 +48,14 @@ from nngraph.nn.modules.pixelshuffle import *  # noqa: F403
 from nngraph.nn.modules.pooling import *  # noqa: F403
 from nngraph.nn.modules.sparse import *  # noqa: F403
 from nngraph.nn.modules.upsampling import *  # noqa: F403
-from nngraph.nn.parameter import Buffer, Parameter
+from nngraph.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 __all__ = [
     "Buffer",
     "Module",
     "Parameter",
+    "UninitializedBuffer",
+    "UninitializedParameter",
     "functional",
     "init",
     "utils",
@@ -63,6 +67,7 @@ __all__ = [
     *conv.__all__,
     *dropout.__all__,
     *flatten.__all__,
+    *lazy.__all__,
     *linear.__all__,
     *classes.__all__,
     *distance.__all__,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -17,18 +19,29 @@ from nngraph.ir.dtypes import float64
 
 __all__ = [
     "calculate_gain",
+    "constant",
     "constant_",
+    "dirac",
     "dirac_",
+    "eye",
     "eye_",
+    "kaiming_normal",
     "kaiming_normal_",
+    "kaiming_uniform",
     "kaiming_uniform_",
+    "normal",
     "normal_",
     "ones_",
+    "orthogonal",
     "orthogonal_",
+    "sparse",
     "sparse_",
     "trunc_normal_",
+    "uniform",
     "uniform_",
+    "xavier_normal",
     "xavier_normal_",
+    "xavier_uniform",
     "xavier_uniform_",
     "zeros_",
 ]
@@ -58,12 +71,18 @@ def _sizes(tensor: Tensor) -> list[int]:
 
 def uniform_(tensor: _T, a: float = 0.0, b: float = 1.0, generator: None = None) -> _T:
     """Uniform on [a, b)."""
+    _need_seed(generator)
+    if a > b:
+        raise RuntimeError(f"uniform_ expects a [from, to) range, but found from={a} > to={b}")
     with no_grad():
         return _filled(tensor, random.rand_like(tensor) * (b - a) + a)
 
 
 def normal_(tensor: _T, mean: float = 0.0, std: float = 1.0, generator: None = None) -> _T:
     """Normal with this mean and standard deviation."""
+    _need_seed(generator)
+    if std < 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     with no_grad():
         return _filled(tensor, random.randn_like(tensor) * std + mean)
 
@@ -77,6 +96,7 @@ def trunc_normal_(
     generator: None = None,
 ) -> _T:
     """Normal, conditioned on [a, b]: drawn again where it falls outside."""
+    _need_seed(generator)
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The "
@@ -155,13 +175,13 @@ def xavier_uniform_(tensor: _T, gain: float = 1.0, generator: None = None) -> _T
     """Uniform with variance ``2 gain^2 / (fan_in + fan_out)`` (Glorot and Bengio, 2010)."""
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     bound = gain * math.sqrt(6.0 / (fan_in + fan_out))
-    return uniform_(tensor, -bound, bound)
+    return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: _T, gain: float = 1.0, generator: None = None) -> _T:
     """Normal with variance ``2 gain^2 / (fan_in + fan_out)`` (Glorot and Bengio, 2010)."""
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
-    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)))
+    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)), generator)
 
 
 def kaiming_uniform_(
@@ -175,7 +195,7 @@ def kaiming_uniform_(
     if 0 in tensor.type.shape:
         return _empty(tensor)
     bound = math.sqrt(3.0) * calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
-    return uniform_(tensor, -bound, bound)
+    return uniform_(tensor, -bound, bound, generator)
 
 
 def kaiming_normal_(
@@ -188,7 +208,8 @@ def kaiming_normal_(
     """Normal with variance ``gain^2 / fan`` (He et al., 2015)."""
     if 0 in tensor.type.shape:
         return _empty(tensor)
-    return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)))
+    std = calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
+    return normal_(tensor, 0.0, std, generator)
 
 
 def orthogonal_(tensor: _T, gain: float = 1, generator: None = None) -> _T:
@@ -197,6 +218,7 @@ def orthogonal_(tensor: _T, gain: float = 1, generator: None = None) -> _T:
     Raises:
         ValueError: for fewer than 2 dimensions.
     """
+    _need_seed(generator)
     if tensor.ndim < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if 0 in tensor.type.shape:
@@ -218,6 +240,7 @@ def sparse_(tensor: _T, sparsity: float, std: float = 0.01, generator: None = No
     """
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
+    _need_seed(generator)
     rows, _ = _sizes(tensor)
     zeroed = math.ceil(sparsity * rows)
     with no_grad():
@@ -261,6 +284,47 @@ def _fan(tensor: Tensor, mode: str) -> int:
     return _calculate_fan_in_and_fan_out(tensor)[mode.lower() == "fan_out"]
 
 
+def _need_seed(generator: object) -> None:
+    """Refuses a generator of its own."""
+    if generator is not None:
+        raise NotImplementedError(
+            "there are no generators: call ng.manual_seed(seed) before what is to be drawn"
+        )
+
+
 def _empty(tensor: _T) -> _T:
     warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
     return tensor
+
+
+# -- names that PyTorch deprecated ---------------------------------------------------------------
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _deprecated(method: _F) -> _F:
+    new = cast("Any", method).__name__
+
+    @wraps(method)
+    def old(*args: Any, **kwargs: Any) -> Any:
+        warnings.warn(
+            f"`nn.init.{new[:-1]}` is now deprecated in favor of `nn.init.{new}`.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return method(*args, **kwargs)
+
+    old.__name__ = old.__qualname__ = new[:-1]
+    return cast("_F", old)
+
+
+constant = _deprecated(constant_)
+dirac = _deprecated(dirac_)
+eye = _deprecated(eye_)
+kaiming_normal = _deprecated(kaiming_normal_)
+kaiming_uniform = _deprecated(kaiming_uniform_)
+normal = _deprecated(normal_)
+orthogonal = _deprecated(orthogonal_)
+sparse = _deprecated(sparse_)
+uniform = _deprecated(uniform_)
+xavier_normal = _deprecated(xavier_normal_)
+xavier_uniform = _deprecated(xavier_uniform_)

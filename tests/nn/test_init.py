@@ -110,3 +110,51 @@ def test_errors() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         init.kaiming_normal_(ng.empty(2, 3))
+
+
+def public(library: Any) -> set[str]:
+    return set(library.__all__)
+
+
+def test_every_name_is_there() -> None:
+    assert public(torch.nn.init) <= public(init)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in init.__all__ if f"{n}_" in init.__all__))
+def test_old_names_warn_and_go_on(name: str) -> None:
+    arguments = {"constant": (2.0,), "sparse": (0.5,)}.get(name, ())
+    shape = (4, 3, 3) if name == "dirac" else (4, 3)
+    for f in (torch, ng):
+        tensor = f.full(shape, 7.0)
+        text = f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`."
+        with pytest.warns(FutureWarning) as found:
+            result = getattr(f.nn.init, name)(tensor, *arguments)
+        assert [str(w.message) for w in found] == [text]
+        assert result is tensor and 7.0 not in tensor.numpy()
+        assert getattr(f.nn.init, name).__name__ == name
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("uniform_", (1.0, 0.0)), ("normal_", (0.0, -1.0))]
+)
+def test_impossible_distributions_are_refused(name: str, arguments: tuple[float, float]) -> None:
+    for f in (torch, ng):
+        with pytest.raises(RuntimeError, match="expects"):
+            getattr(f.nn.init, name)(f.ones(3), *arguments)
+
+
+def test_generators_are_refused() -> None:
+    for name in (
+        "uniform_",
+        "normal_",
+        "trunc_normal_",
+        "xavier_uniform_",
+        "xavier_normal_",
+        "kaiming_uniform_",
+        "kaiming_normal_",
+        "orthogonal_",
+    ):
+        with pytest.raises(NotImplementedError, match=r"ng\.manual_seed"):
+            getattr(init, name)(ng.ones(3, 3), generator=object())
+    with pytest.raises(NotImplementedError, match=r"ng\.manual_seed"):
+        init.sparse_(ng.ones(3, 3), 0.5, generator=object())

@@ -14,7 +14,7 @@ from nngraph.frontend.capture.effects import FirstCall
 from nngraph.frontend.capture.gradients import GradNote, GradSlot, NewGradSlot
 from nngraph.frontend.capture.overlay import Overlay
 from nngraph.frontend.capture.selections import Selections
-from nngraph.frontend.errors import TOO_DEEP, note_place
+from nngraph.frontend.errors import TOO_DEEP, NotYet, note_place
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Handle, Leaf
 from nngraph.frontend.storage import Payload, Storage
@@ -262,6 +262,9 @@ class Trace(Overlay):
         once = {(id(table), key) for table, key, _, _ in self.puts}
         tables = self.tables_put()
         return tables if any((id(t), k) not in once for _, _, t, _ in tables for k in t) else []
+
+    def before(self, action: Callable[[], None]) -> None:
+        raise NotYet(action)
 
     def once(self, what: str) -> None:
         self.first.only.append(what)

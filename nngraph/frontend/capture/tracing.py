@@ -31,7 +31,7 @@ from nngraph.frontend.capture.recorder import NOTHING, Assumed, Put, Trace, put_
 from nngraph.frontend.capture.steady import found_once
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.watch import Watch, element_facts, refuse_moved, watches
-from nngraph.frontend.errors import TraceError, selection_is_unheld, size_is_unknown
+from nngraph.frontend.errors import NotYet, TraceError, selection_is_unheld, size_is_unknown
 from nngraph.frontend.host import is_host_number
 from nngraph.frontend.protocols import ModuleLike
 from nngraph.frontend.pytree import Tree, flatten, unflatten
@@ -90,7 +90,14 @@ def trace_call(
         TraceError: where the code needs a value, returns something that no graph computes, or
             changes what no call can change.
     """
-    call = _Tracing(function, tree, arguments, keep_grads, plan, assumed)
+    while True:
+        try:
+            return _traced_call(_Tracing(function, tree, arguments, keep_grads, plan, assumed))
+        except NotYet as needed:
+            needed.action()
+
+
+def _traced_call(call: _Tracing) -> Traced:
     changing = frozenset[str]()
     for _ in range(_ROUNDS):
         found = call.run(changing)

@@ -12,7 +12,7 @@ from nngraph.frontend.functional.data import as_tensor
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.modules.hooks import HookMethods
-from nngraph.nn.parameter import Parameter
+from nngraph.nn.parameter import Parameter, is_lazy
 
 __all__ = ["IncompatibleKeys", "StateMethods"]
 
@@ -217,6 +217,9 @@ class StateMethods(HookMethods):
                 f'While copying the parameter named "{key}", expected nngraph.Tensor or numpy '
                 f"array from checkpoint but received {type(given)}"
             )
+            return
+        if is_lazy(value) or is_lazy(given):
+            _ = is_lazy(given) and not is_lazy(value) and given.shape  # refuses
             return
         source = as_tensor(given)
         if value.ndim == 0 and source.type.shape == (1,):  # checkpoints of old versions

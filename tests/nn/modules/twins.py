@@ -43,6 +43,9 @@ def pair(case: Case, dtype: str = "float32", training: bool = True) -> tuple[Any
         raise error
     assert said == warned, f"{said}, not {warned}"
     ours, theirs = ours.to(getattr(ng, dtype)), theirs.to(getattr(torch, dtype))
+    if any(map(torch.nn.parameter.is_lazy, theirs.parameters())):  # they get their shapes
+        for module, convert in ((ours, to_ng), (theirs, to_torch)):
+            module(*map(convert, cast(case.inputs or (), dtype)))
     # Weights that start as constants say nothing about which of them is used where.
     with torch.no_grad():
         for p in theirs.parameters():
