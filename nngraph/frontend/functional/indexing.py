@@ -10,7 +10,6 @@ import numpy as np
 from nngraph import ops
 from nngraph.frontend.functional.access import overwrite, owned, viewed
 from nngraph.frontend.functional.joining import broadcast_shapes
-from nngraph.frontend.functional.kinds import need_same
 from nngraph.frontend.functional.selected import assigned_part, selected_part
 from nngraph.frontend.functional.subscript import Plan, plan_subscript
 from nngraph.frontend.functional.variants import both, everywhere
@@ -211,6 +210,9 @@ def scatter_reduce(
         raise RuntimeError(
             f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce!r}"
         )
+    if input.dtype is bool_ and reduce in ("amax", "amin") and src.dtype is bool_:
+        numbers = input.to(uint8), dim, index, src.to(uint8), reduce
+        return scatter_reduce(*numbers, include_self=include_self).to(bool_)
     base = input
     if not include_self:
         base = _scatter(input, dim, index, _neutral(reduce, input), "none")
@@ -309,13 +311,15 @@ def index_put(
     input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False
 ) -> Tensor:
     """``input`` with ``input[indices] = values``, or with the values added there."""
-    need_same("index_put", input, values=values)
+    _need_dtype(input, values)
     if len(indices) > input.ndim:
         raise IndexError(
             f"too many indices for tensor of dimension {input.ndim} (got {len(indices)})"
         )
+    whole = len(indices) == 1 and indices[0].type.shape == input.type.shape
+    if whole and indices[0].dtype is bool_ and values.type.size == 1 and not accumulate:
+        return ops.where(indices[0], values.reshape(()), input)
     plan = plan_subscript(tuple(indices), input)
-    _need_dtype(input, values)
     return plan.write(_update(plan, values), "add" if accumulate else "none")
 
 
@@ -376,8 +380,6 @@ def _neutral(reduce: str, like: Tensor) -> float:
     if reduce in ("amax", "amin"):
         if like.dtype.is_floating_point:
             return float("-inf") if reduce == "amax" else float("inf")
-        if like.dtype is bool_:
-            return reduce == "amin"
         limits = iinfo(like.dtype)
         return limits.min if reduce == "amax" else limits.max
     return 1 if reduce == "prod" else 0

@@ -245,6 +245,7 @@ _WHOLE = cases(r"""
     m.linspace(0, 3, 4, dtype=x.dtype)
     m.eye(2, dtype=x.dtype)
     m.ones(2, dtype=x.dtype)  m.zeros(2, dtype=x.dtype)  m.empty((0, 2), dtype=x.dtype)
+    x.is_shared()  x.share_memory_()
     x.tolist()  x.flatten()[0].item()  x.detach_()  x.ndim  x.dtype  x.shape
     x + y  x + 1  x + 1.5  1 - x  x * True  2 ** x  x ** 2  x / 2  2 / x  x // 2  5 // x  x % 2
     5 % x  x & y  x | y  x ^ y  x << 1  x >> 1  ~x  -x  +x  abs(x)  x < y  x == 1  x @ y.mT
@@ -380,7 +381,7 @@ _NEURAL_ALONE = """
 """
 
 #: Public names without a row, and why.
-NOT_CALLED = {"gumbel_softmax": "its result is random"}
+NOT_CALLED = {"gumbel_softmax": "its result is random", "cuda": "PyTorch has to be built for it"}
 
 
 def _rows(text: str) -> Iterator[tuple[str, list[str]]]:

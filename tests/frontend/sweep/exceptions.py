@@ -70,7 +70,6 @@ EXCEPTIONS = [
         (r"x\.topk\(0\)", "value", r"\(\)", _UNWRITTEN),
         (r"F\.(multi_margin|multilabel_margin)", "value", r"\(0, 3\)", _UNWRITTEN),
         (r"x\.kthvalue", "value", "", _TIES),
-        (r"x\.median\(\)", "sign", "edges", _TIES),
         (r"x\.unique\(dim=0\)", "value", "edges", "rows with NaN have no order"),
         (r"x\.stride\(\)", "value", r"\(0,\)", "nothing lies anywhere"),
         (r"F\.conv1d", "value", r"\(0, 3\)", "PyTorch forgets how many filters there are"),

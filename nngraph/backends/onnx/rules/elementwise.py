@@ -53,7 +53,9 @@ def _trunc(s: Site) -> str:
 
 
 def _truncated(s: Site, x: str) -> str:
-    return s("Mul", s("Sign", x), s("Floor", s("Abs", x)))
+    """The whole part with the sign of ``x``, which that of its reciprocal shows for zeros."""
+    sign = s("Sign", s("Add", x, s("Reciprocal", x)))
+    return s("Mul", sign, s("Floor", s("Abs", x)))
 
 
 def _relu(s: Site) -> str:

@@ -244,7 +244,7 @@ def _pow(dtype: DType, x: Expr, y: Expr) -> Expr:
 
 
 def _integer_power(node: Node, x: Expr, y: Expr) -> Expr:
-    """By repeated squaring with wrap-around; exponents are not negative, and below 64 matter.
+    """By repeated squaring with wrap-around; exponents below 64 matter, negative ones invert.
 
     Larger ones only occur with bases 0, 1 and -1 (or overflow to a power of two's multiple).
     """
@@ -257,7 +257,11 @@ def _integer_power(node: Node, x: Expr, y: Expr) -> Expr:
             odd = data.ne(data.bit_and(shifted, one), zero)
             result = tirx.Select(odd, data.mul(result, square), result)
             square = data.mul(square, square)
-    return result
+    if dtype.kind is Kind.UINT:
+        return result
+    unit = tirx.any(data.eq(x, one), data.eq(x, const(-1, dtype)))  # its own inverse
+    inverse = tirx.Select(unit, result, zero)
+    return tirx.Select(data.lt(y, zero), inverse, result)
 
 
 def _power(node: Node, x: Expr, y: Expr) -> Expr:
