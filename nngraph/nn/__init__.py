@@ -6,6 +6,7 @@ from nngraph.nn import functional, init, utils
 from nngraph.nn.modules import (
     activation,
     adaptive,
+    attention,
     batchnorm,
     channelshuffle,
     container,
@@ -22,10 +23,12 @@ from nngraph.nn.modules import (
     pixelshuffle,
     pooling,
     sparse,
+    transformer,
     upsampling,
 )
 from nngraph.nn.modules.activation import *  # noqa: F403
 from nngraph.nn.modules.adaptive import *  # noqa: F403
+from nngraph.nn.modules.attention import *  # noqa: F403
 from nngraph.nn.modules.batchnorm import *  # noqa: F403
 from nngraph.nn.modules.channelshuffle import *  # noqa: F403
 from nngraph.nn.modules.container import *  # noqa: F403
@@ -47,6 +50,7 @@ from nngraph.nn.modules.parallel import *  # noqa: F403
 from nngraph.nn.modules.pixelshuffle import *  # noqa: F403
 from nngraph.nn.modules.pooling import *  # noqa: F403
 from nngraph.nn.modules.sparse import *  # noqa: F403
+from nngraph.nn.modules.transformer import *  # noqa: F403
 from nngraph.nn.modules.upsampling import *  # noqa: F403
 from nngraph.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
@@ -60,6 +64,7 @@ __all__ = [
     "init",
     "utils",
     *activation.__all__,
+    *attention.__all__,
     *adaptive.__all__,
     *parallel.__all__,
     *batchnorm.__all__,
@@ -80,5 +85,6 @@ __all__ = [
     *channelshuffle.__all__,
     *fold.__all__,
     *pixelshuffle.__all__,
+    *transformer.__all__,
     *upsampling.__all__,
 ]

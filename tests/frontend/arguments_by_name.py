@@ -325,6 +325,12 @@ NEURAL = {
     "stride=2, padding=0, output_size=(2, 4)",
     "max_unpool3d": "input=q[:, :, :1, :2].unsqueeze(1), indices=m.tensor([[[[[0, 3]]]]] * 2), "
     "kernel_size=(1, 2, 2), stride=(1, 2, 2), padding=0, output_size=(1, 2, 4)",
+    "multi_head_attention_forward": "query=y, key=y, value=y, embed_dim_to_check=4, num_heads=2, "
+    "in_proj_weight=m.ones(12, 4), in_proj_bias=m.ones(12), bias_k=None, bias_v=None, "
+    "add_zero_attn=False, dropout_p=0.0, out_proj_weight=m.ones(4, 4), out_proj_bias=v, "
+    "training=False, key_padding_mask=None, need_weights=True, attn_mask=None, "
+    "use_separate_proj_weight=False, q_proj_weight=None, k_proj_weight=None, v_proj_weight=None, "
+    "static_k=None, static_v=None, average_attn_weights=False, is_causal=False",
     "multi_margin_loss": "input=y, target=idx, p=2, margin=0.5, weight=v.abs(), reduction='sum'",
     "multilabel_margin_loss": "input=y[:2], target=g, reduction='sum'",
     "multilabel_soft_margin_loss": "input=y, target=p, weight=v.abs(), reduction='sum'",

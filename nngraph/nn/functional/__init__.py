@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from nngraph.nn.functional import activation, convolution, dropouts, lookup, normalization, products
+from nngraph.nn.functional import (
+    activation,
+    attention,
+    convolution,
+    dropouts,
+    lookup,
+    normalization,
+    products,
+)
 from nngraph.nn.functional.activation import *  # noqa: F403
+from nngraph.nn.functional.attention import *  # noqa: F403
 from nngraph.nn.functional.convolution import *  # noqa: F403
 from nngraph.nn.functional.dropouts import *  # noqa: F403
 from nngraph.nn.functional.lookup import *  # noqa: F403
@@ -27,6 +36,7 @@ from nngraph.nn.functional.vision.shuffle import *  # noqa: F403
 
 __all__ = [
     *activation.__all__,
+    *attention.__all__,
     *convolution.__all__,
     *dropouts.__all__,
     *products.__all__,

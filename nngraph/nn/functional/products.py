@@ -1,4 +1,4 @@
-"""Products with weights, distances, and attention."""
+"""Products with weights, and distances."""
 
 from __future__ import annotations
 
@@ -13,19 +13,9 @@ from nngraph.frontend.functional.selection import where
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.promotion import promoted
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dtypes import bool_
-from nngraph.nn.functional.dropouts import dropout
 from nngraph.nn.functional.sizes import need_shape
 
-__all__ = [
-    "bilinear",
-    "cosine_similarity",
-    "linear",
-    "normalize",
-    "pairwise_distance",
-    "pdist",
-    "scaled_dot_product_attention",
-]
+__all__ = ["bilinear", "cosine_similarity", "linear", "normalize", "pairwise_distance", "pdist"]
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -127,64 +117,3 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
     most = apart.detach().amax(-1)
     held = where(apart.eq(most.unsqueeze(-1)), apart, 0.0).sum(-1)
     return where(most.isfinite(), most + (held - held.detach()), most)
-
-
-def scaled_dot_product_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:
-    """``softmax(scale * Q K^T + mask) V`` for ``[..., T, E]``, ``[..., S, E]``, ``[..., S, V]``.
-
-    Args:
-        query, key, value: the operands.
-        attn_mask: bool (True takes part) or a term added to the scores, broadcast.
-        dropout_p: probability of dropping a weight.
-        is_causal: position ``i`` sees keys up to ``i``; not together with ``attn_mask``.
-        scale: ``1 / sqrt(E)`` if None.
-        enable_gqa: key and value may have fewer heads (axis -3), each used by several queries.
-
-    Raises:
-        RuntimeError: if ``is_causal`` and a mask are given.
-    """
-    if is_causal and attn_mask is not None:
-        raise RuntimeError(
-            "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
-        )
-    if enable_gqa:
-        key, value = (_repeat_heads(t, query) for t in (key, value))
-    if min(query.ndim, key.ndim, value.ndim) < 2:
-        raise RuntimeError(
-            "scaled_dot_product_attention: expected query, key and value of two axes or more, "
-            f"got {query.type}, {key.type} and {value.type}"
-        )
-    if scale is None and query.shape[-1] == 0:
-        scale = 1.0  # of scores that are all 0
-    if not dropout_p:
-        return ops.scaled_dot_product_attention(query, key, value, attn_mask, is_causal, scale)
-    scores = query @ key.transpose(-2, -1) * (scale or float(cast("int", query.shape[-1])) ** -0.5)
-    weights = _masked(scores, attn_mask, is_causal).softmax(-1)
-    return dropout(weights, dropout_p) @ value
-
-
-def _masked(scores: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
-    """Scores that may not take part are minus infinity; a mask of numbers is added."""
-    if is_causal:
-        mask = scores.detach().eq(scores.detach()).logical_or(scores.isnan()).tril()
-    if mask is None:
-        return scores
-    return where(mask, scores, float("-inf")) if mask.dtype is bool_ else scores + mask
-
-
-def _repeat_heads(tensor: Tensor, query: Tensor) -> Tensor:
-    heads, wanted = cast("int", tensor.shape[-3]), cast("int", query.shape[-3])
-    if wanted % heads:
-        raise RuntimeError(f"enable_gqa: {wanted} query heads are no multiple of {heads}")
-    *lead, tokens, width = tensor.type.shape
-    out = tensor.unsqueeze(-3).expand(*lead, wanted // heads, tokens, width)
-    return out.reshape(*lead[:-1], wanted, tokens, width)

@@ -69,6 +69,10 @@ class Linear(Module):
         )
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """``Linear`` under the name that PyTorch shows for the last projection of attention."""
+
+
 class Bilinear(Module):
     """``y = x1^T A x2 + b`` for ``x1 [..., in1]`` and ``x2 [..., in2]``."""
 

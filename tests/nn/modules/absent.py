@@ -10,23 +10,7 @@ _GPU = "a product that PyTorch has for GPUs only"
 ABSENT_CLASSES: dict[str, str] = {
     "Container": "deprecated for ten years; PyTorch warns when it is made",
     **dict.fromkeys(
-        [
-            "GRU",
-            "GRUCell",
-            "LSTM",
-            "LSTMCell",
-            "MultiheadAttention",
-            "RNN",
-            "RNNBase",
-            "RNNCell",
-            "RNNCellBase",
-            "Transformer",
-            "TransformerDecoder",
-            "TransformerDecoderLayer",
-            "TransformerEncoder",
-            "TransformerEncoderLayer",
-        ],
-        _LATER,
+        ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"], _LATER
     ),
 }
 
@@ -40,7 +24,6 @@ ABSENT_FUNCTIONS: dict[str, str] = {
     "grouped_mm": _GPU,
     "scaled_grouped_mm": _GPU,
     "scaled_mm": _GPU,
-    **dict.fromkeys(["multi_head_attention_forward"], _LATER),
 }
 
 #: Classes that no table has, and where they are tested instead.
@@ -63,6 +46,10 @@ OTHERWISE_TESTED: dict[str, str] = {
             ),
         ],
         "becomes the class without *Lazy* at its first call: tests/nn/test_lazy.py",
+    ),
+    **dict.fromkeys(
+        ["TransformerDecoder", "TransformerEncoder"],
+        "are made of layers: tests/nn/test_transformer.py",
     ),
     "DataParallel": "calls its module, on one device: tests/nn/test_one_process.py",
 }

@@ -11,7 +11,7 @@ import nngraph as ng
 from nngraph.backends import registry
 from tests.nn.modules.case import Case
 from tests.nn.modules.tables import TABLES
-from tests.nn.modules.twins import compared, pair
+from tests.nn.modules.twins import called_with, compared, pair
 from tests.nn.parity import arrays_of, cast, leaves, outcome, results, to_ng, to_torch
 from tests.support.tolerances import assert_close
 
@@ -33,7 +33,7 @@ def test_compiled_modules_are_pytorchs(backend: str, subject: str) -> None:
     found = ng.compile(every, backend=backend)(rows)
     for case, (ours, theirs), values, got in zip(cases, modules, inputs, found, strict=True):
         parameters = list(theirs.named_parameters())
-        call = {k: to_torch(v) for k, v in case.call.items()}
+        call = called_with(case, "float32", to_torch)
         wanted = outcome(
             to_torch, lambda *v, m=theirs, c=call: m(*v, **c), values, parameters, case.leaves
         )
@@ -42,7 +42,7 @@ def test_compiled_modules_are_pytorchs(backend: str, subject: str) -> None:
 
 
 def _results(case: Case, module: Any, values: list[Any]) -> dict[str, Any]:
-    call = {k: to_ng(v) for k, v in case.call.items()}
+    call = called_with(case, "float32", to_ng)
     parameters = list(module.named_parameters())
     return results(to_ng, lambda *v: module(*v, **call), values, parameters)
 

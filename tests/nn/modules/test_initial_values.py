@@ -41,6 +41,7 @@ def _drawn(case: Case, library: Any, convert: Any) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor is True")
 @pytest.mark.parametrize("case", _firsts(), ids=lambda c: c.name)
 def test_initial_values_are_drawn_as_pytorchs(case: Case) -> None:
     torch.manual_seed(0)

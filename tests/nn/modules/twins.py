@@ -13,7 +13,17 @@ import nngraph as ng
 from tests.nn.modules.case import Case
 from tests.nn.parity import TOLERANCE, arrays_of, cast, outcome, same, to_ng, to_torch
 
-__all__ = ["ERRORS", "attributes_of", "built", "compare", "compared", "pair", "raised", "variants"]
+__all__ = [
+    "ERRORS",
+    "attributes_of",
+    "built",
+    "called_with",
+    "compare",
+    "compared",
+    "pair",
+    "raised",
+    "variants",
+]
 
 #: What a call with wrong arguments raises in either library.
 ERRORS = (RuntimeError, ValueError, IndexError, TypeError, AssertionError, KeyError)
@@ -56,12 +66,35 @@ def pair(case: Case, dtype: str = "float32", training: bool = True) -> tuple[Any
 
 
 def built(case: Case, library: Any, convert: Any, dtype: str) -> Any:
-    args = [convert(v) for v in cast(case.args, dtype)]
+    own = _ours if library is ng.nn else lambda v: v
+    args = [convert(own(v)) for v in cast(case.args, dtype)]
     options = dict(zip(case.options, cast(case.options.values(), dtype), strict=True))
-    options = {k: convert(v) for k, v in options.items()}
+    options = {k: convert(own(v)) for k, v in options.items()}
     if case.function:
         return _Call(library).bound(getattr(library.functional, case.name), options)
     return getattr(library, case.name)(*args, **options)
+
+
+def _ours(value: Any) -> Any:
+    """What stands in nngraph for a function or a layer of PyTorch's that is an argument."""
+    if isinstance(value, torch.nn.TransformerEncoderLayer):
+        return ng.nn.TransformerEncoderLayer(
+            value.self_attn.embed_dim,
+            value.self_attn.num_heads,
+            value.linear1.out_features,
+            value.dropout.p,
+            _ours(value.activation),
+            value.norm1.eps,
+            value.self_attn.batch_first,
+            value.norm_first,
+            value.linear1.bias is not None,
+        )
+    if (
+        getattr(value, "__module__", None) == "torch.nn.functional"
+        or value is torch.nn.functional.gelu
+    ):
+        return getattr(ng.nn.functional, value.__name__)
+    return value
 
 
 def _Call(library: Any) -> Any:
@@ -114,7 +147,9 @@ def _attempt(run: Callable[[], Any]) -> tuple[Any, Exception | None, set[type[Wa
 
 def _outcome(case: Case, module: Any, convert: Any, inputs: list[Any]) -> dict[str, np.ndarray]:
     module.zero_grad()
-    call = {k: convert(v) for k, v in case.call.items()}
+    given = [v.dtype.name for v in inputs if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+    given += [str(p.dtype).rpartition(".")[2] for p in module.parameters()]
+    call = called_with(case, given[0] if given else "float64", convert)
     found = outcome(
         convert,
         lambda *values: module(*values, **call),
@@ -123,6 +158,12 @@ def _outcome(case: Case, module: Any, convert: Any, inputs: list[Any]) -> dict[s
         case.leaves,
     )
     return compared(case, found)
+
+
+def called_with(case: Case, dtype: str, convert: Any) -> dict[str, Any]:
+    """The keyword arguments of a call."""
+    values = map(convert, cast(case.call.values(), dtype))
+    return dict(zip(case.call, values, strict=True))
 
 
 def compared(case: Case, found: dict[str, Any]) -> dict[str, Any]:
