@@ -21,7 +21,7 @@ CODE = sorted(
 LONG_FUNCTIONS: dict[str, str] = {
     "nngraph/nn/functional/attention.py:multi_head_attention_forward": (
         "PyTorch's 25 parameters, and what the docstring says of each"
-    ),
+    )
 }
 
 # What only tests and people import: walks, the text form that reads back, the verifier, kernels.
