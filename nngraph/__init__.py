@@ -62,6 +62,7 @@ from nngraph.ir.dtypes import (
     uint64,
 )
 from nngraph.ir.dtypes import bool_ as bool
+from nngraph.nn import func
 from nngraph.runtime.checkpoint import CheckpointError
 from nngraph.runtime.finite import NonFiniteError
 from nngraph.version import __version__
@@ -78,7 +79,8 @@ __all__ = [
     "BackendError", "CheckpointError", "ConcretizationError", "NonFiniteError", "Size",
     "Tensor", "TraceError", "__version__", "autograd", "bfloat16", "bool", "channels_last",
     "channels_last_3d", "compile", "contiguous_format", "double",
-    "dtype", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64", "half",
+    "dtype", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64",
+    "func", "half",
     "iinfo", "int", "int16", "int32", "int64", "int8", "is_grad_enabled", "load", "long",
     "memory_format", "nn",
     "no_grad", "optim", "preserve_format", "promote_types", "result_type", "save",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nngraph.nn import functional, init, utils
+from nngraph.nn import functional, init, parameter, utils
 from nngraph.nn.modules import (
     activation,
     adaptive,
@@ -62,6 +62,7 @@ __all__ = [
     "UninitializedParameter",
     "functional",
     "init",
+    "parameter",
     "utils",
     *activation.__all__,
     *attention.__all__,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
+from types import GeneratorType
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.functional.data import tensor
@@ -10,7 +12,13 @@ from nngraph.frontend.functional.joining import stack
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
+__all__ = [
+    "clip_grad_norm",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_grads_with_norm_",
+    "get_total_norm",
+]
 
 Tensors = Tensor | Iterable[Tensor]
 
@@ -79,12 +87,34 @@ def clip_grad_norm_(
     Raises:
         RuntimeError: for a norm that is not finite, if asked.
     """
-    listed = [p for p in _listed(parameters) if p.grad is not None]
+    given = _listed(parameters)
+    if not given and isinstance(parameters, GeneratorType):
+        warnings.warn(
+            "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=2
+        )
+    listed = [p for p in given if p.grad is not None]
     total = get_total_norm(
         [p.grad for p in listed if p.grad is not None], norm_type, error_if_nonfinite
     )
     clip_grads_with_norm_(listed, float(max_norm), total)
     return total
+
+
+def clip_grad_norm(
+    parameters: Tensors,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """``clip_grad_norm_``, under the name that PyTorch deprecated."""
+    warnings.warn(
+        "`nngraph.nn.utils.clip_grad_norm` is now deprecated in favor of "
+        "`nngraph.nn.utils.clip_grad_norm_`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
 
 
 def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | None = None) -> None:
