@@ -4,6 +4,9 @@ Each stands under its reason; what fits under none is dead and goes.
 """
 
 # PyTorch's names, for users to call.
+_.all_weights
+_.flatten_parameters
+_.is_cuda
 _.allow_retain_graph
 _.log_prob
 _.output_device

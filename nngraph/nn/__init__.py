@@ -22,6 +22,7 @@ from nngraph.nn.modules import (
     parallel,
     pixelshuffle,
     pooling,
+    recurrent,
     sparse,
     transformer,
     upsampling,
@@ -49,6 +50,7 @@ from nngraph.nn.modules.padding import *  # noqa: F403
 from nngraph.nn.modules.parallel import *  # noqa: F403
 from nngraph.nn.modules.pixelshuffle import *  # noqa: F403
 from nngraph.nn.modules.pooling import *  # noqa: F403
+from nngraph.nn.modules.recurrent import *  # noqa: F403
 from nngraph.nn.modules.sparse import *  # noqa: F403
 from nngraph.nn.modules.transformer import *  # noqa: F403
 from nngraph.nn.modules.upsampling import *  # noqa: F403
@@ -82,6 +84,7 @@ __all__ = [
     *normalization.__all__,
     *padding.__all__,
     *pooling.__all__,
+    *recurrent.__all__,
     *sparse.__all__,
     *channelshuffle.__all__,
     *fold.__all__,

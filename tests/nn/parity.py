@@ -19,10 +19,14 @@ def arrays_of(state: Any) -> dict[str, np.ndarray]:
 
 
 def to_torch(value: Any) -> Any:
+    if isinstance(value, tuple) and any(isinstance(v, np.ndarray) for v in value):
+        return tuple(map(to_torch, value))
     return torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
 
 
 def to_ng(value: Any) -> Any:
+    if isinstance(value, tuple) and any(isinstance(v, np.ndarray) for v in value):
+        return tuple(map(to_ng, value))
     return ng.tensor(value) if isinstance(value, np.ndarray) else value
 
 
@@ -94,5 +98,10 @@ def same(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], tolerance: 
 def cast(values: Any, dtype: str) -> list[Any]:
     """Floating point arrays in another dtype."""
     return [
-        v.astype(dtype) if isinstance(v, np.ndarray) and v.dtype.kind == "f" else v for v in values
+        tuple(cast(v, dtype))
+        if type(v) is tuple
+        else v.astype(dtype)
+        if isinstance(v, np.ndarray) and v.dtype.kind == "f"
+        else v
+        for v in values
     ]

@@ -191,10 +191,23 @@ class _Looping:
     def __init__(self, loop: Loop, body: TvmExecutable) -> None:
         self.loop = loop
         self.body = body
+        # A storage has the shape of the value that it was made for: others are reshaped ones of it.
+        signature, first, length = loop.program.signature, loop.carries, loop.length
+        taken, given = (
+            [p.type.static_shape for p in ports] for ports in (signature.inputs, signature.outputs)
+        )
+        steps = first + loop.consts
+        self._shapes = [
+            *taken[:steps],
+            *((length, *shape) for shape in taken[steps:]),
+            *given[:first],
+            *((length, *shape) for shape in given[first:]),
+        ]
 
     def __call__(self, *arrays: Array) -> None:
         """``arrays``: first carries, consts, sequences; then last carries, stacked results."""
         loop = self.loop
+        arrays = tuple(a.reshape(s) for a, s in zip(arrays, self._shapes, strict=True))
         taken = len(loop.program.signature.inputs)
         carries = list(arrays[: loop.carries])
         consts = arrays[loop.carries : loop.carries + loop.consts]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nngraph.nn.utils import parametrizations, parametrize, stateless
+from nngraph.nn.utils import parametrizations, parametrize, rnn, stateless
 from nngraph.nn.utils import prune as prune
 from nngraph.nn.utils.clip_grad import (
     clip_grad_norm,
@@ -43,6 +43,7 @@ __all__ = [
     "parametrize",
     "remove_spectral_norm",
     "remove_weight_norm",
+    "rnn",
     "skip_init",
     "spectral_norm",
     "stateless",

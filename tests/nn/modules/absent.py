@@ -4,14 +4,10 @@ from __future__ import annotations
 
 __all__ = ["ABSENT_CLASSES", "ABSENT_FUNCTIONS", "OTHERWISE_TESTED"]
 
-_LATER = "not written yet"
 _GPU = "a product that PyTorch has for GPUs only"
 
 ABSENT_CLASSES: dict[str, str] = {
-    "Container": "deprecated for ten years; PyTorch warns when it is made",
-    **dict.fromkeys(
-        ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"], _LATER
-    ),
+    "Container": "deprecated for ten years; PyTorch warns when it is made"
 }
 
 ABSENT_FUNCTIONS: dict[str, str] = {

@@ -51,6 +51,8 @@ def _converted(value: Any) -> Any:
     """Tensors as arrays, which ``pair`` and ``compare`` make tensors of in each library."""
     if isinstance(value, torch.Tensor):
         return value.detach().numpy()
+    if type(value) is tuple and any(isinstance(v, torch.Tensor) for v in value):
+        return tuple(map(_converted, value))
     if isinstance(value, torch.dtype):
         return getattr(ng, str(value).removeprefix("torch."))
     return value

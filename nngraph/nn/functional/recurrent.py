@@ -1,0 +1,205 @@
+"""Recurrent layers: one loop over time for each layer and direction.
+
+The products of the inputs of all steps with their weights are one product before the loop.
+
+Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997; Cho et al., "Learning Phrase
+Representations using RNN Encoder-Decoder", 2014;
+https://docs.pytorch.org/docs/stable/nn.html#recurrent-layers
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from nngraph import ops
+from nngraph.frontend.errors import size_is_unknown
+from nngraph.frontend.functional.joining import cat, stack
+from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.world import world
+from nngraph.ir.attributes import Subgraph
+from nngraph.ir.builder import Builder
+from nngraph.ir.dims import Dim, SymDim
+from nngraph.ir.dtypes import DType, bool_
+from nngraph.ir.graph import Graph
+from nngraph.ir.types import tensor_type
+from nngraph.nn.functional.dropouts import dropout
+from nngraph.nn.functional.products import linear
+
+__all__ = ["CELLS", "Cell", "Weights", "recurrent"]
+
+#: The states of a cell, h first.
+States = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of one layer and direction.
+
+    Attributes:
+        ih, hh: ``[G, I]`` and ``[G, P]``, of the input and of the state.
+        bias_ih, bias_hh: ``[G]`` or None.
+        hr: ``[P, H]``, the projection of a state; None without.
+    """
+
+    ih: Tensor
+    hh: Tensor
+    bias_ih: Tensor | None = None
+    bias_hh: Tensor | None = None
+    hr: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A step of a recurrent layer.
+
+    Attributes:
+        gates: how many blocks of H the weights have.
+        states: how many states there are.
+        adds_biases: whether both biases are only ever added to each other.
+        step: from input products, recurrent products and states to new states.
+    """
+
+    gates: int
+    states: int
+    adds_biases: bool
+    step: Callable[[Any, Any, States], States]
+
+
+def _parts(x: Any, count: int) -> list[Any]:
+    size = x.type.shape[-1] // count
+    return [ops.slice_axis(x, x.type.rank - 1, i * size, size) for i in range(count)]
+
+
+def _simple(activation: Callable[[Any], Any]) -> Callable[[Any, Any, States], States]:
+    def step(x: Any, r: Any, states: States) -> States:
+        return (activation(ops.add(x, r)),)
+
+    return step
+
+
+def _lstm(x: Any, r: Any, states: States) -> States:
+    i, f, g, o = _parts(ops.add(x, r), 4)
+    kept = ops.mul(ops.sigmoid(f), states[1])
+    c = ops.add(kept, ops.mul(ops.sigmoid(i), ops.tanh(g)))
+    return ops.mul(ops.sigmoid(o), ops.tanh(c)), c
+
+
+def _gru(x: Any, r: Any, states: States) -> States:
+    (xr, xz, xn), (hr, hz, hn) = _parts(x, 3), _parts(r, 3)
+    reset, update = ops.sigmoid(ops.add(xr, hr)), ops.sigmoid(ops.add(xz, hz))
+    new = ops.tanh(ops.add(xn, ops.mul(reset, hn)))
+    return (ops.add(new, ops.mul(update, ops.sub(states[0], new))),)
+
+
+#: By PyTorch's names of modes.
+CELLS: dict[str, Cell] = {
+    "RNN_TANH": Cell(1, 1, True, _simple(ops.tanh)),
+    "RNN_RELU": Cell(1, 1, True, _simple(ops.relu)),
+    "LSTM": Cell(4, 2, True, _lstm),
+    "GRU": Cell(3, 1, False, _gru),
+}
+
+
+def recurrent(
+    mode: str,
+    input: Tensor,
+    states: Sequence[Tensor],
+    weights: Sequence[Weights],
+    directions: int,
+    dropout_p: float,
+    mask: Tensor | None = None,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """All layers of a recurrent network.
+
+    Args:
+        mode: one of ``CELLS``.
+        input: ``[T, N, I]``.
+        states: h ``[L D, N, P]`` and, of LSTM, c ``[L D, N, H]``.
+        weights: of layer 0 forward, layer 0 backward, layer 1 forward, ...
+        directions: D, 1 or 2.
+        dropout_p: the share of each layer's result, but the last's, that is dropped.
+        mask: ``[T, N, 1]`` bools, the steps that a sample has; None: all.
+
+    Returns:
+        ``[T, N, D P]``, and the last states.
+
+    Raises:
+        RuntimeError: for no steps.
+        TraceError: for a dynamic number of them.
+    """
+    steps = input.type.shape[0]
+    if isinstance(steps, SymDim):
+        raise size_is_unknown("a loop over time", steps, world().place())
+    if not steps:
+        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+    last: list[list[Tensor]] = [[] for _ in states]
+    x = input
+    for first in range(0, len(weights), directions):
+        results = []
+        for k in range(directions):
+            begin = [s[first + k] for s in states]
+            out, end = _layer(CELLS[mode], mode, x, begin, weights[first + k], bool(k), mask)
+            results.append(out)
+            for found, state in zip(last, end, strict=True):
+                found.append(state)
+        x = results[0] if directions == 1 else cat(results, -1)
+        if dropout_p and first + directions < len(weights):
+            x = dropout(x, dropout_p)
+    return x, tuple(stack(found) for found in last)
+
+
+def _layer(
+    cell: Cell,
+    mode: str,
+    input: Tensor,
+    states: Sequence[Tensor],
+    w: Weights,
+    reverse: bool,
+    mask: Tensor | None,
+) -> tuple[Tensor, Sequence[Tensor]]:
+    """``[T, N, P]``, and the states after the last step."""
+    bias, inner = w.bias_ih, w.bias_hh
+    if cell.adds_biases and bias is not None and inner is not None:
+        bias, inner = bias + inner, None
+    x = linear(input, w.ih, bias)
+    consts = [c for c in (w.hh, inner, w.hr) if c is not None]
+    batch, hidden = x.type.shape[1], w.hh.type.shape[0] // cell.gates
+    size = None if w.hr is None else w.hr.type.shape[0]
+    body = _body(mode, batch, hidden, size, inner is not None, mask is not None, x.dtype)
+    xs = [x] if mask is None else [x, mask]
+    steps = cast("int", x.type.shape[0])
+    outs = ops.scan(body, states, consts, xs, steps, reverse)
+    return outs[cell.states], outs[: cell.states]
+
+
+@functools.cache
+def _body(
+    mode: str, batch: Dim, hidden: int, size: int | None, biased: bool, masked: bool, dtype: DType
+) -> Subgraph:
+    """One step. It also stacks the states, which the gradient reads."""
+    cell, graph = CELLS[mode], Graph(mode.lower())
+    width = hidden if size is None else size
+
+    def declare(*shape: Dim) -> Any:
+        return graph.add_input(tensor_type(dtype, shape))
+
+    states = [declare(batch, width), *(declare(batch, hidden) for _ in range(cell.states - 1))]
+    hh = declare(cell.gates * hidden, width)
+    bias = declare(cell.gates * hidden) if biased else None
+    hr = None if size is None else declare(size, hidden)
+    x = declare(batch, cell.gates * hidden)
+    mask = graph.add_input(tensor_type(bool_, (batch, 1))) if masked else None
+    with Builder(graph):
+        product = ops.matmul(states[0], hh, transpose_b=True)
+        product = product if bias is None else ops.add(product, bias)
+        new = list(cell.step(x, product, tuple(states)))
+        if hr is not None:
+            new[0] = ops.matmul(new[0], hr, transpose_b=True)
+        if mask is not None:
+            new = [ops.where(mask, a, b) for a, b in zip(new, states, strict=True)]
+        for value in (*new, *new):
+            graph.add_output(value)
+    return Subgraph(graph)
