@@ -5,19 +5,23 @@ The only file of this folder, beside those that make tensors, that knows how a t
 
 from __future__ import annotations
 
+from typing import cast
+
 from nngraph import ops
 from nngraph.frontend.errors import Need
 from nngraph.frontend.modes import is_grad_enabled
 from nngraph.frontend.promotion import check_cast
-from nngraph.frontend.tape import apply
+from nngraph.frontend.record import View
+from nngraph.frontend.tape import apply, root_of
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
 from nngraph.ir.op import Array
-from nngraph.ops.broadcast import Reshape
+from nngraph.ops.broadcast import BroadcastTo, Reshape
 
 # fmt: off
 __all__ = [
-    "become", "elements", "is_view", "overwrite", "owned", "replace", "viewed", "write_result",
+    "become", "elements", "is_view", "overwrite", "owned", "replace", "unrepeated", "viewed",
+    "write_result",
 ]
 # fmt: on
 
@@ -78,6 +82,17 @@ def viewed(result: Tensor, input: Tensor) -> Tensor:
     ``y.requires_grad_()``) is nothing to the other.
     """
     return apply(Reshape(input.type.shape), (input,))[0] if result is input else result
+
+
+def unrepeated(tensor: Tensor) -> Tensor:
+    """What the tensor repeats, if it is an expanded view: each element once."""
+    path = tensor._path
+    while path is not None and isinstance(path.op, BroadcastTo):
+        path = path.under
+    if path is tensor._path:
+        return tensor
+    base = cast("Tensor", root_of(tensor))
+    return base if path is None else base._result(base._storage, View(base, path))
 
 
 def become(tensor: Tensor, view: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ def vstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """All tensors in their common shape."""
     shape = broadcast_shapes(*(x.type.shape for x in tensors))
-    return tuple(x.expand(*shape) for x in tensors)
+    return tuple(x if x.type.shape == shape else x.expand(*shape) for x in tensors)
 
 
 @function

@@ -70,7 +70,7 @@ def T(input: Tensor) -> Tensor:
 def mT(input: Tensor) -> Tensor:
     """Matrices transposed; a number as it is."""
     if not input.ndim:
-        return viewed(input, input)
+        return input
     if input.ndim < 2:
         raise RuntimeError(
             "tensor.mT is only supported on matrices or batches of matrices. "
@@ -99,7 +99,7 @@ def H(input: Tensor) -> Tensor:
             "tensor.H is only supported on matrices (2-D tensors). "
             f"Got {input.ndim}-D tensor. For batches of matrices, consider using tensor.mH"
         )
-    return input.t()
+    return input.t() if input.ndim else input
 
 
 @both

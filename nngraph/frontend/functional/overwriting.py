@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nngraph import ops
-from nngraph.frontend.functional.access import become, overwrite, replace
+from nngraph.frontend.functional.access import become, overwrite, replace, unrepeated
 from nngraph.frontend.functional.variants import method
 from nngraph.frontend.promotion import as_tensor_like, filler
 from nngraph.frontend.tensor import Operand, Tensor
@@ -31,7 +31,9 @@ def fill_(input: Tensor, value: Operand) -> Tensor:
             f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
             "dimensions."
         )
-    return replace(input, filler(value, input.dtype, input).expand(*input.type.shape))
+    each = unrepeated(input)  # which may hold elements that repeat: they get one value
+    replace(each, filler(value, input.dtype, input).expand(*each.type.shape))
+    return input
 
 
 @method

@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from nngraph.frontend.functional import random
-from nngraph.frontend.functional.access import write_result
+from nngraph.frontend.functional.access import viewed, write_result
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.tensor import Tensor
 
@@ -83,7 +83,8 @@ def dropout1d(
             "Note that dropout1d exists to provide channel-wise dropout on inputs with 1 spatial "
             "dimension, a channel dimension, and an optional batch dimension."
         )
-    return _by_channel(input, p, training, inplace, input.ndim == 3)
+    dropped = _by_channel(input, p, training, inplace, input.ndim == 3)
+    return viewed(dropped, input) if input.ndim == 2 else dropped  # PyTorch adds an axis, and back
 
 
 def dropout2d(

@@ -365,6 +365,8 @@ _NEURAL = r"""
     native_channel_shuffle  x.expand(2, *x.shape)[None], 2
     pixel_shuffle  x[:1].expand(4, -1)[..., None], 2
     pixel_unshuffle  x[:2, :2], 2
+    multi_head_attention_forward  x[:, None], y[:, None], y[:, None], 3, 1, \
+        m.cat([x, y, x]) / 8, None, None, None, False, 0.0, y, None, False
     ctc_loss  x[[0, 1, 2]].expand(2, 3, 3).log_softmax(-1), m.zeros(3, 1).long(), k * 0 + 2, \
         k * 0 + 1, 2
     fractional_max_pool2d_with_indices  x[None], 1, 1, _random_samples=m.zeros(1, 1, 2).to(x.dtype)

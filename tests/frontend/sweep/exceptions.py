@@ -51,6 +51,7 @@ EXCEPTIONS = [
         (r"F\.(avg|lp)_pool", "refuses", "int64|bool", _INTEGERS),
         (r"F\.local_response_norm", "refuses", "int64", _INTEGERS),
         (r"F\.(interpolate|upsample)", "refuses", "uint8", "images of uint8 have to be converted"),
+        (r"F\.multi_head", "refuses", r"\(0, 3\)", "projections without weights"),
         (r"F\.linear_cross_entropy", "refuses", r"\(0, 3\)", "a loss of no classes"),
         (r"F\.scaled_dot.*, b\[:1\]", "refuses", "0", "the mask fits no scores, of which none are"),
         # -- accepted here ------------------------------------------------------------------

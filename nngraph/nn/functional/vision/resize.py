@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from nngraph import ops
+from nngraph.frontend.functional.access import owned
 from nngraph.frontend.functional.joining import stack
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.tensor import Tensor
@@ -80,7 +81,7 @@ def interpolate(
     for axis in reversed(range(2, input.ndim)):
         factor = None if factors is None else factors[axis - 2]
         x = resampler.along(x, axis, sizes[axis - 2], factor)
-    return x.to(input.dtype)
+    return owned(x.to(input.dtype), input)
 
 
 def _wanted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from nngraph.frontend.functional.access import owned
 from nngraph.frontend.tensor import Tensor
 
 __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
@@ -37,7 +38,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     count, rank = channels // (r * r), len(lead)
     parts = input.reshape(*lead, count, r, r, height, width)
     order = (rank, rank + 3, rank + 1, rank + 4, rank + 2)
-    return parts.permute(*range(rank), *order).reshape(*lead, count, height * r, width * r)
+    found = parts.permute(*range(rank), *order)
+    return owned(found.reshape(*lead, count, height * r, width * r))
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
@@ -62,7 +64,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     parts = input.reshape(*lead, channels, height // r, r, width // r, r)
     order = (rank, rank + 2, rank + 4, rank + 1, rank + 3)
     found = parts.permute(*range(rank), *order)
-    return found.reshape(*lead, channels * r * r, height // r, width // r)
+    return owned(found.reshape(*lead, channels * r * r, height // r, width // r))
 
 
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
@@ -86,7 +88,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
             f"{groups} groups."
         )
     parts = input.reshape(images, groups, channels // groups, *sizes)
-    return parts.transpose(1, 2).reshape(images, channels, *sizes)
+    return owned(parts.transpose(1, 2).reshape(images, channels, *sizes))
 
 
 def native_channel_shuffle(input: Tensor, groups: int) -> Tensor:
