@@ -26,6 +26,12 @@ _.register_forward_pre_hook
 _.register_load_state_dict_post_hook
 _.register_load_state_dict_pre_hook
 _.register_module
+_.mark_dirty
+_.mark_non_differentiable
+_.needs_input_grad
+_.save_for_backward
+_.saved_tensors
+_.set_materialize_grads
 _.register_backward_hook
 _.register_full_backward_hook
 _.register_full_backward_pre_hook

@@ -6,6 +6,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -18,8 +20,9 @@ def runner() -> Any:
     return module
 
 
-def test_the_tour_prints_what_it_says() -> None:
-    _, wrong = runner().run_page(ROOT / "docs" / "tour.md")
+@pytest.mark.parametrize("page", ["tour.md", "extending.md"])
+def test_a_page_prints_what_it_says(page: str) -> None:
+    _, wrong = runner().run_page(ROOT / "docs" / page)
     assert not wrong, "\n\n".join(wrong)
 
 
