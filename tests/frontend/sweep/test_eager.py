@@ -15,7 +15,7 @@ from nngraph.frontend.functional import SUBJECTS
 from nngraph.frontend.functional.variants import declared
 from tests.frontend.sweep.calls import NOT_CALLED, programs
 from tests.frontend.sweep.compare import DTYPES, HALVES, SHAPES, Case, difference
-from tests.frontend.sweep.exceptions import EXCEPTIONS, Exemption, crashes, exempt
+from tests.frontend.sweep.exceptions import EXCEPTIONS, UNDEFINED, Exemption, exempt, undefined
 
 PROGRAMS = programs()
 CASES = {
@@ -23,6 +23,7 @@ CASES = {
     "shapes": [Case("float32", shape) for shape in SHAPES],
     "edges": [
         *(Case("float32", edges=draw) for draw in (1, 2)),
+        *(Case("float32", shape, 1) for shape in ((), (1, 3), (3, 1))),
         *(Case(dtype, edges=1) for dtype in ("float64", *HALVES)),
     ],
 }
@@ -33,7 +34,7 @@ def unlike(name: str, cases: list[Case]) -> list[str]:
     found = []
     for text in PROGRAMS[name]:
         for case in cases:
-            got = None if crashes(text, case) else difference(text, case)
+            got = None if undefined(text, case) else difference(text, case)
             if got is not None and not exempt(text, case, got):
                 found.append(f"{text} of {case}: {got.kind}: {got.text}")
     return found
@@ -53,9 +54,16 @@ def test_functions_do_as_pytorch(name: str, sweep: str) -> None:
 def test_exemptions_are_needed(exemption: Exemption) -> None:
     texts = [text for listed in PROGRAMS.values() for text in listed]
     drawn = ((t, c) for t in texts for cases in CASES.values() for c in cases)
-    fitting = ((t, c) for t, c in drawn if exemption.fits(t, c) and not crashes(t, c))
+    fitting = ((t, c) for t, c in drawn if exemption.fits(t, c) and not undefined(t, c))
     with np.errstate(all="ignore"):
         assert any(exemption.covers(difference(text, case)) for text, case in fitting)
+
+
+def test_what_is_undefined_is_drawn() -> None:
+    cases = [case for each in CASES.values() for case in each]
+    drawn = [(text, case) for each in PROGRAMS.values() for text in each for case in cases]
+    for row in UNDEFINED:
+        assert any(re.match(row[0], t) and re.search(row[1], str(c)) for t, c in drawn)
 
 
 def names() -> set[str]:

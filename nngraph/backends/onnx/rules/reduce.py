@@ -46,17 +46,28 @@ def _is_empty(s: OpSite[ops.Reduction]) -> bool:
     return any(s.types[0].shape[a] == 0 for a in s.op.axes)
 
 
+def _of_one(s: OpSite[ops.Reduction]) -> str:
+    """The sum of one element: it starts at 0, so that of -0.0 is 0, where the runtime copies."""
+    (x,) = s.inputs
+    alone = x if s.types[0].shape == s.shape else s.reshape(x, s.shape)
+    return s("Add", alone, s.number(0)) if s.dtype.is_floating_point else alone
+
+
+def _adds_one(s: OpSite[ops.Reduction]) -> bool:
+    return all(s.types[0].shape[a] == 1 for a in s.op.axes)
+
+
 def _sum(s: OpSite[ops.Reduction]) -> str:
-    if not s.op.axes:
-        return s.inputs[0]
+    if _adds_one(s):
+        return _of_one(s)
     if _is_empty(s):
         return filled(s, 0, s.dtype, s.shape)
     return added(s, s.inputs[0], s.types[0].shape, s.op.axes, s.op.keepdims)
 
 
 def _mean(s: OpSite[ops.Reduction]) -> str:
-    if not s.op.axes:
-        return s.inputs[0]
+    if _adds_one(s):
+        return _of_one(s)
     if _is_empty(s):
         return filled(s, math.nan, s.dtype, s.shape)
     mean = averaged(s, s.inputs[0], s.types[0].shape, s.op.axes, s.op.keepdims)
