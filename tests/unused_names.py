@@ -42,6 +42,7 @@ _.retains_grad
 _.set_submodule
 _.share_memory
 _.T_destination
+_.cayley
 _.cuda
 _.dump_patches
 _.ipu

@@ -1,4 +1,4 @@
-"""Parametrizations of weights: by norm and direction, by spectral norm."""
+"""Parametrizations of weights: by norm and direction, by spectral norm, orthogonal."""
 
 from __future__ import annotations
 
@@ -9,11 +9,53 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional import normalize
 from nngraph.nn.modules.module import Module
 from nngraph.nn.utils.normalized import as_matrix, axis_of_outputs, norm_except, start, weighted
+from nngraph.nn.utils.orthogonal import OrthMaps, _Orthogonal
 from nngraph.nn.utils.parametrize import register_parametrization
 
-__all__ = ["spectral_norm", "weight_norm"]
+__all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 
 M = TypeVar("M", bound=Module)
+
+
+def orthogonal(
+    module: M,
+    name: str = "weight",
+    orthogonal_map: str | None = None,
+    *,
+    use_trivialization: bool = True,
+) -> M:
+    """Makes a matrix, or a batch of them, orthogonal: its columns, or its rows if it is wide.
+
+    Args:
+        module: whose parameter or buffer it is.
+        name: of it.
+        orthogonal_map: ``"matrix_exp"`` (the default for square matrices), ``"cayley"`` or
+            ``"householder"`` (the default for others).
+        use_trivialization: keep a matrix, a buffer, that the value is a multiple of.
+
+    Raises:
+        ValueError: if there is no such tensor, for a vector, and for another map.
+
+    Source: Lezcano-Casado, Trivializations for Gradient-Based Optimization on Manifolds (2019).
+    """
+    weight = getattr(module, name, None)
+    if not isinstance(weight, Tensor):
+        raise ValueError(f"Module '{module}' has no parameter or buffer with name '{name}'")
+    if weight.ndim < 2:
+        raise ValueError(
+            f"Expected a matrix or batch of matrices. Got a tensor of {weight.ndim} dimensions."
+        )
+    if orthogonal_map is None:
+        square = weight.shape[-2] == weight.shape[-1]
+        orthogonal_map = "matrix_exp" if square else "householder"
+    if orthogonal_map not in OrthMaps.__members__:
+        raise ValueError(
+            'orthogonal_map has to be one of "matrix_exp", "cayley", "householder". Got: '
+            f"{orthogonal_map}"
+        )
+    made = _Orthogonal(weight, OrthMaps[orthogonal_map], use_trivialization=use_trivialization)
+    register_parametrization(module, name, made, unsafe=True)
+    return module
 
 
 class _WeightNorm(Module):
