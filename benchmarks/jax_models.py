@@ -154,6 +154,26 @@ def gpt(p: Arrays, buffers: Arrays, x: Any, training: bool, heads: int) -> tuple
     return linear(p, "head", layer_norm(p, "norm", x)), buffers
 
 
+def lstm(p: Arrays, buffers: Arrays, x: Any, training: bool) -> tuple[Any, Arrays]:
+    """``benchmarks.models.lstm``."""
+    x, layer = jnp.swapaxes(p["tokens.weight"][x], 0, 1), 0
+    while (ih := p.get(f"recurrent.weight_ih_l{layer}")) is not None:
+        hh = p[f"recurrent.weight_hh_l{layer}"]
+        bias = p[f"recurrent.bias_ih_l{layer}"] + p[f"recurrent.bias_hh_l{layer}"]
+
+        def step(state: Any, product: Any, hh: Any = hh) -> Any:
+            h, c = state
+            i, f, g, o = jnp.split(product + h @ hh.T, 4, -1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            h = jax.nn.sigmoid(o) * jnp.tanh(c)
+            return (h, c), h
+
+        zeros = jnp.zeros((x.shape[1], hh.shape[1]), x.dtype)
+        x = jax.lax.scan(step, (zeros, zeros), x @ ih.T + bias)[1]
+        layer += 1
+    return linear(p, "head", jnp.swapaxes(x, 0, 1)), buffers
+
+
 def network(workload: Workload, small: bool) -> Network:
     """The JAX network of a workload."""
     sizes = workload.small if small else workload.sizes
@@ -161,7 +181,7 @@ def network(workload: Workload, small: bool) -> Network:
         return partial(gpt, heads=sizes["heads"])
     if workload.name == "mobilenet":
         return partial(mobilenet, strides=tuple(stride for _, stride in sizes["layers"]))
-    return {"mlp": mlp, "cnn": cnn, "resnet18": resnet18}[workload.name]
+    return {"mlp": mlp, "cnn": cnn, "resnet18": resnet18, "lstm": lstm}[workload.name]
 
 
 def cross_entropy(logits: Any, targets: Any) -> Any:

@@ -202,6 +202,26 @@ def transformer_block(fw: Framework, width: int, heads: int) -> Module:
     return Block()
 
 
+def lstm(fw: Framework, layers: int = 2, width: int = 128, vocab: int = 1000) -> Module:
+    """A language model of recurrent layers: token ids ``[B, T] -> [B, T, vocab]``.
+
+    Source: Zaremba et al., "Recurrent Neural Network Regularization", 2014.
+    """
+    nn = fw.nn
+
+    class LSTM(nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.tokens = nn.Embedding(vocab, width)
+            self.recurrent = nn.LSTM(width, width, layers, batch_first=True)
+            self.head = nn.Linear(width, vocab)
+
+        def forward(self, ids: Any) -> Any:
+            return self.head(self.recurrent(self.tokens(ids))[0])
+
+    return LSTM()
+
+
 def gpt(
     fw: Framework,
     layers: int = 4,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, ClassVar
@@ -17,13 +17,15 @@ from nngraph.ir.graph import Graph, Value
 from nngraph.ir.op import Array, Op, Sample, Thunk, Trait, apply
 from nngraph.ir.reverse import reverse
 from nngraph.ir.types import TensorType, tensor_type
-from nngraph.ops.broadcast import reshape
+from nngraph.ops.broadcast import Sum, reshape
+from nngraph.ops.broadcast import sum as total_of
 from nngraph.ops.core import need
 from nngraph.ops.creation import zeros_like
 from nngraph.ops.elementwise.arithmetic import add, mul
 from nngraph.ops.elementwise.transcendental import tanh
 from nngraph.ops.family import operators_of
 from nngraph.ops.fused import need_plain_body
+from nngraph.ops.linalg import MatMul, matmul
 from nngraph.ops.shape.joining import concat
 from nngraph.ops.shape.slicing import slice_axis
 
@@ -51,6 +53,18 @@ class Scan(Op):
     def _split(self, values: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
         first, second = self.carries, self.carries + self.consts
         return list(values[:first]), list(values[first:second]), list(values[second:])
+
+    def without(self, outputs: Collection[int]) -> Scan:
+        """The loop that does not stack these outputs."""
+        source = self.body.graph
+        graph = Graph(source.name)
+        values = [graph.add_input(v.type, v.hint) for v in source.inputs]
+        with Builder(graph) as builder:
+            results = source.copy_into(builder.copy, values)
+        for i, value in enumerate(results):
+            if i not in outputs:
+                graph.add_output(value)
+        return replace(self, body=Subgraph(graph))
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         graph = self.body.graph
@@ -140,25 +154,48 @@ def _backward(
 ) -> tuple[Any, ...]:
     """One gradient for each input (None for integers), from a Scan that runs the other way."""
     carries, consts, xs = op._split(inputs)
-    seeded = [i for i in range(op.carries, len(outputs)) if grads[i] is not None]
-    body = _backward_body(op, tuple(seeded))
+    seeded = tuple(i for i in range(op.carries, len(outputs)) if grads[i] is not None)
+    back = _step_back(op, seeded)
+    given = [*consts, *_carries_before(op, inputs, outputs), *xs]
+    given += [*outputs[op.carries :], *(grads[i] for i in seeded)]
     first = [zeros_like(outputs[i]) if grads[i] is None else grads[i] for i in _floats(carries)]
-    totals = [zeros_like(consts[i]) for i in _floats(consts)]
-    before = _carries_before(op, inputs, outputs)
-    sequences = [*before, *xs, *(grads[i] for i in seeded)]
-    back = Scan(body, len(first) + len(totals), len(consts), op.length, not op.reverse)
-    found = iter(apply(back, *first, *totals, *consts, *sequences, like=inputs[0]))
-    return tuple(next(found) if v.type.dtype.is_floating_point else None for v in inputs)
+    first += [zeros_like(consts[i]) for i in back.totals]
+    fixed = [given[i] for i in back.consts]
+    scan = Scan(back.body, len(first), len(fixed), op.length, not op.reverse)
+    results = apply(scan, *first, *fixed, *(given[i] for i in back.sequences), like=inputs[0])
+    stacks, starts = list(results[len(first) :]), len(_floats(carries))
+    found: dict[int, Any] = dict(zip(_floats(carries), results, strict=False))
+    found |= {op.carries + i: v for i, v in zip(back.totals, results[starts:], strict=False)}
+    found |= {op.carries + i: sum_of(given, stacks) for i, sum_of in back.sums.items()}
+    behind = op.carries + op.consts
+    found |= {behind + i: stacks[k] for k, i in enumerate(_floats(xs))}
+    return tuple(found.get(i) for i in range(len(inputs)))
 
 
-def _backward_body(op: Scan, seeded: tuple[int, ...]) -> Subgraph:
-    """One step back.
+@dataclass(frozen=True)
+class _StepBack:
+    """One step of the gradient.
 
-    Parameters: gradients of the carries, gradient totals of the consts, consts, the carries
-    before the step, x slices, gradients of the stacked results ``seeded``.
+    Attributes:
+        body: takes the gradients of the carries, ``totals``, ``consts`` and ``sequences``; gives
+            the new ones of the first two, the gradients of the slices, and what ``sums`` read.
+        totals: the consts whose gradients are added up step by step.
+        consts, sequences: which of what the gradient may read it does read: the consts, then the
+            carries before the step, the slices, what the step stacked, and the gradients of that.
+        sums: of the other consts, how their gradients follow from what was stacked.
     """
+
+    body: Subgraph
+    totals: tuple[int, ...]
+    consts: tuple[int, ...]
+    sequences: tuple[int, ...]
+    sums: dict[int, Callable[[Sequence[Any], Sequence[Any]], Any]]
+
+
+def _step_back(op: Scan, seeded: tuple[int, ...]) -> _StepBack:
     source = op.body.graph
     carries, consts, xs = op._split(source.inputs)
+    stacked = source.outputs[op.carries :]
     graph = Graph(f"{source.name}_grad")
 
     def declare(values: Iterable[Value]) -> list[Value]:
@@ -167,7 +204,8 @@ def _backward_body(op: Scan, seeded: tuple[int, ...]) -> Subgraph:
     grads = declare(carries[i] for i in _floats(carries))
     totals = declare(consts[i] for i in _floats(consts))
     const_values, carry_values, x_values = declare(consts), declare(carries), declare(xs)
-    stack_grads = declare(source.outputs[i] for i in seeded)
+    known, stack_grads = declare(stacked), declare(source.outputs[i] for i in seeded)
+    given = [*const_values, *carry_values, *x_values, *known, *stack_grads]
     with Builder(graph) as builder:
         results = source.copy_into(builder.copy, [*carry_values, *const_values, *x_values])
         seeds = [(results[i], g) for i, g in zip(_floats(carries), grads, strict=True)]
@@ -178,11 +216,102 @@ def _backward_body(op: Scan, seeded: tuple[int, ...]) -> Subgraph:
         ]
         found = reverse(list(graph.nodes), seeds, wanted, add)
         whole = [zeros_like(w) if g is None else g for w, g in zip(wanted, found, strict=True)]
-        start, stop = len(grads), len(grads) + len(totals)
-        whole[start:stop] = [add(t, g) for t, g in zip(totals, whole[start:stop], strict=True)]
-        for value in whole:
-            graph.add_output(value)
-    return Subgraph(graph)
+    # What the step stacked is read from there, and not computed again.
+    replaced = dict(zip(results[op.carries :], known, strict=True))
+    for value, there in replaced.items():
+        if value not in given:
+            value.replace_uses(there)
+    whole = [replaced.get(v, v) for v in whole]
+    start, stop = len(grads), len(grads) + len(totals)
+    of_consts = dict(zip(_floats(consts), whole[start:stop], strict=True))
+    sums = _Sums(graph, given, len(const_values), len(x_values and _floats(xs)))
+    kept = {i: sums.of(value) for i, value in of_consts.items()}
+    added = [i for i, rule in kept.items() if rule is None]
+    with Builder(graph):
+        new = {i: add(totals[_floats(consts).index(i)], of_consts[i]) for i in added}
+    outs = [*whole[:start], *(new[i] for i in added), *whole[stop:], *sums.stacks]
+    body, used = _trimmed(
+        graph, outs, [*grads, *(totals[_floats(consts).index(i)] for i in added)], given
+    )
+    size = len(const_values)
+    return _StepBack(
+        body,
+        tuple(added),
+        tuple(i for i in used if i < size),
+        tuple(i for i in used if i >= size),
+        {i: rule for i, rule in kept.items() if rule is not None},
+    )
+
+
+class _Sums:
+    """Gradients of consts that one operator gives for all steps at once.
+
+    A step adds ``a^T b``, or the sum of ``a`` over its rows: so do all rows of all steps.
+
+    Attributes:
+        stacks: what a step has to stack for that.
+    """
+
+    def __init__(self, graph: Graph, given: Sequence[Value], fixed: int, before: int) -> None:
+        self._given = {v: i for i, v in enumerate(given)}
+        self._fixed = fixed  # the consts, which have no time
+        self._before = before  # stacks that come first
+        self.stacks: list[Value] = []
+
+    def of(self, grad: Value) -> Callable[[Sequence[Any], Sequence[Any]], Any] | None:
+        """How a gradient follows from what was given and stacked; None: it is added up."""
+        node = grad.producer
+        if node is None or any(self._given.get(v, self._fixed) < self._fixed for v in node.inputs):
+            return None
+        if node.op == MatMul(True, False) and all(v.type.rank == 2 for v in node.inputs):
+            a, b = map(self._place, node.inputs)
+            return lambda given, stacks: matmul(
+                _rows(a(given, stacks)), _rows(b(given, stacks)), True
+            )
+        if node.op == Sum((0,), False) and node.inputs[0].type.rank == 2:
+            x = self._place(node.inputs[0])
+            return lambda given, stacks: total_of(_rows(x(given, stacks)), (0,))
+        return None
+
+    def _place(self, value: Value) -> Callable[[Sequence[Any], Sequence[Any]], Any]:
+        position = self._given.get(value)
+        if position is not None:
+            return lambda given, _stacks: given[position]
+        if value not in self.stacks:
+            self.stacks.append(value)
+        index = self._before + self.stacks.index(value)
+        return lambda _given, stacks: stacks[index]
+
+
+def _rows(x: Any) -> Any:
+    """``[T, N, W]`` as ``[T N, W]``."""
+    steps, count, width = x.type.shape
+    return reshape(x, (steps * count, width))
+
+
+def _trimmed(
+    graph: Graph, outs: Sequence[Value], first: Sequence[Value], given: Sequence[Value]
+) -> tuple[Subgraph, list[int]]:
+    """A body that takes ``first`` and what it reads of ``given``, and the positions of these."""
+    needed, waiting = set[Value](), list(outs)
+    while waiting:
+        value = waiting.pop()
+        if value not in needed:
+            needed.add(value)
+            waiting += value.producer.inputs if value.producer is not None else ()
+    used = [i for i, v in enumerate(given) if v in needed]
+    made = Graph(graph.name)
+    values: dict[Value, Value] = {}
+    for v in (*first, *(given[i] for i in used)):
+        values[v] = made.add_input(v.type)
+    with Builder(made) as builder:
+        for node in graph.nodes:
+            if any(v in needed for v in node.outputs):
+                copies = builder.copy(node, [values[v] for v in node.inputs])
+                values |= dict(zip(node.outputs, copies, strict=True))
+    for out in outs:
+        made.add_output(values[out])
+    return Subgraph(made), used
 
 
 def _carries_before(op: Scan, inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:

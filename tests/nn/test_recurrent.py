@@ -10,6 +10,10 @@ import pytest
 import torch
 
 import nngraph as ng
+from nngraph.ops.linalg import MatMul
+from nngraph.ops.scan import Scan
+from nngraph.passes.base import Context
+from nngraph.passes.dce import DeadCode
 from tests.nn.parity import arrays_of, to_ng, to_torch
 from tests.support.backends import BACKENDS
 
@@ -91,6 +95,38 @@ def test_a_long_sequence_is_one_loop(backend: str) -> None:
         [found, *(p.grad for p in ours.parameters())],
         [wanted, *(p.grad for p in theirs.parameters())],
     )
+
+
+def _loops(graph: Any) -> list[Scan]:
+    return [node.op for node in graph.nodes if isinstance(node.op, Scan)]
+
+
+def _products(loop: Scan) -> int:
+    return sum(isinstance(node.op, MatMul) for node in loop.body.graph.nodes)
+
+
+def test_a_step_back_has_one_product_and_the_weights_another_for_all_steps() -> None:
+    ours, _ = _pair("LSTM")
+
+    def step(x: ng.Tensor) -> Any:
+        ours(x)[0].square().sum().backward()
+        return [p.grad for p in ours.parameters()]
+
+    graph = ng.trace(step, to_ng(INPUT))
+    forward, back = _loops(graph)
+    assert (_products(forward), _products(back)) == (1, 1)
+    assert back.carries == 2  # of the states: nothing is added up step by step
+    assert back.reverse and not forward.reverse
+
+
+def test_what_a_loop_stacks_and_nobody_reads_goes() -> None:
+    ours, _ = _pair("LSTM")
+    graph = ng.trace(lambda x: ours(x)[0], to_ng(INPUT))
+    (loop,) = _loops(graph)
+    before = len(loop.body.graph.outputs)
+    DeadCode().run(graph, Context())
+    (loop,) = _loops(graph)
+    assert len(loop.body.graph.outputs) == before - 2 == loop.carries + 1
 
 
 def test_layers_but_the_last_are_dropped_in_training_only() -> None:

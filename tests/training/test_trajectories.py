@@ -40,6 +40,7 @@ CASES: dict[str, tuple[Workload, int]] = {
     "cnn": (WORKLOADS["cnn"], STEPS),
     "resnet18": (_resnet(activation="SiLU"), STEPS),
     "residual rectifiers": (_resnet(blocks=(1, 1)), 3),
+    "lstm": (WORKLOADS["lstm"], STEPS),
     "gpt": (WORKLOADS["gpt"], STEPS),
 }
 

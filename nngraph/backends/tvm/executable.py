@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from itertools import starmap
-from operator import call as apply
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from nngraph.backends.arrays import aligned_copy, aligned_empty, is_aligned
 from nngraph.backends.spans import Spans
-from nngraph.backends.tvm.program.program import FRESH, Call, Loop, Place, Program, Storage
+from nngraph.backends.tvm.looping import Kernel, looping, run_calls, view
+from nngraph.backends.tvm.program.program import FRESH, Call, Place, Program, Storage
 from nngraph.backends.tvm.threads import ThreadCount
 from nngraph.ir.op import Array
 
 __all__ = ["TvmExecutable"]
 
-Kernel = Callable[..., None]
 Slots = list[tuple[list[Any], int, bool]]
 
 
@@ -72,10 +69,14 @@ class TvmExecutable:
             bound.append(view(self._status[call.status]))
         if loop is not None:
             own = [next(self._nested) for _ in loop.program.all_kernels]
-            bound[0] = _Looping(loop, TvmExecutable(loop.program, own))
+            bound[0] = looping(loop, TvmExecutable(loop.program, own), own)
         else:
             bound[0] = functions[call.kernel]
         return bound
+
+    def fixed(self, number: int) -> Any:
+        """The tensor of a storage that stays where it is from call to call; None: it does not."""
+        return self._fixed(number, False)
 
     def _fixed(self, number: int, raw: bool) -> Any:
         """The tensor (or array) of a storage that stays where it is from call to call."""
@@ -117,7 +118,7 @@ class TvmExecutable:
                 self._give(storage, array)
         fresh = {i: self._make(i) for i in self._fresh}
         self._compute()
-        _run(self._after)
+        run_calls(self._after)
         given = dict(zip(self._states, states, strict=True))
         outputs = [fresh[i] for i in self.program.outputs]
         return outputs, [
@@ -129,7 +130,7 @@ class TvmExecutable:
         checks = self.program.checks
         if checks:
             self._status.fill(0)
-        _run(self._before)
+        run_calls(self._before)
         if checks and self._status[:, 0].any():
             self._raise()
 
@@ -174,58 +175,3 @@ class TvmExecutable:
             tensor = view(array) if array.size else self._nothing
             for arguments, position, raw in slots:
                 arguments[position] = array if raw else tensor
-
-
-def _run(calls: Sequence[list[Any]]) -> None:
-    """Runs bound calls in order, with no Python between them.
-
-    Signals are handled between bytecodes: an interrupt waits until all calls are done, so that it
-    never leaves states half updated.
-    """
-    deque(starmap(apply, calls), maxlen=0)
-
-
-class _Looping:
-    """A nested program, once for each step of time."""
-
-    def __init__(self, loop: Loop, body: TvmExecutable) -> None:
-        self.loop = loop
-        self.body = body
-        # A storage has the shape of the value that it was made for: others are reshaped ones of it.
-        signature, first, length = loop.program.signature, loop.carries, loop.length
-        taken, given = (
-            [p.type.static_shape for p in ports] for ports in (signature.inputs, signature.outputs)
-        )
-        steps = first + loop.consts
-        self._shapes = [
-            *taken[:steps],
-            *((length, *shape) for shape in taken[steps:]),
-            *given[:first],
-            *((length, *shape) for shape in given[first:]),
-        ]
-
-    def __call__(self, *arrays: Array) -> None:
-        """``arrays``: first carries, consts, sequences; then last carries, stacked results."""
-        loop = self.loop
-        arrays = tuple(a.reshape(s) for a, s in zip(arrays, self._shapes, strict=True))
-        taken = len(loop.program.signature.inputs)
-        carries = list(arrays[: loop.carries])
-        consts = arrays[loop.carries : loop.carries + loop.consts]
-        sequences = arrays[loop.carries + loop.consts : taken]
-        last = arrays[taken : taken + loop.carries]
-        stacks = arrays[taken + loop.carries :]
-        steps = range(loop.length)
-        for t in reversed(steps) if loop.reverse else steps:
-            results, _ = self.body.run([*carries, *consts, *(x[t, ...] for x in sequences)], [], [])
-            carries = results[: loop.carries]
-            for stack, y in zip(stacks, results[loop.carries :], strict=True):
-                stack[t] = y
-        for target, carry in zip(last, carries, strict=True):
-            target[...] = carry
-
-
-def view(array: Array) -> Any:
-    """What kernels take: the bytes of an aligned contiguous array, not copied."""
-    import tvm_ffi
-
-    return tvm_ffi.from_dlpack(array.reshape(-1).view(np.uint8))

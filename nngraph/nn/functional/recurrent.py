@@ -179,7 +179,7 @@ def _layer(
 def _body(
     mode: str, batch: Dim, hidden: int, size: int | None, biased: bool, masked: bool, dtype: DType
 ) -> Subgraph:
-    """One step. It also stacks the states, which the gradient reads."""
+    """One step. It also stacks the states and its product, which the gradient reads."""
     cell, graph = CELLS[mode], Graph(mode.lower())
     width = hidden if size is None else size
 
@@ -200,6 +200,6 @@ def _body(
             new[0] = ops.matmul(new[0], hr, transpose_b=True)
         if mask is not None:
             new = [ops.where(mask, a, b) for a, b in zip(new, states, strict=True)]
-        for value in (*new, *new):
+        for value in (*new, *new, product):
             graph.add_output(value)
     return Subgraph(graph)

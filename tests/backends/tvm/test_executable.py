@@ -15,7 +15,8 @@ from nngraph.backends.arrays import aligned_copy, is_aligned
 from nngraph.backends.base import BackendError, Target, UnsupportedGraph
 from nngraph.backends.build import build
 from nngraph.backends.tvm.backend import backend
-from nngraph.backends.tvm.executable import TvmExecutable, _run
+from nngraph.backends.tvm.executable import TvmExecutable
+from nngraph.backends.tvm.looping import run_calls
 from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
@@ -332,7 +333,7 @@ def test_an_interrupt_waits_until_all_calls_are_done() -> None:
     done: list[int] = []
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     with pytest.raises(KeyboardInterrupt):
-        _run([[done.append, 0], [interrupt, int(signal.SIGINT)], [done.append, 2]])
+        run_calls([[done.append, 0], [interrupt, int(signal.SIGINT)], [done.append, 2]])
         done.append(3)
     signal.signal(signal.SIGINT, before)
     assert done == [0, 2]

@@ -1,0 +1,255 @@
+"""Runs the nested program of a loop over time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import starmap
+from operator import call as apply
+from operator import is_
+from typing import Any, Protocol
+
+import numpy as np
+
+from nngraph.backends.arrays import aligned_empty, is_aligned
+from nngraph.backends.tvm.program.program import FRESH, Loop, Place, Program
+from nngraph.ir.op import Array
+
+__all__ = ["Body", "Kernel", "looping", "run_calls", "view"]
+
+Kernel = Callable[..., None]
+
+
+class Body(Protocol):
+    """A loaded program that a loop runs."""
+
+    program: Program
+
+    def fixed(self, number: int) -> Any:
+        """The tensor of a storage that stays where it is from call to call."""
+        ...
+
+    def run(
+        self, inputs: Sequence[Array], scalars: Sequence[float], states: Sequence[Array]
+    ) -> tuple[list[Array], list[Array]]:
+        """One call."""
+        ...
+
+
+def looping(loop: Loop, body: Body, functions: Sequence[Kernel]) -> Callable[..., None]:
+    """What runs all steps: ``f(carries, consts, sequences, last carries, stacked results)``.
+
+    Args:
+        loop: what to run.
+        body: its loaded program.
+        functions: the compiled kernels of that.
+    """
+    program, arguments = loop.program, _Arguments(loop)
+    outputs = program.outputs
+    plain = not program.may_fail and not program.loops and program.before == len(program.calls)
+    fresh = all(program.storages[i].place in FRESH for i in outputs)
+    if plain and fresh and len(set(outputs)) == len(outputs):
+        return _Listed(loop, body, functions, arguments)
+    return _Stepwise(loop, body, arguments)
+
+
+class _Arguments:
+    """The arrays of a call, in the shapes that the body takes.
+
+    A storage has the shape of the value that it was made for: others are reshaped ones of it.
+    """
+
+    def __init__(self, loop: Loop) -> None:
+        signature, length = loop.program.signature, loop.length
+        taken = [p.type.static_shape for p in signature.inputs]
+        given = [p.type.static_shape for p in signature.outputs]
+        steps, first = loop.carries + loop.consts, loop.carries
+        self.first_step, self.taken, self.carries = steps, len(taken), first
+        self._shapes = [
+            *taken[:steps],
+            *((length, *shape) for shape in taken[steps:]),
+            *given[:first],
+            *((length, *shape) for shape in given[first:]),
+        ]
+
+    def shaped(self, position: int, array: Array) -> Array:
+        return array.reshape(self._shapes[position])
+
+    def all(self, arrays: Sequence[Array]) -> list[Array]:
+        return [self.shaped(i, a) for i, a in enumerate(arrays)]
+
+
+class _Stepwise:
+    """Step by step in Python: for bodies that may fail, and bodies with loops of their own."""
+
+    def __init__(self, loop: Loop, body: Body, arguments: _Arguments) -> None:
+        self.loop = loop
+        self.body = body
+        self._arguments = arguments
+
+    def __call__(self, *arrays: Array) -> None:
+        loop, known = self.loop, self._arguments
+        given = known.all(arrays)
+        carries = given[: loop.carries]
+        consts = given[loop.carries : known.first_step]
+        sequences = given[known.first_step : known.taken]
+        last = given[known.taken : known.taken + loop.carries]
+        stacks = given[known.taken + loop.carries :]
+        for t in _order(loop):
+            results, _ = self.body.run([*carries, *consts, *(x[t, ...] for x in sequences)], [], [])
+            carries = results[: loop.carries]
+            for stack, y in zip(stacks, results[loop.carries :], strict=True):
+                stack[t] = y
+        for target, carry in zip(last, carries, strict=True):
+            target[...] = carry
+
+
+class _Listed:
+    """All steps as one list of calls, with no Python between them.
+
+    Carries go back and forth between two buffers. A step reads its slices and writes its results
+    where they are, or through a buffer if they are not aligned there. The list stays from call to
+    call: only what depends on arrays that moved is made anew.
+    """
+
+    def __init__(
+        self, loop: Loop, body: Body, functions: Sequence[Kernel], arguments: _Arguments
+    ) -> None:
+        self._arguments = arguments
+        self._known: list[Array | None] = []
+        self._slots: dict[int, list[tuple[list[Any], int, int | None, bool]]] = {}
+        self._buffers: dict[int, Array] = {}
+        self._nothing = view(aligned_empty((1,), np.uint8))
+        self._calls: list[list[Any]] = []
+        inputs = {s.index: i for i, s in enumerate(loop.program.storages) if s.place is Place.INPUT}
+        self._input_of = {number: index for index, number in inputs.items()}
+        self._output_of = {number: j for j, number in enumerate(loop.program.outputs)}
+        self._build(loop, body, functions)
+
+    def __call__(self, *arrays: Array) -> None:
+        known = self._known
+        if len(known) != len(arrays):
+            known = self._known = [None] * len(arrays)
+        if not all(map(is_, known, arrays)):
+            for position, array in enumerate(arrays):
+                if known[position] is not array:
+                    self._point(position, self._arguments.shaped(position, array))
+                    known[position] = array
+        run_calls(self._calls)
+
+    def _point(self, position: int, array: Array) -> None:
+        for bound, place, t, raw in self._slots.get(position, ()):
+            part = array if t is None else array[t, ...]
+            bound[place] = part if raw else self._view(part)
+
+    def _view(self, array: Array) -> Any:
+        return view(array) if array.size else self._nothing
+
+    # -- the list --------------------------------------------------------------------------
+    def _build(self, loop: Loop, body: Body, functions: Sequence[Kernel]) -> None:
+        known, types = self._arguments, [p.type for p in loop.program.signature.inputs]
+        pairs = [
+            [aligned_empty(t.static_shape, t.dtype.numpy) for t in types[: loop.carries]]
+            for _ in range(2)
+        ]
+        self._find_buffers(loop)
+        steps = list(_order(loop))
+        for number, t in enumerate(steps):
+            self._copy_in(t)
+            before = None if number == 0 else pairs[(number - 1) % 2]
+            after = None if number == len(steps) - 1 else pairs[number % 2]
+            for call in loop.program.calls:
+                bound: list[Any] = [functions[call.kernel]]
+                self._calls.append(bound)
+                for storage in call.arguments:
+                    self._add(bound, storage, t, before, after, body)
+            self._copy_out(t)
+        if not steps:
+            for i in range(loop.carries):
+                bound = [np.copyto, None, None]
+                self._calls.append(bound)
+                self._slots.setdefault(known.taken + i, []).append((bound, 1, None, True))
+                self._slots.setdefault(i, []).append((bound, 2, None, True))
+
+    def _add(
+        self,
+        bound: list[Any],
+        storage: int,
+        t: int,
+        before: list[Array] | None,
+        after: list[Array] | None,
+        body: Body,
+    ) -> None:
+        """One more argument of a call: a tensor, or None where ``_point`` will put one."""
+        known, place = self._arguments, len(bound)
+        position, buffers = -1, None
+        if storage in self._input_of:
+            position = self._input_of[storage]
+            buffers = before if position < known.carries else None
+            index = position
+        elif storage in self._output_of:
+            index = self._output_of[storage]
+            position = known.taken + index
+            buffers = after if index < known.carries else None
+        else:
+            bound.append(body.fixed(storage))
+            return
+        if buffers is not None:
+            bound.append(self._view(buffers[index]))
+            return
+        if position in self._buffers:
+            bound.append(self._view(self._buffers[position]))
+            return
+        bound.append(None)
+        at = t if self._is_timed(position) else None
+        self._slots.setdefault(position, []).append((bound, place, at, False))
+
+    def _is_timed(self, position: int) -> bool:
+        known = self._arguments
+        if position < known.taken:
+            return position >= known.first_step
+        return position >= known.taken + known.carries
+
+    def _find_buffers(self, loop: Loop) -> None:
+        """For slices that are not aligned where they are."""
+        signature = loop.program.signature
+        for position, port in enumerate((*signature.inputs, *signature.outputs)):
+            shape, kind = port.type.static_shape, port.type.dtype.numpy
+            second = aligned_empty((2, *shape), kind)[1, ...]
+            if self._is_timed(position) and not is_aligned(second):
+                self._buffers[position] = aligned_empty(shape, kind)
+
+    def _copy_in(self, t: int) -> None:
+        for position, buffer in self._buffers.items():
+            if position < self._arguments.taken:
+                bound = [np.copyto, buffer, None]
+                self._calls.append(bound)
+                self._slots.setdefault(position, []).append((bound, 2, t, True))
+
+    def _copy_out(self, t: int) -> None:
+        for position, buffer in self._buffers.items():
+            if position >= self._arguments.taken:
+                bound = [np.copyto, None, buffer]
+                self._calls.append(bound)
+                self._slots.setdefault(position, []).append((bound, 1, t, True))
+
+
+def _order(loop: Loop) -> Iterator[int]:
+    steps = range(loop.length)
+    return iter(reversed(steps) if loop.reverse else steps)
+
+
+def run_calls(calls: Sequence[list[Any]]) -> None:
+    """Runs bound calls in order, with no Python between them.
+
+    Signals are handled between bytecodes: an interrupt waits until all calls are done, so that it
+    never leaves states half updated.
+    """
+    deque(starmap(apply, calls), maxlen=0)
+
+
+def view(array: Array) -> Any:
+    """What kernels take: the bytes of an aligned contiguous array, not copied."""
+    import tvm_ffi
+
+    return tvm_ffi.from_dlpack(array.reshape(-1).view(np.uint8))
