@@ -258,6 +258,7 @@ def index_add(
     out: Tensor | None = None,
 ) -> Tensor:
     """Adds slices of ``source`` at the places of ``dim`` named by ``index``."""
+    _need_vector("index_add", index)
     axis = normalize_axis(dim, input.ndim)
     if isinstance(alpha, float) and not input.dtype.is_floating_point:
         raise RuntimeError(
@@ -265,6 +266,11 @@ def index_add(
         )
     updates = source if alpha == 1 else source * as_number(alpha, source.dtype)
     return _scattered_slices(input, ops.from_start(index, "index_add"), updates, axis, "add")
+
+
+def _need_vector(name: str, index: Tensor) -> None:
+    if index.ndim > 1:
+        raise IndexError(f"{name}: the index should have dimension 1 or 0, got {index.type}")
 
 
 def _scattered_slices(
@@ -279,6 +285,7 @@ def index_copy(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None
 ) -> Tensor:
     """Replaces slices of ``dim`` named by ``index``."""
+    _need_vector("index_copy", index)
     axis = normalize_axis(dim, input.ndim)
     count, given = index.type.size, source.type.shape[axis] if source.ndim > axis else 1
     if isinstance(count, int) and isinstance(given, int) and count != given:
@@ -298,6 +305,10 @@ def index_copy(
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
     """Slices of ``dim`` named by ``index`` become ``value``."""
     axis = normalize_axis(dim, input.ndim)
+    if index.ndim > 1:
+        raise RuntimeError(
+            f"index_fill: the index has to be a vector or a number, got {index.type}"
+        )
     size = input.type.shape[axis] if input.ndim else 1
     named = ops.full(False, bool_, (size,), input)
     there = ops.full(True, bool_, _line(index).type.shape, input)

@@ -108,13 +108,20 @@ def _need_elements(name: str, input: Tensor, dim: Dims) -> None:
             raise kind(f"{name}: Expected reduction dim {axis} to have non-zero size.")
 
 
+def _tested(input: Tensor, op: Callable[..., Any], dim: Dims, keepdim: bool) -> Tensor:
+    """Of bools, along the dimensions; an empty list of them is none here, not all."""
+    truth = input.to(bool_)
+    none = isinstance(dim, tuple | list) and not dim
+    found = truth.clone() if none else _reduce(input, op, truth, dim, keepdim)
+    return found.to(uint8) if input.dtype is uint8 else found
+
+
 @both
 def any(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, out: Tensor | None = None
 ) -> Tensor:
     """True where one element is not 0 (uint8 for uint8)."""
-    result = _reduce(input, ops.any, input.to(bool_), dim, keepdim)
-    return result.to(uint8) if input.dtype is uint8 else result
+    return _tested(input, ops.any, dim, keepdim)
 
 
 @both
@@ -122,8 +129,7 @@ def all(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, out: Tensor | None = None
 ) -> Tensor:
     """True where no element is 0 (uint8 for uint8)."""
-    result = _reduce(input, ops.all, input.to(bool_), dim, keepdim)
-    return result.to(uint8) if input.dtype is uint8 else result
+    return _tested(input, ops.all, dim, keepdim)
 
 
 @both

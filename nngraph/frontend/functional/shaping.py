@@ -137,6 +137,8 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Removes dimensions of size 1 (those named, or all)."""
     named = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
     drop = {normalize_axis(d, input.ndim, "squeeze") for d in named}
+    if len(drop) != len(named):
+        raise RuntimeError(f"squeeze: a dim appears multiple times in the list of dims {named}")
     for a, d in enumerate(input.type.shape):
         if a in drop:
             _need_known(d, a)

@@ -73,8 +73,8 @@ _AFTER = r"""
         0, i, y, 'mean', include_self=False  0, i, y, 'prod', include_self=False \
         0, i, y, 'sum', include_self=False
     index_add  0, k, y[k]  0, k, y[k], alpha=2  0, k, f[k]  0, k0, y
-    index_copy  0, k, y[k]  0, k, f[k]  0, k0, y
-    index_fill  0, k, 2  -1, k[:1], 1.5  0, k, y.flatten()[0]  0, k0, 1  0, k, True \
+    index_copy  0, i, y  0, k, y[k]  0, k, f[k]  0, k0, y
+    index_fill  0, i, 2  0, k, 2  -1, k[:1], 1.5  0, k, y.flatten()[0]  0, k0, 1  0, k, True \
         0, k, f.flatten()[0]
     index_put  (k,), y[k]  (k,), y[k], True  (k,), y.flatten()[0]  (b,), y.flatten()[0] \
         (k,), f[k]
@@ -138,8 +138,8 @@ _AFTER = r"""
     prod  ()  0  -1, True  dtype=m.float32
     amax  ()  0  (0, 1), True
     amin  ()  0  (0, 1), True
-    any  ()  0  -1, True  (0, 1)
-    all  ()  0  -1, True  (0, 1)
+    any  ()  []  0  -1, True  (0, 1)
+    all  ()  []  0  -1, True  (0, 1)
     logsumexp  0  -1, True  (0, 1)
     var  ()  0  -1, False  0, correction=0  (0, 1)
     std  ()  0  -1, False  0, correction=0
@@ -164,7 +164,7 @@ _AFTER = r"""
     reshape_as  y
     flatten  ()  0  -1  0, 0
     unflatten  0, (1, -1)  -1, (-1, 1)
-    squeeze  ()  0  -1  (0, 1)
+    squeeze  (0, -1)  ()  0  -1  (0, 1)
     unsqueeze  0  -1  1
     expand  *x.shape  2, *x.shape  -1, -1
     broadcast_to  x.shape  (2, *x.shape)
@@ -296,10 +296,10 @@ _NEURAL = r"""
     scaled_dot_product_attention  x, y, y  x, y, y, is_causal=True  x, y, y, b[:1]
     binary_cross_entropy  x.sigmoid(), y.sigmoid()  x, y
     binary_cross_entropy_with_logits  x, y  x, f
-    cross_entropy  x, i[:, 0]  x, y  x, i.int()[:, 0]  x[0], i[0, 0]
+    cross_entropy  x, i  x, i[:, 0]  x, y  x, i.int()[:, 0]  x[0], i[0, 0]
     kl_div  x, y  x, f
     linear_cross_entropy  x, y, i[:, 0]
-    nll_loss  x, i[:, 0]  x[0], i[0, 0]
+    nll_loss  x, i  x, i[:, 0]  x[0], i[0, 0]
     cosine_embedding_loss  x, y, i[:, 0] * 2 - 1
     hinge_embedding_loss  x, i * 2 - 1  x, y
     margin_ranking_loss  x, y, i * 2 - 1  x, y, y

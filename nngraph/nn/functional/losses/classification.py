@@ -60,6 +60,11 @@ def cross_entropy(
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for floating point target")
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+    if input.ndim and input.type.shape == target.type.shape:
+        raise RuntimeError(
+            "Expected floating point type for target with class probabilities, got "
+            f"{target.dtype.name}"
+        )
     _need_batch(input, target)
     if target.dtype is not int64 and target.dtype is not uint8:
         raise RuntimeError(
