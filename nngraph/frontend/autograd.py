@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from nngraph.frontend.backward import gradients
+from nngraph.frontend.backward import backpropagate, gradients
 from nngraph.frontend.base import TensorBase, own_if_view, seed_of
 from nngraph.frontend.custom import Function
 from nngraph.frontend.modes import enable_grad, no_grad, set_grad_enabled
@@ -91,10 +91,9 @@ def backward(
     grad_tensors: Tensors | Sequence[TensorBase | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    inputs: Tensors | None = None,
 ) -> None:
-    """``backward`` of several tensors at once."""
-    pairs = _seeds(tensors, grad_tensors)
-    for position, (root, seed) in enumerate(pairs):
-        last = position == len(pairs) - 1
-        keep = retain_graph if last else True
-        root.backward(seed, retain_graph=keep, create_graph=create_graph)
+    """``backward`` of several tensors at once; arguments as for ``Tensor.backward``."""
+    roots = [(root, seed_of(root, seed)) for root, seed in _seeds(tensors, grad_tensors)]
+    keep = create_graph if retain_graph is None else retain_graph
+    backpropagate(roots, keep, create_graph, inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nngraph.frontend.hooks import no_result, run_after, run_before, run_on_leaf
+from nngraph.frontend.hooks import run_after, run_after_adding, run_before, run_on_leaf
 from nngraph.frontend.modes import set_grad_enabled
 from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
 from nngraph.frontend.storage import Elements, Payload, Storage
@@ -16,7 +16,7 @@ from nngraph.ir.reverse import Applied, Record, Walk, reverse
 from nngraph.ir.types import TensorType
 from nngraph.ops.elementwise import add
 
-__all__ = ["gradients", "leaves_of"]
+__all__ = ["backpropagate", "gradients", "leaves_of"]
 
 
 class Version:
@@ -231,8 +231,6 @@ class _Hooked(Walk):
         if self._deliver is not None:
             del self._grads[key]
             self._deliver(owner, *_tensors([gradient]))
-            for hook in list(hooks.after.values()) if hooks is not None else ():
-                no_result(hook(owner))
 
 
 #: Takes a leaf and its gradient.
@@ -282,6 +280,34 @@ def gradients(
         for entry in entries if deliver is not None else replay.ran:
             entry.release()
     return _tensors(found)
+
+
+def backpropagate(
+    roots: Sequence[tuple[Handle, Any]], retain_graph: bool, create_graph: bool, inputs: Any = None
+) -> None:
+    """Adds gradients of roots, given theirs, to ``grad`` of inputs; of all leaves if None.
+
+    Raises:
+        RuntimeError: for no inputs, and for one that requires no gradient.
+    """
+
+    def deliver(leaf: Any, found: Any) -> None:
+        leaf._accumulate(found, create_graph)
+        run_after_adding(leaf)
+
+    if inputs is None:
+        gradients(roots, deliver, create_graph, retain_graph)
+        return
+    wanted: list[Any] = [inputs] if isinstance(inputs, Handle) else list(inputs)
+    if not wanted:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    if not all(t.requires_grad for t in wanted):
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    found = gradients(roots, wanted, create_graph, retain_graph)
+    with set_grad_enabled(create_graph):
+        for tensor, gradient in zip(wanted, found, strict=True):
+            if gradient is not None:
+                deliver(tensor, gradient)
 
 
 def leaves_of(tensor: Handle) -> set[int]:

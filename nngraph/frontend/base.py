@@ -10,7 +10,7 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from nngraph.frontend.backward import gradients
+from nngraph.frontend.backward import backpropagate
 from nngraph.frontend.errors import INDEX, NUMBER, NUMPY, TEXT, TRUTH, Need
 from nngraph.frontend.hooks import HookedTensor, keep_retaining
 from nngraph.frontend.joint import need_no_joint
@@ -233,11 +233,19 @@ class TensorBase(HookedTensor):
         gradient: TensorBase | None = None,
         retain_graph: bool | None = None,
         create_graph: bool = False,
+        inputs: TensorBase | Sequence[TensorBase] | None = None,
     ) -> None:
         """Adds the gradients of this tensor to ``grad`` of the leaves that it depends on.
 
+        Args:
+            gradient: of this tensor; not needed if it has one element.
+            retain_graph: keep what is needed for another backward (default: ``create_graph``).
+            create_graph: record the gradients too, for derivatives of higher order.
+            inputs: only these tensors, leaves or results, get gradients.
+
         Raises:
-            RuntimeError: if nothing was recorded, or a gradient is needed and not given.
+            RuntimeError: if nothing was recorded, a gradient is needed and not given, or an input
+                requires none.
         """
         if not self.requires_grad:
             raise RuntimeError(
@@ -247,12 +255,10 @@ class TensorBase(HookedTensor):
         seed = seed_of(self, gradient)
         keep = create_graph if retain_graph is None else retain_graph
 
-        def deliver(leaf: TensorBase, found: TensorBase) -> None:
-            leaf._accumulate(found if create_graph else _own_memory(found), create_graph)
-
-        gradients([(self, seed)], deliver, create_graph, keep)
+        backpropagate([(self, seed)], keep, create_graph, inputs)
 
     def _accumulate(self, gradient: TensorBase, create_graph: bool) -> None:
+        gradient = gradient if create_graph else _own_memory(gradient)
         known: TensorBase | None = world().grad(self)
         if known is None:
             self.grad = gradient

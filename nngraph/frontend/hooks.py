@@ -19,7 +19,14 @@ from nngraph.frontend.record import Edge, EntryHooks, Handle, LeafHooks
 from nngraph.frontend.tape import edge_of
 from nngraph.frontend.world import world
 
-__all__ = ["HookedTensor", "keep_retaining", "no_result", "run_after", "run_before", "run_on_leaf"]
+__all__ = [
+    "HookedTensor",
+    "keep_retaining",
+    "run_after",
+    "run_after_adding",
+    "run_before",
+    "run_on_leaf",
+]
 
 
 class HookedTensor(Handle):
@@ -100,10 +107,17 @@ def run_on_leaf(hooks: LeafHooks, gradient: Any) -> Any:
     return gradient
 
 
-def no_result(found: object) -> None:
-    """Refuses what a hook returned that can't replace anything."""
-    if found is not None:
-        raise TypeError(f"expected Variable, but hook returned '{type(found).__name__}'")
+def run_after_adding(leaf: Handle) -> None:
+    """The hooks of a leaf to whose gradient ``backward`` added.
+
+    Raises:
+        TypeError: for one that returns something.
+    """
+    hooks = world().hooks(leaf)
+    for hook in list(hooks.after.values()) if hooks is not None else ():
+        found = hook(leaf)
+        if found is not None:
+            raise TypeError(f"expected Variable, but hook returned '{type(found).__name__}'")
 
 
 def run_before(hooks: EntryHooks, grads: list[Any], wanted_rule: bool) -> list[Any]:

@@ -166,7 +166,25 @@ def of_entries(f: Any) -> list[Any]:
     return [np.round(np.array(seen), 5).tolist(), shown(x.grad)]
 
 
+def of_inputs(f: Any) -> list[Any]:
+    """``inputs=`` of backward, and several roots in one pass."""
+    seen: list[Any] = []
+    x, w, v = leaf(f, 1.0), leaf(f, 2.0), leaf(f, 3.0)
+    x.register_hook(lambda g: seen.append(shown(g)))
+    x.register_post_accumulate_grad_hook(lambda t: seen.append("added"))
+    (x * w).sum().backward(inputs=[x])
+    (x * w).sum().backward(inputs=w)
+    (x * w).sum().backward(inputs=[v])
+    found = [*shown([x.grad, w.grad]), v.grad]
+    y = x * 2
+    (y * 3).sum().backward(inputs=[y, x])
+    f.autograd.backward([(x * w).sum(), (x * 3).sum()], inputs=[x])
+    f.autograd.backward([x * w, x * 3], [f.ones(1), f.ones(1)])
+    return [*seen, found, shown([x.grad, w.grad])]
+
+
 PROGRAMS = [
+    of_inputs,
     order,
     shared_leaf,
     replaced,
@@ -191,6 +209,8 @@ ERRORS: dict[str, Callable[[Any], Any]] = {
     "no gradient": lambda f: f.ones(2).register_hook(print),
     "no gradient to add": lambda f: f.ones(2).register_post_accumulate_grad_hook(print),
     "no leaf": lambda f: (leaf(f, 1.0) * 2).register_post_accumulate_grad_hook(print),
+    "no inputs": lambda f: leaf(f, 1.0).sum().backward(inputs=[]),
+    "inputs without gradients": lambda f: leaf(f, 1.0).sum().backward(inputs=[f.ones(1)]),
     "nothing to retain": lambda f: f.ones(2).retain_grad(),
     "a number": lambda f: hooked(f, lambda g: 3.0),
     "a tuple": lambda f: hooked(f, lambda g: (g,)),
