@@ -111,8 +111,8 @@ class Bert(nn.Module):
         self.embeddings = Embeddings(config)
         layers = [Layer(config) for _ in range(config["num_hidden_layers"])]
         self.encoder = nn.ModuleDict({"layer": nn.ModuleList(layers)})
-        width = config["hidden_size"]
-        self.pooler = nn.ModuleDict({"dense": nn.Linear(width, width)})  # embeddings don't use it
+        width = config["hidden_size"]  # of a map that the file has, and embeddings don't use
+        self.add_module("pooler", nn.ModuleDict({"dense": nn.Linear(width, width)}))
 
     def forward(self, ids: ng.Tensor, mask: ng.Tensor) -> ng.Tensor:
         x: ng.Tensor = self.embeddings(ids)
