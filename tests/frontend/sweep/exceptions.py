@@ -82,7 +82,6 @@ EXCEPTIONS = [
         (r"x\.scatter_reduce.*prod", "gradient", "edges", "of two zeros beside NaN it is 0 here"),
         (r"x\.clone\(\)\.clamp", "sign", "64.*edges", _LOOPS),
         (r"F\.hardtanh_", "gradient", "64.*edges", _LOOPS),
-        (r"F\.(linear|cross_entropy)", "sign", "edges", _BLAS),
         (r"x\.(matmul|mm|inner)|x @|m\.(einsum|tensordot)", "sign", "edges", _BLAS),
         (r"F\.ctc_loss", "gradient", "edges", "PyTorch subtracts the infinite logarithms of 0"),
         (r"x\.prod\(", "gradient", "edges", "PyTorch asks for zeros before it asks for NaN"),

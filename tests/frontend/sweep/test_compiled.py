@@ -23,7 +23,7 @@ SCALAR, *EMPTY = (Case("float32", shape) for shape in ((), (0, 3), (3, 0)))
 ONE = Case("float32", (), 1)
 WHOLE = [Case("int64"), Case("bool")]
 CASES = {
-    "reference": [EDGES, SCALAR, *EMPTY, *WHOLE],
+    "reference": [EDGES, *WHOLE],
     "onnx": [EDGES, ONE, Case("float16", edges=1), SCALAR, *EMPTY, *WHOLE],
     "tvm": [EDGES, SCALAR, *EMPTY, Case("int64")],
 }
@@ -52,13 +52,13 @@ SIGNS = {
 
 
 @cache
-def listed(case: Case, gradients: bool) -> list[tuple[str, Any]]:
+def listed(case: Case, gradients: bool, inplace: bool) -> list[tuple[str, Any]]:
     """The programs that eager code computes with tensors as results, and their results."""
     found = []
     for text in (t for texts in programs().values() for t in texts):
         if undefined(text, case):
             continue
-        plainly = "clone()." not in text or (case is EDGES and not gradients)
+        plainly = "clone()." not in text or inplace
         if plainly and not needs_values(text, case):
             value = evaluated(text, given(case, gradients), gradients)
             if _holds_tensors(value):
@@ -117,7 +117,9 @@ def compiled(backend: str, case: Case, texts: list[str], gradients: bool) -> lis
 
 
 def differences(backend: str, case: Case, gradients: bool) -> list[str]:
-    expected = listed(case, gradients)
+    # Forms in place are other functions and a write, which costs TVM a kernel each.
+    inplace = case is EDGES and not gradients and backend != "tvm"
+    expected = listed(case, gradients, inplace)
     lost = SIGNS.get(backend, {})
     problems, met = [], set()
     results = compiled(backend, case, [text for text, _ in expected], gradients)
@@ -147,8 +149,11 @@ def test_functions_do_as_eager_code(backend: str, case: Case) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("case", [EDGES, SCALAR, *EMPTY], ids=str)
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("backend", "case"),
+    [*((b, EDGES) for b in BACKENDS), *(("onnx", case) for case in (SCALAR, *EMPTY))],
+    ids=str,
+)
 def test_gradients_do_as_eager_code(backend: str, case: Case) -> None:
     if MODULES[backend].missing:
         pytest.skip(f"no {backend} backend")

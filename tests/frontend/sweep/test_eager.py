@@ -23,7 +23,7 @@ CASES = {
     "shapes": [Case("float32", shape) for shape in SHAPES],
     "edges": [
         *(Case("float32", edges=draw) for draw in (1, 2)),
-        *(Case("float32", shape, 1) for shape in ((), (1, 3), (3, 1))),
+        *(Case("float32", shape, 1) for shape in ((), (1, 3))),
         *(Case(dtype, edges=1) for dtype in ("float64", *HALVES)),
     ],
 }
