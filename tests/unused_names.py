@@ -4,6 +4,12 @@ Each stands under its reason; what fits under none is dead and goes.
 """
 
 # PyTorch's names, for users to call.
+_.CUDNN_ATTENTION
+_.EFFICIENT_ATTENTION
+_.ERROR
+_.OVERRIDEABLE
+_.sdpa_kernel
+_.set_priority
 _.all_weights
 _.flatten_parameters
 _.is_cuda

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from nngraph.nn import functional, init, parameter, utils
+from nngraph.nn import attention, functional, init, parameter, utils
 from nngraph.nn.modules import (
     activation,
     adaptive,
-    attention,
     batchnorm,
     channelshuffle,
     container,
@@ -17,6 +16,7 @@ from nngraph.nn.modules import (
     fold,
     lazy,
     linear,
+    multihead,
     normalization,
     padding,
     parallel,
@@ -29,7 +29,6 @@ from nngraph.nn.modules import (
 )
 from nngraph.nn.modules.activation import *  # noqa: F403
 from nngraph.nn.modules.adaptive import *  # noqa: F403
-from nngraph.nn.modules.attention import *  # noqa: F403
 from nngraph.nn.modules.batchnorm import *  # noqa: F403
 from nngraph.nn.modules.channelshuffle import *  # noqa: F403
 from nngraph.nn.modules.container import *  # noqa: F403
@@ -45,6 +44,7 @@ from nngraph.nn.modules.loss.classes import *  # noqa: F403
 from nngraph.nn.modules.loss.margins import *  # noqa: F403
 from nngraph.nn.modules.loss.numbers import *  # noqa: F403
 from nngraph.nn.modules.module import Module
+from nngraph.nn.modules.multihead import *  # noqa: F403
 from nngraph.nn.modules.normalization import *  # noqa: F403
 from nngraph.nn.modules.padding import *  # noqa: F403
 from nngraph.nn.modules.parallel import *  # noqa: F403
@@ -62,12 +62,13 @@ __all__ = [
     "Parameter",
     "UninitializedBuffer",
     "UninitializedParameter",
+    "attention",
     "functional",
     "init",
     "parameter",
     "utils",
     *activation.__all__,
-    *attention.__all__,
+    *multihead.__all__,
     *adaptive.__all__,
     *parallel.__all__,
     *batchnorm.__all__,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.attention
 
 import nngraph as ng
 from tests.nn.parity import arrays_of, to_ng, to_torch
@@ -204,3 +205,30 @@ def test_layers_of_a_stack_are_copies() -> None:
     first, second = (m.linear1.weight for m in stack.layers)
     assert first is not second and first is not layer.linear1.weight
     np.testing.assert_array_equal(first.detach().numpy(), layer.linear1.weight.detach().numpy())
+
+
+KERNELS = ["MATH", "FLASH_ATTENTION", "EFFICIENT_ATTENTION", "CUDNN_ATTENTION", "ERROR"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_choice_of_kernels_is_pytorchs_and_changes_no_result(kernel: str) -> None:
+    def called(library: Any, to: Any) -> Any:
+        attention = library.nn.attention
+        x = to(SOURCE[:, None])
+        with attention.sdpa_kernel([getattr(attention.SDPBackend, kernel)]):
+            return library.nn.functional.scaled_dot_product_attention(x, x, x)
+
+    try:
+        wanted = called(torch, to_torch)
+    except RuntimeError:
+        with pytest.raises(RuntimeError, match="No available kernel"):
+            called(ng, to_ng)
+    else:
+        _close(called(ng, to_ng), wanted)
+    for wrong in (3, "MATH", [3]):
+        with (
+            pytest.raises(AssertionError, match="instance of SDPBackend"),
+            ng.nn.attention.sdpa_kernel(wrong),
+        ):
+            pass

@@ -9,10 +9,10 @@ from nngraph.ir.dtypes import DType
 from nngraph.nn import functional as F
 from nngraph.nn.functional.attention import added_mask
 from nngraph.nn.modules.activation import GELU, ReLU
-from nngraph.nn.modules.attention import MultiheadAttention
 from nngraph.nn.modules.dropout import Dropout
 from nngraph.nn.modules.linear import Linear
 from nngraph.nn.modules.module import Module
+from nngraph.nn.modules.multihead import MultiheadAttention
 from nngraph.nn.modules.normalization import LayerNorm
 
 __all__ = ["Activation", "TransformerDecoderLayer", "TransformerEncoderLayer"]
