@@ -147,6 +147,12 @@ class Eager:
     def selection(self, mask: Handle) -> SymDim | None:
         return None
 
+    def apart(self, tensor: Handle) -> None:
+        pass
+
+    def assigned(self, tensor: Handle) -> None:
+        pass
+
     def number(self, table: dict[str, Any], key: str, index: int | None, name: str) -> Any:
         return float(table[key] if index is None else table[key][index])
 

@@ -147,6 +147,14 @@ class World(Protocol):
         """The name for how many elements of a mask are true, None where they are there."""
         ...
 
+    def apart(self, tensor: Handle) -> None:
+        """A copy that is a view in PyTorch: what is written to it has to be assigned, too."""
+        ...
+
+    def assigned(self, tensor: Handle) -> None:
+        """The elements of a tensor went where they belong."""
+        ...
+
     def number(self, table: dict[str, Any], key: str, index: int | None, name: str) -> Any:
         """``table[key]``, or its part at ``index``; in a trace a float64 that each call reads."""
         ...

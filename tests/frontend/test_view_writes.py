@@ -186,3 +186,39 @@ def test_bits_are_not_read_as_other_numbers() -> None:
         x.view(ng.int32)
     with pytest.raises(RuntimeError, match=r"view\(float64\)"):
         x.view(dtype=ng.float64)
+
+
+def _at_a_tensor(library, write):
+    x = library.zeros(3, 2)
+    write(x, library.tensor(1))
+    return x
+
+
+def _assigned(x, k):
+    x[k] += 1
+
+
+def _in_place(x, k):
+    x[k].add_(1)
+
+
+def _kept_and_assigned(x, k):
+    row = x[k]
+    row.mul_(0)
+    row.add_(3)
+    x[k] = row
+
+
+@pytest.mark.parametrize("write", [_assigned, _in_place, _kept_and_assigned])
+def test_writes_to_what_a_tensor_without_axes_names(write):
+    wanted = _at_a_tensor(torch, write).tolist()
+    assert _at_a_tensor(ng, write).tolist() == wanted
+    compiled = ng.compile(lambda x, k: write(x, k), backend="reference")
+    x = ng.zeros(3, 2)
+    if write is _in_place:
+        with pytest.raises(ng.TraceError, match=r"Write x\[k\] = "):
+            compiled(x, ng.tensor(1))
+        assert x.tolist() == ng.zeros(3, 2).tolist()
+    else:
+        compiled(x, ng.tensor(1))
+        assert x.tolist() == wanted

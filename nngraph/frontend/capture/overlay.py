@@ -121,6 +121,7 @@ class Overlay:
         self._arguments: dict[int, Handle] = {}
         self._suggested: dict[Storage, str] = {}
         self._homes: dict[Storage, GradSlot] = {}
+        self._apart: dict[Storage, str] = {}  # and where they were written and not assigned
         self._names = UniqueNames(first=2)
 
     def argument(self, tensor: Handle) -> None:
@@ -224,7 +225,28 @@ class Overlay:
             known = self._shown[path] = (whole, self.add(path.op, [under])[path.index])
         return known[1]
 
+    def apart(self, tensor: Handle) -> None:
+        self._apart[tensor._storage] = ""
+
+    def assigned(self, tensor: Handle) -> None:
+        if tensor._storage in self._apart:
+            self._apart[tensor._storage] = ""
+
+    def refuse_lost(self) -> None:
+        """Refuses writes to copies that are views in PyTorch.
+
+        Raises:
+            TraceError: naming the line that writes.
+        """
+        for place in filter(None, self._apart.values()):
+            raise TraceError(
+                "x[k] is written in place, where k is a tensor that only each call knows:\n"
+                f"    {place}\nx[k] is a copy here. Write x[k] = ... or x[k] += ..., which assign."
+            )
+
     def write(self, storage: Storage, path: Path | None, payload: Value) -> None:
+        if storage in self._apart:
+            self._apart[storage] = str(user_source())
         elements = self.elements(storage)
         if path is not None:
             payload = self._written_through(storage, path, payload)
@@ -241,6 +263,8 @@ class Overlay:
         return whole.value
 
     def replace(self, storage: Storage, payload: Value) -> None:
+        if storage in self._apart:
+            self._apart[storage] = str(user_source())
         before = self.elements(storage)
         before.left = True
         now = self._now[storage] = Elements(None, payload, before.version + 1)

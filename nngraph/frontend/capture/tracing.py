@@ -267,6 +267,7 @@ class _Finish:
     def collect(self, returned: Any, changes: Sequence[Change]) -> None:
         """What needs the world of the trace, and the symbols at their places."""
         trace, leaves = self.trace, self.leaves
+        trace.refuse_lost()
         self.result = flatten(returned, leaves)
         self.add_results(leaves)
         self.add_arguments()

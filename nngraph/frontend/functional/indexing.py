@@ -16,6 +16,7 @@ from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.limits import iinfo
 from nngraph.frontend.promotion import as_number, as_tensor_like, filler, is_number, need_fit
 from nngraph.frontend.tensor import Number, Operand, Tensor
+from nngraph.frontend.world import world
 from nngraph.ir.dtypes import bool_, uint8
 from nngraph.ops.composite import wide_dtype
 from nngraph.ops.core import normalize_axis
@@ -48,6 +49,8 @@ def getitem(input: Tensor, key: Any) -> Tensor:
 
 def setitem(input: Tensor, key: Any, value: Any) -> None:
     """``input[key] = value``."""
+    if isinstance(value, Tensor):
+        world().assigned(value)
     if _has_mask(key):
         if isinstance(value, Tensor) and value.type.size != 1:
             _need_dtype(input, value)

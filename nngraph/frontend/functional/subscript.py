@@ -11,6 +11,7 @@ from nngraph import ops
 from nngraph.frontend.functional.access import elements, owned
 from nngraph.frontend.symint import SymInt, dim_of
 from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.world import EAGER, world
 from nngraph.ir.dims import Dim, SymDim, floordiv, is_nonnegative, minimum, positive_part
 from nngraph.ir.dtypes import bool_, int64, uint8
 from nngraph.ops.core import broadcast_shapes
@@ -72,8 +73,10 @@ class Plan:
             return ops.copy(x) if self.masked else x
         self._gather_layout()  # the shapes of the index tensors fit
         flat, row, perm = self._flattened(x)
-        out = ops.take(flat, row, 0)
-        return owned(self._restore(out, perm))
+        out = owned(self._restore(ops.take(flat, row, 0), perm))
+        if all(not t.ndim for t in self.indices.values()):
+            world().apart(out)
+        return out
 
     def _flattened(self, x: Tensor) -> tuple[Tensor, Tensor, list[int]]:
         """Index axes moved to the front and joined, with one index for the joined axis."""
@@ -185,6 +188,8 @@ def _as_part(part: Any, base: Tensor) -> Any:
             )
         if part.dtype in (bool_, uint8) and not part.ndim:
             return bool(part)
+        if not part.ndim and world() is EAGER:  # an integer: what it names is a view
+            return int(part.item())
     return part
 
 
