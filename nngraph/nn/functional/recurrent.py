@@ -70,7 +70,7 @@ class Cell:
 
 def _parts(x: Any, count: int) -> list[Any]:
     size = x.type.shape[-1] // count
-    return [ops.slice_axis(x, x.type.rank - 1, i * size, size) for i in range(count)]
+    return list(ops.split(x, (size,) * count, x.type.rank - 1))
 
 
 def _simple(activation: Callable[[Any], Any]) -> Callable[[Any, Any, States], States]:
