@@ -50,17 +50,10 @@ class Version:
         return here.recall(elements, saved.path)
 
     def _now(self) -> tuple[Storage, Elements, int]:
-        """What was saved, and its version: after ``t.data = other`` the other's elements.
-
-        As in PyTorch, where operators save the operand itself, but the elements of their results.
-        """
+        """What was saved, and its version: after ``t.data = other`` the other's elements."""
         saved, (storage, elements) = self.saved, self._kept()
-        version, edge = saved.version, saved.edge
-        if saved.path is not None or edge is None:
-            return storage, elements, version
-        if isinstance(edge, Leaf) and (
-            (owner := edge.owner()) is None or owner._storage is not storage
-        ):
+        version = saved.version
+        if not saved.follows:
             return storage, elements, version
         while (moved := elements.rebound) is not None and moved.storage is storage:
             if version != moved.version:
@@ -87,7 +80,7 @@ class Version:
 
     def _saved(self, here: World, edge: Edge | Leaf | None) -> Saved:
         again = Saved(*self._kept(), self.saved.path, edge)
-        again.version = self.saved.version
+        again.version, again.follows = self.saved.version, self.saved.follows
         return again
 
     def _as_tensor(self) -> Handle:

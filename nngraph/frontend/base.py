@@ -51,7 +51,9 @@ class TensorBase(HookedTensor):
 
     def _saved(self, here: World, edge: Edge | Leaf | None) -> Saved:
         storage, view = self._storage, self._view
-        return Saved(storage, here.elements(storage), None if view is None else view.path, edge)
+        saved = Saved(storage, here.elements(storage), None if view is None else view.path, edge)
+        saved.follows = view is None and storage.is_first(self)
+        return saved
 
     def _as_tensor(self) -> Self:
         return self

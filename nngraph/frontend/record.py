@@ -94,9 +94,11 @@ class Saved:
 
     Attributes:
         storage: None once ``backward`` freed what was saved; type and edge stay.
+        follows: whether other ``data`` of the tensor takes the place of what was saved, as in
+            PyTorch, where operators save the operand itself, but the elements of their results.
     """
 
-    __slots__ = ("edge", "elements", "path", "storage", "type", "version")
+    __slots__ = ("edge", "elements", "follows", "path", "storage", "type", "version")
 
     def __init__(
         self, storage: Storage, elements: Elements, path: Path | None, edge: Edge | Leaf | None
@@ -107,6 +109,7 @@ class Saved:
         self.edge = edge
         self.type: TensorType = storage.type if path is None else path.type
         self.version = elements.version
+        self.follows = False
 
     @property
     def is_number(self) -> bool:

@@ -211,6 +211,12 @@ class Storage:
         else:
             self.shown = [shown, ref(tensor)]
 
+    def is_first(self, tensor: Any) -> bool:
+        """Whether the storage was made for this tensor: others show it, too."""
+        shown = self.shown
+        first = shown[0] if isinstance(shown, list) else shown
+        return first is not None and first() is tensor
+
     def tensors(self) -> list[Any]:
         """The tensors that show it, as long as there are any, the first first."""
         shown = self.shown if isinstance(self.shown, list) else [self.shown] if self.shown else []

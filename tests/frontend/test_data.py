@@ -200,6 +200,15 @@ def _what_backward_reads_is_the_new_data(library: Any) -> Any:
     return np.round([w.grad.tolist(), h.grad.tolist()], 4).tolist()
 
 
+def _what_backward_reads_of_an_input_is_the_new_data(library: Any) -> Any:
+    x, w = library.tensor([1.0, 2.0]), _leaf(library, 3.0, 4.0)
+    alias = x.detach()
+    y = (x * w).sum() + (alias * w).sum()
+    x.data = library.tensor([10.0, 20.0])
+    y.backward()
+    return w.grad.tolist()
+
+
 def _new_data_changed_before_backward(library: Any) -> Any:
     w, other = _leaf(library, 1.0, 2.0), library.tensor([5.0, 6.0])
     y = w * w
@@ -232,6 +241,7 @@ PROGRAMS: list[Callable[[Any], Any]] = [
     _an_alias_leaves,
     _a_parameter_leaves_what_it_was_made_of,
     _what_backward_reads_is_the_new_data,
+    _what_backward_reads_of_an_input_is_the_new_data,
     _new_data_changed_before_backward,
     _new_data_of_another_shape_before_backward,
     _assigned_after_it_was_shared,

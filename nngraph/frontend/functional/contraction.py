@@ -154,6 +154,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
         RuntimeError: if the lists are of different lengths, or the sizes of a pair differ.
     """
     if isinstance(dims, int):
+        if not 0 <= dims <= min(a.ndim, b.ndim):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         dims = (range(a.ndim - dims, a.ndim), range(dims))
     left, right = (_axes(n, ds) for ds, n in zip(dims, (a, b), strict=True))
     a, b = _paired(a, left, b, right)
