@@ -401,6 +401,24 @@ def test_new_data_inside_is_refused_while_others_show_the_memory() -> None:
     assert w.tolist() == [2, 4]
 
 
+def test_new_data_of_a_view_or_of_another_type_is_refused_inside() -> None:
+    w = ng.tensor([1.0, 2.0])
+
+    def of_a_view() -> None:
+        w[1:].data = ng.ones(1)
+
+    def of_another_type() -> None:
+        w.data = ng.ones(3)
+
+    for step, words in (
+        (of_a_view, "gives a view t memory of its own"),
+        (of_another_type, r"makes a f32\[2\] a f32\[3\]"),
+    ):
+        with pytest.raises(ng.TraceError, match=words):
+            ng.compile(step, backend="reference")()
+    assert w.tolist() == [1, 2]
+
+
 def test_a_call_that_fails_leaves_shared_memory_shared() -> None:
     w = ng.tensor([1.0, 2.0])
 

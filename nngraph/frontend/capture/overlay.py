@@ -280,10 +280,15 @@ class Overlay:
 
     def rebind(self, tensor: Handle, value: Handle) -> None:
         storage, source = tensor._storage, value._storage
-        if tensor.type != value.type or tensor._view is not None:
+        if tensor._view is not None:
             self.refuse(
-                f"t.data = other gives a {tensor.type} elements of its own, a {value.type}",
-                "Assign elements of the same type to a tensor that is no view, or assign outside.",
+                "t.data = other gives a view t memory of its own",
+                "Write t = other; or t.copy_(other) under no_grad, which the base shows, too.",
+            )
+        if tensor.type != value.type:
+            self.refuse(
+                f"t.data = other makes a {tensor.type} a {value.type}",
+                "Assign elements of the same type, or assign outside.",
             )
         arguments = (a._storage for a in self._arguments.values())
         if source.elements.value is None or source in arguments:
