@@ -9,14 +9,15 @@ import pickle
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import FunctionType, MethodType
 from typing import Any, Generic, TypeVar, cast, overload
 
 from nngraph.backends import choose_backend, get_backend, need_device
 from nngraph.backends.base import Target
 from nngraph.backends.build import build
-from nngraph.frontend.capture.arguments import arguments_of, leaf_names
+from nngraph.frontend.capture.arguments import argument_of, arguments_of, leaf_names
 from nngraph.frontend.capture.history import Call, Reason, why_another_call
 from nngraph.frontend.capture.recorder import NOTHING, Assumed
 from nngraph.frontend.capture.specialization import Specialization
@@ -24,7 +25,7 @@ from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.tracing import trace_arguments, trace_call
 from nngraph.frontend.capture.varying import Varying
 from nngraph.frontend.modes import is_grad_enabled, set_grad_enabled
-from nngraph.frontend.pytree import flatten
+from nngraph.frontend.pytree import flatten, unflatten
 from nngraph.frontend.world import world
 from nngraph.ir.graph import Graph
 from nngraph.runtime.locks import tracing
@@ -194,20 +195,31 @@ class CompiledFunction(Generic[_R]):
         self._note(traced, call, reason)
         return Specialization(traced, built, self.check_finite)
 
-    def _trace(self, call: Call, assumed: Assumed = NOTHING) -> Traced:
+    def _trace(
+        self, call: Call, assumed: Assumed = NOTHING, function: Callable[..., Any] | None = None
+    ) -> Traced:
         known = [each for group in self._known.values() for each in group]
         plan = frozenset(name for each in known for name in each.traced.holding.moved)
         tree, arguments = call.tree, call.arguments
         with tracing(), set_grad_enabled(call.grad):
-            return trace_call(self.function, tree, arguments, self.keep_grads, plan, assumed)
+            return trace_call(
+                function or self.function, tree, arguments, self.keep_grads, plan, assumed
+            )
 
-    def next_trace(self, growing: frozenset[int] = frozenset()) -> Traced:
+    def next_trace(
+        self,
+        assumed: Assumed = NOTHING,
+        function: Callable[..., Any] | None = None,
+        added: Mapping[str, Any] | None = None,
+    ) -> Traced:
         """What another call like the latest one would run; it is not compiled.
 
         Modules are in the modes in which the latest call left them.
 
         Args:
-            growing: ids of tensors without gradients that shall be found to have one of zeros.
+            assumed: what the trace need not look at.
+            function: what to trace in place of this function, for the same arguments.
+            added: values or specs of more arguments that it takes, by name.
 
         Raises:
             RuntimeError: if the function was not called yet.
@@ -216,9 +228,15 @@ class CompiledFunction(Generic[_R]):
         latest = self._specialization()
         call = next(c for c, group in self._known.items() if latest in group)
         with latest.alone():
-            if not growing and latest.is_valid():
+            if assumed == NOTHING and function is None and latest.is_valid():
                 return latest.traced
-        return self._trace(call, Assumed(growing, latest.traced.modes))
+        if added:
+            args, kwargs = unflatten(call.tree, list(call.arguments))
+            more = {name: argument_of(value)[0] for name, value in added.items()}
+            leaves: list[Any] = []
+            tree = flatten((args, kwargs | more), leaves)
+            call = Call(tree, tuple(leaves), call.grad)
+        return self._trace(call, replace(assumed, modes=latest.traced.modes), function)
 
     def _note(self, traced: Traced, call: Call, reason: Reason) -> None:
         name = getattr(self, "__name__", "function")

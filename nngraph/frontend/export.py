@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,9 @@ from nngraph.frontend.capture.recorder import Assumed
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.tracing import trace_arguments
 from nngraph.frontend.compile import CompiledFunction
+from nngraph.frontend.errors import TraceError
 from nngraph.frontend.modes import no_grad
+from nngraph.frontend.scheduled import AfterEach
 from nngraph.ir.op import Array
 from nngraph.ir.roles import Role
 
@@ -20,7 +25,14 @@ __all__ = ["export"]
 
 
 def export(
-    function: Any, path: str | PathLike[str], *args: Any, state: str | None = None, **kwargs: Any
+    function: Any,
+    path: str | PathLike[str],
+    *args: Any,
+    state: str | None = None,
+    schedule: Any = None,
+    schedule_every: int = 1,
+    schedule_steps: int | None = None,
+    **kwargs: Any,
 ) -> Path:
     """Writes an ONNX file that any ONNX Runtime runs, and beside it the initial state.
 
@@ -29,7 +41,8 @@ def export(
     are the batch, the host scalars and the state; outputs are the results and the new state; the
     metadata entry ``nngraph.step`` says which output feeds which input. A module (or another
     function) is traced for ``args`` without gradients, and its parameters become constants of the
-    file.
+    file. Numbers of Python's that a compiled function changes at each call (``self.calls += 1``,
+    ``scheduler.step()``) are state of the file, int64 or float64 without axes.
 
     Args:
         function: a compiled function, a module, or any function of tensors.
@@ -38,6 +51,12 @@ def export(
         state: ``"safetensors"`` (a file beside; the default for compiled functions),
             ``"initializers"`` (default values of the state inputs), or ``"constants"`` (the default
             for modules: no state inputs at all; the graph must not change its state).
+        schedule: a scheduler, or several, that the file steps after each run of the function: rates
+            and counters are state of the file. ``ReduceLROnPlateau`` adds an input ``metric``
+            (float64, no axes).
+        schedule_every: after how many runs the schedule is stepped.
+        schedule_steps: for how many steps a function of ``LambdaLR`` that no graph computes is in
+            the file as a table; None: the rate stays an input then, and a warning says so.
         kwargs: keyword arguments of the function.
 
     Returns:
@@ -50,18 +69,89 @@ def export(
         BackendError: if ONNX cannot express the graph, or its extra is not installed.
     """
     from nngraph.backends import get_backend
-    from nngraph.backends.base import Target
 
     get_backend("onnx")  # a clear error if the extra is missing
+    wanted = _Wanted(function, args, kwargs, schedule_steps)
+    traced = _scheduled(wanted, schedule, schedule_every)
+    for line in traced.told:
+        warnings.warn(line, UserWarning, stacklevel=2)
+    _refuse_once(traced)
+    return _written(function, traced, Path(path), state)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What shall be in a file: a function for some arguments (if none, those of its last call)."""
+
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    steps: int | None
+
+    def traced(self, after: AfterEach | None = None, in_graph: bool = False) -> Traced:
+        """A trace whose file does the same at each run, as far as it can be."""
+        assumed = Assumed(numbers_in_graph=in_graph, steps=self.steps)
+        traced = self._traced(assumed, after)
+        owners = [once.owner for once in traced.once if once.lasts and once.grows]
+        if owners:
+            growing = frozenset(id(owner()) for owner in owners if owner is not None)
+            traced = self._traced(replace(assumed, growing=growing), after)
+        return traced
+
+    def _traced(self, assumed: Assumed, after: AfterEach | None) -> Traced:
+        function, kwargs = self.function, self.kwargs
+        inner = function.function if isinstance(function, CompiledFunction) else function
+        added = {} if after is None else after.arguments(inner)
+        traced = inner if after is None else after.following(inner)
+        if isinstance(function, CompiledFunction):
+            if not self.args and not kwargs:
+                return function.next_trace(assumed, None if after is None else traced, added)
+            return trace_arguments(traced, self.args, kwargs | added, assumed)
+        with no_grad():
+            return trace_arguments(traced, self.args, kwargs | added, assumed)
+
+
+def _scheduled(wanted: _Wanted, schedule: Any, every: int) -> Traced:
+    """The trace with the steps of a schedule in it; without them, if no graph computes these."""
+    if schedule is not None:
+        after = AfterEach(schedule, every)
+        why: list[str] = []
+        traced = _in_graph(wanted, why, after)
+        if traced is not None:
+            _refuse_host(traced)
+            return traced
+        warnings.warn(
+            f"the schedule is not in the file, and what it sets is an input: {why[0]}. "
+            "(`schedule_steps=n` puts n values of a function that no graph computes there.)",
+            UserWarning,
+            stacklevel=3,
+        )
+    why = []
+    try:
+        traced = wanted.traced()
+    except TraceError:  # the step of a schedule that looks at a tensor, say
+        traced = _in_graph(wanted, why)
+        if traced is None:
+            raise
+    else:
+        traced = (_in_graph(wanted, why) if traced.on_host else None) or traced
+    _refuse_host(traced, why)
+    return traced
+
+
+def _in_graph(wanted: _Wanted, why: list[str], after: AfterEach | None = None) -> Traced | None:
+    """The trace with Python's numbers as states; None, and the reason, where that cannot be."""
+    try:
+        return wanted.traced(after, in_graph=True)
+    except TraceError as error:
+        why.append(str(error).partition("\n")[0].rstrip("."))
+        return None
+
+
+def _written(function: Any, traced: Traced, path: Path, state: str | None) -> Path:
+    from nngraph.backends.base import Target
     from nngraph.backends.onnx.export import write_model
 
-    traced = _traced(function, args, kwargs)
-    owners = [once.owner for once in traced.once if once.lasts and once.grows]
-    if owners:
-        growing = frozenset(id(owner()) for owner in owners if owner is not None)
-        traced = _traced(function, args, kwargs, growing)
-    _refuse_host(traced)
-    _refuse_once(traced)
     compiled = isinstance(function, CompiledFunction)
     how = state or ("safetensors" if compiled else "constants")
     if how == "constants":
@@ -74,9 +164,7 @@ def export(
     target = function.target if compiled else Target("onnx")
     states = {c.name: _array(c.lasting.array) for c in traced.cells}
     scalars = traced.scalars()
-    return write_model(
-        traced.graph, Path(path), states=states, scalars=scalars, state=how, target=target
-    )
+    return write_model(traced.graph, path, states=states, scalars=scalars, state=how, target=target)
 
 
 def _array(array: Array | None) -> Array:
@@ -84,28 +172,14 @@ def _array(array: Array | None) -> Array:
     return np.ascontiguousarray(array).reshape(array.shape)
 
 
-def _traced(
-    function: Any,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    growing: frozenset[int] = frozenset(),
-) -> Traced:
-    if isinstance(function, CompiledFunction):
-        if args or kwargs:
-            return trace_arguments(function.function, args, kwargs, Assumed(growing))
-        return function.next_trace(growing)
-    with no_grad():
-        return trace_arguments(function, args, kwargs, Assumed(growing))
-
-
-def _refuse_host(traced: Traced) -> None:
+def _refuse_host(traced: Traced, why: Sequence[str] = ()) -> None:
     if traced.on_host:
         raise ValueError(
             "the function changes Python's own objects, which a file does not have:\n    "
-            + "\n    ".join(traced.on_host)
-            + "\nKeep numbers in 0-d tensors that exist before (`self.calls.add_(1)`), step "
-            "schedulers outside of the function (the learning rate is an input of the file), and "
-            "call the function once before exporting it where only its first call makes something"
+            + "\n    ".join([*traced.on_host, *why])
+            + "\nNumbers that it changes at each call are state of the file; keep what else it "
+            "keeps in tensors that exist before (`self.h.copy_(h)`), and call the function once "
+            "before exporting it where only its first call makes something"
         )
 
 

@@ -18,14 +18,22 @@ import numpy as np
 from nngraph.frontend.world import world
 
 __all__ = [
+    "AS_TEXT",
     "HostNumber",
     "HostProgram",
+    "as_float",
+    "call",
     "concrete",
+    "cosine",
     "guarded",
     "host_number",
     "in_graph",
     "is_host_number",
 ]
+
+
+#: What asks for a number to show it.
+AS_TEXT = "print() or a text"
 
 
 class HostProgram(Protocol):
@@ -46,6 +54,14 @@ class HostProgram(Protocol):
         Raises:
             ConcretizationError: if the traced code itself changes it.
         """
+        ...
+
+    def decide(self, number: HostNumber, what: str) -> Any:
+        """The truth of a number, for code that goes one way or another; else as ``settle``."""
+        ...
+
+    def call(self, function: Callable[[Any], Any], number: HostNumber) -> Any:
+        """``function(number)``, of a function of numbers."""
         ...
 
     def scalar(self, number: HostNumber) -> Any:
@@ -148,12 +164,15 @@ class HostNumber:
     __neg__, __pos__, __abs__ = _unary(operator.neg), _unary(operator.pos), _unary(operator.abs)
     __round__, __floor__, __ceil__ = _unary(round), _unary(math.floor), _unary(math.ceil)
     __trunc__ = _unary(math.trunc)
-    __bool__ = _settled(bool, "if, and, or, not or bool()")
+
+    def __bool__(self) -> bool:
+        return bool(self._program.decide(self, "if, and, or, not or bool()"))
+
     __float__ = _settled(float, "code that takes a float")
     __int__ = _settled(int, "code that takes an integer")
     __index__ = _settled(operator.index, "range(), an index or a size")
-    __str__ = _settled(str, "print() or a text")
-    __format__ = _settled(format, "a text")
+    __str__ = _settled(str, AS_TEXT)
+    __format__ = _settled(format, AS_TEXT)
     __hash__ = _settled(hash, "a key")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -188,6 +207,25 @@ def is_host_number(value: object) -> bool:
 def in_graph(number: Any) -> Any:
     """A host number as a tensor without axes."""
     return number._program.scalar(number)
+
+
+def cosine(number: Any) -> Any:
+    """The cosine of a number of Python's."""
+    if is_host_number(number):
+        return number._program.compute(math.cos, (number,))
+    return math.cos(number)
+
+
+def as_float(number: Any) -> Any:
+    """``float(number)``; of a host number, a host number."""
+    if is_host_number(number):
+        return number._program.compute(float, (number,))
+    return float(number)
+
+
+def call(function: Callable[[Any], Any], number: Any) -> Any:
+    """``function(number)`` of a function of numbers that knows nothing of host numbers."""
+    return number._program.call(function, number) if is_host_number(number) else function(number)
 
 
 def concrete(value: Any) -> Any:

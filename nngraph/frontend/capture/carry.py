@@ -77,6 +77,7 @@ class Carry:
         start: what the code found in the boxes, at first or after the latest action.
         first: what it found there at first.
         found: the numbers that the symbols stand for in this trace, by name.
+        told: what users have to know of a file, a line each.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Carry:
         self.plan = plan | changing
         self.moving = set(changing)
         self._changing = changing
+        self.told = dict[str, None]()
         self.needed = set[str]()
         self.settled = set[str]()
         self.found: dict[str, Any] = {}
@@ -118,7 +120,10 @@ class Carry:
         self._builtins = Builtins(reach.functions.values())
         self._builtins.put()
         try:
-            self.start = [self._with_symbols(i) for i in range(len(reach.boxes))]
+            self.start: list[dict[Any, Any]] = [{} for _ in reach.boxes]
+            # A list that is at two places is whole until both have symbols in its place.
+            for i in sorted(range(len(self.start)), key=lambda i: reach.boxes[i].kind is Kind.LIST):
+                self.start[i] = self._with_symbols(i)
             self.first = list(self.start)
         except BaseException:
             self.restore()
@@ -246,6 +251,16 @@ class Carry:
             self.settled.add(spot.place.name)
             self._hold(spot)
         return number._value
+
+    def decide(self, number: HostNumber, what: str) -> Any:
+        return self.settle(number, what)
+
+    def call(self, function: Callable[[Any], Any], number: HostNumber) -> Any:
+        return function(number)
+
+    def returned(self, number: HostNumber) -> Any:
+        """What stands for a number among the results: a tensor, if the graph has it."""
+        return number
 
     def _hold(self, spot: Spot) -> None:
         """The number at a spot has to stay what it is, or the code is traced again."""
@@ -417,6 +432,10 @@ class Carry:
             elif may_vary(change.before):
                 names.add(name)
         return frozenset(names) - self._changing
+
+    def close(self) -> frozenset[str]:
+        """The code is over; names of what has to be known before, for its next run."""
+        return frozenset()
 
     def symbolic_attributes(self, owner: object) -> frozenset[str]:
         """The attributes of an object that held symbols, or that the code changes."""

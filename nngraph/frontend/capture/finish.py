@@ -134,6 +134,7 @@ class Finish:
             found_once(trace, {id(s) for s in self.symbols}),
             trace.rebound,
             {id(m.module): m.now for m in trace.modes.values()},
+            list(trace.carry.told),
         )
 
     def place_output(self, storage: Storage, name: str) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dis
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import wraps
 from operator import itemgetter
 from types import CodeType, FunctionType, ModuleType
@@ -20,7 +21,7 @@ from typing import Any
 from nngraph.frontend.host import is_host_number
 from nngraph.frontend.record import Handle
 
-__all__ = ["Builtins", "real_of", "stand_in_of"]
+__all__ = ["Again", "Builtins", "real_of", "stand_in_of"]
 
 
 def _listed(value: Any) -> Any:
@@ -30,6 +31,27 @@ def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, Iterable) else value
 
 
+@dataclass(frozen=True)
+class Again:
+    """``function`` of numbers that may have stood in lists.
+
+    Attributes:
+        function: of Python's.
+        sizes: of the lists that it gets, None for a number.
+        names: of the last arguments.
+    """
+
+    function: Callable[..., Any]
+    sizes: tuple[int | None, ...]
+    names: tuple[str, ...]
+
+    def __call__(self, *numbers: Any) -> Any:
+        found = iter(numbers)
+        made = [next(found) if n is None else [next(found) for _ in range(n)] for n in self.sizes]
+        count = len(made) - len(self.names)
+        return self.function(*made[:count], **dict(zip(self.names, made[count:], strict=True)))
+
+
 def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``function(*args, **kwargs)``, by each call if a symbol is among the numbers."""
     given = [*map(_listed, args), *kwargs.values()]
@@ -37,14 +59,8 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     number = next(filter(is_host_number, leaves), None)
     if number is None or callable(kwargs.get("key")):
         return function(*given[: len(args)], **kwargs)
-    sizes = [len(value) if type(value) is list else None for value in given]
-
-    def again(*numbers: Any) -> Any:
-        found = iter(numbers)
-        made = [next(found) if n is None else [next(found) for _ in range(n)] for n in sizes]
-        named = dict(zip(kwargs, made[len(args) :], strict=True))
-        return function(*made[: len(args)], **named)
-
+    sizes = tuple(len(value) if type(value) is list else None for value in given)
+    again = Again(function, sizes, tuple(kwargs))
     made = number._program.compute(again, leaves, function in _BY_VALUE)
     if type(made._value) is tuple:  # math.modf, math.frexp
         return tuple(made._program.compute(itemgetter(i), (made,)) for i in range(len(made._value)))

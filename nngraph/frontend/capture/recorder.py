@@ -91,10 +91,14 @@ class Assumed:
     Attributes:
         growing: ids of tensors without gradients that have one of zeros.
         modes: ``training`` of modules, by id.
+        numbers_in_graph: whether Python's numbers that the code changes are states of the graph.
+        steps: of a table of a function that no graph computes.
     """
 
     growing: frozenset[int] = frozenset()
     modes: Mapping[int, bool] = field(default_factory=dict)
+    numbers_in_graph: bool = False
+    steps: int | None = None
 
 
 NOTHING = Assumed()

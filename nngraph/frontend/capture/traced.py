@@ -43,6 +43,7 @@ class Traced:
         baked: what of Python's objects is fixed in the graph, a line each.
         once: what the next call would not find as this trace did.
         rebound: the storages that a call gives other elements, as ``t.data = other`` does.
+        told: what users have to know of a file of it, a line each.
         modes: in which the call leaves the modules whose modes matter, by their ids.
     """
 
@@ -62,6 +63,7 @@ class Traced:
     once: list[Once]
     rebound: dict[Storage, ref[Handle]]
     modes: dict[int, bool]
+    told: list[str]
 
     @cached_property
     def signature(self) -> Signature:

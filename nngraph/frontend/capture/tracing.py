@@ -8,11 +8,13 @@ from typing import Any
 from nngraph.frontend.capture.arguments import Argument, argument_of, leaf_names
 from nngraph.frontend.capture.carry import Carry
 from nngraph.frontend.capture.finish import Finish, Given
+from nngraph.frontend.capture.ingraph import NumbersInGraph
 from nngraph.frontend.capture.reach import Reach
 from nngraph.frontend.capture.recorder import NOTHING, Assumed, Put, Trace, put_again, take_back
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.watch import Watch, refuse_moved, watches
 from nngraph.frontend.errors import NotYet, TraceError, size_is_unknown
+from nngraph.frontend.host import is_host_number
 from nngraph.frontend.pytree import Tree, flatten, unflatten
 from nngraph.frontend.record import LeafHooks
 from nngraph.frontend.tensor import Tensor
@@ -128,7 +130,7 @@ class _Tracing:
         trace = Trace(Graph(getattr(self.function, "__name__", "main")), self.assumed)
         put_again(self.tables)
         try:
-            trace.carry = Carry(self.reach, self.plan, changing, trace)
+            trace.carry = self._carry(changing, trace)
             found = self._traced(trace)
         finally:
             take_back(self.tables)
@@ -136,6 +138,12 @@ class _Tracing:
         if not isinstance(found, Traced):
             self._find(trace.shared_tables())
         return found
+
+    def _carry(self, changing: frozenset[str], trace: Trace) -> Carry:
+        assumed = self.assumed
+        if assumed.numbers_in_graph:
+            return NumbersInGraph(self.reach, self.plan, changing, trace, assumed.steps)
+        return Carry(self.reach, self.plan, changing, trace)
 
     def _find(self, tables: Sequence[Put]) -> None:
         """The next run finds these tables there, so that what users keep in them is carried."""
@@ -159,6 +167,8 @@ class _Tracing:
                 returned = self.function(*args, **kwargs)
                 changes = carry.changes()
                 missing = carry.missing(changes)
+                returned = returned if missing else _with_numbers(returned, carry)
+                missing = missing or carry.close()
                 if missing or trace.shared_tables():
                     return missing
                 self._need_as_given(args, kwargs, leaves)
@@ -218,3 +228,12 @@ class _Tracing:
                 "gets its tensors, not the list itself.\nReturn what was added, or keep the list "
                 "in an object that the function reaches (a variable of the enclosing function)."
             )
+
+
+def _with_numbers(returned: Any, carry: Carry) -> Any:
+    """What the code returned, with tensors for the numbers that the graph has."""
+    leaves: list[Any] = []
+    tree = flatten(returned, leaves)
+    if not any(map(is_host_number, leaves)):
+        return returned
+    return unflatten(tree, [carry.returned(v) if is_host_number(v) else v for v in leaves])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from nngraph.frontend.host import call, cosine
 from nngraph.optim.lr_scheduler.base import LRScheduler, need_optimizer, per_group, saved_functions
 from nngraph.optim.optimizer import Optimizer
 
@@ -86,10 +87,10 @@ class CyclicLR(_MomentumLR):
         super().__init__(optimizer, last_epoch)
         self.base_lrs = base_lrs
 
-    def scale_fn(self, x: float) -> float:
+    def scale_fn(self, x: float) -> Any:
         """How much of the height a cycle or step has."""
         if self._scale_fn_custom is not None:
-            return self._scale_fn_custom(x)
+            return call(self._scale_fn_custom, x)
         if self.mode == "triangular":
             return 1.0
         factor: float = 1 / (2.0 ** (x - 1)) if self.mode == "triangular2" else self.gamma**x
@@ -157,7 +158,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def get_lr(self) -> list[float]:
         self._warn_if_called_by_user()
-        wave = 1 + math.cos(math.pi * self.T_cur / self.T_i)
+        wave = 1 + cosine(math.pi * self.T_cur / self.T_i)
         return [self.eta_min + (base - self.eta_min) * wave / 2 for base in self.base_lrs]
 
     def step(self, epoch: float | None = None) -> None:
@@ -241,7 +242,8 @@ class OneCycleLR(_MomentumLR):
     def _anneal(self, start: float, end: float, part: float) -> float:
         if self._anneal_func_type == "linear":
             return (end - start) * part + start
-        return end + (start - end) / 2.0 * (math.cos(math.pi * part) + 1)
+        wave: float = cosine(math.pi * part) + 1
+        return end + (start - end) / 2.0 * wave
 
     def get_lr(self) -> list[float]:
         self._warn_if_called_by_user()

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from nngraph.frontend.host import call, cosine
 from nngraph.optim.lr_scheduler.base import LRScheduler, per_group, saved_functions
 from nngraph.optim.optimizer import Optimizer
 
@@ -60,7 +61,7 @@ class LambdaLR(_FunctionLR):
     def get_lr(self) -> list[float]:
         self._warn_if_called_by_user()
         pairs = zip(self.lr_lambdas, self.base_lrs, strict=True)
-        return [base * f(self.last_epoch) for f, base in pairs]
+        return [base * call(f, self.last_epoch) for f, base in pairs]
 
 
 class MultiplicativeLR(_FunctionLR):
@@ -79,7 +80,7 @@ class MultiplicativeLR(_FunctionLR):
         if self._is_initial:
             return self._current()
         pairs = zip(self.lr_lambdas, self.optimizer.param_groups, strict=True)
-        return [group["lr"] * f(self.last_epoch) for f, group in pairs]
+        return [group["lr"] * call(f, self.last_epoch) for f, group in pairs]
 
 
 class StepLR(LRScheduler):
@@ -119,9 +120,10 @@ class MultiStepLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         self._warn_if_called_by_user()
-        if self.last_epoch not in self.milestones:
-            return self._current()
-        return self._scaled(self.gamma ** self.milestones[self.last_epoch])
+        for milestone, times in self.milestones.items():
+            if self.last_epoch == milestone:
+                return self._scaled(self.gamma**times)
+        return self._current()
 
     def _get_closed_form_lr(self) -> list[float]:
         passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
@@ -264,15 +266,15 @@ class CosineAnnealingLR(LRScheduler):
             return self._get_closed_form_lr()
         groups = self.optimizer.param_groups
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # the ratio would be 0 / 0
-            turn = 1 - math.cos(math.pi / self.T_max)
+            turn = 1 - cosine(math.pi / self.T_max)
             return [
                 group["lr"] + (base - self.eta_min) * turn / 2
                 for base, group in zip(self.base_lrs, groups, strict=True)
             ]
-        now = 1 + math.cos(math.pi * self.last_epoch / self.T_max)
-        before = 1 + math.cos(math.pi * (self.last_epoch - 1) / self.T_max)
+        now = 1 + cosine(math.pi * self.last_epoch / self.T_max)
+        before = 1 + cosine(math.pi * (self.last_epoch - 1) / self.T_max)
         return [now / before * (group["lr"] - self.eta_min) + self.eta_min for group in groups]
 
     def _get_closed_form_lr(self) -> list[float]:
-        wave = 1 + math.cos(math.pi * self.last_epoch / self.T_max)
+        wave = 1 + cosine(math.pi * self.last_epoch / self.T_max)
         return [self.eta_min + (base - self.eta_min) * wave / 2 for base in self.base_lrs]

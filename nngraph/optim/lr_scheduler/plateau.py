@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import Any, SupportsFloat
 
+from nngraph.frontend.host import as_float, call
 from nngraph.optim.lr_scheduler.base import _EPOCH_WARNING, LRScheduler, need_optimizer
 from nngraph.optim.optimizer import Optimizer
 
@@ -85,7 +87,7 @@ class ReduceLROnPlateau(LRScheduler):
         self, metrics: SupportsFloat, epoch: int | None = None
     ) -> None:
         """Looks at the metric (a number or a tensor of one element)."""
-        current = float(metrics)
+        current = as_float(metrics)
         if epoch is not None:
             warnings.warn(_EPOCH_WARNING, UserWarning, stacklevel=2)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
@@ -120,10 +122,12 @@ class ReduceLROnPlateau(LRScheduler):
                 )
             self.min_lrs = [self.default_min_lr] * len(groups)
         for group, lowest in zip(groups, self.min_lrs, strict=True):
-            old = float(group["lr"])
-            new = max(old * self.factor, lowest)
-            if old - new > self.eps:
-                group["lr"] = new
+            group["lr"] = call(partial(self._reduced, lowest), group["lr"])
+
+    def _reduced(self, lowest: float, rate: float) -> float:
+        old = as_float(rate)
+        new = max(old * self.factor, lowest)
+        return new if old - new > self.eps else rate
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over what ``state_dict`` gave."""

@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 
 import nngraph as ng
+from tests.support.files import calls_of
 
 
 class Recurrent(ng.nn.Module):
@@ -20,6 +21,7 @@ class Recurrent(ng.nn.Module):
         self.h = ng.zeros(3)
         self.calls = 0
         self.last: Any = None
+        self.seen: list[Any]
 
     def forward(self, x: Any) -> Any:
         self.h = (x.mean(0) + 0.5 * self.h).detach()
@@ -63,6 +65,11 @@ def caches(model: Any, scheduler: Any, x: Any) -> Any:
     return model.last
 
 
+def lists(model: Any, scheduler: Any, x: Any) -> Any:
+    model.seen.append(x)
+    return x * 2
+
+
 def schedules(model: Any, scheduler: Any, x: Any) -> Any:
     scheduler.optimizer.zero_grad()
     loss = (model.h * x).sum()
@@ -72,15 +79,38 @@ def schedules(model: Any, scheduler: Any, x: Any) -> Any:
     return loss
 
 
+def test_numbers_that_each_call_changes_are_state_of_the_file(tmp_path: Path) -> None:
+    model = Recurrent()
+
+    def step(x: Any) -> Any:
+        return counts(model, None, x)
+
+    path = ng.export(
+        ng.compile(step, backend="reference"),
+        tmp_path / "a.onnx",
+        ng.spec((2, 3)),
+        state="initializers",
+    )
+    assert model.calls == 0
+    found = list(calls_of(path, [np.ones((2, 3), np.float32)] * 3))
+    np.testing.assert_array_equal([each[0, 0] for each in found], [1, 2, 3])
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
-    [(counts, r"model\.calls: written"), (caches, r"model\.last: made"), (schedules, "schedul")],
+    [
+        (lists, r"model\.seen: grows"),
+        (caches, r"model\.last: made"),
+        (schedules, "an index or a size needs the value of scheduler.last_epoch"),
+    ],
 )
 def test_what_only_python_has_is_refused(tmp_path: Path, code: Any, words: str) -> None:
     model = Recurrent()
     model.h = ng.nn.Parameter(ng.ones(3))
     optimizer = ng.optim.SGD(model.parameters(), lr=0.1)
-    scheduler = ng.optim.lr_scheduler.StepLR(optimizer, 1)
+    model.seen = []
+    rates = [1.0, 0.5, 0.25]
+    scheduler = ng.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rates[step])
 
     def step(x: Any) -> Any:
         return code(model, scheduler, x)
