@@ -120,8 +120,10 @@ ANY_CALL = [
     "fills_with_zeros",
     "clears_afterwards",
 ]
-LATER_CALLS = ["looks", "replaces", "steps_before", "dampens", "stays_in_eval", "freezes"]
-NO_FILE = ["toggles", "decays_more"]
+LATER_CALLS = [
+    *("looks", "replaces", "steps_before", "dampens", "stays_in_eval", "freezes", "decays_more")
+]
+NO_FILE = ["toggles"]
 
 
 def inputs() -> list[np.ndarray]:
@@ -187,7 +189,7 @@ def test_a_step_that_differs_at_each_call_is_refused(name: str, tmp_path: Path) 
     step = ng.compile(getattr(Setup(ng), name))
     for x in inputs():
         step(ng.from_numpy(x))
-    with pytest.raises(ValueError, match=r"requires_grad of|weight_decay"):
+    with pytest.raises(ValueError, match="requires_grad of"):
         exported(step, tmp_path / "a.onnx")
 
 

@@ -66,7 +66,7 @@ class NumbersInGraph(Carry):
         self._states = NumberStates(trace, changing)
         self._decisions: Decisions | None = None
         self._required: list[HostNumber] = []
-        self._facts: list[tuple[HostNumber, Callable[[Any], Any], Any]] = []
+        self._facts: list[tuple[HostNumber, Callable[[Any], Any], Any, str]] = []
         super().__init__(reach, plan, changing, trace)
 
     # -- numbers -----------------------------------------------------------------------------
@@ -124,7 +124,7 @@ class NumbersInGraph(Carry):
 
     def rely(self, number: HostNumber, fact: Callable[[Any], Any], known: Any, reason: str) -> None:
         if self._changes(self.slot(number)):
-            self._facts.append((number, fact, known))
+            self._facts.append((number, fact, known, reason))
         else:
             super().rely(number, fact, known, reason)
 
@@ -197,8 +197,17 @@ class NumbersInGraph(Carry):
         required = [self._operand(each) for each in (*self._required, *held)]
         return self._states.close(self._operand, [each for each in required if each is not True])
 
-    def _holds(self, number: HostNumber, fact: Callable[[Any], Any], known: Any) -> Any:
-        """A fact that shaped the code: it has to hold in each run."""
+    def _holds(
+        self, number: HostNumber, fact: Callable[[Any], Any], known: Any, reason: str
+    ) -> Any:
+        """A fact that shaped the code, which has to hold in each run.
+
+        Raises:
+            NotInGraph: if it does not in the very next one.
+        """
+        after = [concrete(spot.read()) for spot in self.program.sources[number._slot]]
+        if number._slot not in self._recipes and not all(fact(value) == known for value in after):
+            raise NotInGraph(f"{reason} by the first run, which would be the last")
         return self._every_way(lambda: fact(number) == known, ())[0]
 
     # -- actions -----------------------------------------------------------------------------
