@@ -106,3 +106,10 @@ _.samples
 
 # What lives only as long as it is held.
 _._holder
+
+# Options that a decorator reads from the signature of a constructor.
+_.amsgrad
+_.capturable
+_.decoupled_weight_decay
+_.initial_accumulator_value
+_.maximize

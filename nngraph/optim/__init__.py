@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from nngraph.optim import lr_scheduler
+from nngraph.optim.adadelta import Adadelta
 from nngraph.optim.adagrad import Adagrad
 from nngraph.optim.adam import Adam, AdamW
+from nngraph.optim.adamax import Adamax
+from nngraph.optim.asgd import ASGD
+from nngraph.optim.nadam import NAdam
 from nngraph.optim.optimizer import Optimizer
+from nngraph.optim.radam import RAdam
 from nngraph.optim.rmsprop import RMSprop
+from nngraph.optim.rprop import Rprop
 from nngraph.optim.sgd import SGD
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
+__all__ = [
+    "ASGD",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "lr_scheduler",
+]

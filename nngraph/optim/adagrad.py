@@ -9,8 +9,9 @@ from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import float32
 from nngraph.ops.composite import wide
-from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots, scaled
+from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamGroup, ParamsT
+from nngraph.optim.options import at_least_zero, options
 
 __all__ = ["Adagrad"]
 
@@ -31,10 +32,18 @@ class Adagrad(FormulaOptimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
     """
 
+    @options(
+        order="lr lr_decay eps weight_decay initial_accumulator_value foreach maximize "
+        "differentiable fused",
+        lr_decay=at_least_zero("lr_decay value"),
+        weight_decay=at_least_zero("weight_decay value"),
+        initial_accumulator_value=at_least_zero("initial_accumulator_value value"),
+        eps=at_least_zero("epsilon value"),
+    )
     def __init__(
         self,
         params: ParamsT,
-        lr: float = 1e-2,
+        lr: float | Tensor = 1e-2,
         lr_decay: float = 0,
         weight_decay: float = 0,
         initial_accumulator_value: float = 0,
@@ -44,29 +53,10 @@ class Adagrad(FormulaOptimizer):
         maximize: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
-    ) -> None:
-        self._check_rate(lr)
-        for value, what in (
-            (lr, "learning rate"),
-            (lr_decay, "lr_decay value"),
-            (weight_decay, "weight_decay value"),
-            (initial_accumulator_value, "initial_accumulator_value value"),
-            (eps, "epsilon value"),
-        ):
-            if not value >= 0.0:
-                raise ValueError(f"Invalid {what}: {value}")
-        defaults = {
-            "lr": lr,
-            "lr_decay": lr_decay,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "initial_accumulator_value": initial_accumulator_value,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "fused": fused,
-        }
-        super().__init__(params, defaults)
+    ) -> None: ...
+
+    def _begin(self) -> None:
+        """Its state is there before the first step."""
         step = tensor(0.0, float32)
         for group in self.param_groups:
             for param in group["params"]:
@@ -81,12 +71,9 @@ class Adagrad(FormulaOptimizer):
 
     def shared(self, n: Numbers, step: Any) -> dict[str, Any]:
         rate = n.lr / (1 + (step - 1) * n.lr_decay) if n.has("lr_decay") else n.lr
-        decay = {"weight_decay": n.weight_decay} if n.has("weight_decay") else {}
-        return {"rate": rate, "eps": n.eps} | decay
+        return {"rate": rate, "eps": n.eps}
 
     def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
-        if n.has("weight_decay"):
-            grad = (wide(grad) + scaled(param, s.weight_decay)).to(grad.dtype)
         total, g = state["sum"], wide(grad)
         total.copy_(wide(total) + g * g)
         param.copy_(wide(param) - g / wide(total.sqrt() + s.eps) * s.rate)

@@ -6,10 +6,14 @@ from typing import Any
 
 from nngraph.frontend.tensor import Tensor
 from nngraph.ops.composite import wide
-from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots, scaled
+from nngraph.optim.arithmetic import addcmul_to, lerp_to
+from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamsT
+from nngraph.optim.options import at_least_zero, betas_below_one, options
 
 __all__ = ["Adam", "AdamW"]
+
+_ORDER = "lr betas eps weight_decay amsgrad maximize foreach capturable differentiable fused"
 
 
 class Adam(FormulaOptimizer):
@@ -31,10 +35,16 @@ class Adam(FormulaOptimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
     """
 
+    @options(
+        order=f"{_ORDER} decoupled_weight_decay",
+        eps=at_least_zero("epsilon value"),
+        betas=betas_below_one,
+        weight_decay=at_least_zero("weight_decay value"),
+    )
     def __init__(
         self,
         params: ParamsT,
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
@@ -46,31 +56,7 @@ class Adam(FormulaOptimizer):
         differentiable: bool = False,
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
-    ) -> None:
-        self._check_rate(lr)
-        if not 0.0 <= lr:
-            raise ValueError(f"Invalid learning rate: {lr}")
-        if not 0.0 <= eps:
-            raise ValueError(f"Invalid epsilon value: {eps}")
-        for position, beta in enumerate(betas):
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {position}: {beta}")
-        if not 0.0 <= weight_decay:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "amsgrad": amsgrad,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "differentiable": differentiable,
-            "fused": fused,
-            "decoupled_weight_decay": decoupled_weight_decay,
-        }
-        super().__init__(params, defaults)
+    ) -> None: ...
 
     def slots(self, n: Numbers) -> tuple[str, ...]:
         extra = ("max_exp_avg_sq",) if n.has("amsgrad") else ()
@@ -78,12 +64,7 @@ class Adam(FormulaOptimizer):
 
     def shared(self, n: Numbers, step: Any) -> dict[str, Any]:
         beta1, beta2 = n.betas
-        decay = {}
-        if n.has("weight_decay"):
-            decoupled = n.has("decoupled_weight_decay")
-            decay = {"decay": 1 - n.lr * n.weight_decay if decoupled else n.weight_decay}
         return {
-            **decay,
             "rate1": 1 - beta1,
             "beta2": beta2,
             "rate2": 1 - beta2,
@@ -93,15 +74,9 @@ class Adam(FormulaOptimizer):
         }
 
     def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
-        if n.has("weight_decay"):
-            if n.has("decoupled_weight_decay"):
-                param.mul_(s.decay)
-            else:
-                grad = (wide(grad) + scaled(param, s.decay)).to(grad.dtype)
         m, v = state["exp_avg"], state["exp_avg_sq"]
-        g = wide(grad)
-        m.copy_(wide(m) + (g - wide(m)) * s.rate1)
-        v.copy_(wide(v * s.beta2) + g * s.rate2 * g)
+        lerp_to(m, wide(grad), s.rate1)
+        addcmul_to(v, s.beta2, wide(grad), s.rate2)
         if n.has("amsgrad"):
             v = state["max_exp_avg_sq"].copy_(v.maximum(state["max_exp_avg_sq"]))
         root = v.sqrt() / s.root_correction + s.eps
@@ -115,10 +90,17 @@ class AdamW(Adam):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
     """
 
+    @options(
+        order=f"{_ORDER} decoupled_weight_decay",
+        fixed={"decoupled_weight_decay": True},
+        eps=at_least_zero("epsilon value"),
+        betas=betas_below_one,
+        weight_decay=at_least_zero("weight_decay value"),
+    )
     def __init__(
         self,
         params: ParamsT,
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
@@ -129,18 +111,4 @@ class AdamW(Adam):
         capturable: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
-    ) -> None:
-        super().__init__(
-            params,
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            amsgrad,
-            foreach=foreach,
-            maximize=maximize,
-            capturable=capturable,
-            differentiable=differentiable,
-            fused=fused,
-            decoupled_weight_decay=True,
-        )
+    ) -> None: ...

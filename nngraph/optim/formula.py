@@ -6,8 +6,6 @@ from collections.abc import Callable
 from operator import is_
 from typing import Any, ClassVar
 
-import numpy as np
-
 from nngraph.frontend.functional.creation import full_like
 from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.host import guarded, host_number
@@ -16,11 +14,12 @@ from nngraph.frontend.protocols import Recording
 from nngraph.frontend.tables import StateTable, Table
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import eagerly, world
-from nngraph.ir.dtypes import DType, bfloat16, float16, float32
-from nngraph.ops.composite import wide, wide_dtype
+from nngraph.ir.dtypes import DType, float32
+from nngraph.ops.composite import wide_dtype
+from nngraph.optim.arithmetic import add_decay
 from nngraph.optim.optimizer import Optimizer, ParamGroup
 
-__all__ = ["FormulaOptimizer", "Numbers", "scaled"]
+__all__ = ["FormulaOptimizer", "Numbers"]
 
 #: The tensors that an optimizer keeps for one parameter, by name.
 Slots = dict[str, Tensor]
@@ -57,6 +56,13 @@ class Numbers:
             return False
         return bool(guarded(self._group, key, lambda value: bool(value != 0)))
 
+    def decay(self) -> dict[str, Any]:
+        """``decay``: what the parameter is multiplied by, or what of it the gradient gets."""
+        if not self.has("weight_decay"):
+            return {}
+        decoupled = self.has("decoupled_weight_decay")
+        return {"decay": 1 - self.lr * self.weight_decay if decoupled else self.weight_decay}
+
     def made(self, state: Slots) -> None:
         """This step is the first that has a parameter's state."""
         self._made.add(id(state))
@@ -73,15 +79,21 @@ class FormulaOptimizer(Optimizer):
     """An optimizer that is a formula for one parameter.
 
     A subclass gives the names of its state, the numbers that parameters of one group and step
-    share, and the update. Parameters with the same number of steps behind them share one ``step``
+    share, and the update. Options that many have are done here: ``maximize``, and the decay of
+    ``weight_decay``. Parameters with the same number of steps behind them share one ``step``
     tensor, so that a compiled step counts once, not once for each parameter.
+
+    Attributes:
+        counts_steps: whether it keeps ``step``.
+        scalars: the slots that are numbers of a parameter: float32 without axes.
     """
 
     counts_steps: ClassVar[bool] = True
+    scalars: ClassVar[frozenset[str]] = frozenset()
     _guards_itself: ClassVar[frozenset[str]] = frozenset({"state", "params"})
 
     def slots(self, n: Numbers) -> tuple[str, ...]:
-        """Names of the state tensors besides ``step``, each shaped as the parameter."""
+        """Names of the state tensors besides ``step``, shaped as the parameter, or ``scalars``."""
         raise NotImplementedError
 
     def initial(self, slot: str, group: ParamGroup) -> float:
@@ -95,8 +107,7 @@ class FormulaOptimizer(Optimizer):
     def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
         """Changes the parameter and its state in place; ``s`` holds ``shared`` as attributes.
 
-        Of 16 bits PyTorch rounds what each of its functions gives: ``wide`` and ``scaled`` operands
-        keep the digits until ``copy_`` or ``to``.
+        How it rounds parameters of 16 bits is told in ``arithmetic``.
         """
         raise NotImplementedError
 
@@ -136,12 +147,16 @@ class FormulaOptimizer(Optimizer):
             state = self.state.get(param, {})
             count = id(state["step"]) if self.counts_steps else 0
             if count not in exact:
-                exact[count] = self.shared(n, steps.get(count))
+                exact[count] = {**self.shared(n, steps.get(count)), **n.decay()}
             key = (count, param.dtype)
             if key not in known:
                 known[key] = _Shared(exact[count], wide_dtype(param.dtype))
             s = known[key]
             grad = -grad if n.has("maximize") else grad
+            if n.has("weight_decay") and n.has("decoupled_weight_decay"):
+                param.mul_(s.decay)
+            elif n.has("weight_decay"):
+                grad = add_decay(grad, param, s.decay)
             self.update(param, grad, state, n, s)
 
     # -- state -----------------------------------------------------------------------------
@@ -154,7 +169,9 @@ class FormulaOptimizer(Optimizer):
         for slot in slots:
             if state.get(slot) is None:
                 with eagerly():
-                    fresh = full_like(param, self.initial(slot, group))
+                    value = self.initial(slot, group)
+                    alone = slot in self.scalars
+                    fresh = tensor(value, float32) if alone else full_like(param, value)
                 here.put(state, slot, fresh)
                 n.made(state)
 
@@ -261,26 +278,22 @@ def _same(lists: list[list[Tensor]], others: list[list[Tensor]]) -> bool:
     return all(len(a) == len(b) and all(map(is_, a, b)) for a, b in zip(lists, others, strict=True))
 
 
-def scaled(x: Tensor, factor: Any) -> Tensor:
-    """``factor * x`` as PyTorch's ``add`` takes it with ``alpha``: of 16 bits in float32, with the
-    factor rounded to 16 bits.
-    """
-    product: Tensor
-    if x.dtype not in (float16, bfloat16):
-        product = x * factor
-    elif isinstance(factor, Tensor):
-        product = wide(x) * wide(factor.to(x.dtype))
-    else:
-        product = wide(x) * float(np.asarray(factor, x.dtype.numpy))
-    return product
-
-
 class _Shared:
-    """Numbers as attributes; float64 scalars of a trace are cast once, but not to 16 bits."""
+    """Numbers as attributes; float64 scalars of a trace are cast once, but not to 16 bits.
+
+    Attributes:
+        exact: the numbers as they are.
+    """
 
     def __init__(self, numbers: dict[str, Any], dtype: DType) -> None:
+        self.exact = numbers
+        self._dtype = dtype
         for name, value in numbers.items():
-            setattr(self, name, value.to(dtype) if isinstance(value, Tensor) else value)
+            setattr(self, name, self.cast(value))
+
+    def cast(self, value: Any, dtype: DType | None = None) -> Any:
+        """A number as the update computes with it, or as a tensor of ``dtype`` does."""
+        return value.to(dtype or self._dtype) if isinstance(value, Tensor) else value
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"shared() gave no number {name!r}")

@@ -63,6 +63,10 @@ class Optimizer:
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Makes the state that is there before the first step."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -122,16 +126,6 @@ class Optimizer:
         for name, default in self.defaults.items():
             param_group.setdefault(name, default)
         self.param_groups.append(param_group)
-
-    @staticmethod
-    def _check_rate(lr: Any) -> None:
-        """Refuses a tensor of several learning rates.
-
-        Raises:
-            ValueError: for one.
-        """
-        if isinstance(lr, TensorBase) and lr.type.size != 1:
-            raise ValueError(f"Tensor lr must be 1-element, got {lr.type}")
 
     def _check_params(self, params: list[Any], named: bool) -> None:
         for param in params:

@@ -6,8 +6,10 @@ from typing import Any
 
 from nngraph.frontend.tensor import Tensor
 from nngraph.ops.composite import wide
-from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots, scaled
+from nngraph.optim.arithmetic import addcmul_to, lerp_to, scaled
+from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamsT
+from nngraph.optim.options import at_least_zero, options
 
 __all__ = ["RMSprop"]
 
@@ -30,10 +32,18 @@ class RMSprop(FormulaOptimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
     """
 
+    @options(
+        order="lr momentum alpha eps centered weight_decay capturable foreach maximize "
+        "differentiable",
+        eps=at_least_zero("epsilon value"),
+        momentum=at_least_zero("momentum value"),
+        weight_decay=at_least_zero("weight_decay value"),
+        alpha=at_least_zero("alpha value"),
+    )
     def __init__(
         self,
         params: ParamsT,
-        lr: float = 1e-2,
+        lr: float | Tensor = 1e-2,
         alpha: float = 0.99,
         eps: float = 1e-8,
         weight_decay: float = 0,
@@ -43,47 +53,21 @@ class RMSprop(FormulaOptimizer):
         foreach: bool | None = None,
         maximize: bool = False,
         differentiable: bool = False,
-    ) -> None:
-        self._check_rate(lr)
-        for value, what in (
-            (lr, "learning rate"),
-            (eps, "epsilon value"),
-            (momentum, "momentum value"),
-            (weight_decay, "weight_decay value"),
-            (alpha, "alpha value"),
-        ):
-            if not value >= 0.0:
-                raise ValueError(f"Invalid {what}: {value}")
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "alpha": alpha,
-            "eps": eps,
-            "centered": centered,
-            "weight_decay": weight_decay,
-            "capturable": capturable,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+    ) -> None: ...
 
     def slots(self, n: Numbers) -> tuple[str, ...]:
         momentum = ("momentum_buffer",) if n.has("momentum") else ()
         return ("square_avg", *momentum, *(("grad_avg",) if n.has("centered") else ()))
 
     def shared(self, n: Numbers, step: Any) -> dict[str, Any]:
-        optional = {name: getattr(n, name) for name in ("weight_decay", "momentum") if n.has(name)}
-        return {"lr": n.lr, "alpha": n.alpha, "rate": 1 - n.alpha, "eps": n.eps} | optional
+        momentum = {"momentum": n.momentum} if n.has("momentum") else {}
+        return {"lr": n.lr, "alpha": n.alpha, "rate": 1 - n.alpha, "eps": n.eps} | momentum
 
     def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
-        if n.has("weight_decay"):
-            grad = (wide(grad) + scaled(param, s.weight_decay)).to(grad.dtype)
         v, g = state["square_avg"], wide(grad)
-        v.copy_(wide(v * s.alpha) + g * s.rate * g)
+        addcmul_to(v, s.alpha, g, s.rate)
         if n.has("centered"):
-            mean = state["grad_avg"]
-            mean.copy_(wide(mean) + (g - wide(mean)) * s.rate)
+            mean = lerp_to(state["grad_avg"], g, s.rate)
             v = (wide(v) - wide(mean) * wide(mean)).to(v.dtype)
         change = g / wide(v.sqrt() + s.eps)
         if n.has("momentum"):

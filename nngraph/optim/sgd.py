@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 
 from nngraph.frontend.tensor import Tensor
 from nngraph.ops.composite import wide
-from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots, scaled
+from nngraph.optim.arithmetic import scaled
+from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamsT
+from nngraph.optim.options import at_least_zero, options
 
 __all__ = ["SGD"]
 
@@ -32,10 +34,13 @@ class SGD(FormulaOptimizer):
 
     counts_steps: ClassVar[bool] = False
 
+    @options(
+        momentum=at_least_zero("momentum value"), weight_decay=at_least_zero("weight_decay value")
+    )
     def __init__(
         self,
         params: ParamsT,
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
         weight_decay: float = 0,
@@ -46,39 +51,17 @@ class SGD(FormulaOptimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        self._check_rate(lr)
-        if lr < 0.0:
-            raise ValueError(f"Invalid learning rate: {lr}")
-        if momentum < 0.0:
-            raise ValueError(f"Invalid momentum value: {momentum}")
-        if weight_decay < 0.0:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-            "nesterov": nesterov,
-            "maximize": maximize,
-            "foreach": foreach,
-            "differentiable": differentiable,
-            "fused": fused,
-        }
-        super().__init__(params, defaults)
 
     def slots(self, n: Numbers) -> tuple[str, ...]:
         return ("momentum_buffer",) if n.has("momentum") else ()
 
     def shared(self, n: Numbers, step: Any) -> dict[str, Any]:
-        numbers = {"lr": n.lr}
-        numbers |= {name: getattr(n, name) for name in ("momentum", "weight_decay") if n.has(name)}
+        numbers = {"lr": n.lr} | ({"momentum": n.momentum} if n.has("momentum") else {})
         return numbers | ({"gain": 1 - n.dampening} if n.has("dampening") else {})
 
     def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
-        if n.has("weight_decay"):
-            grad = (wide(grad) + scaled(param, s.weight_decay)).to(grad.dtype)
         if n.has("momentum"):
             buffer = state["momentum_buffer"]
             dampened = n.has("dampening") and not n.is_first(state, "does not dampen the momentum")

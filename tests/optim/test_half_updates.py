@@ -20,16 +20,25 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("RMSprop", {"lr": 0.05}),
     ("RMSprop", {"lr": 0.05, "momentum": 0.7, "centered": True, "weight_decay": 0.1}),
     ("Adagrad", {"lr": 0.05, "lr_decay": 0.1, "weight_decay": 0.1}),
+    ("Adadelta", {"lr": 0.5, "weight_decay": 0.1, "eps": 1e-3}),
+    ("Adamax", {"lr": 0.05, "weight_decay": 0.1}),
+    ("ASGD", {"lr": 0.05, "t0": 1, "lambd": 0.1, "weight_decay": 0.1}),
+    ("NAdam", {"lr": 0.05, "weight_decay": 0.1}),
+    ("NAdam", {"lr": 0.05, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("RAdam", {"lr": 0.05, "betas": (0.5, 0.9), "weight_decay": 0.1}),
+    ("Rprop", {"lr": 0.05, "step_sizes": (1e-3, 0.2)}),
 ]
 SIZE, STEPS = 4000, 3
+MORE_STEPS = {"RAdam": 8}  # it adapts its rate from the sixth on
 # Another last place of float32 (a fused multiply-add, a root) is another rounding for so few.
 FEW = 0.004
 
 
 def _updated(library: Any, name: str, options: dict[str, Any], dtype: str, backend: str) -> Any:
+    steps = MORE_STEPS.get(name, STEPS)
     rng = np.random.default_rng(7)
     kind = getattr(library, dtype)
-    first, *grads = (rng.normal(size=SIZE).astype(np.float32) for _ in range(1 + STEPS))
+    first, *grads = (rng.normal(size=SIZE).astype(np.float32) for _ in range(1 + steps))
     w = library.tensor(first).to(kind).requires_grad_()
     optimizer = getattr(library.optim, name)([w], **options)
 

@@ -312,7 +312,7 @@ class Carry:
             if not isinstance(value._slot, Spot):
                 return self._rate(value, name)
             spot = value._slot
-        elif isinstance(value, Handle) and value._storage.elements.array is None:
+        elif isinstance(value, Handle):
             return self._trace.count(value)
         else:
             at = self._index.get(id(table))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
-import types
-import unittest
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +15,7 @@ from tests.nn.modules.case import Case
 from tests.nn.modules.tables import CASES
 from tests.nn.modules.twins import compare, pair, tolerance_of
 from tests.nn.parity import cast
+from tests.support.tables import table
 
 # Inputs of one class that differ in nothing but numbers and dimensions say little more.
 _MOST = 24
@@ -25,18 +23,8 @@ _MOST = 24
 
 @functools.cache
 def _database() -> dict[str, Any]:
-    """PyTorch's table, by the names of classes.
-
-    It imports a package for its own golden texts, which no table needs: a name stands in for it.
-    And it forbids changes of flags in the whole process, which is other tests' process, too.
-    """
-    stand_in = types.ModuleType("expecttest")
-    stand_in.TestCase = unittest.TestCase  # type: ignore[attr-defined]
-    with pytest.MonkeyPatch.context() as patch:
-        if "expecttest" not in sys.modules:
-            patch.setitem(sys.modules, "expecttest", stand_in)
-        patch.setattr(torch.backends, "disable_global_flags", lambda: None)
-        from torch.testing._internal import common_modules, common_nn
+    """PyTorch's table, by the names of classes."""
+    common_modules, common_nn = table("common_modules"), table("common_nn")
     tests = [*common_nn.module_tests, *common_nn.get_new_module_tests()]
     for row in tests:
         if "module_name" in row and ("input_size" in row or "input_fn" in row):

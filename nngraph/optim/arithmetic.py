@@ -1,0 +1,54 @@
+"""What update rules are made of, rounding where PyTorch's functions round.
+
+Of 16 bits PyTorch computes each function in float32 and rounds what it gives: ``wide`` operands
+keep the digits until ``copy_`` or ``to``. Of other types these are the plain formulas.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nngraph.frontend.functional.selection import where
+from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dtypes import bfloat16, float16
+from nngraph.ops.composite import wide
+
+__all__ = ["add_decay", "addcmul_to", "either", "lerp_to", "scaled"]
+
+
+def scaled(x: Tensor, factor: Any) -> Tensor:
+    """``factor * x`` as PyTorch's ``add`` takes it with ``alpha``: of 16 bits in float32, with the
+    factor rounded to 16 bits.
+    """
+    product: Tensor
+    if x.dtype not in (float16, bfloat16):
+        product = x * factor
+    elif isinstance(factor, Tensor):
+        product = wide(x) * wide(factor.to(x.dtype))
+    else:
+        product = wide(x) * float(np.asarray(factor, x.dtype.numpy))
+    return product
+
+
+def add_decay(grad: Tensor, param: Tensor, rate: Any) -> Tensor:
+    """``grad + rate * param``."""
+    return (wide(grad) + scaled(param, rate)).to(grad.dtype)
+
+
+def lerp_to(mean: Tensor, g: Tensor, rate: Any) -> Tensor:
+    """``mean += rate * (g - mean)`` in place; ``g`` is wide."""
+    return mean.copy_(wide(mean) + (g - wide(mean)) * rate)
+
+
+def addcmul_to(total: Tensor, keep: Any, g: Tensor, rate: Any) -> Tensor:
+    """``total = keep * total + rate * g * g`` in place; ``g`` is wide."""
+    return total.copy_(wide(total * keep) + g * rate * g)
+
+
+def either(condition: Any, yes: Any, no: Any) -> Any:
+    """``yes() if condition else no()``, of numbers that a call may only have in the graph."""
+    if isinstance(condition, Tensor):
+        return where(condition, yes(), no())
+    return yes() if condition else no()

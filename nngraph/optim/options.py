@@ -1,0 +1,87 @@
+"""Options of optimizers: a constructor's signature names them, a decorator checks them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from nngraph.frontend.base import TensorBase
+from nngraph.optim.optimizer import Optimizer
+
+__all__ = ["at_least_zero", "betas_below_one", "options"]
+
+_F = TypeVar("_F", bound=Callable[..., None])
+Check = Callable[[Any], None]
+
+
+def at_least_zero(what: str, most: float = float("inf")) -> Check:
+    """A number from 0 on."""
+
+    def check(value: Any) -> None:
+        if not 0.0 <= value <= most:
+            raise ValueError(f"Invalid {what}: {value}")
+
+    return check
+
+
+def betas_below_one(values: Any) -> None:
+    """Two numbers from 0 to below 1."""
+    for position, beta in enumerate(values):
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {position}: {beta}")
+
+
+def options(
+    order: str = "", fixed: Mapping[str, Any] | None = None, **checks: Check
+) -> Callable[[_F], _F]:
+    """Makes a constructor of its signature: options become ``defaults``.
+
+    The body of the constructor says what the options must be together; it runs after the checks
+    and before anything is made.
+
+    Args:
+        order: the options as ``param_groups`` has them, if not in the order of the signature.
+        fixed: options that users do not choose.
+        checks: of single options; a learning rate is one number at least 0 in any case.
+    """
+
+    def decorate(init: _F) -> _F:
+        signature = inspect.signature(init)
+
+        @wraps(init)
+        def construct(self: Optimizer, *args: Any, **kwargs: Any) -> None:
+            bound = signature.bind(self, *args, **kwargs)
+            bound.apply_defaults()
+            _, params, *_ = bound.arguments.values()
+            given = dict(list(bound.arguments.items())[2:]) | dict(fixed or {})
+            _check_rate(given["lr"])
+            for name, check in checks.items():
+                check(given[name])
+            _check_switches(given)
+            init(*bound.args, **bound.kwargs)
+            Optimizer.__init__(self, params, {k: given[k] for k in order.split() or given})
+
+        return cast("_F", construct)
+
+    return decorate
+
+
+def _check_rate(lr: Any) -> None:
+    if isinstance(lr, TensorBase) and lr.type.size != 1:
+        raise ValueError(f"Tensor lr must be 1-element, got {lr.type}")
+    at_least_zero("learning rate")(lr)
+
+
+def _check_switches(given: Mapping[str, Any]) -> None:
+    """PyTorch's own kernels, which change nothing here; not all of them go together."""
+    if given.get("fused") and given.get("differentiable"):
+        raise RuntimeError("`fused` does not support `differentiable`")
+    if given.get("fused") and given.get("foreach"):
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+    if isinstance(given["lr"], TensorBase) and given.get("foreach") and not given.get("capturable"):
+        raise ValueError(
+            "lr as a Tensor is not supported for capturable=False and foreach=True: leave foreach "
+            "out, which changes nothing here"
+        )
