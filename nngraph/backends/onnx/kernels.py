@@ -2,8 +2,9 @@
 
 Measured: one model a row and type, loaded by onnxruntime 1.31 at opset 21. An operator that is not
 listed takes every type (it only moves data). For float16 the runtime casts around operators that it
-has no kernel of, and then takes a cast to float16 right before such a one for a detour: the rounding is
-lost. So what stands right behind arithmetic or before it is listed only with kernels that are there.
+has no kernel of, and then takes a cast to float16 right before such a one for a detour: the
+rounding is lost. So float16 is listed only where there is a kernel, or where we cast around all
+arithmetic ourselves.
 """
 
 from __future__ import annotations
