@@ -24,6 +24,7 @@ __all__ = [
     "filler",
     "is_number",
     "is_safe_cast",
+    "need_alpha",
     "need_fit",
     "promote_types",
     "promoted",
@@ -140,6 +141,18 @@ def filler(value: Operand, dtype: DType, like: Tensor) -> Tensor:
     if not isinstance(value, Tensor):
         need_fit(value, dtype)
     return as_tensor_like(value, dtype, like)
+
+
+def need_alpha(x: Any, alpha: Any) -> None:
+    """Refuses a float factor of integers.
+
+    Raises:
+        RuntimeError: for one.
+    """
+    if isinstance(alpha, float) and not x.dtype.is_floating_point:
+        raise RuntimeError(
+            "For integral input tensors, argument alpha must not be a floating point number."
+        )
 
 
 def need_fit(number: Any, dtype: DType) -> None:

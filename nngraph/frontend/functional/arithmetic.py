@@ -14,6 +14,7 @@ from nngraph.frontend.promotion import (
     as_number,
     as_tensor_like,
     is_number,
+    need_alpha,
     need_fit,
     promoted,
     result_type,
@@ -33,10 +34,7 @@ __all__ = [
 
 
 def _scaled(x: Tensor, alpha: float) -> Tensor:
-    if isinstance(alpha, float) and not x.dtype.is_floating_point:
-        raise RuntimeError(
-            "For integral input tensors, argument alpha must not be a floating point number."
-        )
+    need_alpha(x, alpha)
     if x.dtype is bool_ or (not is_host_number(alpha) and alpha == 1):
         return x
     return x.mul(alpha)

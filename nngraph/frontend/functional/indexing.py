@@ -14,7 +14,14 @@ from nngraph.frontend.functional.selected import assigned_part, selected_part
 from nngraph.frontend.functional.subscript import Plan, plan_subscript
 from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.limits import iinfo
-from nngraph.frontend.promotion import as_number, as_tensor_like, filler, is_number, need_fit
+from nngraph.frontend.promotion import (
+    as_number,
+    as_tensor_like,
+    filler,
+    is_number,
+    need_alpha,
+    need_fit,
+)
 from nngraph.frontend.tensor import Number, Operand, Tensor
 from nngraph.frontend.world import world
 from nngraph.ir.dtypes import bool_, uint8
@@ -234,20 +241,20 @@ def _scatter(input: Tensor, dim: int, index: Tensor, src: Operand, reduction: st
     _need_rank("scatter", input, index)
     if 0 in index.type.shape and not (isinstance(src, Tensor) and src.requires_grad):
         return input.clone()
+    places = _line(index)
     if isinstance(src, Tensor):
         if src.dtype is not input.dtype:
             raise RuntimeError(
                 "scatter(): Expected self.dtype to be equal to src.dtype, got "
                 f"{input.dtype.name} and {src.dtype.name}"
             )
-        updates = src
-        if src.type.shape != index.type.shape:
-            updates = updates[tuple(slice(0, n) for n in index.type.shape)]
+        updates = _line(src)
+        if updates.type.shape != places.type.shape:
+            updates = updates[tuple(slice(0, n) for n in places.type.shape)]
     else:
-        updates = filler(src, input.dtype, input).expand(*index.type.shape)
-    places, updates = ops.from_start(_line(index), "scatter"), _line(updates)
-    out = ops.scatter_elements(_line(input), places, updates, axis, reduction)
-    return _as_before(out, input)
+        updates = filler(src, input.dtype, input).expand(*places.type.shape)
+    starts = ops.from_start(places, "scatter")
+    return _as_before(ops.scatter_elements(_line(input), starts, updates, axis, reduction), input)
 
 
 @everywhere
@@ -263,9 +270,11 @@ def index_add(
     """Adds slices of ``source`` at the places of ``dim`` named by ``index``."""
     _need_vector("index_add", index)
     axis = normalize_axis(dim, input.ndim)
-    if isinstance(alpha, float) and not input.dtype.is_floating_point:
+    need_alpha(input, alpha)
+    if (input.ndim == 0) is not (source.ndim == 0):
         raise RuntimeError(
-            "For integral input tensors, argument alpha must not be a floating point number."
+            "index_add(): source tensor shape must match self tensor shape, excluding the "
+            f"specified dimension. Got self {input.type} and source {source.type}"
         )
     updates = source if alpha == 1 else source * as_number(alpha, source.dtype)
     return _scattered_slices(input, ops.from_start(index, "index_add"), updates, axis, "add")
