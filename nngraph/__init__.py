@@ -17,6 +17,7 @@ from nngraph.frontend.devices import (
 )
 from nngraph.frontend.errors import ConcretizationError, TraceError
 from nngraph.frontend.export import export
+from nngraph.frontend.foreach import FOREACH as _FOREACH
 from nngraph.frontend.functional import SUBJECTS as _SUBJECTS
 from nngraph.frontend.functional.arithmetic import *
 from nngraph.frontend.functional.comparison import *
@@ -88,4 +89,5 @@ __all__ = [
     "short", "spec", "sym_max", "sym_min", "trace", "uint16", "uint32", "uint64", "uint8",
 ]
 # fmt: on
+globals().update(_FOREACH)
 __all__ += [name for subject in _SUBJECTS for name in subject.__all__]

@@ -11,6 +11,7 @@ _.OVERRIDEABLE
 _.sdpa_kernel
 _.set_priority
 _.all_weights
+_.update_parameters
 _.flatten_parameters
 _.is_cuda
 _.allow_retain_graph

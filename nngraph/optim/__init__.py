@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nngraph.optim import lr_scheduler
+from nngraph.optim import lr_scheduler, swa_utils
 from nngraph.optim.adadelta import Adadelta
 from nngraph.optim.adagrad import Adagrad
 from nngraph.optim.adam import Adam, AdamW
@@ -29,4 +29,5 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "lr_scheduler",
+    "swa_utils",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -41,6 +42,11 @@ class Decay:
         return float(self.factor**step)
 
 
+def swa(schedulers: Any) -> Any:
+    """The module that PyTorch has ``SWALR`` in."""
+    return importlib.import_module(f"{schedulers.__name__.rpartition('.')[0]}.swa_utils")
+
+
 WARM = functools.partial(cosine_with_warmup, warm=20, total=150)
 
 #: How a schedule is made, of ``lr_scheduler`` and the optimizer, in either framework.
@@ -74,6 +80,9 @@ SCHEDULES: dict[str, Make] = {
     "ChainedScheduler": lambda s, o: s.ChainedScheduler(
         [s.LinearLR(o, 0.1, 1.0, 20), s.StepLR(o, 30, 0.7), s.ExponentialLR(o, 0.99)]
     ),
+    "SWALR": lambda s, o: swa(s).SWALR(o, [0.01, 0.2], 7),
+    "SWALR along a line": lambda s, o: swa(s).SWALR(o, 0.01, 5, anneal_strategy="linear"),
+    "SWALR at once": lambda s, o: swa(s).SWALR(o, 0.01, 0),
     "several": lambda s, o: [s.ExponentialLR(o, 0.99), s.MultiStepLR(o, [40, 80])],
 }
 OPTIMIZERS: dict[str, Make] = {
