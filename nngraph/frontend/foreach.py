@@ -10,19 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from nngraph.frontend.functional import pointwise
 from nngraph.frontend.tensor import Tensor
 
 __all__ = ["FOREACH"]
 
-#: Functions that are there in place, too.
-# fmt: off
+#: Functions that are there in place, too: those of one operand, and these.
 _BOTH = (
-    "abs", "acos", "add", "addcdiv", "addcmul", "asin", "atan", "ceil", "clamp_max", "clamp_min",
-    "cos", "cosh", "div", "erf", "erfc", "exp", "expm1", "floor", "frac", "lerp", "log", "log10",
-    "log1p", "log2", "maximum", "minimum", "mul", "neg", "pow", "reciprocal", "round", "rsqrt",
-    "sigmoid", "sign", "sin", "sinh", "sqrt", "sub", "tan", "tanh", "trunc",
+    *(name for name in pointwise.__all__ if hasattr(Tensor, f"{name}_")),
+    *("add", "addcdiv", "addcmul", "div", "lerp", "mul", "neg", "pow", "sub"),
+    *("clamp_max", "clamp_min", "maximum", "minimum"),
 )
-# fmt: on
 #: Those whose second tensor is followed by a factor, ``value``.
 _WITH_VALUE = ("addcmul", "addcdiv")
 #: The greatest and least of two, in place too, which tensors have no methods for.

@@ -32,7 +32,8 @@ CALLS = {
     "norm": ["a", "a, 1", "a, ord=math.inf"],
     "mm": ["[a[0]], [b[0].T]"],
 }
-NAMES = [name.removeprefix("_foreach_") for name in FOREACH]
+NAMES = [name.removeprefix("_foreach_") for name in FOREACH if hasattr(torch, name)]
+MISSING = {"_foreach_lgamma", "_foreach_lgamma_", "_foreach_powsum"}
 
 
 def ran(framework: Any, name: str, call: str) -> list[Any]:
@@ -48,6 +49,11 @@ def test_values_are_pytorchs(name: str) -> None:
     for call in CALLS.get(name, CALLS.get(name.removesuffix("_"), ["a"])):
         for found, wanted in zip(ran(ng, name, call), ran(torch, name, call), strict=True):
             np.testing.assert_allclose(found, wanted, rtol=2e-6, err_msg=call)
+
+
+def test_those_of_pytorch_are_there() -> None:
+    theirs = {name for name in dir(torch) if name.startswith("_foreach_")}
+    assert {name for name in theirs if not hasattr(ng, name)} == MISSING
 
 
 @pytest.mark.parametrize(
