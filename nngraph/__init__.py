@@ -64,6 +64,7 @@ from nngraph.ir.dtypes import (
 )
 from nngraph.ir.dtypes import bool_ as bool
 from nngraph.nn import func
+from nngraph.optim import amp
 from nngraph.runtime.checkpoint import CheckpointError
 from nngraph.runtime.finite import NonFiniteError
 from nngraph.version import __version__
@@ -78,7 +79,7 @@ short = int16
 # fmt: off
 __all__ = [
     "BackendError", "CheckpointError", "ConcretizationError", "NonFiniteError", "Size",
-    "Tensor", "TraceError", "__version__", "autograd", "bfloat16", "bool", "channels_last",
+    "Tensor", "TraceError", "__version__", "amp", "autograd", "bfloat16", "bool", "channels_last",
     "channels_last_3d", "compile", "contiguous_format", "double",
     "dtype", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64",
     "func", "half",

@@ -12,6 +12,13 @@ _.sdpa_kernel
 _.set_priority
 _.all_weights
 _.update_parameters
+_.is_enabled
+_.get_growth_factor
+_.set_growth_factor
+_.get_backoff_factor
+_.set_backoff_factor
+_.get_growth_interval
+_.set_growth_interval
 _.flatten_parameters
 _.is_cuda
 _.allow_retain_graph
@@ -110,6 +117,12 @@ _._holder
 
 # Options that a decorator reads from the signature of a constructor.
 _.amsgrad
+_.max_iter
+_.max_eval
+_.tolerance_grad
+_.tolerance_change
+_.history_size
+_.line_search_fn
 _.capturable
 _.decoupled_weight_decay
 _.initial_accumulator_value

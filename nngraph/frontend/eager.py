@@ -268,6 +268,9 @@ class Eager:
     ) -> Any:
         return action(*args, **kwargs)
 
+    def run_if(self, condition: Any, function: Callable[[], Any], uncounted: frozenset[str]) -> Any:
+        return function() if bool(condition) else None
+
     def describe(self, describer: Callable[[Recording], None]) -> None:
         pass
 

@@ -17,7 +17,7 @@ __all__ = ["FOREACH"]
 
 #: Functions that are there in place, too: those of one operand, and these.
 _BOTH = (
-    *(name for name in pointwise.__all__ if hasattr(Tensor, f"{name}_")),
+    *(name for name in vars(pointwise)["__all__"] if hasattr(Tensor, f"{name}_")),
     *("add", "addcdiv", "addcmul", "div", "lerp", "mul", "neg", "pow", "sub"),
     *("clamp_max", "clamp_min", "maximum", "minimum"),
 )

@@ -290,6 +290,19 @@ class World(Protocol):
         """
         ...
 
+    def run_if(self, condition: Any, function: Callable[[], Any], uncounted: frozenset[str]) -> Any:
+        """``function()`` if ``condition``, a tensor without axes, is true; else None.
+
+        In a trace it runs, and what it writes to tensors is kept only where the condition holds.
+
+        Args:
+            uncounted: names of attributes that may change in any case.
+
+        Raises:
+            TraceError: in a trace, if it changes something else than elements of tensors.
+        """
+        ...
+
     def describe(self, describer: Callable[[Recording], None]) -> None:
         """Calls ``describer(trace)`` in a trace, for what only a trace asks."""
         ...

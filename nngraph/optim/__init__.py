@@ -8,6 +8,7 @@ from nngraph.optim.adagrad import Adagrad
 from nngraph.optim.adam import Adam, AdamW
 from nngraph.optim.adamax import Adamax
 from nngraph.optim.asgd import ASGD
+from nngraph.optim.lbfgs import LBFGS
 from nngraph.optim.nadam import NAdam
 from nngraph.optim.optimizer import Optimizer
 from nngraph.optim.radam import RAdam
@@ -17,6 +18,7 @@ from nngraph.optim.sgd import SGD
 
 __all__ = [
     "ASGD",
+    "LBFGS",
     "SGD",
     "Adadelta",
     "Adagrad",

@@ -198,7 +198,8 @@ class FormulaOptimizer(Optimizer):
             if id(step) not in counted:
                 step.add_(1)
                 counted[id(step)] = here.count(step)
-                increments[id(step)] = increments.get(id(step), 0) + 1
+                known = increments.get(id(step), 0)
+                increments[id(step)] = None if known is None else known + 1
         return counted
 
     def _twin(self, step: Tensor) -> Tensor:
@@ -206,6 +207,11 @@ class FormulaOptimizer(Optimizer):
         with eagerly():
             twin = step.clone()
         added = world().notes(self).get(id(step), 0)  # counts of the trace in progress
+        if added is None:
+            world().refuse(
+                "a step for fewer parameters after one that a GradScaler may leave out",
+                "Give these parameters an optimizer of their own.",
+            )
         return twin.add_(added) if added else twin
 
     def _split_steps(self, active: set[int]) -> None:

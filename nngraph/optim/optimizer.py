@@ -39,6 +39,8 @@ class Optimizer:
     # A trace reads these numbers anew at each call (frontend/capture/reach.py).
     _numbers_vary: ClassVar[frozenset[str]] = frozenset({"param_groups", "_steps_called"})
     _unwatched: ClassVar[frozenset[str]] = frozenset()
+    #: What a step changes that only warnings look at.
+    uncounted: ClassVar[frozenset[str]] = frozenset({"_steps_called"})
 
     def __init__(self, params: ParamsT, defaults: ParamGroup) -> None:
         if isinstance(params, TensorBase):

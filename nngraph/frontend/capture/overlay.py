@@ -121,6 +121,7 @@ class Overlay:
         self._arguments: dict[int, Handle] = {}
         self._suggested: dict[Storage, str] = {}
         self._homes: dict[Storage, GradSlot] = {}
+        self._before: dict[Storage, Value] | None = None  # what writes of a run_if() replaced
         self._apart: dict[Storage, str] = {}  # and where they were written and not assigned
         self._names = UniqueNames(first=2)
 
@@ -248,11 +249,16 @@ class Overlay:
         if storage in self._apart:
             self._apart[storage] = str(user_source())
         elements = self.elements(storage)
+        self._keep(storage, elements)
         if path is not None:
             payload = self._written_through(storage, path, payload)
         elements.value = payload
         if not storage.quiet:
             elements.version += 1
+
+    def _keep(self, storage: Storage, elements: Elements) -> None:
+        if self._before is not None:
+            self._before.setdefault(storage, _value(elements))
 
     def _written_through(self, storage: Storage, path: Path, part: Value) -> Value:
         def read(place: Path | None) -> _Term:
@@ -266,6 +272,7 @@ class Overlay:
         if storage in self._apart:
             self._apart[storage] = str(user_source())
         before = self.elements(storage)
+        self._keep(storage, before)
         before.left = True
         now = self._now[storage] = Elements(None, payload, before.version + 1)
         for twin in storage.twins or ():
@@ -280,6 +287,11 @@ class Overlay:
 
     def rebind(self, tensor: Handle, value: Handle) -> None:
         storage, source = tensor._storage, value._storage
+        if self._before is not None:
+            self.refuse(
+                "t.data = other in a step that a GradScaler may leave out",
+                "Write t.copy_(other) under no_grad.",
+            )
         if tensor._view is not None:
             self.refuse(
                 "t.data = other gives a view t memory of its own",

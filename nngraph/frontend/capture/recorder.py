@@ -14,11 +14,13 @@ from nngraph.frontend.capture.effects import FirstCall
 from nngraph.frontend.capture.gradients import GradNote, GradSlot, NewGradSlot
 from nngraph.frontend.capture.overlay import Overlay
 from nngraph.frontend.capture.selections import Selections
-from nngraph.frontend.errors import TOO_DEEP, NotYet, note_place
+from nngraph.frontend.errors import TOO_DEEP, NotYet, TraceError, note_place
+from nngraph.frontend.functional.selection import where
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Handle, Leaf
 from nngraph.frontend.storage import Payload, Storage
 from nngraph.frontend.symint import with_dims
+from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.userline import user_line, user_source
 from nngraph.ir.dims import SymDim
 from nngraph.ir.dtypes import DType, float64
@@ -230,6 +232,38 @@ class Trace(Overlay):
     ) -> Any:
         return self.carry.act(owner, action, args, kwargs)
 
+    def run_if(self, condition: Any, function: Callable[[], Any], uncounted: frozenset[str]) -> Any:
+        if self._before is not None:
+            raise TraceError(f"a step in a step that may be left out{self.place()}")
+        changed = self._changed(uncounted)
+        counts = {owner: dict(notes) for owner, notes in self._notes.items()}
+        self._before = {}
+        try:
+            result = function()
+        finally:
+            before, self._before = self._before, None
+        now = self._changed(uncounted).items()
+        more = ", ".join(name for name, made in now if made != changed.get(name))
+        if more or result is not None:
+            raise TraceError(
+                f"a step that a GradScaler may leave out changes {more or 'its result'}: compiled, "
+                f"that would change at each call.{self.place()}\nKeep it in a tensor that exists "
+                "before (`state['step'].add_(1)`)."
+            )
+        for storage, old in before.items():
+            new, was = (Tensor(self.hold(v)) for v in (self.look(storage, None), old))
+            self.write(storage, None, where(condition, new, was)._read(self))
+        for owner, notes in self._notes.items():  # how often is known to the call only
+            known = counts.get(owner, {})
+            notes.update({key: None for key, value in notes.items() if known.get(key) != value})
+        return None
+
+    def _changed(self, uncounted: frozenset[str]) -> dict[str, int]:
+        """What the code has changed so far of Python's own state and of gradients."""
+        changes = [c for c in self.carry.changes() if c.place.key not in uncounted]
+        gradients = ((i, id(note.now)) for i, note in self.grads.items() if note.is_changed)
+        return {c.place.name: id(c.after) for c in changes} | {"a gradient": hash(tuple(gradients))}
+
     def count(self, tensor: Any) -> Any:
         return cast(tensor, float64)
 
@@ -271,6 +305,11 @@ class Trace(Overlay):
         raise NotYet(action)
 
     def once(self, what: str) -> None:
+        if self._before is not None:
+            raise TraceError(
+                f"{what}, and a GradScaler may leave out the first step: call the function once "
+                f"without compiling it.{self.place()}"
+            )
         self.first.only.append(what)
         reason = f"the first call is over: {what}"
         self.guard(("first", id(self)), lambda: not self.first.is_over, reason)
