@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from nngraph.backends.files import write_atomically
 from nngraph.ir.dtypes import DTYPES, as_dtype
 from nngraph.ir.op import Array
 
-__all__ = ["CheckpointError", "read_arrays", "write_arrays"]
+__all__ = ["CheckpointError", "read", "read_arrays", "write_arrays"]
 
 # safetensors' names of element types: F64, BF16, I8, U32, BOOL, ...
 _DTYPES = {d.short.upper(): d for d in DTYPES}
@@ -49,6 +50,11 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
         FileNotFoundError: if there is no such file.
         CheckpointError: if it is damaged or of another format (the message says how).
     """
+    return read(path)[0]
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:
+    """The tensors of a safetensors file, as ``read_arrays`` gives them, and its metadata."""
     from safetensors import SafetensorError, deserialize
 
     raw = Path(path).read_bytes()
@@ -59,7 +65,9 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
             f"{os.fspath(path)!r} is not a whole safetensors file ({error}); it may be cut short "
             "or of another format. Write checkpoints with ng.save."
         ) from None
-    return {name: _array(name, entry) for name, entry in entries}
+    size = int.from_bytes(raw[:8], "little")  # of the header, which was just read and is JSON
+    metadata = json.loads(raw[8 : 8 + size]).get("__metadata__", {})
+    return {name: _array(name, entry) for name, entry in entries}, metadata
 
 
 def _array(name: str, entry: Mapping[str, Any]) -> Array:
