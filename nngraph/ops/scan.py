@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -192,6 +192,7 @@ class _StepBack:
     sums: dict[int, Callable[[Sequence[Any], Sequence[Any]], Any]]
 
 
+@lru_cache(64)  # eager code asks at each backward pass
 def _step_back(op: Scan, seeded: tuple[int, ...]) -> _StepBack:
     source = op.body.graph
     carries, consts, xs = op._split(source.inputs)
@@ -202,7 +203,7 @@ def _step_back(op: Scan, seeded: tuple[int, ...]) -> _StepBack:
         return [graph.add_input(v.type) for v in values]
 
     grads = declare(carries[i] for i in _floats(carries))
-    totals = declare(consts[i] for i in _floats(consts))
+    totals = dict(zip(_floats(consts), declare(consts[i] for i in _floats(consts)), strict=True))
     const_values, carry_values, x_values = declare(consts), declare(carries), declare(xs)
     known, stack_grads = declare(stacked), declare(source.outputs[i] for i in seeded)
     given = [*const_values, *carry_values, *x_values, *known, *stack_grads]
@@ -224,15 +225,13 @@ def _step_back(op: Scan, seeded: tuple[int, ...]) -> _StepBack:
     whole = [replaced.get(v, v) for v in whole]
     start, stop = len(grads), len(grads) + len(totals)
     of_consts = dict(zip(_floats(consts), whole[start:stop], strict=True))
-    sums = _Sums(graph, given, len(const_values), len(x_values and _floats(xs)))
+    sums = _Sums(given, len(const_values), len(_floats(xs)))
     kept = {i: sums.of(value) for i, value in of_consts.items()}
     added = [i for i, rule in kept.items() if rule is None]
     with Builder(graph):
-        new = {i: add(totals[_floats(consts).index(i)], of_consts[i]) for i in added}
-    outs = [*whole[:start], *(new[i] for i in added), *whole[stop:], *sums.stacks]
-    body, used = _trimmed(
-        graph, outs, [*grads, *(totals[_floats(consts).index(i)] for i in added)], given
-    )
+        new = [add(totals[i], of_consts[i]) for i in added]
+    outs = [*whole[:start], *new, *whole[stop:], *sums.stacks]
+    body, used = _trimmed(graph, outs, [*grads, *(totals[i] for i in added)], given)
     size = len(const_values)
     return _StepBack(
         body,
@@ -252,7 +251,7 @@ class _Sums:
         stacks: what a step has to stack for that.
     """
 
-    def __init__(self, graph: Graph, given: Sequence[Value], fixed: int, before: int) -> None:
+    def __init__(self, given: Sequence[Value], fixed: int, before: int) -> None:
         self._given = {v: i for i, v in enumerate(given)}
         self._fixed = fixed  # the consts, which have no time
         self._before = before  # stacks that come first

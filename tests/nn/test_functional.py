@@ -96,3 +96,13 @@ def test_the_names_are_pytorchs() -> None:
 
 def test_torch_sees_the_same_tensor() -> None:
     assert torch.from_dlpack(F.relu(ng.ones(2))).tolist() == [1.0, 1.0]
+
+
+def test_a_scale_of_zero_is_one_with_dropout_too():
+    q = ng.tensor(np.random.default_rng(0).normal(size=(2, 3, 4)))
+    v = ng.ones(2, 3, 4, dtype=ng.float64)
+    for p in (0.0, 1e-9):
+        weights = F.scaled_dot_product_attention(q, q, v, dropout_p=p, scale=0.0)
+        np.testing.assert_allclose(weights.numpy(), 1.0, rtol=1e-6)
+        equal = F.scaled_dot_product_attention(q, q, q, dropout_p=p, scale=0.0)
+        np.testing.assert_allclose(equal.numpy(), np.repeat(q.numpy().mean(1, keepdims=True), 3, 1))

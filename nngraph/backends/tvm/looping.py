@@ -65,6 +65,7 @@ class _Arguments:
         given = [p.type.static_shape for p in signature.outputs]
         steps, first = loop.carries + loop.consts, loop.carries
         self.first_step, self.taken, self.carries = steps, len(taken), first
+        self.count = len(taken) + len(given)
         self._shapes = [
             *taken[:steps],
             *((length, *shape) for shape in taken[steps:]),
@@ -116,20 +117,18 @@ class _Listed:
         self, loop: Loop, body: Body, functions: Sequence[Kernel], arguments: _Arguments
     ) -> None:
         self._arguments = arguments
-        self._known: list[Array | None] = []
+        self._known: list[Array | None] = [None] * arguments.count
         self._slots: dict[int, list[tuple[list[Any], int, int | None, bool]]] = {}
         self._buffers: dict[int, Array] = {}
         self._nothing = view(aligned_empty((1,), np.uint8))
         self._calls: list[list[Any]] = []
-        inputs = {s.index: i for i, s in enumerate(loop.program.storages) if s.place is Place.INPUT}
-        self._input_of = {number: index for index, number in inputs.items()}
+        storages = enumerate(loop.program.storages)
+        self._input_of = {i: s.index for i, s in storages if s.place is Place.INPUT}
         self._output_of = {number: j for j, number in enumerate(loop.program.outputs)}
         self._build(loop, body, functions)
 
     def __call__(self, *arrays: Array) -> None:
         known = self._known
-        if len(known) != len(arrays):
-            known = self._known = [None] * len(arrays)
         if not all(map(is_, known, arrays)):
             for position, array in enumerate(arrays):
                 if known[position] is not array:
@@ -181,28 +180,24 @@ class _Listed:
         body: Body,
     ) -> None:
         """One more argument of a call: a tensor, or None where ``_point`` will put one."""
-        known, place = self._arguments, len(bound)
-        position, buffers = -1, None
+        known = self._arguments
         if storage in self._input_of:
-            position = self._input_of[storage]
-            buffers = before if position < known.carries else None
-            index = position
+            index = position = self._input_of[storage]
+            carries = before
         elif storage in self._output_of:
-            index = self._output_of[storage]
+            index, carries = self._output_of[storage], after
             position = known.taken + index
-            buffers = after if index < known.carries else None
         else:
             bound.append(body.fixed(storage))
             return
-        if buffers is not None:
-            bound.append(self._view(buffers[index]))
-            return
-        if position in self._buffers:
+        if carries is not None and index < known.carries:
+            bound.append(self._view(carries[index]))
+        elif position in self._buffers:
             bound.append(self._view(self._buffers[position]))
-            return
-        bound.append(None)
-        at = t if self._is_timed(position) else None
-        self._slots.setdefault(position, []).append((bound, place, at, False))
+        else:
+            at = t if self._is_timed(position) else None
+            self._slots.setdefault(position, []).append((bound, len(bound), at, False))
+            bound.append(None)
 
     def _is_timed(self, position: int) -> bool:
         known = self._arguments
@@ -214,9 +209,10 @@ class _Listed:
         """For slices that are not aligned where they are."""
         signature = loop.program.signature
         for position, port in enumerate((*signature.inputs, *signature.outputs)):
+            if not self._is_timed(position):
+                continue
             shape, kind = port.type.static_shape, port.type.dtype.numpy
-            second = aligned_empty((2, *shape), kind)[1, ...]
-            if self._is_timed(position) and not is_aligned(second):
+            if not is_aligned(aligned_empty((2, *shape), kind)[1, ...]):
                 self._buffers[position] = aligned_empty(shape, kind)
 
     def _copy_in(self, t: int) -> None:

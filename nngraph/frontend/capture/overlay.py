@@ -246,17 +246,18 @@ class Overlay:
             )
 
     def write(self, storage: Storage, path: Path | None, payload: Value) -> None:
-        if storage in self._apart:
-            self._apart[storage] = str(user_source())
         elements = self.elements(storage)
-        self._keep(storage, elements)
+        self._overwrites(storage, elements)
         if path is not None:
             payload = self._written_through(storage, path, payload)
         elements.value = payload
         if not storage.quiet:
             elements.version += 1
 
-    def _keep(self, storage: Storage, elements: Elements) -> None:
+    def _overwrites(self, storage: Storage, elements: Elements) -> None:
+        """Notes a write, of which these elements are the last before it."""
+        if storage in self._apart:
+            self._apart[storage] = str(user_source())
         if self._before is not None:
             self._before.setdefault(storage, _value(elements))
 
@@ -269,10 +270,8 @@ class Overlay:
         return whole.value
 
     def replace(self, storage: Storage, payload: Value) -> None:
-        if storage in self._apart:
-            self._apart[storage] = str(user_source())
         before = self.elements(storage)
-        self._keep(storage, before)
+        self._overwrites(storage, before)
         before.left = True
         now = self._now[storage] = Elements(None, payload, before.version + 1)
         for twin in storage.twins or ():
@@ -319,15 +318,17 @@ class Overlay:
         """What the code made to show the elements of a tensor keeps them."""
         storage = tensor._storage
         others = [t for t in storage.tensors() if t is not tensor]
+        if not others:
+            return
         if any(id(t) in self._showing.get(storage, ()) for t in others):
             self.refuse(
                 "t.data = other while another tensor from outside shares the memory of t",
                 "Write t.copy_(other) under no_grad, or clone() the other tensor first.",
             )
         views = [t for t in others if t._view is not None]
-        edges = [(self.edge(t._view.base), self.seen(t)) for t in views]
+        edges = [self.edge(view._view.base) for view in views]
         self._now[storage.part(others, before)] = before
-        for view, (edge, _) in zip(views, edges, strict=True):
+        for view, edge in zip(views, edges, strict=True):
             self.set_edge(view._view.base, edge)
 
     def strides(self, storage: Storage, path: Path | None) -> tuple[Dim, ...]:

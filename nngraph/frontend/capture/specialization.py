@@ -116,15 +116,17 @@ class Specialization:
         for followed in self._followed:
             followed.check(passed, self.traced.signature.inputs[followed.argument].name)
         program, leaves = self.traced.program, list(self.traced.leaves)
-        left = self._leave()
         program.run()
+        left: list[Callable[[], None]] = []
         try:
+            left += self._leave()
             outputs = self.step.run(arrays)
         except BaseException:
             program.take_back()
             for again in left:
                 again()
-            structure.changed()
+            if left:
+                structure.changed()
             raise
         call = Call(outputs, passed, leaves, program.values)
         for effect in self.traced.effects:

@@ -59,11 +59,11 @@ def scaled_dot_product_attention(
             "scaled_dot_product_attention: expected query, key and value of two axes or more, "
             f"got {query.type}, {key.type} and {value.type}"
         )
-    if scale is None and query.shape[-1] == 0:
-        scale = 1.0  # of scores that are all 0
     if not dropout_p:
         return ops.scaled_dot_product_attention(query, key, value, attn_mask, is_causal, scale)
-    scores = query @ key.transpose(-2, -1) * (scale or float(cast("int", query.shape[-1])) ** -0.5)
+    width = float(cast("int", query.shape[-1]) or 1)  # without one all scores are 0
+    factor = width**-0.5 if scale is None else scale
+    scores = query @ key.transpose(-2, -1) * factor
     weights = _masked(scores, attn_mask, is_causal).softmax(-1)
     return dropout(weights, dropout_p) @ value
 

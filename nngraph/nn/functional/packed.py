@@ -201,6 +201,11 @@ def _rows(padded: Tensor, places: np.ndarray[Any, Any]) -> Tensor:
     return found
 
 
+def _lengths(counts: list[int]) -> list[int]:
+    """Lengths of the sequences, longest first, of how many there are at each step."""
+    return [sum(n > i for n in counts) for i in range(counts[0] if counts else 0)]
+
+
 def padded(sequence: PackedSequence, value: float, steps: int | None = None) -> Tensor:
     """``[T, N, ...]`` in the packed order, with a number where a sequence is shorter."""
     counts = sequence.counts()
@@ -238,8 +243,7 @@ def pad_packed_sequence(
             f"got total_length={total_length} and max sequence length being {len(counts)}"
         )
     out = padded(sequence, padding_value, total_length)
-    lengths = [sum(n > i for n in counts) for i in range(counts[0] if counts else 0)]
-    found = tensor(np.asarray(lengths, np.int64))
+    found = tensor(np.asarray(_lengths(counts), np.int64))
     if sequence.unsorted_indices is not None:
         out = out.index_select(1, sequence.unsorted_indices)
         found = found[sequence.unsorted_indices]
@@ -297,9 +301,7 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """The sequences, in the caller's order."""
-    counts = packed_sequences.counts()
-    lengths = np.asarray([sum(n > i for n in counts) for i in range(counts[0] if counts else 0)])
     out = padded(packed_sequences, 0.0)
-    rows = [out[:n, i] for i, n in enumerate(lengths.tolist())]
+    rows = [out[:n, i] for i, n in enumerate(_lengths(packed_sequences.counts()))]
     order = packed_sequences.unsorted_indices
     return rows if order is None else [rows[i] for i in _numbers(order)]

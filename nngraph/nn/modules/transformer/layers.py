@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
@@ -23,22 +24,25 @@ Activation = Callable[[Tensor], Tensor]
 class _Layer(Module):
     """What the layers of encoders and decoders share: a feed-forward block and options."""
 
+    #: Names of the attentions, in their order.
+    _attentions: ClassVar[tuple[str, ...]]
+
     def __init__(
         self,
         d_model: int,
         nhead: int,
-        attentions: tuple[str, ...],
-        dim_feedforward: int,
-        dropout: float,
-        activation: str | Activation,
-        layer_norm_eps: float,
-        batch_first: bool,
-        norm_first: bool,
-        bias: bool,
-        dtype: DType | None,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str | Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: object = None,
+        dtype: DType | None = None,
     ) -> None:
         super().__init__()
-        for name in attentions:
+        for name in self._attentions:
             attention = MultiheadAttention(
                 d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, dtype=dtype
             )
@@ -47,12 +51,35 @@ class _Layer(Module):
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias=bias, dtype=dtype)
         self.norm_first = norm_first
-        for i in range(len(attentions) + 1):
+        for i in range(len(self._attentions) + 1):
             norm = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, dtype=dtype)
             self.add_module(f"norm{i + 1}", norm)
-        for i in range(len(attentions) + 1):
+        for i in range(len(self._attentions) + 1):
             self.add_module(f"dropout{i + 1}", Dropout(dropout))
+        self._set_activation(activation)
+
+    def _set_activation(self, activation: str | Activation) -> None:
         self.activation = _activation(activation) if isinstance(activation, str) else activation
+
+    def _attended(
+        self,
+        name: str,
+        x: Tensor,
+        memory: Tensor,
+        mask: Tensor | None,
+        padding: Tensor | None,
+        is_causal: bool,
+    ) -> Tensor:
+        attention: MultiheadAttention = getattr(self, name)
+        return attention(  # type: ignore[no-any-return]
+            x,
+            memory,
+            memory,
+            attn_mask=mask,
+            key_padding_mask=padding,
+            need_weights=False,
+            is_causal=is_causal,
+        )[0]
 
     def _fed(self, x: Tensor) -> Tensor:
         hidden = self.dropout(self.activation(self.linear1(x)))
@@ -92,33 +119,10 @@ class TransformerEncoderLayer(_Layer):
 
     self_attn: MultiheadAttention
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: str | Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: object = None,
-        dtype: DType | None = None,
-    ) -> None:
-        super().__init__(
-            d_model,
-            nhead,
-            ("self_attn",),
-            dim_feedforward,
-            dropout,
-            activation,
-            layer_norm_eps,
-            batch_first,
-            norm_first,
-            bias,
-            dtype,
-        )
+    _attentions = ("self_attn",)
+
+    def _set_activation(self, activation: str | Activation) -> None:
+        super()._set_activation(activation)
         kinds = ((F.relu, ReLU), (F.gelu, GELU))
         self.activation_relu_or_gelu = next(
             (
@@ -143,15 +147,7 @@ class TransformerEncoderLayer(_Layer):
         mask = added_mask(src_mask, "src_mask", src.dtype)
 
         def attended(x: Tensor) -> Tensor:
-            return self.self_attn(  # type: ignore[no-any-return]
-                x,
-                x,
-                x,
-                attn_mask=mask,
-                key_padding_mask=padding,
-                need_weights=False,
-                is_causal=is_causal,
-            )[0]
+            return self._attended("self_attn", x, x, mask, padding, is_causal)
 
         return self._added(self._added(src, 1, attended), 2, self._fed)
 
@@ -165,33 +161,7 @@ class TransformerDecoderLayer(_Layer):
     self_attn: MultiheadAttention
     multihead_attn: MultiheadAttention
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: str | Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: object = None,
-        dtype: DType | None = None,
-    ) -> None:
-        super().__init__(
-            d_model,
-            nhead,
-            ("self_attn", "multihead_attn"),
-            dim_feedforward,
-            dropout,
-            activation,
-            layer_norm_eps,
-            batch_first,
-            norm_first,
-            bias,
-            dtype,
-        )
+    _attentions = ("self_attn", "multihead_attn")
 
     def forward(
         self,
@@ -207,26 +177,13 @@ class TransformerDecoderLayer(_Layer):
         """The layer; masks are those of ``MultiheadAttention``."""
 
         def attended(x: Tensor) -> Tensor:
-            return self.self_attn(  # type: ignore[no-any-return]
-                x,
-                x,
-                x,
-                attn_mask=tgt_mask,
-                key_padding_mask=tgt_key_padding_mask,
-                is_causal=tgt_is_causal,
-                need_weights=False,
-            )[0]
+            return self._attended("self_attn", x, x, tgt_mask, tgt_key_padding_mask, tgt_is_causal)
 
         def remembered(x: Tensor) -> Tensor:
-            return self.multihead_attn(  # type: ignore[no-any-return]
-                x,
-                memory,
-                memory,
-                attn_mask=memory_mask,
-                key_padding_mask=memory_key_padding_mask,
-                is_causal=memory_is_causal,
-                need_weights=False,
-            )[0]
+            padding = memory_key_padding_mask
+            return self._attended(
+                "multihead_attn", x, memory, memory_mask, padding, memory_is_causal
+            )
 
         x = self._added(self._added(tgt, 1, attended), 2, remembered)
         return self._added(x, 3, self._fed)
