@@ -11,6 +11,7 @@ _.OVERRIDEABLE
 _.sdpa_kernel
 _.set_priority
 _.all_weights
+_.to_dense
 _.multihead_attn
 _.update_parameters
 _.is_enabled

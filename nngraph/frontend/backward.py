@@ -8,6 +8,7 @@ from typing import Any
 from nngraph.frontend.hooks import run_after, run_after_adding, run_before, run_on_leaf
 from nngraph.frontend.modes import set_grad_enabled
 from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
+from nngraph.frontend.rows import Rows, attach, joined
 from nngraph.frontend.storage import Elements, Payload, Storage
 from nngraph.frontend.tape import Operand, apply, edge_of, save
 from nngraph.frontend.world import World, world
@@ -171,6 +172,8 @@ class _Hooked(Walk):
         self._replay = replay
         self._deliver = deliver
         self._waiting: dict[int, int] = {}
+        self._uses: dict[int, int] = {}
+        self._rows: dict[int, list[Rows]] = {}
         self._leaves = {id(version): (leaf, version) for leaf, version in replay.leaves.values()}
         self._grads: dict[int, Any] = {}
 
@@ -181,8 +184,8 @@ class _Hooked(Walk):
             for operand in record.inputs:
                 if id(operand) in waiting:
                     waiting[id(operand)] += 1
-        self._waiting = waiting
-        for key, count in waiting.items():
+        self._waiting, self._uses = waiting, dict(waiting)
+        for key, count in self._uses.items():
             if not count:
                 self._complete(key)
 
@@ -196,7 +199,11 @@ class _Hooked(Walk):
         return grads
 
     def ran(self, record: Record, found: list[Any], grads: list[Any]) -> list[Any]:
-        hooks = self._replay.entry_of[id(record)].hooks
+        entry = self._replay.entry_of[id(record)]
+        if entry.sparse and grads[0] is not None:
+            table, places = record.inputs
+            self._rows.setdefault(id(table), []).append(looked_up(entry.op, places, grads[0]))
+        hooks = entry.hooks
         if hooks is None or not hooks.after:
             return found
         self._here.differentiate(None)
@@ -223,7 +230,21 @@ class _Hooked(Walk):
             gradient = self._grads[key] = run_on_leaf(hooks, *_tensors([gradient]))
         if self._deliver is not None:
             del self._grads[key]
-            self._deliver(owner, *_tensors([gradient]))
+            (given,) = _tensors([gradient])
+            rows = self._rows.pop(key, [])
+            if len(rows) == self._uses[key] and (hooks is None or not hooks.before):
+                known: Rows | None = rows[0]
+                for more in rows[1:]:
+                    known = joined(known, more)
+                attach(given, known)
+            self._deliver(owner, given)
+
+
+def looked_up(op: Any, places: Version, grad: Any) -> Rows:
+    """The rows of the gradient of a table: those that were looked up."""
+    numbers, values = _tensors([places, grad])
+    width = values.type.shape[-1]
+    return Rows(numbers.detach().reshape(-1), values.reshape(-1, width), op.padding_idx)
 
 
 #: Takes a leaf and its gradient.

@@ -16,6 +16,7 @@ from nngraph.frontend.hooks import HookedTensor, keep_retaining
 from nngraph.frontend.joint import need_no_joint
 from nngraph.frontend.modes import is_grad_enabled, set_grad_enabled
 from nngraph.frontend.record import Edge, Entry, Leaf, Saved, View
+from nngraph.frontend.rows import attach, joined, rows_of
 from nngraph.frontend.storage import Path, Payload, Storage
 from nngraph.frontend.symint import size_of
 from nngraph.frontend.tape import apply, edge_of, root_of
@@ -260,14 +261,19 @@ class TensorBase(HookedTensor):
         backpropagate([(self, seed)], keep, create_graph, inputs)
 
     def _accumulate(self, gradient: TensorBase, create_graph: bool) -> None:
+        rows = rows_of(gradient)
         gradient = gradient if create_graph else _own_memory(gradient)
         known: TensorBase | None = world().grad(self)
         if known is None:
+            attach(gradient, rows)
             self.grad = gradient
-        elif create_graph:
+            return
+        rows = None if rows is None else joined(rows_of(known), rows)
+        if create_graph:
             self.grad = add(known, gradient)
         else:
             known._assign(add(known.detach(), gradient))
+            attach(known, rows)
 
     def detach(self) -> TensorBase:
         """The same elements (memory is shared), outside the recorded history."""

@@ -133,9 +133,10 @@ class Entry:
         time: orders the entries.
         origin: where the user called it.
         hooks: what ``backward`` calls here; None if nothing was ever registered.
+        sparse: whether it looked up rows of its first input, whose gradient shall know them.
     """
 
-    __slots__ = ("hooks", "inputs", "op", "origin", "outputs", "time")
+    __slots__ = ("hooks", "inputs", "op", "origin", "outputs", "sparse", "time")
 
     def __init__(
         self, op: Op, inputs: Sequence[Saved], outputs: Sequence[Saved], origin: Origin
@@ -146,6 +147,7 @@ class Entry:
         self.time = next(_clock)
         self.origin = origin
         self.hooks: EntryHooks | None = None
+        self.sparse = False
 
     def name(self) -> str:
         """The operator's."""
@@ -228,9 +230,10 @@ class Handle:
         _seen: of a view, the edge that its base had when ``_edge`` was taken.
         _grad: the gradient that ``backward`` left.
         _hooks: of a leaf, what ``backward`` calls; None if nothing was ever registered.
+        _rows: of a gradient that is zero but in some rows, these.
     """
 
-    __slots__ = ("__weakref__", "_edge", "_grad", "_hooks", "_seen", "_storage", "_view")
+    __slots__ = ("__weakref__", "_edge", "_grad", "_hooks", "_rows", "_seen", "_storage", "_view")
     _result: ClassVar[Any]  # the class of all results: Tensor
     _made_of: ClassVar[Any]  # makes a tensor of what users call the class with
 
@@ -249,6 +252,7 @@ class Handle:
         self._seen: Edge | Leaf | None = None
         self._grad: Any = None
         self._hooks: LeafHooks | None = None
+        self._rows: Any = None
 
     def _moved(self, storage: Storage) -> None:
         """Shows another storage of the same elements, with the history that it has."""

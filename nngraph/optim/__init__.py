@@ -15,6 +15,7 @@ from nngraph.optim.radam import RAdam
 from nngraph.optim.rmsprop import RMSprop
 from nngraph.optim.rprop import Rprop
 from nngraph.optim.sgd import SGD
+from nngraph.optim.sparse_adam import SparseAdam
 
 __all__ = [
     "ASGD",
@@ -30,6 +31,7 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Rprop",
+    "SparseAdam",
     "lr_scheduler",
     "swa_utils",
 ]

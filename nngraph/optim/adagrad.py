@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from nngraph.frontend.functional.creation import full_like
 from nngraph.frontend.functional.data import tensor
@@ -31,6 +31,8 @@ class Adagrad(FormulaOptimizer):
     Source: Duchi et al., "Adaptive Subgradient Methods", 2011;
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
     """
+
+    takes_rows: ClassVar[bool] = True
 
     @options(
         order="lr lr_decay eps weight_decay initial_accumulator_value foreach maximize "

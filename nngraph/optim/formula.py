@@ -86,10 +86,12 @@ class FormulaOptimizer(Optimizer):
     Attributes:
         counts_steps: whether it keeps ``step``.
         scalars: the slots that are numbers of a parameter: float32 without axes.
+        takes_rows: whether it takes gradients that know their rows; as dense ones, unless it asks.
     """
 
     counts_steps: ClassVar[bool] = True
     scalars: ClassVar[frozenset[str]] = frozenset()
+    takes_rows: ClassVar[bool] = False
     _guards_itself: ClassVar[frozenset[str]] = frozenset({"state", "params"})
 
     def slots(self, n: Numbers) -> tuple[str, ...]:
@@ -126,6 +128,7 @@ class FormulaOptimizer(Optimizer):
         for position, group in enumerate(self.param_groups):
             n = Numbers(group, f"group{position}." if position else "")
             pairs = [(p, g) for p in group["params"] if (g := p.grad) is not None]
+            self._need_kind([grad for _, grad in pairs], n)
             work.append((n, pairs))
         params = [param for _, pairs in work for param, _ in pairs]
         if self.counts_steps:
@@ -137,6 +140,17 @@ class FormulaOptimizer(Optimizer):
         steps = self._count(params)
         for n, pairs in work:
             self._update_group(n, pairs, steps)
+
+    def _need_kind(self, grads: list[Tensor], n: Numbers) -> None:
+        """Refuses gradients that know their rows where PyTorch refuses sparse ones."""
+        if not any(grad.is_sparse for grad in grads):
+            return
+        name = type(self).__name__
+        if not self.takes_rows:
+            more = ", please consider SparseAdam instead" if "Adam" in name else ""
+            raise RuntimeError(f"{name} does not support sparse gradients{more}")
+        if n.has("weight_decay"):
+            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
 
     def _update_group(
         self, n: Numbers, pairs: list[tuple[Tensor, Tensor]], steps: dict[int, Any]

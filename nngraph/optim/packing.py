@@ -12,6 +12,7 @@ from nngraph.frontend.base import TensorBase
 from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.tables import Table
 from nngraph.frontend.tensor import Tensor
+from nngraph.ir.dtypes import float32
 
 __all__ = ["ParamGroup", "load_packed", "packed_state"]
 
@@ -77,6 +78,8 @@ def _copied(param: Tensor | None, value: Any, key: str = "") -> Any:
         copy = tensor(value)
         cast = key != "step" and param is not None and copy.dtype.is_floating_point
         return copy.to(param.dtype) if cast and param is not None else copy
+    if key == "step" and type(value) in (int, float):  # of SparseAdam there, and of old dicts
+        return tensor(float(value), float32)
     if isinstance(value, dict):
         return {k: _copied(param, v, k) for k, v in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):

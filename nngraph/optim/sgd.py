@@ -33,6 +33,7 @@ class SGD(FormulaOptimizer):
     """
 
     counts_steps: ClassVar[bool] = False
+    takes_rows: ClassVar[bool] = True
 
     @options(
         momentum=at_least_zero("momentum value"), weight_decay=at_least_zero("weight_decay value")

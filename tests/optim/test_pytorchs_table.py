@@ -18,7 +18,7 @@ STEPS = 20
 MISSING = {
     "Adafactor": "no class of PyTorch's documented list for nngraph",
     "Muon": "no class of PyTorch's documented list for nngraph",
-    "SparseAdam": "needs row-sparse gradients",
+    "SparseAdam": "takes gradients of tables: test_sparse_adam.py",
     "LBFGS": "runs a closure: test_lbfgs.py",
 }
 #: Options that ask for PyTorch's kernels on a GPU.

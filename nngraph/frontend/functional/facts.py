@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nngraph.frontend.functional.variants import attribute, both, function, method
+from nngraph.frontend.rows import coalesced, rows_of
 from nngraph.frontend.symint import size_of
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.views import is_row_major
@@ -18,6 +19,24 @@ __all__ = ["is_complex", "is_floating_point", "is_nonzero", "is_tensor", "numel"
 def numel(input: Tensor) -> Any:
     """The number of elements."""
     return size_of(input.type.size)
+
+
+@attribute
+def is_sparse(input: Tensor) -> bool:
+    """Whether this is a gradient that is zero but in rows which it knows."""
+    return rows_of(input) is not None
+
+
+@method
+def coalesce(input: Tensor) -> Any:
+    """The rows of a gradient that knows them, each once and in order: a ``RowSparse``."""
+    return coalesced(input)
+
+
+@method
+def to_dense(input: Tensor) -> Tensor:
+    """The tensor: its elements are dense."""
+    return input
 
 
 @method

@@ -11,6 +11,7 @@ from nngraph.frontend.functional.creation import zeros
 from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.modes import no_grad
+from nngraph.frontend.rows import mark
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import int64
 
@@ -35,7 +36,8 @@ def embedding(
         max_norm: rows that are read and whose norm is larger are first scaled to it, in place.
         norm_type: the order of that norm.
         scale_grad_by_freq: divide the gradient of a row by how often it is read.
-        sparse: accepted; gradients are dense.
+        sparse: the gradient of a table that is a parameter knows its rows (``is_sparse``), which is
+            what ``optim.SparseAdam`` goes by.
 
     Raises:
         AssertionError: if ``padding_idx`` is out of range.
@@ -48,6 +50,8 @@ def embedding(
     if max_norm is not None:
         _renormalize(weight, input, max_norm, norm_type)
     found = ops.embedding(weight, input, padding_idx)
+    if sparse:
+        mark(found)
     return _by_frequency(found, input, weight) if scale_grad_by_freq else found
 
 
@@ -132,6 +136,8 @@ def embedding_bag(
     if max_norm is not None:
         _renormalize(weight, input, max_norm, norm_type)
     rows = ops.embedding(weight, input, _padding(padding_idx, weight))
+    if sparse:
+        mark(rows)
     rows = _by_frequency(rows, input, weight) if scale_grad_by_freq else rows
     counted = _counted(input, _padding(padding_idx, weight))
     if per_sample_weights is not None:
