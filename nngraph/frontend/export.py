@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nngraph.frontend.capture.effects import NumberReturned
 from nngraph.frontend.capture.recorder import Assumed
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.tracing import trace_arguments
@@ -134,7 +135,8 @@ def _scheduled(wanted: _Wanted, schedule: Any, every: int) -> Traced:
         if traced is None:
             raise
     else:
-        traced = (_in_graph(wanted, why) if traced.on_host else None) or traced
+        returned = any(isinstance(effect, NumberReturned) for effect in traced.effects)
+        traced = (_in_graph(wanted, why) if traced.on_host or returned else None) or traced
     _refuse_host(traced, why)
     return traced
 

@@ -178,6 +178,25 @@ def test_a_function_that_no_graph_computes_is_a_table(tmp_path: Path) -> None:
     assert file.feeds == before
 
 
+def test_a_table_of_more_steps_than_there_are(tmp_path: Path) -> None:
+    ours = Run(ng, "SGD", lambda s, o: s.LambdaLR(o, listed))
+    with pytest.raises(ValueError, match=r"listed\(200\) raised IndexError.*schedule_steps="):
+        exported(ours, tmp_path / "step.onnx", schedule_steps=300)
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_that_are_returned_are_outputs(tmp_path: Path) -> None:
+    ours = Run(ng, "SGD", SCHEDULES["StepLR"])
+
+    def step(x: Any) -> Any:
+        return ours.step(x), ours.optimizer.param_groups[0]["lr"]
+
+    one = ng.spec((2,), "float64")
+    file = File(ng.export(ng.compile(step), tmp_path / "step.onnx", one))
+    file.feeds["lr"] = np.asarray(0.25)
+    assert float(file.run(X)[1]) == 0.25
+
+
 def test_without_a_table_the_rate_stays_an_input(tmp_path: Path) -> None:
     ours = Run(ng, "SGD", lambda s, o: s.LambdaLR(o, listed))
     with pytest.warns(UserWarning, match=r"schedule is not in the file.*listed.*schedule_steps=n"):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.frontend.capture.actions import boxes_of
-from nngraph.frontend.capture.boxes import ABSENT, Box, Place
+from nngraph.frontend.capture.boxes import ABSENT, Box
 from nngraph.frontend.capture.carry import Carry, Change
 from nngraph.frontend.capture.lowering import NotInGraph, Table, lowered, number_as
 from nngraph.frontend.capture.numberstates import NumberStates
@@ -162,8 +162,7 @@ class NumbersInGraph(Carry):
             why = _first_line(error)
             if self._steps is None or type(number._value) is not int:
                 raise NotInGraph(f"{_name(function)}: {why}") from error
-        with eagerly():
-            values = tuple(float(function(step)) for step in range(self._steps))
+        values = tuple(_value_at(function, step) for step in range(self._steps))
         self.told[
             f"{_name(function)} is in the file as a table of its values at the first "
             f"{self._steps} steps, and a run beyond them fails, because no graph computes it: "
@@ -224,16 +223,15 @@ class NumbersInGraph(Carry):
         plain = [self._plain(box, content) for box, content in zip(boxes, before, strict=True)]
         _, after = self._every_way(lambda: action(*given, **named), boxes)
         for at, box in enumerate(boxes):
-            for key, value in before[at].items():
-                if _is_same(after.get((at, key), ABSENT), plain[at].get(key, ABSENT)):
-                    box.set(key, value)
-            for key in [key for number, key in after if number == at]:
-                value, place = after[at, key], Place(box, key)
+            for key in dict.fromkeys((*before[at], *(k for number, k in after if number == at))):
+                value = after.get((at, key), ABSENT)
                 if _is_same(value, plain[at].get(key, ABSENT)):
+                    box.set(key, before[at][key])
                     continue
                 if is_numeric(value) or is_symbolic(value):
-                    self.needed.add(place.name)
-                    self.moving.add(place.name)
+                    name = box.name_of(key)
+                    self.needed.add(name)
+                    self.moving.add(name)
                 box.set(key, value)
 
     def _plain(self, box: Box, content: dict[Any, Any]) -> dict[Any, Any]:
@@ -349,6 +347,22 @@ def _value(function: Callable[..., Any], args: Sequence[Any]) -> Any:
         return function(*map(concrete, args))
     except (ArithmeticError, ValueError, IndexError):
         return float("nan")
+
+
+def _value_at(function: Callable[[Any], Any], step: int) -> float:
+    """A row of a table.
+
+    Raises:
+        ValueError: if the function has none there.
+    """
+    try:
+        with eagerly():
+            return float(function(step))
+    except Exception as error:
+        raise ValueError(
+            f"{_name(function)}({step}) raised {error!r}: schedule_steps= is for how many steps "
+            "the function has values"
+        ) from error
 
 
 def _is_number(value: Any) -> bool:
