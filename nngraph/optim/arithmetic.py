@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dtypes import bfloat16, float16
+from nngraph.ir.dtypes import bfloat16, float16, float32
 from nngraph.ops.composite import wide
 
-__all__ = ["add_decay", "addcmul_to", "either", "lerp_to", "scaled"]
+__all__ = ["add_decay", "addcmul_to", "either", "in_float32", "lerp_to", "scaled"]
 
 
 def scaled(x: Tensor, factor: Any) -> Tensor:
@@ -45,6 +46,11 @@ def lerp_to(mean: Tensor, g: Tensor, rate: Any) -> Tensor:
 def addcmul_to(total: Tensor, keep: Any, g: Tensor, rate: Any) -> Tensor:
     """``total = keep * total + rate * g * g`` in place; ``g`` is wide."""
     return total.copy_(wide(total * keep) + g * rate * g)
+
+
+def in_float32(number: Any) -> Tensor:
+    """A number as a tensor of PyTorch's default dtype, which rounds it."""
+    return number.to(float32) if isinstance(number, Tensor) else tensor(float(number), float32)
 
 
 def either(condition: Any, yes: Any, no: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
 from nngraph.ops.composite import wide
-from nngraph.optim.arithmetic import either, scaled
+from nngraph.optim.arithmetic import either, in_float32, scaled
 from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamGroup, ParamsT
 from nngraph.optim.options import at_least_zero, options
@@ -76,5 +76,5 @@ class ASGD(FormulaOptimizer):
                 part == 1, lambda: param, lambda: wide(mean) + wide((param - mean) * s.cast(part))
             )
         )
-        eta.copy_(s.exact["eta"])
-        mu.copy_(s.exact["mu"])
+        eta.copy_(in_float32(s.exact["eta"]))
+        mu.copy_(in_float32(s.exact["mu"]))

@@ -280,6 +280,9 @@ class FormulaOptimizer(Optimizer):
         covered = all(isinstance(table, StateTable | Table) for table in tables)
         trace.guard(("state", id(self), number), same_state, reason, covered, what)
 
+    def _scalars(self) -> frozenset[str]:
+        return self.scalars | {"step"}
+
     def _slots_kept(self) -> frozenset[str]:
         """Keys of what is kept for a parameter; users may keep something beside it."""
         groups = (self.slots(Numbers(group, "")) for group in self.param_groups)

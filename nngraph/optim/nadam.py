@@ -6,8 +6,7 @@ from typing import Any
 
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
-from nngraph.ir.dtypes import float32
-from nngraph.ops.composite import wide
+from nngraph.ops.composite import wide, wide_dtype
 from nngraph.optim.arithmetic import addcmul_to, lerp_to
 from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamGroup, ParamsT
@@ -84,8 +83,9 @@ class NAdam(FormulaOptimizer):
 
     def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
         exact = s.exact
-        state["mu_product"].mul_(s.cast(exact["mu"], float32))
-        product, lr = world().count(state["mu_product"]), exact["lr"]
+        so_far = state["mu_product"]  # a state dict gives it the parameter's dtype
+        so_far.mul_(s.cast(exact["mu"], wide_dtype(so_far.dtype)))
+        product, lr = world().count(so_far), exact["lr"]
         m, v, g = state["exp_avg"], state["exp_avg_sq"], wide(grad)
         lerp_to(m, g, s.rate1)
         addcmul_to(v, s.beta2, g, s.rate2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any, ClassVar
 
@@ -41,6 +41,8 @@ class Optimizer:
     _unwatched: ClassVar[frozenset[str]] = frozenset()
     #: What a step changes that only warnings look at.
     uncounted: ClassVar[frozenset[str]] = frozenset({"_steps_called"})
+    #: Options that dicts and pickles of old lack, with what they are then.
+    _absent: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, params: ParamsT, defaults: ParamGroup) -> None:
         if isinstance(params, TensorBase):
@@ -72,6 +74,7 @@ class Optimizer:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._absent = vars(cls.__init__).get("absent", cls._absent)
         if "step" in cls.__dict__:
             cls.step = _with_hooks(cls.__dict__["step"])  # type: ignore[method-assign]
 
@@ -169,7 +172,8 @@ class Optimizer:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes state and options from what ``state_dict`` gave (tensors or NumPy arrays).
 
-        Floating point state is cast to the parameter's dtype, except ``step``.
+        Floating point state is cast to the parameter's dtype, except ``step``. Options that a dict
+        of an older release lacks are off, whatever the constructor was given, as in PyTorch.
 
         Raises:
             ValueError: if the groups or their numbers of parameters differ; nothing is changed.
@@ -178,9 +182,23 @@ class Optimizer:
         for hook in self._load_pre_hooks.values():
             replaced = hook(self, given)
             given = given if replaced is None else replaced
-        load_packed(self.state, self.param_groups, given)
+        load_packed(self.state, self.param_groups, given, self._scalars())
+        self.__setstate__({"state": self.state, "param_groups": self.param_groups})
         for hook in self._load_post_hooks.values():
             hook(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Takes attributes: of a pickle, of a copy, and of ``load_state_dict``; subclasses may add
+        what old ones lack.
+        """
+        self.__dict__.update(state)
+        for group in self.param_groups:
+            for name, value in self._absent.items():
+                group.setdefault(name, value)
+
+    def _scalars(self) -> frozenset[str]:
+        """Names of state that is tensors without axes, where old dicts have Python numbers."""
+        return frozenset()
 
     # -- hooks -----------------------------------------------------------------------------
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:

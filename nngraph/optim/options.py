@@ -34,7 +34,10 @@ def betas_below_one(values: Any) -> None:
 
 
 def options(
-    order: str = "", fixed: Mapping[str, Any] | None = None, **checks: Check
+    order: str = "",
+    fixed: Mapping[str, Any] | None = None,
+    absent: Mapping[str, Any] | None = None,
+    **checks: Check,
 ) -> Callable[[_F], _F]:
     """Makes a constructor of its signature: options become ``defaults``.
 
@@ -44,11 +47,15 @@ def options(
     Args:
         order: the options as ``param_groups`` has them, if not in the order of the signature.
         fixed: options that users do not choose.
+        absent: what options are that PyTorch's first releases did not have, besides switches, which
+            are off, and ``fixed`` ones.
         checks: of single options; a learning rate is one number at least 0 in any case.
     """
 
     def decorate(init: _F) -> _F:
         signature = inspect.signature(init)
+        defaults = {name: p.default for name, p in signature.parameters.items()}
+        switches = {k: v for k, v in defaults.items() if v is None or v is False}
 
         @wraps(init)
         def construct(self: Optimizer, *args: Any, **kwargs: Any) -> None:
@@ -63,6 +70,7 @@ def options(
             init(*bound.args, **bound.kwargs)
             Optimizer.__init__(self, params, {k: given[k] for k in order.split() or given})
 
+        vars(construct)["absent"] = switches | dict(fixed or {}) | dict(absent or {})
         return cast("_F", construct)
 
     return decorate

@@ -35,8 +35,16 @@ def packed_state(state: dict[Any, Any], groups: list[ParamGroup]) -> dict[str, A
     return {"state": packed, "param_groups": packed_groups}
 
 
-def load_packed(state: dict[Any, Any], groups: list[ParamGroup], given: dict[str, Any]) -> None:
+def load_packed(
+    state: dict[Any, Any],
+    groups: list[ParamGroup],
+    given: dict[str, Any],
+    scalars: frozenset[str] = frozenset(),
+) -> None:
     """Replaces state and options, in place where types fit, so that traces stay valid.
+
+    Args:
+        scalars: names of state that becomes tensors where ``given`` has Python numbers.
 
     Raises:
         ValueError: if the groups or their numbers of parameters differ.
@@ -51,7 +59,10 @@ def load_packed(state: dict[Any, Any], groups: list[ParamGroup], given: dict[str
         )
     pairs = zip(saved, groups, strict=True)
     param_of = {n: p for s, g in pairs for n, p in zip(s["params"], g["params"], strict=True)}
-    loaded = {param_of.get(k, k): _copied(param_of.get(k), v) for k, v in given["state"].items()}
+    loaded = {
+        param_of.get(k, k): _as_tensors(_copied(param_of.get(k), v), scalars)
+        for k, v in given["state"].items()
+    }
     _keep_storages(state, loaded)
     _share_steps(loaded)
     before = dict(state)
@@ -70,6 +81,14 @@ def load_packed(state: dict[Any, Any], groups: list[ParamGroup], given: dict[str
         group.update(options | {"params": kept["params"]})
         if "param_names" in kept:
             group.setdefault("param_names", kept["param_names"])
+
+
+def _as_tensors(values: Any, names: frozenset[str]) -> Any:
+    """State of one parameter whose Python numbers of these names are float32 tensors."""
+    if not isinstance(values, dict):
+        return values
+    numbers = {k: v for k, v in values.items() if k in names and isinstance(v, int | float)}
+    return values | {k: tensor(float(v), float32) for k, v in numbers.items()}
 
 
 def _copied(param: Tensor | None, value: Any, key: str = "") -> Any:
