@@ -97,8 +97,6 @@ def _copied(param: Tensor | None, value: Any, key: str = "") -> Any:
         copy = tensor(value)
         cast = key != "step" and param is not None and copy.dtype.is_floating_point
         return copy.to(param.dtype) if cast and param is not None else copy
-    if key == "step" and type(value) in (int, float):  # of SparseAdam there, and of old dicts
-        return tensor(float(value), float32)
     if isinstance(value, dict):
         return {k: _copied(param, v, k) for k, v in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
