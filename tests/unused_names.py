@@ -88,6 +88,7 @@ _.to_short
 
 # PyTorch's options that change nothing here.
 _.generator
+_.masked_grad
 _.memory_format
 _.non_blocking
 _.sparse_grad

@@ -144,12 +144,21 @@ def filler(value: Operand, dtype: DType, like: Tensor) -> Tensor:
 
 
 def need_alpha(x: Any, alpha: Any) -> None:
-    """Refuses a float factor of integers.
+    """Refuses a float factor of integers; one that is a tensor stands for its number.
 
     Raises:
         RuntimeError: for one.
+        TypeError: for a tensor with axes, or that requires a gradient.
     """
-    if isinstance(alpha, float) and not x.dtype.is_floating_point:
+    if isinstance(alpha, Tensor) and (alpha.ndim or alpha.requires_grad):
+        raise TypeError(
+            "alpha and value must be a number, or a tensor without axes that requires no gradient, "
+            f"got {alpha.type}{' with requires_grad' if alpha.requires_grad else ''}: write the "
+            "product and the sum"
+        )
+    is_tensor = isinstance(alpha, Tensor)
+    broken = alpha.dtype.is_floating_point if is_tensor else isinstance(alpha, float)
+    if broken and not x.dtype.is_floating_point:
         raise RuntimeError(
             "For integral input tensors, argument alpha must not be a floating point number."
         )

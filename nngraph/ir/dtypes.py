@@ -72,6 +72,11 @@ class DType:
         return self.kind is Kind.FLOAT
 
     @property
+    def is_complex(self) -> bool:
+        """False: there are no complex types."""
+        return False
+
+    @property
     def is_integer(self) -> bool:
         """True for signed and unsigned integers, False for bool."""
         return self.kind in (Kind.INT, Kind.UINT)

@@ -31,6 +31,7 @@ ARGUMENTS = {
     "clamp_max": "input=y, max=0.5",
     "clamp_min": "input=y, min=0.5",
     "clip": "input=y, min=-0.5, max=0.5",
+    "conj": "input=y",
     "concat": "tensors=[y, p], dim=1",
     "concatenate": "tensors=[y, p], dim=1",
     "cross": "input=y[:, :3], other=p[:, :3], dim=1",

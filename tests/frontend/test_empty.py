@@ -88,7 +88,7 @@ _UNARY = cases("""
     fix  floor  frac  isfinite  isinf  isnan  isneginf  isposinf  log  log10  log1p  log2
     logical_not  logit  neg  positive  rad2deg  reciprocal  round  rsqrt  sigmoid  sign  signbit
     sin  sinh  sqrt  square  tan  tanh  trunc  ones_like  empty_like  msort  ravel  argwhere
-    rand_like.shape  randn_like.shape  is_floating_point  is_complex  numel
+    rand_like.shape  randn_like.shape  is_floating_point  is_complex  conj  numel
 """)
 
 _BINARY = cases("""
@@ -279,8 +279,8 @@ def test_compiled(backend: str) -> None:
 
 #: What takes no tensor that may be empty.
 _ELSEWHERE = cases("""
-    bincount  broadcast_shapes  cross  cuda  empty  from_dlpack  from_numpy  is_tensor
-    is_shared  promote_types  result_type  share_memory_
+    bincount  broadcast_shapes  coalesce  cross  cuda  empty  from_dlpack  from_numpy  is_tensor
+    is_shared  promote_types  result_type  share_memory_  to_dense
 """)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from nngraph import ops
 from nngraph.frontend.functional.kinds import need_floats, need_numbers, need_same
 from nngraph.frontend.functional.variants import both, everywhere, function
-from nngraph.frontend.host import is_host_number
+from nngraph.frontend.host import in_graph, is_host_number
 from nngraph.frontend.promotion import (
     as_number,
     as_tensor_like,
@@ -33,9 +33,14 @@ __all__ = [
 # fmt: on
 
 
-def _scaled(x: Tensor, alpha: float) -> Tensor:
+def _varies(alpha: Operand) -> bool:
+    """Whether only a call knows the number."""
+    return is_host_number(alpha) or isinstance(alpha, Tensor)
+
+
+def _scaled(x: Tensor, alpha: Operand) -> Tensor:
     need_alpha(x, alpha)
-    if x.dtype is bool_ or (not is_host_number(alpha) and alpha == 1):
+    if x.dtype is bool_ or (not _varies(alpha) and alpha == 1):
         return x
     return x.mul(alpha)
 
@@ -47,15 +52,17 @@ def _is_factor(value: Operand, result: DType) -> bool:
     return value.ndim == 0 and value.dtype is not result if isinstance(value, Tensor) else True
 
 
-def _product(x: Tensor, alpha: float) -> Tensor:
+def _product(x: Tensor, alpha: Operand) -> Tensor:
     """A factor of 16 bits times ``x``, as float32."""
-    rounded = alpha if is_host_number(alpha) else float(np.asarray(alpha, x.dtype.numpy))
-    return _scaled(x.to(float32), rounded)
+    number = in_graph(alpha) if is_host_number(alpha) else alpha
+    if isinstance(number, Tensor):
+        return _scaled(x.to(float32), number.to(x.dtype).to(float32))
+    return _scaled(x.to(float32), float(np.asarray(number, x.dtype.numpy)))
 
 
-def _rounds_late(result: DType, alpha: float) -> bool:
+def _rounds_late(result: DType, alpha: Operand) -> bool:
     """Whether the product with ``alpha`` is not rounded to 16 bits before it is added."""
-    return result in (float16, bfloat16) and (is_host_number(alpha) or alpha != 1)
+    return result in (float16, bfloat16) and (_varies(alpha) or alpha != 1)
 
 
 def _wider(value: Operand) -> Operand:
@@ -71,7 +78,7 @@ def _refuse_bool(*operands: Operand) -> None:
 
 
 @everywhere
-def add(input: Operand, other: Operand, *, alpha: float = 1, out: Tensor | None = None) -> Tensor:
+def add(input: Operand, other: Operand, *, alpha: Operand = 1, out: Tensor | None = None) -> Tensor:
     """``input + alpha * other``."""
     a, b = promoted(input, other)
     if a.dtype is bool_:
@@ -82,7 +89,7 @@ def add(input: Operand, other: Operand, *, alpha: float = 1, out: Tensor | None 
 
 
 @everywhere
-def sub(input: Operand, other: Operand, *, alpha: float = 1, out: Tensor | None = None) -> Tensor:
+def sub(input: Operand, other: Operand, *, alpha: Operand = 1, out: Tensor | None = None) -> Tensor:
     """``input - alpha * other``."""
     _refuse_bool(input, other)
     a, b = promoted(input, other)
@@ -161,7 +168,7 @@ def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tens
 
 
 @function
-def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
+def rsub(input: Tensor, other: Operand, *, alpha: Operand = 1) -> Tensor:
     """``other - alpha * input``."""
     _refuse_bool(input, other)
     b, a = promoted(input, other)
@@ -193,7 +200,12 @@ def positive(input: Tensor) -> Tensor:
 
 @everywhere
 def addcmul(
-    input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1, out: Tensor | None = None
+    input: Tensor,
+    tensor1: Tensor,
+    tensor2: Tensor,
+    *,
+    value: Operand = 1,
+    out: Tensor | None = None,
 ) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
     kind = result_type(input, tensor1, tensor2)
@@ -204,7 +216,12 @@ def addcmul(
 
 @everywhere
 def addcdiv(
-    input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1, out: Tensor | None = None
+    input: Tensor,
+    tensor1: Tensor,
+    tensor2: Tensor,
+    *,
+    value: Operand = 1,
+    out: Tensor | None = None,
 ) -> Tensor:
     """``input + value * tensor1 / tensor2``."""
     if not any(t.dtype.is_floating_point for t in (tensor1, tensor2)):

@@ -168,7 +168,12 @@ def empty(
 
 @function
 def zeros_like(
-    input: Tensor, *, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+    memory_format: object = None,
 ) -> Tensor:
     """Zeros of the shape (and dtype) of ``input``."""
     return full(input.type.shape, 0, dtype=dtype or input.dtype, requires_grad=requires_grad)
@@ -176,7 +181,12 @@ def zeros_like(
 
 @function
 def ones_like(
-    input: Tensor, *, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+    memory_format: object = None,
 ) -> Tensor:
     """Ones of the shape (and dtype) of ``input``."""
     return full(input.type.shape, 1, dtype=dtype or input.dtype, requires_grad=requires_grad)
@@ -184,7 +194,12 @@ def ones_like(
 
 @function
 def empty_like(
-    input: Tensor, *, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+    memory_format: object = None,
 ) -> Tensor:
     """``empty`` of the shape (and dtype) of ``input``."""
     return zeros_like(input, dtype=dtype, requires_grad=requires_grad)
@@ -198,6 +213,7 @@ def full_like(
     dtype: DType | None = None,
     device: object = None,
     requires_grad: bool = False,
+    memory_format: object = None,
 ) -> Tensor:
     """``full`` of the shape (and dtype) of ``input``."""
     kind = dtype or input.dtype

@@ -10,9 +10,10 @@ from nngraph.frontend.symint import size_of
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.views import is_row_major
 from nngraph.frontend.world import world
+from nngraph.ir.dtypes import DType
 from nngraph.ops.core import normalize_axis
 
-__all__ = ["is_complex", "is_floating_point", "is_nonzero", "is_tensor", "numel"]
+__all__ = ["conj", "is_complex", "is_floating_point", "is_nonzero", "is_tensor", "numel"]
 
 
 @both
@@ -34,9 +35,11 @@ def coalesce(input: Tensor) -> Any:
 
 
 @method
-def to_dense(input: Tensor) -> Tensor:
-    """The tensor: its elements are dense."""
-    return input
+def to_dense(
+    input: Tensor, dtype: DType | None = None, *, masked_grad: bool | None = None
+) -> Tensor:
+    """The tensor, of ``dtype`` if given; its elements are dense, masked gradients or not."""
+    return input if dtype is None else input.to(dtype)
 
 
 @method
@@ -63,6 +66,24 @@ def is_floating_point(input: Tensor) -> bool:
 @both
 def is_complex(input: Tensor) -> bool:
     """False: nngraph has no complex numbers."""
+    return False
+
+
+@both
+def conj(input: Tensor) -> Tensor:
+    """``input`` itself: nngraph has no complex numbers."""
+    return input
+
+
+@attribute
+def is_cpu(input: Tensor) -> bool:
+    """True: tensors are on the CPU."""
+    return True
+
+
+@attribute
+def is_cuda(input: Tensor) -> bool:
+    """False: tensors are on the CPU, whatever device a compiled function keeps its state on."""
     return False
 
 

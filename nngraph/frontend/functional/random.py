@@ -133,7 +133,12 @@ def randn(
 
 @function
 def rand_like(
-    input: Tensor, *, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+    memory_format: object = None,
 ) -> Tensor:
     """``rand`` of the shape (and dtype) of ``input``."""
     return rand(input.type.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
@@ -141,7 +146,12 @@ def rand_like(
 
 @function
 def randn_like(
-    input: Tensor, *, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+    memory_format: object = None,
 ) -> Tensor:
     """``randn`` of the shape (and dtype) of ``input``."""
     return randn(input.type.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)

@@ -14,7 +14,7 @@ SHARES = {
     *("adjoint", "H", "mH", "narrow", "select", "split", "split_with_sizes", "chunk", "unbind"),
     *("tensor_split", "hsplit", "vsplit", "dsplit", "diagonal", "unfold", "as_strided"),
     *("meshgrid", "atleast_1d", "atleast_2d", "atleast_3d", "positive", "cpu", "detach", "data"),
-    *("from_numpy", "from_dlpack"),
+    *("from_numpy", "from_dlpack", "conj", "to_dense"),
 }
 
 #: When a result shares memory with an operand.

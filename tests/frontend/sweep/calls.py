@@ -191,7 +191,7 @@ _ALONE = """
     neg  positive  isnan  isinf  isfinite  isposinf  isneginf  float  double  half  bfloat16
     char  short  int  long  byte  bool  cpu  clone  detach  numel  dim  is_floating_point
     is_complex  is_nonzero  element_size  stride  is_contiguous  contiguous  trace  logical_not
-    bitwise_not  t  adjoint  fliplr  flipud  msort  zero_  t_  exp  expm1  log  log1p  log2
+    bitwise_not  conj  t  adjoint  fliplr  flipud  msort  zero_  t_  exp  expm1  log  log1p  log2
     sqrt  rsqrt  reciprocal  sin  cos  tan  asin  acos  atan  sinh  cosh  tanh  asinh  acosh
     atanh  erf  erfc  sigmoid  abs  sign  sgn  exp2  log10  square  deg2rad  rad2deg  relu
     floor  ceil  trunc  frac  argwhere  ravel  signbit
@@ -245,7 +245,7 @@ _WHOLE = cases(r"""
     m.linspace(0, 3, 4, dtype=x.dtype)
     m.eye(2, dtype=x.dtype)
     m.ones(2, dtype=x.dtype)  m.zeros(2, dtype=x.dtype)  m.empty((0, 2), dtype=x.dtype)
-    x.is_shared()  x.share_memory_()
+    x.is_shared()  x.share_memory_()  x.to_dense()  x.is_cpu  x.is_cuda  x.is_sparse
     x.tolist()  x.flatten()[0].item()  x.detach_()  x.ndim  x.dtype  x.shape
     x + y  x + 1  x + 1.5  1 - x  x * True  2 ** x  x ** 2  x / 2  2 / x  x // 2  5 // x  x % 2
     5 % x  x & y  x | y  x ^ y  x << 1  x >> 1  ~x  -x  +x  abs(x)  x < y  x == 1  x @ y.mT
@@ -383,7 +383,11 @@ _NEURAL_ALONE = """
 """
 
 #: Public names without a row, and why.
-NOT_CALLED = {"gumbel_softmax": "its result is random", "cuda": "PyTorch has to be built for it"}
+NOT_CALLED = {
+    "gumbel_softmax": "its result is random",
+    "cuda": "PyTorch has to be built for it",
+    "coalesce": "for gradients of tables: test_sparse_adam.py",
+}
 
 
 def _rows(text: str) -> Iterator[tuple[str, list[str]]]:
