@@ -230,10 +230,9 @@ class Handle:
         _seen: of a view, the edge that its base had when ``_edge`` was taken.
         _grad: the gradient that ``backward`` left.
         _hooks: of a leaf, what ``backward`` calls; None if nothing was ever registered.
-        _rows: of a gradient that is zero but in some rows, these.
     """
 
-    __slots__ = ("__weakref__", "_edge", "_grad", "_hooks", "_rows", "_seen", "_storage", "_view")
+    __slots__ = ("__weakref__", "_edge", "_grad", "_hooks", "_seen", "_storage", "_view")
     _result: ClassVar[Any]  # the class of all results: Tensor
     _made_of: ClassVar[Any]  # makes a tensor of what users call the class with
 
@@ -252,7 +251,6 @@ class Handle:
         self._seen: Edge | Leaf | None = None
         self._grad: Any = None
         self._hooks: LeafHooks | None = None
-        self._rows: Any = None
 
     def _moved(self, storage: Storage) -> None:
         """Shows another storage of the same elements, with the history that it has."""

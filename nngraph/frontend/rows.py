@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from nngraph.frontend.record import Edge, Handle
+from nngraph.frontend.storage import Storage
 from nngraph.frontend.world import world
 from nngraph.ops.shape.joining import concat
 
@@ -34,6 +36,10 @@ class Rows:
     values: Any
     padding: int | None
     version: int = 0
+
+
+#: Few tensors are such gradients: what all tensors have has no room for them.
+_ROWS = WeakKeyDictionary[Storage, Rows]()
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,12 @@ def attach(gradient: Handle, rows: Rows | None) -> None:
     """Notes the rows of a gradient, as its elements are now."""
     if rows is not None:
         version = world().elements(gradient._storage).version
-        gradient._rows = Rows(rows.places, rows.values, rows.padding, version)
+        _ROWS[gradient._storage] = Rows(rows.places, rows.values, rows.padding, version)
 
 
 def rows_of(gradient: Any) -> Rows | None:
     """The rows of a gradient; None if it has more, or was written to."""
-    rows: Rows | None = gradient._rows
+    rows = _ROWS.get(gradient._storage) if _ROWS and gradient._view is None else None
     if rows is None or world().elements(gradient._storage).version != rows.version:
         return None
     return rows
