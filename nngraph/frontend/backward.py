@@ -232,7 +232,7 @@ class _Hooked(Walk):
             del self._grads[key]
             (given,) = _tensors([gradient])
             rows = self._rows.pop(key, [])
-            if len(rows) == self._uses[key] and (hooks is None or not hooks.before):
+            if rows and len(rows) == self._uses[key] and (hooks is None or not hooks.before):
                 known: Rows | None = rows[0]
                 for more in rows[1:]:
                     known = joined(known, more)

@@ -235,3 +235,11 @@ def test_shape_errors_are_runtime_errors_that_name_sizes():
 def test_autograd_namespace():
     assert set(autograd.__all__) <= set(dir(autograd))
     check("m.promote_types(m.uint8, m.int8)")
+
+
+def test_backward_of_a_leaf_itself():
+    for library in (torch, ng):
+        w = library.ones(2, requires_grad=True)
+        for _ in range(2):
+            w.backward(library.tensor([2.0, 3.0]))
+        np.testing.assert_array_equal(w.grad.numpy(), [4.0, 6.0])

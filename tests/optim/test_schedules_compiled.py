@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import nngraph as ng
-from tests.optim.schedules import METRICS, OPTIMIZERS, PLATEAUS, SCHEDULES, Run, X
+from tests.optim.schedules import METRICS, OPTIMIZERS, PLATEAUS, SCHEDULES, STEPS, Run, X
 
 
 def traces(compiled: Any) -> int:
@@ -57,3 +57,22 @@ def test_a_plateau_needs_one_trace(options: dict[str, Any]) -> None:
         theirs.schedule.step(metric)
         np.testing.assert_allclose(ours.numbers(), theirs.numbers(), rtol=0, atol=1e-12)
     assert traces(compiled) == 1
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_two_hundred_steps_and_resumed_midway(name: str, optimizer: str) -> None:
+    ours, theirs = (Run(f, optimizer, SCHEDULES[name]) for f in (ng, torch))
+    for at in range(STEPS - 1):
+        if at == 77:
+            saved = [schedule.state_dict() for schedule in ours.schedules]
+            groups = ours.optimizer.state_dict()
+            ours = Run(ng, optimizer, SCHEDULES[name])
+            ours.optimizer.load_state_dict(groups)
+            for schedule, state in zip(ours.schedules, saved, strict=True):
+                schedule.load_state_dict(state)
+        for run in (ours, theirs):
+            run.optimizer.step()
+            for schedule in run.schedules:
+                schedule.step()
+        np.testing.assert_allclose(ours.numbers(), theirs.numbers(), rtol=0, atol=1e-12)
