@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nngraph.frontend.functional import random
 from nngraph.frontend.functional.data import from_array
+from nngraph.frontend.functional.random import need_seed
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import float64
@@ -71,20 +72,16 @@ def _sizes(tensor: Tensor) -> list[int]:
 
 def uniform_(tensor: _T, a: float = 0.0, b: float = 1.0, generator: None = None) -> _T:
     """Uniform on [a, b)."""
-    _need_seed(generator)
-    if a > b:
-        raise RuntimeError(f"uniform_ expects a [from, to) range, but found from={a} > to={b}")
     with no_grad():
-        return _filled(tensor, random.rand_like(tensor) * (b - a) + a)
+        tensor.uniform_(a, b, generator=generator)
+    return tensor
 
 
 def normal_(tensor: _T, mean: float = 0.0, std: float = 1.0, generator: None = None) -> _T:
     """Normal with this mean and standard deviation."""
-    _need_seed(generator)
-    if std < 0:
-        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     with no_grad():
-        return _filled(tensor, random.randn_like(tensor) * std + mean)
+        tensor.normal_(mean, std, generator=generator)
+    return tensor
 
 
 def trunc_normal_(
@@ -96,7 +93,7 @@ def trunc_normal_(
     generator: None = None,
 ) -> _T:
     """Normal, conditioned on [a, b]: drawn again where it falls outside."""
-    _need_seed(generator)
+    need_seed(generator)
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The "
@@ -218,7 +215,7 @@ def orthogonal_(tensor: _T, gain: float = 1, generator: None = None) -> _T:
     Raises:
         ValueError: for fewer than 2 dimensions.
     """
-    _need_seed(generator)
+    need_seed(generator)
     if tensor.ndim < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if 0 in tensor.type.shape:
@@ -240,7 +237,7 @@ def sparse_(tensor: _T, sparsity: float, std: float = 0.01, generator: None = No
     """
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    _need_seed(generator)
+    need_seed(generator)
     rows, _ = _sizes(tensor)
     zeroed = math.ceil(sparsity * rows)
     with no_grad():
@@ -282,14 +279,6 @@ def _fan(tensor: Tensor, mode: str) -> int:
     if mode.lower() not in ("fan_in", "fan_out"):
         raise ValueError(f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']")
     return _calculate_fan_in_and_fan_out(tensor)[mode.lower() == "fan_out"]
-
-
-def _need_seed(generator: object) -> None:
-    """Refuses a generator of its own."""
-    if generator is not None:
-        raise NotImplementedError(
-            "there are no generators: call ng.manual_seed(seed) before what is to be drawn"
-        )
 
 
 def _empty(tensor: _T) -> _T:

@@ -117,6 +117,7 @@ POINTWISE = [
         x.type_as(x.double())  x.view_as(x)  x.reshape_as(x)  x.expand_as(x)
         x.broadcast_to(x.shape)
         x.permute(*range(x.ndim))  x.swapaxes(0, -1)  x.contiguous()  x.fill_(1)  x.zero_()
+        x.normal_()  x.uniform_()  x.bernoulli_()
         x.copy_(x * 2)  x.masked_scatter(x > 0, x)  x.index_put((m.arange(0),), x[:0])
         x.new_full((0, 2), 1.0)  x.new_empty((2, 0))  x.new_tensor([])  m.full_like(x, 2)
         x.size()  x.dim()  x.element_size()  x.is_contiguous()

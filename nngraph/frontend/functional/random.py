@@ -60,6 +60,18 @@ def set_rng_state(new_state: Tensor) -> None:
     _state.copy_(new_state)
 
 
+def need_seed(generator: object) -> None:
+    """Refuses a generator of its own.
+
+    Raises:
+        NotImplementedError: for one.
+    """
+    if generator is not None:
+        raise NotImplementedError(
+            "there are no generators: call ng.manual_seed(seed) before what is to be drawn"
+        )
+
+
 def next_key() -> Tensor:
     """The state for one draw; the sequence advances."""
     here = world()

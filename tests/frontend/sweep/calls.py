@@ -114,6 +114,9 @@ _AFTER = r"""
     copy_  y  f  i  b  y[0]  2
     fill_  2  1.5  True  y.flatten()[0]  f.flatten()[0]
     fill_diagonal_  2  1.5  2, True
+    normal_  2.0, 0.0
+    uniform_  1.0, 1.0
+    bernoulli_  1.0  0.0
     transpose_  0, 1  0, -1
     swapaxes_  0, 1
     squeeze_  ()  0  -1
