@@ -298,3 +298,14 @@ def test_every_function_is_here() -> None:
             names.setdefault(form.plain, set()).update({name, form.variants.name or name})
         missing += [sorted(each) for each in names.values() if not each & (called | {*_ELSEWHERE})]
     assert not missing
+
+
+@pytest.mark.parametrize("shape", [(3, 0), (3, 1), (0, 3)])
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_differences_of_nothing_are_the_operand(shape: tuple[int, ...], n: int) -> None:
+    found = []
+    for library in (torch, ng):
+        x = library.zeros(*shape)
+        y = x.diff(n, dim=1).requires_grad_()
+        found.append((tuple(y.shape), x.requires_grad))
+    assert found[0] == found[1]

@@ -78,6 +78,8 @@ def diff(
     if not input.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional")
     parts = [t for t in (prepend, input, append) if t is not None]
+    if n and len(parts) == 1 and input.type.shape[axis] == 0:
+        return input  # itself, as in PyTorch
     x = input if len(parts) == 1 else ops.concat(parts, axis)
     for _ in range(n):
         size = x.type.shape[axis]
