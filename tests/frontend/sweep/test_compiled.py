@@ -42,9 +42,8 @@ _WHERE = "Where, of which the runtime takes a zero from its other side"
 SIGNS = {
     "onnx": {
         r"m\.where|x\.(where|tril|triu|masked_scatter)": _WHERE,
-        r"x\.(fmax|fmin|copysign|log1p|expm1)|F\.selu": _WHERE,
+        r"x\.(fmax|fmin|clamp|copysign|log1p|expm1)|F\.selu": _WHERE,
         r"x\.(floor_divide|div_?\(.*floor)|.*//": _WHERE,
-        r"x\.(clamp|maximum|minimum|max|min)": "Max and Min, which take either zero",
         r"x\.scatter_reduce|F\.max_pool1d_with": "ScatterElements and MaxPool, which do so, too",
         r"x\.(cumsum|sum\(0, dtype=m\.float16)": "CumSum starts at 0, a sum of one half does not",
     }

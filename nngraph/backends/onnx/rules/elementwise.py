@@ -210,6 +210,27 @@ def _masked(s: Site, condition: str, value: str, keeps: bool) -> str:
     return if_finite(s, value, fast, exact)[0]
 
 
+def _extreme(kind: str) -> Emission:
+    """Max or Min; of two zeros the runtime gives either, and here as in PyTorch the first.
+
+    Its Where adds what it takes to zeros, which no negative zero outlives: a sign is multiplied in.
+    """
+
+    def emit(s: Site) -> str:
+        a, b = s.inputs
+        found = s(kind, a, b)
+        if not s.dtype.is_floating_point:
+            return found
+        zero, one = s.number(0), s.number(1)
+        is_zero = s("Equal", found, zero)
+        turned = (s("Reciprocal", x) for x in (a, b))
+        sign = s("Sign", s("Where", s("Equal", a, zero), *turned))
+        factor = s("Where", is_zero, sign, one)
+        return s("Mul", s("Where", is_zero, zero, found), factor)
+
+    return Emission(emit)
+
+
 def _clip(s: OpSite[ops.Clip]) -> str:
     (x,) = s.inputs
     limits = (s.op.min, s.op.max)
@@ -282,8 +303,8 @@ EMISSIONS: Emissions = {
     ops.Remainder: Emission(_remainder),
     ops.Fmod: direct("Mod", fmod=1),
     ops.Pow: direct("Pow"),
-    ops.Maximum: direct("Max"),
-    ops.Minimum: direct("Min"),
+    ops.Maximum: _extreme("Max"),
+    ops.Minimum: _extreme("Min"),
     ops.Atan2: Emission(_atan2),
     ops.Eq: direct("Equal"),
     ops.Ne: Emission(lambda s: s("Not", s("Equal", *s.inputs))),
