@@ -198,7 +198,8 @@ class _Step:
     def first_length(self, grad: Tensor) -> float:
         rate = float(self.group["lr"])
         is_first = self.state["n_iter"] == 1
-        return min(1.0, 1.0 / float(grad.abs().sum())) * rate if is_first else rate
+        total = float(grad.abs().sum())
+        return min(1.0, 1.0 / total) * rate if is_first and total else rate
 
     # -- along it --------------------------------------------------------------------------------
     def moved(

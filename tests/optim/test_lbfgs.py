@@ -199,3 +199,18 @@ def test_inside_a_compiled_function_it_says_what_to_write() -> None:
     with pytest.raises(ng.TraceError, match=r"Call optimizer.step\(closure\) outside"):
         ng.compile(lambda: run.optimizer.step(run.closure), backend="reference")()
     np.testing.assert_array_equal(run.arrays()[0], [3.0, -2.0])
+
+
+def test_a_gradient_of_zero_that_shall_not_stop_it() -> None:
+    for framework in (torch, ng):
+        p = framework.nn.Parameter(framework.zeros(2))
+        optimizer = framework.optim.LBFGS([p], tolerance_grad=-1.0, tolerance_change=-1.0)
+
+        def closure(p: Any = p, optimizer: Any = optimizer) -> Any:
+            optimizer.zero_grad()
+            loss = (p**2).sum()
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        np.testing.assert_array_equal(p.detach().numpy(), [0.0, 0.0])
