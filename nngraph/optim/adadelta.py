@@ -35,8 +35,6 @@ class Adadelta(FormulaOptimizer):
     @options(
         order="lr rho eps weight_decay maximize capturable foreach differentiable",
         rho=at_least_zero("rho value", 1.0),
-        eps=at_least_zero("epsilon value"),
-        weight_decay=at_least_zero("weight_decay value"),
     )
     def __init__(
         self,

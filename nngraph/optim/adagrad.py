@@ -38,9 +38,7 @@ class Adagrad(FormulaOptimizer):
         order="lr lr_decay eps weight_decay initial_accumulator_value foreach maximize "
         "differentiable fused",
         lr_decay=at_least_zero("lr_decay value"),
-        weight_decay=at_least_zero("weight_decay value"),
         initial_accumulator_value=at_least_zero("initial_accumulator_value value"),
-        eps=at_least_zero("epsilon value"),
     )
     def __init__(
         self,

@@ -6,10 +6,10 @@ from typing import Any
 
 from nngraph.frontend.tensor import Tensor
 from nngraph.ops.composite import wide
-from nngraph.optim.arithmetic import addcmul_to, lerp_to
+from nngraph.optim.arithmetic import moment_numbers, moments
 from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamsT
-from nngraph.optim.options import at_least_zero, betas_below_one, options
+from nngraph.optim.options import options
 
 __all__ = ["Adam", "AdamW"]
 
@@ -35,12 +35,7 @@ class Adam(FormulaOptimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
     """
 
-    @options(
-        order=f"{_ORDER} decoupled_weight_decay",
-        eps=at_least_zero("epsilon value"),
-        betas=betas_below_one,
-        weight_decay=at_least_zero("weight_decay value"),
-    )
+    @options(order=f"{_ORDER} decoupled_weight_decay")
     def __init__(
         self,
         params: ParamsT,
@@ -65,18 +60,13 @@ class Adam(FormulaOptimizer):
     def shared(self, n: Numbers, step: Any) -> dict[str, Any]:
         beta1, beta2 = n.betas
         return {
-            "rate1": 1 - beta1,
-            "beta2": beta2,
-            "rate2": 1 - beta2,
-            "eps": n.eps,
+            **moment_numbers(n),
             "step_size": n.lr / (1 - beta1**step),
             "root_correction": (1 - beta2**step) ** 0.5,
         }
 
     def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
-        m, v = state["exp_avg"], state["exp_avg_sq"]
-        lerp_to(m, wide(grad), s.rate1)
-        addcmul_to(v, s.beta2, wide(grad), s.rate2)
+        m, v = moments(state, wide(grad), s)
         if n.has("amsgrad"):
             v = state["max_exp_avg_sq"].copy_(v.maximum(state["max_exp_avg_sq"]))
         root = v.sqrt() / s.root_correction + s.eps
@@ -90,13 +80,7 @@ class AdamW(Adam):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
     """
 
-    @options(
-        order=f"{_ORDER} decoupled_weight_decay",
-        fixed={"decoupled_weight_decay": True},
-        eps=at_least_zero("epsilon value"),
-        betas=betas_below_one,
-        weight_decay=at_least_zero("weight_decay value"),
-    )
+    @options(order=f"{_ORDER} decoupled_weight_decay", fixed={"decoupled_weight_decay": True})
     def __init__(
         self,
         params: ParamsT,

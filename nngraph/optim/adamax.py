@@ -9,7 +9,7 @@ from nngraph.ops.composite import wide
 from nngraph.optim.arithmetic import lerp_to
 from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamsT
-from nngraph.optim.options import at_least_zero, betas_below_one, options
+from nngraph.optim.options import options
 
 __all__ = ["Adamax"]
 
@@ -31,11 +31,7 @@ class Adamax(FormulaOptimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adamax.html
     """
 
-    @options(
-        eps=at_least_zero("epsilon value"),
-        betas=betas_below_one,
-        weight_decay=at_least_zero("weight_decay value"),
-    )
+    @options()
     def __init__(
         self,
         params: ParamsT,

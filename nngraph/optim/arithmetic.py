@@ -16,7 +16,16 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bfloat16, float16, float32
 from nngraph.ops.composite import wide
 
-__all__ = ["add_decay", "addcmul_to", "either", "in_float32", "lerp_to", "scaled"]
+__all__ = [
+    "add_decay",
+    "addcmul_to",
+    "either",
+    "in_float32",
+    "lerp_to",
+    "moment_numbers",
+    "moments",
+    "scaled",
+]
 
 
 def scaled(x: Tensor, factor: Any) -> Tensor:
@@ -46,6 +55,18 @@ def lerp_to(mean: Tensor, g: Tensor, rate: Any) -> Tensor:
 def addcmul_to(total: Tensor, keep: Any, g: Tensor, rate: Any) -> Tensor:
     """``total = keep * total + rate * g * g`` in place; ``g`` is wide."""
     return total.copy_(wide(total * keep) + g * rate * g)
+
+
+def moment_numbers(n: Any) -> dict[str, Any]:
+    """What ``moments`` reads of the options ``betas``, and ``eps``, which goes with them."""
+    beta1, beta2 = n.betas
+    return {"rate1": 1 - beta1, "beta2": beta2, "rate2": 1 - beta2, "eps": n.eps}
+
+
+def moments(state: dict[str, Tensor], g: Tensor, s: Any) -> tuple[Tensor, Tensor]:
+    """The means of the gradient and of its square, brought up to date; ``g`` is wide."""
+    mean = lerp_to(state["exp_avg"], g, s.rate1)
+    return mean, addcmul_to(state["exp_avg_sq"], s.beta2, g, s.rate2)
 
 
 def in_float32(number: Any) -> Tensor:

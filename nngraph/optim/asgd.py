@@ -10,7 +10,7 @@ from nngraph.ops.composite import wide
 from nngraph.optim.arithmetic import either, in_float32, scaled
 from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamGroup, ParamsT
-from nngraph.optim.options import at_least_zero, options
+from nngraph.optim.options import options
 
 __all__ = ["ASGD"]
 
@@ -37,7 +37,7 @@ class ASGD(FormulaOptimizer):
 
     scalars = frozenset({"eta", "mu"})
 
-    @options(weight_decay=at_least_zero("weight_decay value"))
+    @options()
     def __init__(
         self,
         params: ParamsT,

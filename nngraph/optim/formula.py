@@ -23,6 +23,8 @@ __all__ = ["FormulaOptimizer", "Numbers"]
 
 #: The tensors that an optimizer keeps for one parameter, by name.
 Slots = dict[str, Tensor]
+#: A parameter, the table of its state, and the names and the tensors there.
+_Held = tuple[Tensor, Slots, tuple[str, ...], tuple[Tensor, ...]]
 
 
 class Numbers:
@@ -155,8 +157,12 @@ class FormulaOptimizer(Optimizer):
     def _update_group(
         self, n: Numbers, pairs: list[tuple[Tensor, Tensor]], steps: dict[int, Any]
     ) -> None:
+        if not pairs:
+            return
         known: dict[tuple[int, DType], _Shared] = {}
         exact: dict[int, dict[str, Any]] = {}
+        decays, maximize = n.has("weight_decay"), n.has("maximize")
+        decoupled = decays and n.has("decoupled_weight_decay")
         for param, grad in pairs:
             state = self.state.get(param, {})
             count = id(state["step"]) if self.counts_steps else 0
@@ -166,10 +172,10 @@ class FormulaOptimizer(Optimizer):
             if key not in known:
                 known[key] = _Shared(exact[count], wide_dtype(param.dtype))
             s = known[key]
-            grad = -grad if n.has("maximize") else grad
-            if n.has("weight_decay") and n.has("decoupled_weight_decay"):
+            grad = -grad if maximize else grad
+            if decoupled:
                 param.mul_(s.decay)
-            elif n.has("weight_decay"):
+            elif decays:
                 grad = add_decay(grad, param, s.decay)
             self.update(param, grad, state, n, s)
 
@@ -241,9 +247,11 @@ class FormulaOptimizer(Optimizer):
 
     def _note(self, trace: Recording, params: list[Tensor]) -> None:
         """Names the state, and guards that groups and state stay the tensors that they are."""
-        for position, param in enumerate(params):
+        own = self._slots_kept()
+        kept = [self._kept(param, own) for param in params]
+        for position, (param, slots) in enumerate(zip(params, kept, strict=True)):
             name = trace.state_name(param._storage) or f"parameter_{position}"
-            for slot, value in self._kept(param).items():
+            for slot, value in slots.items():
                 full = "optimizer.step" if slot == "step" else f"optimizer.{slot}.{name}"
                 trace.name(value._storage, full)
             trace.consume(param)
@@ -259,13 +267,14 @@ class FormulaOptimizer(Optimizer):
         reason = f"the parameter groups or the state of {type(self).__name__} were replaced"
         what = f"the parameter groups of {type(self).__name__}"
         trace.guard(("groups", id(self), number), same_groups, reason, what=what)
-        self._guard_state(trace, params, number)
+        held = [
+            (param, self.state[param], tuple(slots), tuple(slots.values()))
+            for param, slots in zip(params, kept, strict=True)
+            if self.state.get(param)
+        ]
+        self._guard_state(trace, held, number)
 
-    def _guard_state(self, trace: Recording, params: list[Tensor], number: int) -> None:
-        states = [(p, self.state[p]) for p in params if self.state.get(p)]
-        kept = [self._kept(param) for param, _ in states]
-        held = [(p, s, tuple(k), tuple(k.values())) for (p, s), k in zip(states, kept, strict=True)]
-
+    def _guard_state(self, trace: Recording, held: list[_Held], number: int) -> None:
         def same_state() -> bool:
             get = self.state.get
             for param, state, names, values in held:
@@ -276,7 +285,7 @@ class FormulaOptimizer(Optimizer):
         what = f"the state of {type(self).__name__}"
         reason = f"{what} holds other tensors"
         # Dicts that users put there can't tell of their changes.
-        tables = [self.state, *(state for _, state in states)]
+        tables = [self.state, *(state for _, state, _, _ in held)]
         covered = all(isinstance(table, StateTable | Table) for table in tables)
         trace.guard(("state", id(self), number), same_state, reason, covered, what)
 
@@ -288,8 +297,7 @@ class FormulaOptimizer(Optimizer):
         groups = (self.slots(Numbers(group, "")) for group in self.param_groups)
         return frozenset({"step"}.union(*groups))
 
-    def _kept(self, param: Tensor) -> Slots:
-        own = self._slots_kept()
+    def _kept(self, param: Tensor, own: frozenset[str]) -> Slots:
         return {slot: value for slot, value in self.state.get(param, {}).items() if slot in own}
 
     def _layout(self) -> tuple[list[ParamGroup], list[list[Tensor]]]:

@@ -7,10 +7,10 @@ from typing import Any
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
 from nngraph.ops.composite import wide, wide_dtype
-from nngraph.optim.arithmetic import addcmul_to, lerp_to
+from nngraph.optim.arithmetic import moment_numbers, moments
 from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamGroup, ParamsT
-from nngraph.optim.options import at_least_zero, betas_below_one, options
+from nngraph.optim.options import at_least_zero, options
 
 __all__ = ["NAdam"]
 
@@ -41,9 +41,6 @@ class NAdam(FormulaOptimizer):
     @options(
         order="lr betas eps weight_decay momentum_decay decoupled_weight_decay maximize foreach "
         "capturable differentiable",
-        eps=at_least_zero("epsilon value"),
-        betas=betas_below_one,
-        weight_decay=at_least_zero("weight_decay value"),
         momentum_decay=at_least_zero("momentum_decay value"),
     )
     def __init__(
@@ -72,10 +69,7 @@ class NAdam(FormulaOptimizer):
         beta1, beta2 = n.betas
         return {
             "lr": n.lr,
-            "rate1": 1 - beta1,
-            "beta2": beta2,
-            "rate2": 1 - beta2,
-            "eps": n.eps,
+            **moment_numbers(n),
             "correction": 1 - beta2**step,
             "mu": beta1 * (1 - 0.5 * 0.96 ** (step * n.momentum_decay)),
             "mu_next": beta1 * (1 - 0.5 * 0.96 ** ((step + 1) * n.momentum_decay)),
@@ -86,9 +80,8 @@ class NAdam(FormulaOptimizer):
         so_far = state["mu_product"]  # a state dict gives it the parameter's dtype
         so_far.mul_(s.cast(exact["mu"], wide_dtype(so_far.dtype)))
         product, lr = world().count(so_far), exact["lr"]
-        m, v, g = state["exp_avg"], state["exp_avg_sq"], wide(grad)
-        lerp_to(m, g, s.rate1)
-        addcmul_to(v, s.beta2, g, s.rate2)
+        g = wide(grad)
+        m, v = moments(state, g, s)
         root = wide((v / s.correction).sqrt() + s.eps)
         by_grad = s.cast(lr * (1 - exact["mu"]) / (1 - product))
         by_mean = s.cast(lr * exact["mu_next"] / (1 - product * exact["mu_next"]))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from nngraph.frontend.base import TensorBase
 from nngraph.optim.optimizer import Optimizer
 
-__all__ = ["at_least_zero", "betas_below_one", "options"]
+__all__ = ["at_least_zero", "options"]
 
 _F = TypeVar("_F", bound=Callable[..., None])
 Check = Callable[[Any], None]
@@ -26,11 +26,26 @@ def at_least_zero(what: str, most: float = float("inf")) -> Check:
     return check
 
 
-def betas_below_one(values: Any) -> None:
+def _check_rate(lr: Any) -> None:
+    if isinstance(lr, TensorBase) and lr.type.size != 1:
+        raise ValueError(f"Tensor lr must be 1-element, got {lr.type}")
+    at_least_zero("learning rate")(lr)
+
+
+def _check_betas(values: Any) -> None:
     """Two numbers from 0 to below 1."""
     for position, beta in enumerate(values):
         if not 0.0 <= beta < 1.0:
             raise ValueError(f"Invalid beta parameter at index {position}: {beta}")
+
+
+#: What options must be that mean the same in every optimizer.
+_CHECKS: dict[str, Check] = {
+    "lr": _check_rate,
+    "eps": at_least_zero("epsilon value"),
+    "betas": _check_betas,
+    "weight_decay": at_least_zero("weight_decay value"),
+}
 
 
 def options(
@@ -49,7 +64,7 @@ def options(
         fixed: options that users do not choose.
         absent: what options are that PyTorch's first releases did not have, besides switches, which
             are off, and ``fixed`` ones.
-        checks: of single options; a learning rate is one number at least 0 in any case.
+        checks: of single options, besides those that mean the same in every optimizer.
     """
 
     def decorate(init: _F) -> _F:
@@ -63,9 +78,9 @@ def options(
             bound.apply_defaults()
             _, params, *_ = bound.arguments.values()
             given = dict(list(bound.arguments.items())[2:]) | dict(fixed or {})
-            _check_rate(given["lr"])
-            for name, check in checks.items():
-                check(given[name])
+            for name, check in (_CHECKS | checks).items():
+                if name in given:
+                    check(given[name])
             _check_switches(given)
             init(*bound.args, **bound.kwargs)
             Optimizer.__init__(self, params, {k: given[k] for k in order.split() or given})
@@ -74,12 +89,6 @@ def options(
         return cast("_F", construct)
 
     return decorate
-
-
-def _check_rate(lr: Any) -> None:
-    if isinstance(lr, TensorBase) and lr.type.size != 1:
-        raise ValueError(f"Tensor lr must be 1-element, got {lr.type}")
-    at_least_zero("learning rate")(lr)
 
 
 def _check_switches(given: Mapping[str, Any]) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 from nngraph.frontend.tensor import Tensor
 from nngraph.ops.composite import wide
-from nngraph.optim.arithmetic import addcmul_to, either, lerp_to
+from nngraph.optim.arithmetic import either, moment_numbers, moments
 from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamsT
-from nngraph.optim.options import at_least_zero, betas_below_one, options
+from nngraph.optim.options import options
 
 __all__ = ["RAdam"]
 
@@ -37,10 +37,7 @@ class RAdam(FormulaOptimizer):
 
     @options(
         order="lr betas eps weight_decay maximize foreach capturable decoupled_weight_decay "
-        "differentiable",
-        eps=at_least_zero("epsilon value"),
-        betas=betas_below_one,
-        weight_decay=at_least_zero("weight_decay value"),
+        "differentiable"
     )
     def __init__(
         self,
@@ -72,10 +69,7 @@ class RAdam(FormulaOptimizer):
 
         return {
             "lr": n.lr,
-            "rate1": 1 - beta1,
-            "beta2": beta2,
-            "rate2": 1 - beta2,
-            "eps": n.eps,
+            **moment_numbers(n),
             "correction1": 1 - beta1**step,
             "root_correction": correction**0.5,
             "length": length,
@@ -83,9 +77,7 @@ class RAdam(FormulaOptimizer):
         }
 
     def update(self, param: Tensor, grad: Tensor, state: Slots, n: Numbers, s: Any) -> None:
-        m, v, g = state["exp_avg"], state["exp_avg_sq"], wide(grad)
-        lerp_to(m, g, s.rate1)
-        addcmul_to(v, s.beta2, g, s.rate2)
+        m, v = moments(state, wide(grad), s)
         change = m / s.correction1 * s.lr
         adapted = either(
             s.exact["length"] > 5,

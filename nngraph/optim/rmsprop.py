@@ -36,9 +36,7 @@ class RMSprop(FormulaOptimizer):
         order="lr momentum alpha eps centered weight_decay capturable foreach maximize "
         "differentiable",
         absent={"momentum": 0},
-        eps=at_least_zero("epsilon value"),
         momentum=at_least_zero("momentum value"),
-        weight_decay=at_least_zero("weight_decay value"),
         alpha=at_least_zero("alpha value"),
     )
     def __init__(

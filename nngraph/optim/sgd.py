@@ -35,9 +35,7 @@ class SGD(FormulaOptimizer):
     counts_steps: ClassVar[bool] = False
     takes_rows: ClassVar[bool] = True
 
-    @options(
-        momentum=at_least_zero("momentum value"), weight_decay=at_least_zero("weight_decay value")
-    )
+    @options(momentum=at_least_zero("momentum value"))
     def __init__(
         self,
         params: ParamsT,

@@ -10,7 +10,7 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import int64
 from nngraph.optim.formula import FormulaOptimizer, Numbers, Slots
 from nngraph.optim.optimizer import ParamsT
-from nngraph.optim.options import betas_below_one, options
+from nngraph.optim.options import options
 
 __all__ = ["SparseAdam"]
 
@@ -34,7 +34,7 @@ class SparseAdam(FormulaOptimizer):
 
     takes_rows: ClassVar[bool] = True
 
-    @options(betas=betas_below_one)
+    @options()
     def __init__(
         self,
         params: ParamsT,
