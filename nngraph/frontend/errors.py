@@ -28,11 +28,17 @@ __all__ = [
     "note_place",
     "selection_is_unheld",
     "size_is_unknown",
+    "summary_of",
 ]
 
 
 class TraceError(RuntimeError):
     """Code that cannot be traced; the text shows the user's line and what to write."""
+
+
+def summary_of(error: Exception) -> str:
+    """What went wrong, without the place and the advice, to go on with in a sentence."""
+    return str(error).partition("\n")[0].rstrip(".")
 
 
 class NotYet(BaseException):

@@ -16,7 +16,7 @@ from nngraph.frontend.capture.recorder import Assumed
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.tracing import trace_arguments
 from nngraph.frontend.compile import CompiledFunction
-from nngraph.frontend.errors import TraceError
+from nngraph.frontend.errors import TraceError, summary_of
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.scheduled import AfterEach
 from nngraph.ir.op import Array
@@ -146,7 +146,7 @@ def _in_graph(wanted: _Wanted, why: list[str], after: AfterEach | None = None) -
     try:
         return wanted.traced(after, in_graph=True)
     except TraceError as error:
-        why.append(str(error).partition("\n")[0].rstrip("."))
+        why.append(summary_of(error))
         return None
 
 

@@ -32,7 +32,7 @@ from nngraph.frontend.capture.values import (
     parts_of,
     same,
 )
-from nngraph.frontend.errors import TraceError
+from nngraph.frontend.errors import TraceError, summary_of
 from nngraph.frontend.host import AS_TEXT, HostNumber, concrete, is_host_number
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.record import Handle
@@ -159,7 +159,7 @@ class NumbersInGraph(Carry):
         try:
             return self._every_way(lambda: function(number), ())[0]
         except (TraceError, TypeError) as error:
-            why = _first_line(error)
+            why = summary_of(error)
             if self._steps is None or type(number._value) is not int:
                 raise NotInGraph(f"{_name(function)}: {why}") from error
         values = tuple(_value_at(function, step) for step in range(self._steps))
@@ -396,7 +396,3 @@ def _key_name(key: Any) -> str:
 
 def _name(function: Any) -> str:
     return str(getattr(function, "__qualname__", type(function).__name__))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0].rstrip(".")
