@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
 from nngraph import nn, optim
 from nngraph.backends.base import BackendError
-from nngraph.frontend import autograd
 from nngraph.frontend.capture.arguments import spec
 from nngraph.frontend.checkpoint import load, save
 from nngraph.frontend.compile import compile, set_default_backend, trace
@@ -63,8 +65,6 @@ from nngraph.ir.dtypes import (
     uint64,
 )
 from nngraph.ir.dtypes import bool_ as bool
-from nngraph.nn import func
-from nngraph.optim import amp
 from nngraph.runtime.checkpoint import CheckpointError
 from nngraph.runtime.finite import NonFiniteError
 from nngraph.version import __version__
@@ -91,4 +91,16 @@ __all__ = [
 ]
 # fmt: on
 globals().update(_FOREACH)
+#: Modules at PyTorch's paths; each is imported when it is first asked for.
+_LATER = frozenset({"amp", "autograd", "func"})
 __all__ += [name for subject in _SUBJECTS for name in subject.__all__]
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LATER:
+        return _import_module(f"nngraph.{name}")
+    raise AttributeError(f"module 'nngraph' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -22,6 +22,10 @@ LAYERS = (
     "frontend",
     "nn",
     "optim",
+    # Modules at PyTorch's paths: what `nngraph` imports when it is first asked for.
+    "autograd",
+    "amp",
+    "func",
 )
 
 # Packages that only some users have, and where they may be imported; torch only in tests.

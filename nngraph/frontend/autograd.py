@@ -7,12 +7,10 @@ from typing import cast
 
 from nngraph.frontend.backward import backpropagate, gradients
 from nngraph.frontend.base import TensorBase, own_if_view, seed_of
-from nngraph.frontend.custom import Function
-from nngraph.frontend.modes import enable_grad, no_grad, set_grad_enabled
 from nngraph.frontend.tensor import Tensor
 from nngraph.ops.creation import zeros_like
 
-__all__ = ["Function", "backward", "enable_grad", "grad", "no_grad", "set_grad_enabled"]
+__all__ = ["backward", "grad"]
 
 Tensors = TensorBase | Sequence[TensorBase]
 
