@@ -43,6 +43,7 @@ from nngraph.frontend.functional.scan import *
 from nngraph.frontend.functional.selection import *
 from nngraph.frontend.functional.shaping import *
 from nngraph.frontend.functional.special import *
+from nngraph.frontend.functional.systems import *
 from nngraph.frontend.functional.windows import *
 from nngraph.frontend.limits import finfo, iinfo
 from nngraph.frontend.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -83,7 +84,7 @@ __all__ = [
     "channels_last_3d", "compile", "contiguous_format", "double",
     "dtype", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64",
     "func", "half",
-    "iinfo", "int", "int16", "int32", "int64", "int8", "is_grad_enabled", "load", "long",
+    "iinfo", "int", "int16", "int32", "int64", "int8", "is_grad_enabled", "linalg", "load", "long",
     "memory_format", "nn",
     "no_grad", "optim", "preserve_format", "promote_types", "result_type", "save",
     "set_default_backend", "set_grad_enabled",
@@ -92,7 +93,7 @@ __all__ = [
 # fmt: on
 globals().update(_FOREACH)
 #: Modules at PyTorch's paths; each is imported when it is first asked for.
-_LATER = frozenset({"amp", "autograd", "func"})
+_LATER = frozenset({"amp", "autograd", "func", "linalg"})
 __all__ += [name for subject in _SUBJECTS for name in subject.__all__]
 
 

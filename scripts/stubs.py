@@ -34,7 +34,7 @@ from nngraph.frontend.base import TensorBase
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType
 
-__all__ = ["Extremes", "MinMax", "Number", "Operand", "Size", "Tensor"]
+__all__ = ["Extremes", "MinMax", "Number", "Operand", "SignAndLog", "Size", "Tensor"]
 
 Dims = builtins.int | Sequence[builtins.int] | None
 
@@ -45,6 +45,10 @@ class Extremes(NamedTuple):
 class MinMax(NamedTuple):
     min: Tensor
     max: Tensor
+
+class SignAndLog(NamedTuple):
+    sign: Tensor
+    logabsdet: Tensor
 
 class Tensor(TensorBase):
     grad: Tensor | None

@@ -26,6 +26,7 @@ LAYERS = (
     "autograd",
     "amp",
     "func",
+    "linalg",
 )
 
 # Packages that only some users have, and where they may be imported; torch only in tests.

@@ -130,3 +130,6 @@ _.capturable
 _.decoupled_weight_decay
 _.initial_accumulator_value
 _.maximize
+
+# Fields of named tuples, which users read.
+_.logabsdet

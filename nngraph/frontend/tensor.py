@@ -12,7 +12,7 @@ from nngraph.frontend.base import Size, TensorBase
 from nngraph.frontend.printing import tensor_repr
 from nngraph.frontend.record import Handle
 
-__all__ = ["Extremes", "MinMax", "Number", "Operand", "Size", "Tensor"]
+__all__ = ["Extremes", "MinMax", "Number", "Operand", "SignAndLog", "Size", "Tensor"]
 
 
 class Tensor(TensorBase):
@@ -45,6 +45,13 @@ class MinMax(NamedTuple):
 
     min: Tensor
     max: Tensor
+
+
+class SignAndLog(NamedTuple):
+    """What ``slogdet`` returns."""
+
+    sign: Tensor
+    logabsdet: Tensor
 
 
 Handle._result = Tensor

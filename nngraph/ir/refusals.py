@@ -6,7 +6,14 @@ in another; each of these is both.
 
 from __future__ import annotations
 
-__all__ = ["REFUSALS", "IndexRangeError", "IntegerDivisionError", "ValueRangeError", "refusal"]
+__all__ = [
+    "REFUSALS",
+    "IndexRangeError",
+    "IntegerDivisionError",
+    "LinAlgError",
+    "ValueRangeError",
+    "refusal",
+]
 
 
 class IndexRangeError(IndexError, RuntimeError):
@@ -15,6 +22,10 @@ class IndexRangeError(IndexError, RuntimeError):
 
 class ValueRangeError(ValueError, RuntimeError):
     """A value outside of a function's domain."""
+
+
+class LinAlgError(ValueRangeError):
+    """A matrix that a factorization does not take."""
 
 
 class IntegerDivisionError(ZeroDivisionError, RuntimeError):
@@ -37,4 +48,6 @@ def refusal(error: Exception, place: str = "") -> Exception:
         kind = IndexRangeError
     elif isinstance(error, ZeroDivisionError):
         kind = IntegerDivisionError
+    elif isinstance(error, LinAlgError):
+        kind = LinAlgError
     return kind(f"{error}{place}")

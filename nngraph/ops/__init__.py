@@ -17,6 +17,8 @@ from nngraph.ops.elementwise import *  # noqa: F403
 from nngraph.ops.elementwise import OPERATORS as _ELEMENTWISE
 from nngraph.ops.embedding import *  # noqa: F403
 from nngraph.ops.embedding import OPERATORS as _EMBEDDING
+from nngraph.ops.factor import *  # noqa: F403
+from nngraph.ops.factor import OPERATORS as _FACTOR
 from nngraph.ops.fused import *  # noqa: F403
 from nngraph.ops.fused import OPERATORS as _FUSED
 from nngraph.ops.index import *  # noqa: F403
@@ -50,6 +52,7 @@ _FAMILIES = (
     _DERIVED,
     _ELEMENTWISE,
     _EMBEDDING,
+    _FACTOR,
     _FUSED,
     _INDEX,
     _LINALG,

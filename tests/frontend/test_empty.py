@@ -278,8 +278,9 @@ def test_compiled(backend: str) -> None:
         _assert_same(plain(got), plain(eager))
 
 
-#: What takes no tensor that may be empty.
+#: What takes no tensor that may be empty; functions of matrices, which test_linalg.py calls.
 _ELSEWHERE = cases("""
+    cholesky  cholesky_inverse  cholesky_solve  det  inverse  logdet  slogdet
     bincount  broadcast_shapes  coalesce  cross  cuda  empty  from_dlpack  from_numpy  is_tensor
     is_shared  promote_types  result_type  share_memory_  to_dense
 """)

@@ -22,6 +22,8 @@ from tests.frontend.arguments_by_name import ARGUMENTS, NEURAL, POSITIVE
 from tests.frontend.parity import attempt, evaluate, operands, plain, same
 from tests.frontend.torch_signatures import ABSENT, NONE, UNKNOWN, Parameter, Signature, of_callable
 
+pytestmark = pytest.mark.filterwarnings("ignore:torch.* is deprecated in favor of torch.linalg")
+
 #: What differs on purpose: (kind, name, parameter) and why.
 DIFFERENT = {
     ("f", "trace", "input"): "ng.trace makes a graph; x.trace() is the sum of the diagonal",

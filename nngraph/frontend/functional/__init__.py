@@ -33,6 +33,7 @@ from nngraph.frontend.functional import (
     selection,
     shaping,
     special,
+    systems,
     windows,
 )
 from nngraph.frontend.functional.operators import OPERATORS
@@ -67,6 +68,7 @@ SUBJECTS = (
     selection,
     shaping,
     special,
+    systems,
     windows,
 )
 

@@ -49,6 +49,8 @@ ALIASES = {
     "keepdim": ("keepdims",),
     "input": ("x", "a", "x1", "self"),
     "other": ("x2",),
+    "A": ("input",),
+    "B": ("other",),
     "indices_or_sections": ("indices", "sections", "tensor_indices_or_sections"),
 }
 

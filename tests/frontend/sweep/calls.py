@@ -391,6 +391,10 @@ NOT_CALLED = {
     "cuda": "PyTorch has to be built for it",
     "coalesce": "for gradients of tables: test_sparse_adam.py",
 }
+_MATRICES = """
+    cholesky  cholesky_inverse  cholesky_solve  det  inverse  logdet  slogdet
+"""
+NOT_CALLED |= dict.fromkeys(_MATRICES.split(), "of matrices that are regular: test_linalg.py")
 
 
 def _rows(text: str) -> Iterator[tuple[str, list[str]]]:

@@ -1,0 +1,13 @@
+"""Linear algebra (``torch.linalg``): factors, solutions, norms of matrices, batches of them.
+
+Source: https://docs.pytorch.org/docs/stable/linalg.html
+"""
+
+from __future__ import annotations
+
+from nngraph.ir.refusals import LinAlgError
+from nngraph.linalg.systems import *  # noqa: F403
+from nngraph.linalg.systems import __all__ as _SYSTEMS
+
+__all__ = ["LinAlgError"]
+__all__ += [*_SYSTEMS]
