@@ -45,6 +45,7 @@ from nngraph.frontend.functional.shaping import *
 from nngraph.frontend.functional.special import *
 from nngraph.frontend.functional.systems import *
 from nngraph.frontend.functional.windows import *
+from nngraph.frontend.inference import inference_mode, is_inference_mode_enabled
 from nngraph.frontend.limits import finfo, iinfo
 from nngraph.frontend.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from nngraph.frontend.promotion import promote_types, result_type
@@ -84,7 +85,8 @@ __all__ = [
     "channels_last_3d", "compile", "contiguous_format", "double",
     "dtype", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64",
     "func", "half",
-    "iinfo", "int", "int16", "int32", "int64", "int8", "is_grad_enabled", "linalg", "load", "long",
+    "iinfo", "int", "int16", "int32", "int64", "int8", "inference_mode", "is_grad_enabled",
+    "is_inference_mode_enabled", "linalg", "load", "long",
     "memory_format", "nn",
     "no_grad", "optim", "preserve_format", "promote_types", "result_type", "save",
     "set_default_backend", "set_grad_enabled",

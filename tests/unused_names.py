@@ -46,6 +46,14 @@ _.mark_dirty
 _.mark_non_differentiable
 _.needs_input_grad
 _.save_for_backward
+_.save_for_forward
+_.generate_vmap_rule
+_.output_nr
+_.ownership_token
+_.device_type
+_.pin_memory
+_.pack_hook
+_.unpack_hook
 _.saved_tensors
 _.set_materialize_grads
 _.register_backward_hook

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from nngraph.frontend.anomaly import anomaly
 from nngraph.frontend.hooks import run_after, run_after_adding, run_before, run_on_leaf
-from nngraph.frontend.modes import set_grad_enabled
+from nngraph.frontend.modes import recording
 from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
 from nngraph.frontend.rows import Rows, attach, joined
 from nngraph.frontend.storage import Elements, Payload, Storage
 from nngraph.frontend.tape import Operand, apply, edge_of, save
+from nngraph.frontend.userline import source_of
 from nngraph.frontend.world import World, world
 from nngraph.ir.op import Op
 from nngraph.ir.reverse import Applied, Record, Walk, reverse
@@ -203,6 +207,8 @@ class _Hooked(Walk):
         if entry.sparse and grads[0] is not None:
             table, places = record.inputs
             self._rows.setdefault(id(table), []).append(looked_up(entry.op, places, grads[0]))
+        if anomaly.looks_for_nan:
+            need_no_nan(entry, _tensors(found), self._here)
         hooks = entry.hooks
         if hooks is None or not hooks.after:
             return found
@@ -238,6 +244,25 @@ class _Hooked(Walk):
                     known = joined(known, more)
                 attach(given, known)
             self._deliver(owner, given)
+
+
+def need_no_nan(entry: Entry, found: Sequence[Any], here: World) -> None:
+    """Refuses a gradient with NaN in it.
+
+    Raises:
+        RuntimeError: naming the operator and the line that called it.
+    """
+    for index, gradient in enumerate(found):
+        if gradient is None:
+            continue
+        array = here.peek(gradient._storage, gradient._path)
+        if array is not None and np.isnan(np.asarray(array, np.float64)).any():
+            known = entry.origin.file
+            place = source_of(entry.origin) if known else "a line outside of anomaly detection"
+            raise RuntimeError(
+                f"Function '{entry.name()}' returned nan values in its {index}th output. The "
+                f"operator was called at\n    {place}"
+            )
 
 
 def looked_up(op: Any, places: Version, grad: Any) -> Rows:
@@ -283,7 +308,7 @@ def gradients(
     else:
         targets = [replay.operand(save(here, t, edge_of(t, here))) for t in wanted]
     try:
-        with set_grad_enabled(create_graph):
+        with recording(create_graph):
             walk = _Hooked(here, replay, deliver)
             found = reverse(replay.records, seeds, targets, add, walk)
     finally:
@@ -318,7 +343,7 @@ def backpropagate(
     if not all(t.requires_grad for t in wanted):
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
     found = gradients(roots, wanted, create_graph, retain_graph)
-    with set_grad_enabled(create_graph):
+    with recording(create_graph):
         for tensor, gradient in zip(wanted, found, strict=True):
             if gradient is not None:
                 deliver(tensor, gradient)

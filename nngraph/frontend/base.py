@@ -14,7 +14,7 @@ from nngraph.frontend.backward import backpropagate
 from nngraph.frontend.errors import INDEX, NUMBER, NUMPY, TEXT, TRUTH, Need
 from nngraph.frontend.hooks import HookedTensor, keep_retaining
 from nngraph.frontend.joint import need_no_joint
-from nngraph.frontend.modes import is_grad_enabled, set_grad_enabled
+from nngraph.frontend.modes import is_grad_enabled, recording
 from nngraph.frontend.record import Edge, Entry, Leaf, Saved, View
 from nngraph.frontend.rows import attach, joined, rows_of
 from nngraph.frontend.storage import Path, Payload, Storage
@@ -388,7 +388,7 @@ class TensorBase(HookedTensor):
     def _write(self, new: TensorBase) -> None:
         """Overwrites the elements, for all tensors that share them; nothing is recorded."""
         if new.type != self.type:
-            with set_grad_enabled(False):
+            with recording(False):
                 new = broadcast_to(select.cast(new, self.dtype), self.type.shape)
         here = world()
         here.write(self._storage, self._path, new._read(here))

@@ -24,7 +24,7 @@ from nngraph.frontend.capture.specialization import Specialization
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.tracing import trace_arguments, trace_call
 from nngraph.frontend.capture.varying import Varying
-from nngraph.frontend.modes import is_grad_enabled, set_grad_enabled
+from nngraph.frontend.modes import is_grad_enabled, recording
 from nngraph.frontend.pytree import flatten, unflatten
 from nngraph.frontend.world import world
 from nngraph.ir.graph import Graph
@@ -201,7 +201,7 @@ class CompiledFunction(Generic[_R]):
         known = [each for group in self._known.values() for each in group]
         plan = frozenset(name for each in known for name in each.traced.holding.moved)
         tree, arguments = call.tree, call.arguments
-        with tracing(), set_grad_enabled(call.grad):
+        with tracing(), recording(call.grad):
             return trace_call(
                 function or self.function, tree, arguments, self.keep_grads, plan, assumed
             )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.modes import is_grad_enabled, no_grad
-from nngraph.frontend.record import Edge, Entry, Handle
+from nngraph.frontend.record import Edge, Entry, Handle, Leaf
 from nngraph.frontend.tape import save
 from nngraph.frontend.world import world
 from nngraph.ir.op import Op, Thunk
@@ -33,6 +34,7 @@ class FunctionCtx:
         self._kept: tuple[Any, ...] = ()
         self._saved: list[Any] = []
         self._plain: tuple[int, ...] = ()
+        self._dirty: tuple[Any, ...] = ()
         self._fills = True
 
     def save_for_backward(self, *tensors: TensorBase | None) -> None:
@@ -44,6 +46,9 @@ class FunctionCtx:
                     f"{index} is of type {type(tensor).__name__}"
                 )
         self._kept = tensors
+
+    def save_for_forward(self, *tensors: TensorBase | None) -> None:
+        """Nothing: forward mode goes through ``backward``, and calls no ``jvp``."""
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
@@ -58,16 +63,9 @@ class FunctionCtx:
         """Whether the backward gets zeros, or else None, for results without a gradient."""
         self._fills = value
 
-    def mark_dirty(self, *args: TensorBase) -> NoReturn:
-        """Refused: a forward changes none of its arguments.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(
-            "a Function can't change its arguments in place: return a new tensor, and assign it "
-            "with x.copy_(F.apply(x))"
-        )
+    def mark_dirty(self, *args: TensorBase) -> None:
+        """Says that the forward changed arguments in place; it has to return them, too."""
+        self._dirty = args
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +84,10 @@ class Custom(Op):
     places: tuple[int, ...]
     count: int
     name = "function"
+
+    @property
+    def backward_name(self) -> str:
+        return f"{self.function.__name__}Backward"
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         return types
@@ -114,10 +116,11 @@ class Custom(Op):
             zeros_like(o) if g is None and ctx._fills else g
             for o, g in zip(outputs, grads, strict=True)
         ]
+        rule = self.function.backward
+        if rule is Function.backward:
+            rule = self.function.vjp
         try:
-            made = self.function.backward(
-                ctx, *(None if g is None else g._as_tensor() for g in given)
-            )
+            made = rule(ctx, *(None if g is None else g._as_tensor() for g in given))
         finally:
             ctx._saved = []
         found = made if isinstance(made, tuple) else (made,)
@@ -160,8 +163,28 @@ class Function:
     None for what is no tensor or needs none. Both are traced like any code, so that a function
     runs on every backend.
 
+    ``generate_vmap_rule`` may say what it likes: ``vmap`` goes through forward and backward.
+
     Source: https://docs.pytorch.org/docs/stable/autograd.html#torch.autograd.Function
     """
+
+    generate_vmap_rule = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        warnings.warn(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all "
+            "static, so you should invoke them on the class itself. Instantiating an autograd "
+            "function will raise an error in a future version of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: functions are called by ``apply`` of their class."""
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use "
+            "new-style autograd function with static forward method: F.apply(x)"
+        )
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
@@ -183,12 +206,17 @@ class Function:
             "autograd.Function to use it with backward mode AD."
         )
 
+    vjp = backward
+
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Calls the function.
 
         Returns:
             What forward returns; its tensors have the gradient that backward computes.
+
+        Raises:
+            RuntimeError: for an argument that is dirty, and is not returned or is a leaf.
         """
         here, ctx = world(), FunctionCtx()
         places = tuple(i for i, a in enumerate(args) if isinstance(a, TensorBase))
@@ -198,12 +226,15 @@ class Function:
         wanted = {i for i, e in zip(places, edges, strict=True) if e is not None}
         ctx.needs_input_grad = tuple(i in wanted for i in range(len(args)))
         output = cls._called(ctx, args)
+        _need_returned(ctx._dirty, output)
         if not recorded:
             return output
         single = not isinstance(output, tuple)
         results = (output,) if single else output
+        _need_may_be_dirty(ctx._dirty, tensors, edges)
         inputs = [t._saved(here, e) for t, e in zip(tensors, edges, strict=True)]
-        made = [_own(r, tensors) for r in results]
+        dirty = set(map(id, ctx._dirty))
+        made = [r if id(r) in dirty else _own(r, tensors) for r in results]
         shown = [m for m in made if isinstance(m, TensorBase)]
         entry = Entry(
             Custom(cls, ctx, places, len(args)),
@@ -211,12 +242,12 @@ class Function:
             [save(here, m, None) for m in shown],
             here.here(),
         )
-        ctx._kept = tuple(_kept(v, tensors, results) for v in ctx._kept)
+        ctx._kept = tuple(_kept(v, tensors, results, dirty) for v in ctx._kept)
         for index, tensor in enumerate(shown):
             plain = id(_first(results, index)) in ctx._plain
             if tensor.dtype.is_floating_point and not plain:
-                tensor._edge = Edge(entry, index)
-        ctx._plain = ()
+                here.set_edge(tensor, Edge(entry, index))
+        ctx._plain = ctx._dirty = ()
         return made[0] if single else tuple(made)
 
     @classmethod
@@ -244,7 +275,33 @@ def _first(results: Sequence[Any], index: int) -> Any:
     return [r for r in results if isinstance(r, TensorBase)][index]
 
 
-def _kept(value: Any, tensors: Sequence[Any], results: Sequence[Any]) -> Any:
+def _kept(value: Any, tensors: Sequence[Any], results: Sequence[Any], dirty: set[int]) -> Any:
     """What was saved: the position among the operands, or a tensor that is none of them."""
     own = [*tensors, *(r for r in results if isinstance(r, TensorBase))]
-    return next((i for i, t in enumerate(own) if t is value), value)
+    start = len(tensors) if id(value) in dirty else 0  # what it became, and not what it was
+    return next((i for i, t in enumerate(own) if i >= start and t is value), value)
+
+
+def _need_returned(dirty: Sequence[Any], output: Any) -> None:
+    results = set(map(id, output if isinstance(output, tuple) else (output,)))
+    if not all(id(t) in results for t in dirty):
+        raise RuntimeError(
+            "Some elements marked as dirty during the forward method were not returned as output. "
+            "The inputs that are modified inplace must all be outputs of the Function."
+        )
+
+
+def _need_may_be_dirty(
+    dirty: Sequence[Any], tensors: Sequence[Any], edges: Sequence[Edge | Leaf | None]
+) -> None:
+    known = {id(t): e for t, e in zip(tensors, edges, strict=True)}
+    for tensor in dirty:
+        if isinstance(known.get(id(tensor)), Leaf):
+            raise RuntimeError(
+                "a leaf Variable that requires grad has been used in an in-place operation."
+            )
+        if tensor._view is not None:
+            raise NotImplementedError(
+                "a Function can't change a view in place: return a new tensor, and assign it with "
+                "x.copy_(F.apply(x))"
+            )

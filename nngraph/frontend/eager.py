@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from nngraph.frontend.anomaly import anomaly
 from nngraph.frontend.errors import TOO_DEEP, Need, leaked
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
 from nngraph.frontend.record import Edge, Handle, Leaf, LeafHooks
 from nngraph.frontend.storage import Elements, Path, Payload, Storage
 from nngraph.frontend.structure import structure
+from nngraph.frontend.userline import user_line
 from nngraph.frontend.views import VIEWS, strides_of
 from nngraph.ir.dims import Dim, SymDim
 from nngraph.ir.op import Array, Op
@@ -22,6 +24,16 @@ from nngraph.ir.types import type_of_array
 __all__ = ["Eager"]
 
 _NOTHING: AbstractContextManager[Any] = nullcontext()
+
+
+_IN_PLACE = (
+    "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a "
+    "clone() to get a normal tensor before doing inplace update."
+)
+_WANTS_GRAD = (
+    "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed. Make a "
+    "clone() of it."
+)
 
 
 class Eager:
@@ -59,10 +71,10 @@ class Eager:
         return Storage(np.array(payload, order="C"))
 
     def origin_of(self, payloads: Sequence[Payload]) -> Origin:
-        return NOWHERE
+        return self.here()
 
     def here(self) -> Origin:
-        return NOWHERE
+        return Origin("", *user_line()) if anomaly.is_on else NOWHERE
 
     def refuse(self, what: str, instead: str) -> None:
         pass
@@ -90,11 +102,15 @@ class Eager:
         return array if path is None or array is None else path.read(array)
 
     def write(self, storage: Storage, path: Path | None, payload: Payload) -> None:
+        if storage.inference:
+            self._need_inference(_IN_PLACE)
         _overwrite(self.look(storage, path), payload)
         if not storage.quiet:
             storage.elements.version += 1
 
     def replace(self, storage: Storage, payload: Payload) -> None:
+        if storage.inference:
+            self._need_inference(_IN_PLACE)
         array = self.look(storage, None)
         before, others = storage.elements, storage.alike()
         storage.elements = before.after(array)
@@ -182,6 +198,8 @@ class Eager:
         if requires_grad == (tensor._edge is not None):
             return
         storage = tensor._storage
+        if storage.inference and requires_grad:
+            self._need_inference(_WANTS_GRAD)
         if tensor._view is not None and requires_grad:  # from here on it goes its own way
             tensor._storage.share()
             tensor._storage = Storage(self.look(tensor._storage, tensor._path))
@@ -273,6 +291,14 @@ class Eager:
 
     def describe(self, describer: Callable[[Recording], None]) -> None:
         pass
+
+    def _need_inference(self, what: str) -> None:
+        """Refuses what only code in inference mode does with its tensors.
+
+        Raises:
+            RuntimeError: outside of inference mode.
+        """
+        raise RuntimeError(what)
 
     # -- scopes ----------------------------------------------------------------------------
     def forward(self, module: ModuleLike, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

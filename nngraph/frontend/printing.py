@@ -43,8 +43,7 @@ def _suffixes(tensor: TensorBase) -> list[str]:
         parts.append(f"dtype={tensor.dtype!r}")
     entry = tensor.grad_fn
     if entry is not None:
-        name = entry.op.name.title().replace("_", "")
-        parts.append(f"grad_fn=<{name}Backward0>")
+        parts.append(f"grad_fn=<{entry.name()}>")
     elif tensor.requires_grad:
         parts.append("requires_grad=True")
     return parts

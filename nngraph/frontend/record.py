@@ -78,6 +78,23 @@ class Leaf:
     def __init__(self, owner: Handle) -> None:
         self.owner: ref[Handle] = ref(owner)
 
+    def name(self) -> str:
+        """What adds to ``grad``, by PyTorch's name."""
+        return "torch::autograd::AccumulateGrad"
+
+    @property
+    def variable(self) -> Handle | None:
+        """The tensor; None if it is gone."""
+        return self.owner()
+
+    @property
+    def next_functions(self) -> tuple[()]:
+        """Nothing: here the gradient ends."""
+        return ()
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {id(self):#x}>"
+
 
 class Edge:
     """The edge of a recorded result: the tape entry that made it, and which output it is."""
@@ -150,8 +167,11 @@ class Entry:
         self.sparse = False
 
     def name(self) -> str:
-        """The operator's."""
-        return f"{self.op.name}Backward"
+        """The operator's class, as PyTorch names it: ``MulBackward0``."""
+        return self.op.backward_name
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
 
     @property
     def next_functions(self) -> tuple[tuple[Entry | Leaf | None, int], ...]:

@@ -167,15 +167,25 @@ class Storage:
         quiet: whether the tape does not hear of writes, as of those to ``data``.
         twins: all storages that were made of each other by ``twin``, this one included.
         shown: the tensors that show it, as weak references; or the only one so far.
+        inference: whether code in inference mode made it; what is recorded can't use it then.
         watched: whether a trace relies on something about it, or on a tensor that shows it; then
             ``structure`` has to hear of changes other than of values.
     """
 
-    __slots__ = ("__weakref__", "elements", "quiet", "shown", "twins", "type", "watched")
+    __slots__ = (
+        "__weakref__",
+        "elements",
+        "inference",
+        "quiet",
+        "shown",
+        "twins",
+        "type",
+        "watched",
+    )
 
     def __init__(self, array: Array | None, value: Value | None = None) -> None:
         self.elements = Elements(array, value)
-        self.quiet = self.watched = False
+        self.quiet = self.watched = self.inference = False
         self.twins: WeakSet[Storage] | None = None
         self.shown: ref[Any] | list[ref[Any]] | None = None
         if value is not None:
@@ -188,13 +198,15 @@ class Storage:
     def over(cls, elements: Elements, kind: TensorType, quiet: bool = False) -> Storage:
         """A storage of elements that another one held, or still holds."""
         made = cls.__new__(cls)
-        made.elements, made.type, made.quiet, made.watched = elements, kind, quiet, False
+        made.elements, made.type, made.quiet = elements, kind, quiet
+        made.watched = made.inference = False
         made.twins = made.shown = None
         return made
 
     def twin(self) -> Storage:
         """A storage of the same elements, writes to which the tape does not hear of."""
         made = Storage.over(self.elements, self.type, quiet=True)
+        made.inference = self.inference
         self.join(made)
         return made
 

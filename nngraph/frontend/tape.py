@@ -11,11 +11,15 @@ from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
 from nngraph.frontend.storage import Path, Payload, Storage
 from nngraph.frontend.views import VIEWS
 from nngraph.frontend.world import World, world
-from nngraph.ir.op import Op
+from nngraph.ir.op import Op, Trait
 from nngraph.ir.refusals import REFUSALS, refusal
 from nngraph.ir.types import TensorType, TypeMismatch
+from nngraph.ops.broadcast import Sum
+from nngraph.ops.elementwise.arithmetic import Add, Copy, Neg, Sub
+from nngraph.ops.elementwise.select import Cast
+from nngraph.ops.reduce.folds import Mean
 
-__all__ = ["Operand", "apply", "edge_of", "root_of", "save"]
+__all__ = ["Operand", "apply", "edge_of", "inference_used", "need_no_inference", "root_of", "save"]
 
 
 class Operand(Protocol):
@@ -52,11 +56,36 @@ def apply(op: Op, operands: Sequence[Operand]) -> tuple[Any, ...]:
         edges = [o._edge_in(here) for o in operands]
         if any(edges):
             inputs = [o._saved(here, e) for o, e in zip(operands, edges, strict=True)]
+            if inference_used:
+                need_no_inference(op, inputs)
             entry = Entry(op, inputs, [save(here, o, None) for o in outs], here.origin_of(parts))
             for index, out in enumerate(outs):
                 if out.type.dtype.is_floating_point:
                     out._edge = Edge(entry, index)
     return tuple(outs)
+
+
+#: Not empty once code ran in inference mode.
+inference_used: list[bool] = []
+#: Operators whose gradients read no operand.
+_LINEAR = (Add, Cast, Copy, Mean, Neg, Sub, Sum)
+
+
+def need_no_inference(op: Op, inputs: Sequence[Saved]) -> None:
+    """Refuses to save what inference mode made, where the operator's gradient reads it.
+
+    Raises:
+        RuntimeError: as PyTorch says it.
+    """
+    if isinstance(op, _LINEAR) or Trait.SHAPE in op.traits:
+        return
+    if any(s.storage is not None and s.storage.inference for s in inputs):
+        raise RuntimeError(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+            "inference mode in computation tracked by autograd. To work around this, you can make "
+            "a clone() to get a normal tensor and use it in autograd, or use no_grad() instead of "
+            "inference_mode()."
+        )
 
 
 def _views(here: World, op: Op, tensor: Handle, parts: Sequence[Payload]) -> list[Any]:

@@ -121,6 +121,11 @@ class Op:
         """Test inputs, edge shapes and ties included."""
         raise NotImplementedError(f"{cls.__name__}.samples")
 
+    @property
+    def backward_name(self) -> str:
+        """What the tape calls its gradient rule."""
+        return f"{type(self).__name__}Backward0"
+
     @classmethod
     def defines(cls, member: str) -> bool:
         """True if the class (or a base below ``Op``) has its own ``member``."""

@@ -15,6 +15,7 @@ from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.watch import Watch, refuse_moved, watches
 from nngraph.frontend.errors import NotYet, TraceError, size_is_unknown
 from nngraph.frontend.host import is_host_number
+from nngraph.frontend.modes import is_grad_enabled
 from nngraph.frontend.pytree import Tree, flatten, unflatten
 from nngraph.frontend.record import LeafHooks
 from nngraph.frontend.tensor import Tensor
@@ -164,7 +165,7 @@ class _Tracing:
             symbols, leaves = self._symbols(trace)
             args, kwargs = unflatten(self.tree, leaves)
             with inside(trace):
-                returned = self.function(*args, **kwargs)
+                returned = self._called(args, kwargs)
                 changes = carry.changes()
                 missing = carry.missing(changes)
                 returned = returned if missing else _with_numbers(returned, carry)
@@ -181,6 +182,17 @@ class _Tracing:
             trace.take_back()
             carry.restore()
         return finish.traced()
+
+    def _called(self, args: Any, kwargs: Any) -> Any:
+        recorded = is_grad_enabled()
+        returned = self.function(*args, **kwargs)
+        if is_grad_enabled() is not recorded:
+            raise TraceError(
+                f"set_grad_enabled({not recorded}) stays in force after the traced code, which "
+                f"only the first call would do.\nWrite `with ng.set_grad_enabled({not recorded})`, "
+                "or set it outside."
+            )
+        return returned
 
     def _symbols(self, trace: Trace) -> tuple[list[Tensor], list[Any]]:
         symbols: list[Tensor] = []

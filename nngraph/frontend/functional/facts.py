@@ -13,7 +13,15 @@ from nngraph.frontend.world import world
 from nngraph.ir.dtypes import DType
 from nngraph.ops.core import normalize_axis
 
-__all__ = ["conj", "is_complex", "is_floating_point", "is_nonzero", "is_tensor", "numel"]
+__all__ = [
+    "conj",
+    "is_complex",
+    "is_floating_point",
+    "is_inference",
+    "is_nonzero",
+    "is_tensor",
+    "numel",
+]
 
 
 @both
@@ -55,6 +63,12 @@ def size(input: Tensor, dim: int | None = None) -> Any:
 
 
 nelement, ndimension = numel, dim
+
+
+@both
+def is_inference(input: Tensor) -> bool:
+    """Whether code in inference mode made it."""
+    return input._storage.inference
 
 
 @both

@@ -8,10 +8,11 @@ from typing import Any, cast
 import numpy as np
 
 from nngraph import ops
+from nngraph.frontend.eager import Eager
 from nngraph.frontend.functional.access import elements, owned
 from nngraph.frontend.symint import SymInt, dim_of
 from nngraph.frontend.tensor import Tensor
-from nngraph.frontend.world import EAGER, world
+from nngraph.frontend.world import world
 from nngraph.ir.dims import Dim, SymDim, floordiv, is_nonnegative, minimum, positive_part
 from nngraph.ir.dtypes import bool_, int64, uint8
 from nngraph.ops.core import broadcast_shapes
@@ -188,7 +189,7 @@ def _as_part(part: Any, base: Tensor) -> Any:
             )
         if part.dtype in (bool_, uint8) and not part.ndim:
             return bool(part)
-        if not part.ndim and world() is EAGER:  # an integer: what it names is a view
+        if not part.ndim and isinstance(world(), Eager):  # an integer: what it names is a view
             return int(part.item())
     return part
 

@@ -193,7 +193,8 @@ _AFTER = r"""
 _ALONE = """
     neg  positive  isnan  isinf  isfinite  isposinf  isneginf  float  double  half  bfloat16
     char  short  int  long  byte  bool  cpu  clone  detach  numel  dim  is_floating_point
-    is_complex  is_nonzero  element_size  stride  is_contiguous  contiguous  trace  logical_not
+    is_complex  is_inference  is_nonzero  element_size  stride  is_contiguous  contiguous
+    trace  logical_not
     bitwise_not  conj  t  adjoint  fliplr  flipud  msort  zero_  t_  exp  expm1  log  log1p  log2
     sqrt  rsqrt  reciprocal  sin  cos  tan  asin  acos  atan  sinh  cosh  tanh  asinh  acosh
     atanh  erf  erfc  sigmoid  abs  sign  sgn  exp2  log10  square  deg2rad  rad2deg  relu
