@@ -45,6 +45,7 @@ from nngraph.frontend.functional.shaping import *
 from nngraph.frontend.functional.special import *
 from nngraph.frontend.functional.systems import *
 from nngraph.frontend.functional.windows import *
+from nngraph.frontend.generator import Generator, default_generator
 from nngraph.frontend.inference import inference_mode, is_inference_mode_enabled
 from nngraph.frontend.limits import finfo, iinfo
 from nngraph.frontend.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -80,9 +81,9 @@ short = int16
 
 # fmt: off
 __all__ = [
-    "BackendError", "CheckpointError", "ConcretizationError", "NonFiniteError", "Size",
+    "BackendError", "CheckpointError", "ConcretizationError", "Generator", "NonFiniteError", "Size",
     "Tensor", "TraceError", "__version__", "amp", "autograd", "bfloat16", "bool", "channels_last",
-    "channels_last_3d", "compile", "contiguous_format", "double",
+    "channels_last_3d", "compile", "contiguous_format", "default_generator", "double",
     "dtype", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64",
     "func", "half",
     "iinfo", "int", "int16", "int32", "int64", "int8", "inference_mode", "is_grad_enabled",

@@ -31,6 +31,7 @@ from typing import Any, NamedTuple, overload
 
 from nngraph.frontend.base import Size as Size
 from nngraph.frontend.base import TensorBase
+from nngraph.frontend.generator import Generator
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType
 

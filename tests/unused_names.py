@@ -31,6 +31,7 @@ _.from_pretrained
 _.get_buffer
 _.get_parameter
 _.grad_fn
+_.clone_state
 _.ndimension
 _.nelement
 _.popitem
@@ -95,7 +96,6 @@ _.to_long
 _.to_short
 
 # PyTorch's options that change nothing here.
-_.generator
 _.masked_grad
 _.memory_format
 _.non_blocking

@@ -1,4 +1,7 @@
-"""Nested tuples, lists and dicts of leaves: taken apart and put together."""
+"""Nested tuples, lists and dicts of leaves: taken apart and put together.
+
+An object of ours that has ``_parts`` (a generator) is taken apart into these, too.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,11 @@ class Tree:
     kind: type | None  # None marks a leaf
     keys: tuple[Any, ...] = ()
     children: tuple[Tree, ...] = ()
+
+    def objects(self) -> list[type]:
+        """The classes of ours that were taken apart."""
+        own = [self.kind] if self.kind is not None and hasattr(self.kind, "_of_parts") else []
+        return own + [kind for child in self.children for kind in child.objects()]
 
 
 _LEAF = Tree(None)
@@ -47,6 +55,8 @@ def flatten(nest: Any, leaves: list[Any]) -> Tree:
     if isinstance(nest, dict):
         children = tuple([flatten(x, leaves) for x in nest.values()])
         return _tree(dict, tuple(nest), children)
+    if hasattr(kind, "_of_parts"):
+        return _tree(kind, (), tuple([flatten(x, leaves) for x in nest._parts()]))
     leaves.append(nest)
     return _LEAF
 
@@ -65,4 +75,5 @@ def _build(tree: Tree, take: Callable[[], Any]) -> Any:
         return dict(zip(tree.keys, parts, strict=True))
     if tree.kind is tuple or tree.kind is list:
         return tree.kind(parts)
-    return tree.kind(*parts)  # a named tuple
+    made: Callable[..., Any] = getattr(tree.kind, "_of_parts", tree.kind)  # or a named tuple
+    return made(*parts)

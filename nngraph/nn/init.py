@@ -1,4 +1,4 @@
-"""Fills tensors in place with initial values, drawn from the seed of ``ng.manual_seed``."""
+"""Fills tensors in place with initial values, drawn from ``generator`` or the default one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nngraph.frontend.functional import random
 from nngraph.frontend.functional.data import from_array
-from nngraph.frontend.functional.random import need_seed
+from nngraph.frontend.generator import Generator
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import float64
@@ -70,14 +70,16 @@ def _sizes(tensor: Tensor) -> list[int]:
     return [cast("int", d) for d in tensor.type.shape]
 
 
-def uniform_(tensor: _T, a: float = 0.0, b: float = 1.0, generator: None = None) -> _T:
+def uniform_(tensor: _T, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> _T:
     """Uniform on [a, b)."""
     with no_grad():
         tensor.uniform_(a, b, generator=generator)
     return tensor
 
 
-def normal_(tensor: _T, mean: float = 0.0, std: float = 1.0, generator: None = None) -> _T:
+def normal_(
+    tensor: _T, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
+) -> _T:
     """Normal with this mean and standard deviation."""
     with no_grad():
         tensor.normal_(mean, std, generator=generator)
@@ -90,35 +92,38 @@ def trunc_normal_(
     std: float = 1.0,
     a: float = -2.0,
     b: float = 2.0,
-    generator: None = None,
+    generator: Generator | None = None,
 ) -> _T:
     """Normal, conditioned on [a, b]: drawn again where it falls outside."""
-    need_seed(generator)
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The "
             "distribution of values may be incorrect.",
             stacklevel=2,
         )
-    count = math.prod(_sizes(tensor))
+    count, window = math.prod(_sizes(tensor)), ((a - mean) / std, (b - mean) / std)
     values = np.empty(0)
     while len(values) < count:
-        drawn = _truncated_draw(max(count - len(values), 64), (a - mean) / std, (b - mean) / std)
+        drawn = _truncated_draw(max(count - len(values), 64), *window, generator)
         values = np.concatenate([values, drawn])
     return _filled(tensor, from_array(values[:count] * std + mean).reshape(tensor.type.shape))
 
 
-def _truncated_draw(count: int, low: float, high: float) -> NDArray[np.float64]:
+def _truncated_draw(
+    count: int, low: float, high: float, generator: Generator | None
+) -> NDArray[np.float64]:
     """Standard normal numbers within [low, high], at most ``count``, by rejection."""
     inside = 0.5 * (math.erf(high / math.sqrt(2)) - math.erf(low / math.sqrt(2)))
     if inside > 0.3:
-        x = random.randn(count, dtype=float64).numpy()
+        x = random.randn(count, generator=generator, dtype=float64).numpy()
         return x[(x >= low) & (x <= high)]
     # A window with little of the mass: uniform proposals around the likeliest point.
     peak = min(max(0.0, low), high)
     low, high = max(low, peak - 10.0), min(high, peak + 10.0)
-    x = random.rand(count, dtype=float64).numpy() * (high - low) + low
-    return x[random.rand(count, dtype=float64).numpy() < np.exp((peak * peak - x * x) / 2)]
+    x, chance = random.rand(2, count, generator=generator, dtype=float64).numpy()
+    x = x * (high - low) + low
+    kept: NDArray[np.float64] = x[chance < np.exp((peak * peak - x * x) / 2)]
+    return kept
 
 
 def constant_(tensor: _T, val: float) -> _T:
@@ -168,14 +173,14 @@ def dirac_(tensor: _T, groups: int = 1) -> _T:
     return _filled(tensor, from_array(array))
 
 
-def xavier_uniform_(tensor: _T, gain: float = 1.0, generator: None = None) -> _T:
+def xavier_uniform_(tensor: _T, gain: float = 1.0, generator: Generator | None = None) -> _T:
     """Uniform with variance ``2 gain^2 / (fan_in + fan_out)`` (Glorot and Bengio, 2010)."""
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     bound = gain * math.sqrt(6.0 / (fan_in + fan_out))
     return uniform_(tensor, -bound, bound, generator)
 
 
-def xavier_normal_(tensor: _T, gain: float = 1.0, generator: None = None) -> _T:
+def xavier_normal_(tensor: _T, gain: float = 1.0, generator: Generator | None = None) -> _T:
     """Normal with variance ``2 gain^2 / (fan_in + fan_out)`` (Glorot and Bengio, 2010)."""
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)), generator)
@@ -186,7 +191,7 @@ def kaiming_uniform_(
     a: float = 0,
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
-    generator: None = None,
+    generator: Generator | None = None,
 ) -> _T:
     """Uniform with variance ``gain^2 / fan`` (He et al., 2015)."""
     if 0 in tensor.type.shape:
@@ -200,7 +205,7 @@ def kaiming_normal_(
     a: float = 0,
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
-    generator: None = None,
+    generator: Generator | None = None,
 ) -> _T:
     """Normal with variance ``gain^2 / fan`` (He et al., 2015)."""
     if 0 in tensor.type.shape:
@@ -209,27 +214,28 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, std, generator)
 
 
-def orthogonal_(tensor: _T, gain: float = 1, generator: None = None) -> _T:
+def orthogonal_(tensor: _T, gain: float = 1, generator: Generator | None = None) -> _T:
     """A (semi-)orthogonal matrix, the axes after the first taken as one (Saxe et al., 2013).
 
     Raises:
         ValueError: for fewer than 2 dimensions.
     """
-    need_seed(generator)
     if tensor.ndim < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if 0 in tensor.type.shape:
         return tensor
     rows, *rest = _sizes(tensor)
     columns = math.prod(rest)
-    flat = random.randn(rows, columns, dtype=float64).numpy()
+    flat = random.randn(rows, columns, generator=generator, dtype=float64).numpy()
     q, r = np.linalg.qr(flat.T if rows < columns else flat)
     q = q * np.sign(np.diag(r))  # makes the distribution uniform (Mezzadri, 2006)
     matrix = from_array(q.T if rows < columns else q)
     return _filled(tensor, (matrix * gain).reshape(tensor.type.shape))
 
 
-def sparse_(tensor: _T, sparsity: float, std: float = 0.01, generator: None = None) -> _T:
+def sparse_(
+    tensor: _T, sparsity: float, std: float = 0.01, generator: Generator | None = None
+) -> _T:
     """Normal, with this part of each column set to zero.
 
     Raises:
@@ -237,12 +243,11 @@ def sparse_(tensor: _T, sparsity: float, std: float = 0.01, generator: None = No
     """
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    need_seed(generator)
     rows, _ = _sizes(tensor)
     zeroed = math.ceil(sparsity * rows)
     with no_grad():
-        ranks = random.rand_like(tensor).argsort(0).argsort(0)
-        values = random.randn_like(tensor) * std
+        ranks = random.rand_like(tensor, generator=generator).argsort(0).argsort(0)
+        values = random.randn_like(tensor, generator=generator) * std
         return _filled(tensor, values.masked_fill(ranks < zeroed, 0.0))
 
 

@@ -350,7 +350,7 @@ NEURAL = {
     "pixel_unshuffle": "input=q.transpose(2, 3)[:, :, :, :2], downscale_factor=2",
     "relu_": "input=y.clone()",
     "rrelu": "input=y, lower=0.1, upper=0.4, training=False, inplace=False",
-    "rrelu_": "input=y.clone(), lower=0.1, upper=0.4, training=False",
+    "rrelu_": "input=y.clone(), lower=0.1, upper=0.4, training=False, generator=None",
     "selu_": "input=y.clone()",
     "threshold_": "input=y.clone(), threshold=0.5, value=3.0",
     "triplet_margin_with_distance_loss": "anchor=y, positive=p, negative=y[:, :1], "

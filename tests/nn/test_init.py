@@ -143,18 +143,24 @@ def test_impossible_distributions_are_refused(name: str, arguments: tuple[float,
             getattr(f.nn.init, name)(f.ones(3), *arguments)
 
 
-def test_generators_are_refused() -> None:
-    for name in (
-        "uniform_",
-        "normal_",
-        "trunc_normal_",
-        "xavier_uniform_",
-        "xavier_normal_",
-        "kaiming_uniform_",
-        "kaiming_normal_",
-        "orthogonal_",
+def test_draws_of_a_generator_leave_the_default_one_alone() -> None:
+    for name, more in (
+        ("uniform_", ()),
+        ("normal_", ()),
+        ("trunc_normal_", ()),
+        ("trunc_normal_", (0.0, 1.0, 1.5, 1.9)),
+        ("xavier_uniform_", ()),
+        ("xavier_normal_", ()),
+        ("kaiming_uniform_", ()),
+        ("kaiming_normal_", ()),
+        ("orthogonal_", ()),
+        ("sparse_", (0.5,)),
     ):
-        with pytest.raises(NotImplementedError, match=r"ng\.manual_seed"):
-            getattr(init, name)(ng.ones(3, 3), generator=object())
-    with pytest.raises(NotImplementedError, match=r"ng\.manual_seed"):
-        init.sparse_(ng.ones(3, 3), 0.5, generator=object())
+        fill = getattr(init, name)
+        ng.manual_seed(4)
+        wanted = fill(ng.zeros(3, 3), *more)
+        after = ng.get_rng_state()
+        got = fill(ng.zeros(3, 3), *more, generator=ng.Generator().manual_seed(4))
+        assert got.tolist() == wanted.tolist() and ng.get_rng_state().tolist() == after.tolist()
+        with pytest.raises(TypeError, match="generator"):
+            fill(ng.zeros(3, 3), *more, generator=object())

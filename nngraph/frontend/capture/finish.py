@@ -86,6 +86,11 @@ class Finish:
         trace, leaves = self.trace, self.leaves
         trace.refuse_lost()
         self.result = flatten(returned, leaves)
+        for kind in self.result.objects():
+            raise TraceError(
+                f"a compiled function returns tensors and values, not a {kind.__name__}, of which "
+                "it would be a copy: use it outside, or return its get_state()"
+            )
         self.add_results(leaves)
         self.add_arguments()
         self.add_gradients()

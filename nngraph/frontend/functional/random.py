@@ -1,7 +1,8 @@
-"""Random numbers from one counter-based state: (key, key, draw number).
+"""Random numbers from counter-based states: (key, key, draw number).
 
-Every draw uses the state and then advances it, eagerly and in compiled functions alike (there the
-state is one of the graph's states), so that a seed fixes the whole sequence on every backend.
+Every draw uses a generator's state and then advances it, eagerly and in compiled functions alike
+(there the state is one of the graph's states), so that a seed fixes the whole sequence on every
+backend.
 """
 
 from __future__ import annotations
@@ -11,14 +12,12 @@ from typing import Any, overload
 
 import numpy as np
 
-from nngraph.frontend.functional.access import elements
 from nngraph.frontend.functional.axes import need_sizes, sizes_of
 from nngraph.frontend.functional.variants import function
-from nngraph.frontend.storage import Storage
+from nngraph.frontend.generator import Generator, default_generator, next_key
 from nngraph.frontend.tensor import Tensor
-from nngraph.frontend.world import world
 from nngraph.ir.dims import Dim
-from nngraph.ir.dtypes import DType, as_dtype, float32, int64
+from nngraph.ir.dtypes import DType, as_dtype, float32, float64, int64, uint64
 from nngraph.ops import random as ops
 from nngraph.ops.elementwise import floor
 
@@ -32,59 +31,53 @@ __all__ = [
     "randn",
     "randn_like",
     "randperm",
+    "seed",
     "set_rng_state",
 ]
 
-_state = Tensor(Storage(np.zeros(3, np.uint32)))
+
+def manual_seed(seed: int) -> Generator:
+    """Starts the sequence of the default generator that belongs to ``seed``; returns it.
+
+    Raises:
+        ValueError: beyond 64 bits.
+    """
+    return default_generator.manual_seed(int(seed))
 
 
-def manual_seed(seed: int) -> None:
-    """Starts the sequence that belongs to ``seed`` (an integer of at most 64 bits)."""
-    low, high = seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
-    _state._storage.exchange(np.array([low, high, 0], np.uint32))
+def seed() -> int:
+    """Starts a sequence of the operating system's choice; returns its seed.
+
+    Raises:
+        TraceError: in a compiled function, where it would be chosen once.
+    """
+    return default_generator.seed()
 
 
 def initial_seed() -> int:
     """The seed in force."""
-    low, high, _ = (int(v) for v in elements(_state, "initial_seed()"))
-    return high << 32 | low
+    return default_generator.initial_seed()
 
 
 def get_rng_state() -> Tensor:
-    """A copy of the state: uint32[3] of key, key, number of draws."""
-    return _state.clone()
+    """A copy of the default generator's state: uint32[3] of key, key, number of draws."""
+    return default_generator.get_state()
 
 
 def set_rng_state(new_state: Tensor) -> None:
-    """Goes on from a state that ``get_rng_state`` gave."""
-    _state.copy_(new_state)
-
-
-def need_seed(generator: object) -> None:
-    """Refuses a generator of its own.
+    """Goes on from a state that ``get_rng_state`` gave.
 
     Raises:
-        NotImplementedError: for one.
+        TypeError, RuntimeError: for what is none.
     """
-    if generator is not None:
-        raise NotImplementedError(
-            "there are no generators: call ng.manual_seed(seed) before what is to be drawn"
-        )
-
-
-def next_key() -> Tensor:
-    """The state for one draw; the sequence advances."""
-    here = world()
-    here.name(_state._storage, "rng")
-    used = Tensor(here.copied(_state._read(here)))
-    _state._write(ops.advance(used))
-    return used
+    default_generator.set_state(new_state)
 
 
 @overload
 def rand(
     size: Sequence[Dim],
     *,
+    generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
     device: object = None,
@@ -93,6 +86,7 @@ def rand(
 @overload
 def rand(
     *size: Dim,
+    generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
     device: object = None,
@@ -101,6 +95,7 @@ def rand(
 @function.overloaded
 def rand(
     *size: Any,
+    generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
     device: object = None,
@@ -108,7 +103,7 @@ def rand(
 ) -> Tensor:
     """Uniform on [0, 1)."""
     need_sizes(shape := sizes_of(size))
-    out = ops.uniform(next_key(), shape, as_dtype(dtype or float32), 0.0, 1.0)
+    out = ops.uniform(next_key(generator), shape, as_dtype(dtype or float32), 0.0, 1.0)
     return out.requires_grad_() if requires_grad else out
 
 
@@ -116,6 +111,7 @@ def rand(
 def randn(
     size: Sequence[Dim],
     *,
+    generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
     device: object = None,
@@ -124,6 +120,7 @@ def randn(
 @overload
 def randn(
     *size: Dim,
+    generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
     device: object = None,
@@ -132,6 +129,7 @@ def randn(
 @function.overloaded
 def randn(
     *size: Any,
+    generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
     device: object = None,
@@ -139,7 +137,7 @@ def randn(
 ) -> Tensor:
     """Standard normal."""
     need_sizes(shape := sizes_of(size))
-    out = ops.normal(next_key(), shape, as_dtype(dtype or float32))
+    out = ops.normal(next_key(generator), shape, as_dtype(dtype or float32))
     return out.requires_grad_() if requires_grad else out
 
 
@@ -147,26 +145,30 @@ def randn(
 def rand_like(
     input: Tensor,
     *,
+    generator: Generator | None = None,
     dtype: DType | None = None,
     device: object = None,
     requires_grad: bool = False,
     memory_format: object = None,
 ) -> Tensor:
     """``rand`` of the shape (and dtype) of ``input``."""
-    return rand(input.type.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    shape, kind = input.type.shape, dtype or input.dtype
+    return rand(shape, generator=generator, dtype=kind, requires_grad=requires_grad)
 
 
 @function
 def randn_like(
     input: Tensor,
     *,
+    generator: Generator | None = None,
     dtype: DType | None = None,
     device: object = None,
     requires_grad: bool = False,
     memory_format: object = None,
 ) -> Tensor:
     """``randn`` of the shape (and dtype) of ``input``."""
-    return randn(input.type.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    shape, kind = input.type.shape, dtype or input.dtype
+    return randn(shape, generator=generator, dtype=kind, requires_grad=requires_grad)
 
 
 @overload
@@ -174,6 +176,7 @@ def randint(
     high: int,
     size: Sequence[Dim],
     *,
+    generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
     device: object = None,
@@ -185,6 +188,7 @@ def randint(
     high: int,
     size: Sequence[Dim],
     *,
+    generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
     device: object = None,
@@ -196,6 +200,7 @@ def randint(
     high: Any = None,
     size: Any = None,
     *,
+    generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
     device: object = None,
@@ -212,9 +217,25 @@ def randint(
         raise RuntimeError(
             f"random_ expects 'from' to be less than 'to', but got {first} >= {last}"
         )
-    spread = rand(shape, dtype=as_dtype("float64")) * float(last - first)
-    result = (floor(spread) + first).to(as_dtype(dtype or int64))
+    result = integers(first, last - first, shape, generator).to(as_dtype(dtype or int64))
     return result.requires_grad_() if requires_grad else result
+
+
+def integers(
+    first: int, count: int, shape: Sequence[Dim], generator: Generator | None = None
+) -> Tensor:
+    """``count`` integers from ``first`` on, each as likely, as int64.
+
+    Beyond 2**53 of them a word of 64 bits is taken modulo ``count``, as PyTorch does, whose
+    lowest values are more likely by 2**-11 at most.
+    """
+    need_sizes(tuple(shape))
+    if count <= 1 << 53:
+        spread = rand(shape, generator=generator, dtype=float64) * float(count)
+        return floor(spread).to(int64) + first
+    words = ops.random_bits(next_key(generator), (2, *shape)).to(uint64)
+    whole = words[0] * 2**32 + words[1]
+    return (whole % count if count < 1 << 64 else whole).to(int64) + first
 
 
 def _interval(low: Any, high: Any, size: Any) -> tuple[int, int, Any]:
@@ -232,11 +253,12 @@ def _interval(low: Any, high: Any, size: Any) -> tuple[int, int, Any]:
 def randperm(
     n: int,
     *,
+    generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
     device: object = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """A random order of 0 .. n-1."""
-    order = rand(n, dtype=as_dtype("float64")).argsort().to(dtype or int64)
+    order = rand(n, generator=generator, dtype=float64).argsort().to(dtype or int64)
     return order.requires_grad_() if requires_grad else order

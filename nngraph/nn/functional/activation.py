@@ -10,6 +10,7 @@ from nngraph.frontend.functional.access import write_result
 from nngraph.frontend.functional.kinds import need_floats, need_numbers
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.functional.variants import function
+from nngraph.frontend.generator import Generator
 from nngraph.frontend.limits import finfo
 from nngraph.frontend.promotion import as_number
 from nngraph.frontend.tensor import Tensor
@@ -325,11 +326,22 @@ def rrelu(
     Raises:
         RuntimeError: if ``lower`` is above ``upper``.
     """
+    return _rrelu(input, lower, upper, training, inplace)
+
+
+def _rrelu(
+    input: Tensor,
+    lower: float,
+    upper: float,
+    training: bool,
+    inplace: bool,
+    generator: Generator | None = None,
+) -> Tensor:
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    slope = random.rand(input.type.shape, dtype=input.dtype) * (upper - lower) + lower
+    slope = random.rand_like(input, generator=generator) * (upper - lower) + lower
     return _placed(input, input * where(input <= 0, slope, 1.0), inplace)
 
 
@@ -359,10 +371,14 @@ def relu_(input: Tensor) -> Tensor:
 
 
 def rrelu_(
-    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    generator: Generator | None = None,
 ) -> Tensor:
     """``rrelu`` in place."""
-    return rrelu(input, lower, upper, training, inplace=True)
+    return _rrelu(input, lower, upper, training, True, generator)
 
 
 def selu_(input: Tensor) -> Tensor:
