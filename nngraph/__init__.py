@@ -27,8 +27,10 @@ from nngraph.frontend.functional.contraction import *
 from nngraph.frontend.functional.conversion import *
 from nngraph.frontend.functional.creation import *
 from nngraph.frontend.functional.data import *
+from nngraph.frontend.functional.decompositions import *
 from nngraph.frontend.functional.extremes import *
 from nngraph.frontend.functional.facts import *
+from nngraph.frontend.functional.grids import *
 from nngraph.frontend.functional.indexing import *
 from nngraph.frontend.functional.joining import *
 from nngraph.frontend.functional.linalg import *

@@ -35,7 +35,17 @@ from nngraph.frontend.generator import Generator
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType
 
-__all__ = ["Extremes", "MinMax", "Number", "Operand", "SignAndLog", "Size", "Tensor"]
+__all__ = [
+    "QR",
+    "SVD",
+    "Extremes",
+    "MinMax",
+    "Number",
+    "Operand",
+    "SignAndLog",
+    "Size",
+    "Tensor",
+]
 
 Dims = builtins.int | Sequence[builtins.int] | None
 
@@ -50,6 +60,15 @@ class MinMax(NamedTuple):
 class SignAndLog(NamedTuple):
     sign: Tensor
     logabsdet: Tensor
+
+class QR(NamedTuple):
+    Q: Tensor
+    R: Tensor
+
+class SVD(NamedTuple):
+    U: Tensor
+    S: Tensor
+    V: Tensor
 
 class Tensor(TensorBase):
     grad: Tensor | None

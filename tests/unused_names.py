@@ -141,3 +141,14 @@ _.maximize
 
 # Fields of named tuples, which users read.
 _.logabsdet
+_.Q
+_.R
+_.S
+_.U
+_.V
+_.Vh
+_.eigenvalues
+_.eigenvectors
+_.residuals
+_.singular_values
+_.solution

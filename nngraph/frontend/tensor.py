@@ -12,7 +12,7 @@ from nngraph.frontend.base import Size, TensorBase
 from nngraph.frontend.printing import tensor_repr
 from nngraph.frontend.record import Handle
 
-__all__ = ["Extremes", "MinMax", "Number", "Operand", "SignAndLog", "Size", "Tensor"]
+__all__ = ["QR", "SVD", "Extremes", "MinMax", "Number", "Operand", "SignAndLog", "Size", "Tensor"]
 
 
 class Tensor(TensorBase):
@@ -52,6 +52,21 @@ class SignAndLog(NamedTuple):
 
     sign: Tensor
     logabsdet: Tensor
+
+
+class QR(NamedTuple):
+    """What ``qr`` returns."""
+
+    Q: Tensor
+    R: Tensor
+
+
+class SVD(NamedTuple):
+    """What ``svd`` returns."""
+
+    U: Tensor
+    S: Tensor
+    V: Tensor
 
 
 Handle._result = Tensor

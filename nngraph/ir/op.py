@@ -83,12 +83,16 @@ class Op:
 
     A subclass defines ``name``, ``infer``, ``eval`` and ``samples``, and either ``vjp`` or
     ``decompose`` or ``differentiable = False``.
+
+    Attributes:
+        advice: what to do where a backend lacks the operator.
     """
 
     name: ClassVar[str] = ""
     traits: ClassVar[frozenset[Trait]] = frozenset()
     cost: ClassVar[Cost] = Cost.CHEAP
     differentiable: ClassVar[bool] = True
+    advice: ClassVar[str] = ""
 
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         """Output types of input types.

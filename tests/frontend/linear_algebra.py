@@ -15,7 +15,16 @@ import torch
 import nngraph as ng
 from tests.frontend.parity import evaluate, floats, plain, same
 
-__all__ = ["ARRAYS", "both_sides", "given", "gradients", "gradients_of", "outcome", "unlike"]
+__all__ = [
+    "ARRAYS",
+    "both_sides",
+    "given",
+    "gradients",
+    "gradients_of",
+    "outcome",
+    "unlike",
+    "weighted",
+]
 
 rng = np.random.default_rng(11)
 
@@ -80,12 +89,18 @@ def gradients(library: Any, text: str, dtype: str = "float64") -> list[Any] | No
 
 def gradients_of(library: Any, roots: list[Any], leaves: list[Any]) -> list[Any]:
     """Of a fixed weighting of the roots; zeros where they do not depend on a leaf."""
+    total = weighted(library, roots)
+    found = library.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)
+    return list(found)
+
+
+def weighted(library: Any, roots: list[Any]) -> Any:
+    """One number of all elements."""
     total = 0
     for k, root in enumerate(roots):
         weights = np.cos(np.arange(root.numel()) + k).reshape(tuple(root.shape))
         total = total + (root.double() * library.tensor(weights)).sum()
-    found = library.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)
-    return list(found)
+    return total
 
 
 def both_sides(text: str, dtype: str) -> tuple[Any, Any]:

@@ -281,6 +281,7 @@ def test_compiled(backend: str) -> None:
 #: What takes no tensor that may be empty; functions of matrices, which test_linalg.py calls.
 _ELSEWHERE = cases("""
     cholesky  cholesky_inverse  cholesky_solve  det  inverse  logdet  slogdet
+    chain_matmul  matrix_exp  matrix_power  pinverse  qr  svd  vander
     bincount  broadcast_shapes  coalesce  cross  cuda  empty  from_dlpack  from_numpy  is_tensor
     is_shared  promote_types  result_type  share_memory_  to_dense
 """)

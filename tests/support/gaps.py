@@ -20,7 +20,9 @@ class Lack:
     why: str
 
 
-GAPS: dict[str, dict[str, Lack]] = {}
+_LAPACK = Lack(("*",), "an iteration of LAPACK's, which no backend that compiles has")
+_FACTORS = dict.fromkeys(("eigh", "pinv", "svd"), _LAPACK)
+GAPS: dict[str, dict[str, Lack]] = {"onnx": _FACTORS, "tvm": _FACTORS}
 
 
 def reason(backend: str, operator: str, dtypes: set[str]) -> str | None:

@@ -32,7 +32,7 @@ def write_nodes(
         try:
             outs = _write_node(node, writer, names, choices, emissions)
         except Missing as reason:
-            gaps.append(Gap(f"{node.op.name}: {reason}", str(node.origin)))
+            gaps.append(Gap(f"{node.op.name}: {reason}", str(node.origin), node.op.advice))
             outs = [writer.declare("missing", v.type) for v in node.outputs]
         names.update(zip(node.outputs, outs, strict=True))
     return gaps

@@ -83,7 +83,7 @@ def _graph_gaps(graph: Graph) -> list[Gap]:
         gaps += _type_gaps(value, f"parameter {value.hint!r}")
     for node in graph.nodes:
         if not (isinstance(node.op, Fused | Scan) or is_lowered(node.op)):
-            gaps.append(Gap(f"the operator {node.op.name!r}", str(node.origin)))
+            gaps.append(Gap(f"the operator {node.op.name!r}", str(node.origin), node.op.advice))
         if isinstance(node.op, Scan):
             gaps += _graph_gaps(node.op.body.graph)
         for value in node.outputs:

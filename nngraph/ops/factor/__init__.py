@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from nngraph.ops.factor.cholesky import *  # noqa: F403
 from nngraph.ops.factor.elimination import *  # noqa: F403
+from nngraph.ops.factor.qr import *  # noqa: F403
+from nngraph.ops.factor.spectra import *  # noqa: F403
 from nngraph.ops.factor.triangular import *  # noqa: F403
 from nngraph.ops.family import operators_of, public_names
 
