@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module as _import_module
+from math import e, inf, nan, pi
 from typing import Any as _Any
 
 from nngraph import nn, optim
 from nngraph.backends.base import BackendError
+from nngraph.frontend.absent import why_absent as _why_absent
 from nngraph.frontend.capture.arguments import spec
 from nngraph.frontend.checkpoint import load, save
 from nngraph.frontend.compile import compile, set_default_backend, trace
@@ -49,6 +51,7 @@ from nngraph.frontend.functional.systems import *
 from nngraph.frontend.functional.windows import *
 from nngraph.frontend.generator import Generator, default_generator
 from nngraph.frontend.inference import inference_mode, is_inference_mode_enabled
+from nngraph.frontend.inplace import IN_PLACE as _IN_PLACE
 from nngraph.frontend.limits import finfo, iinfo
 from nngraph.frontend.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from nngraph.frontend.promotion import promote_types, result_type
@@ -70,6 +73,7 @@ from nngraph.ir.dtypes import (
     uint64,
 )
 from nngraph.ir.dtypes import bool_ as bool
+from nngraph.nn.functional.toplevel import TOP_LEVEL as _TOP_LEVEL
 from nngraph.runtime.checkpoint import CheckpointError
 from nngraph.runtime.finite import NonFiniteError
 from nngraph.version import __version__
@@ -80,32 +84,34 @@ half = float16
 int = int32
 long = int64
 short = int16
+newaxis = None
 
 # fmt: off
 __all__ = [
     "BackendError", "CheckpointError", "ConcretizationError", "Generator", "NonFiniteError", "Size",
     "Tensor", "TraceError", "__version__", "amp", "autograd", "bfloat16", "bool", "channels_last",
     "channels_last_3d", "compile", "contiguous_format", "default_generator", "double",
-    "dtype", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64",
-    "func", "half",
-    "iinfo", "int", "int16", "int32", "int64", "int8", "inference_mode", "is_grad_enabled",
+    "dtype", "e", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64",
+    "fft", "func", "half",
+    "iinfo", "inf", "int", "int16", "int32", "int64", "int8", "inference_mode", "is_grad_enabled",
     "is_inference_mode_enabled", "linalg", "load", "long",
-    "memory_format", "nn",
-    "no_grad", "optim", "preserve_format", "promote_types", "result_type", "save",
+    "memory_format", "nan", "newaxis", "nn",
+    "no_grad", "optim", "pi", "preserve_format", "promote_types", "result_type", "save",
     "set_default_backend", "set_grad_enabled",
     "short", "spec", "sym_max", "sym_min", "trace", "uint16", "uint32", "uint64", "uint8",
 ]
 # fmt: on
-globals().update(_FOREACH)
+globals().update(_FOREACH | _IN_PLACE | _TOP_LEVEL)
 #: Modules at PyTorch's paths; each is imported when it is first asked for.
-_LATER = frozenset({"amp", "autograd", "func", "linalg"})
+_LATER = frozenset({"amp", "autograd", "fft", "func", "linalg"})
+__all__ += [*_IN_PLACE, *_TOP_LEVEL]
 __all__ += [name for subject in _SUBJECTS for name in subject.__all__]
 
 
 def __getattr__(name: str) -> _Any:
     if name in _LATER:
         return _import_module(f"nngraph.{name}")
-    raise AttributeError(f"module 'nngraph' has no attribute {name!r}")
+    raise AttributeError(f"module 'nngraph' has no attribute {name!r}{_why_absent(name)}")
 
 
 def __dir__() -> list[str]:

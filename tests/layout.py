@@ -27,6 +27,7 @@ LAYERS = (
     "amp",
     "func",
     "linalg",
+    "fft",
 )
 
 # Packages that only some users have, and where they may be imported; torch only in tests.

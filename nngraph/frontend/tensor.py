@@ -6,8 +6,9 @@ The methods are the functions of ``nngraph.frontend.functional``, assigned there
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
+from nngraph.frontend.absent import why_absent
 from nngraph.frontend.base import Size, TensorBase
 from nngraph.frontend.printing import tensor_repr
 from nngraph.frontend.record import Handle
@@ -27,6 +28,12 @@ class Tensor(TensorBase):
 
     def __repr__(self) -> str:
         return tensor_repr(self)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if hasattr(type(self), name):  # a property failed, and its own error is what counts
+            object.__getattribute__(self, name)
+        text = f"'{type(self).__name__}' object has no attribute {name!r}{why_absent(name)}"
+        raise AttributeError(text, name=name, obj=self)
 
 
 Number = float | int | bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, NoReturn
 
 from nngraph import ops
-from nngraph.frontend.complexes import no_complex
+from nngraph.frontend.absent import COMPLEX
 from nngraph.frontend.functional.decompositions import factored, least_ratio
 from nngraph.frontend.functional.matrices import broadcast_batches, need_matrix, need_square
 from nngraph.frontend.functional.variants import function
@@ -90,13 +90,15 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
 @function
 def eig(A: Tensor, *, out: Any = None) -> NoReturn:
     """Refused: the eigenvalues of general matrices are complex."""
-    no_complex("linalg.eig (of a symmetric matrix, linalg.eigh is real)")
+    raise NotImplementedError(f"linalg.eig (of a symmetric matrix, linalg.eigh is real): {COMPLEX}")
 
 
 @function
 def eigvals(A: Tensor, *, out: Any = None) -> NoReturn:
     """Refused: the eigenvalues of general matrices are complex."""
-    no_complex("linalg.eigvals (of a symmetric matrix, linalg.eigvalsh is real)")
+    raise NotImplementedError(
+        f"linalg.eigvals (of a symmetric matrix, linalg.eigvalsh is real): {COMPLEX}"
+    )
 
 
 @function

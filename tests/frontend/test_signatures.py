@@ -17,6 +17,8 @@ import nngraph as ng
 from nngraph import nn
 from nngraph.frontend.errors import TraceError
 from nngraph.frontend.functional.variants import ALIASES
+from nngraph.frontend.inplace import IN_PLACE
+from nngraph.nn.functional.toplevel import TOP_LEVEL
 from tests.frontend import torch_signatures
 from tests.frontend.arguments_by_name import ARGUMENTS, NEURAL, POSITIVE
 from tests.frontend.parity import attempt, evaluate, operands, plain, same
@@ -39,6 +41,7 @@ REFUSED = {("m", name, "out") for name in ("add", "sub", "mul", "floor_divide", 
 REFUSED.add(("F", "one_hot", "tensor"))  # it is input
 
 OWN = {"compile", "export", "load", "save", "spec"}
+ELSEWHERE = OWN | {*TOP_LEVEL, *IN_PLACE}  # test_top_level.py
 PLAIN = {"from_dlpack", "get_rng_state", "set_rng_state", "initial_seed", "manual_seed"}
 
 
@@ -48,7 +51,7 @@ def subjects() -> list[tuple[str, str, Any, list[Signature]]]:
     found = [
         ("f", name, getattr(ng, name), theirs[name])
         for name in ng.__all__
-        if name in theirs and not isinstance(getattr(ng, name), type) and name not in OWN
+        if name in theirs and not isinstance(getattr(ng, name), type) and name not in ELSEWHERE
     ]
     methods = torch_signatures.methods()
     found += [
@@ -96,7 +99,7 @@ def test_most_functions_are_compared() -> None:
     assert kinds.count("f") > 245 and kinds.count("m") > 350 and kinds.count("F") > 70
     compared = {name for kind, name, *_ in SUBJECTS if kind == "f"}
     functions = {n for n in ng.__all__ if hasattr(getattr(ng, n), "variants")}
-    assert functions - compared <= PLAIN | {"is_tensor"}
+    assert functions - compared <= PLAIN | {"is_tensor", *TOP_LEVEL}
 
 
 @pytest.mark.parametrize(("kind", "name", "ours", "theirs"), SUBJECTS)
