@@ -54,6 +54,8 @@ from nngraph.frontend.inference import inference_mode, is_inference_mode_enabled
 from nngraph.frontend.inplace import IN_PLACE as _IN_PLACE
 from nngraph.frontend.limits import finfo, iinfo
 from nngraph.frontend.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from nngraph.frontend.precision import region as _region
+from nngraph.frontend.precision.region import *
 from nngraph.frontend.promotion import promote_types, result_type
 from nngraph.frontend.symint import sym_max, sym_min
 from nngraph.frontend.tensor import Size, Tensor
@@ -74,6 +76,7 @@ from nngraph.ir.dtypes import (
 )
 from nngraph.ir.dtypes import bool_ as bool
 from nngraph.nn.functional.toplevel import TOP_LEVEL as _TOP_LEVEL
+from nngraph.optim.amp import GradScaler
 from nngraph.runtime.checkpoint import CheckpointError
 from nngraph.runtime.finite import NonFiniteError
 from nngraph.version import __version__
@@ -88,8 +91,9 @@ newaxis = None
 
 # fmt: off
 __all__ = [
-    "BackendError", "CheckpointError", "ConcretizationError", "Generator", "NonFiniteError", "Size",
-    "Tensor", "TraceError", "__version__", "amp", "autograd", "bfloat16", "bool", "channels_last",
+    "BackendError", "CheckpointError", "ConcretizationError", "Generator", "GradScaler",
+    "NonFiniteError", "Size", "Tensor", "TraceError", "__version__", "amp", "autograd",
+    "bfloat16", "bool", "channels_last",
     "channels_last_3d", "compile", "contiguous_format", "default_generator", "double",
     "dtype", "e", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64",
     "fft", "func", "half",
@@ -101,10 +105,11 @@ __all__ = [
     "short", "spec", "sym_max", "sym_min", "trace", "uint16", "uint32", "uint64", "uint8",
 ]
 # fmt: on
-globals().update(_FOREACH | _IN_PLACE | _TOP_LEVEL)
+globals().update(_FOREACH | _IN_PLACE | _TOP_LEVEL | _region.OLD_NAMES)
 #: Modules at PyTorch's paths; each is imported when it is first asked for.
 _LATER = frozenset({"amp", "autograd", "fft", "func", "linalg"})
 __all__ += [*_IN_PLACE, *_TOP_LEVEL]
+__all__ += [*_region.__all__, *_region.OLD_NAMES]
 __all__ += [name for subject in _SUBJECTS for name in subject.__all__]
 
 

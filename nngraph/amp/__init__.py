@@ -1,7 +1,8 @@
-"""Mixed precision: scaling of losses (``torch.amp``)."""
+"""Mixed precision: casts of operands, and scaling of losses (``torch.amp``)."""
 
 from __future__ import annotations
 
-from nngraph.optim.amp import GradScaler
+from nngraph.amp.autocast_mode import autocast, custom_bwd, custom_fwd, is_autocast_available
+from nngraph.amp.grad_scaler import GradScaler
 
-__all__ = ["GradScaler"]
+__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]

@@ -25,6 +25,7 @@ from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.tracing import trace_arguments, trace_call
 from nngraph.frontend.capture.varying import Varying
 from nngraph.frontend.modes import is_grad_enabled, recording
+from nngraph.frontend.precision.state import current, resumed
 from nngraph.frontend.pytree import flatten, unflatten
 from nngraph.frontend.world import world
 from nngraph.ir.graph import Graph
@@ -201,7 +202,7 @@ class CompiledFunction(Generic[_R]):
         known = [each for group in self._known.values() for each in group]
         plan = frozenset(name for each in known for name in each.traced.holding.moved)
         tree, arguments = call.tree, call.arguments
-        with tracing(), recording(call.grad):
+        with tracing(), recording(call.grad), resumed(call.autocast):
             return trace_call(
                 function or self.function, tree, arguments, self.keep_grads, plan, assumed
             )
@@ -235,7 +236,7 @@ class CompiledFunction(Generic[_R]):
             more = {name: argument_of(value)[0] for name, value in added.items()}
             leaves: list[Any] = []
             tree = flatten((args, kwargs | more), leaves)
-            call = Call(tree, tuple(leaves), call.grad)
+            call = Call(tree, tuple(leaves), call.grad, call.autocast)
         return self._trace(call, replace(assumed, modes=latest.traced.modes), function)
 
     def _note(self, traced: Traced, call: Call, reason: Reason) -> None:
@@ -310,7 +311,7 @@ def kind_of_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call, l
     leaves: list[Any] = []
     tree = flatten((args, kwargs), leaves)
     arguments, passed = arguments_of(leaves)
-    return Call(tree, arguments, is_grad_enabled()), passed
+    return Call(tree, arguments, is_grad_enabled(), current()), passed
 
 
 @overload

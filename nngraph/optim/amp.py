@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import enum
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from nngraph.frontend.devices import need_cpu
 from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.modes import no_grad
@@ -41,7 +41,7 @@ class GradScaler:
     graph: a step that is left out writes what was there before.
 
     Args:
-        device: ``"cpu"``.
+        device: ``"cpu"``; for ``"cuda"`` it warns and is not enabled, as where PyTorch has no GPU.
         init_scale: the factor at first.
         growth_factor, backoff_factor: what it is multiplied by; above 1, below 1.
         growth_interval: steps in a row.
@@ -59,14 +59,19 @@ class GradScaler:
 
     def __init__(
         self,
-        device: str = "cpu",
+        device: str = "cuda",
         init_scale: float = 2.0**16,
         growth_factor: float = 2.0,
         backoff_factor: float = 0.5,
         growth_interval: int = 2000,
         enabled: bool = True,
     ) -> None:
-        need_cpu(device)
+        if enabled and device.startswith("cuda"):
+            warnings.warn(
+                'amp.GradScaler("cuda") is enabled, but CUDA is not available.  Disabling.',
+                stacklevel=2,
+            )
+            enabled = False
         if enabled and not growth_factor > 1.0:
             raise AssertionError("The growth factor must be > 1.0.")
         if enabled and not backoff_factor < 1.0:

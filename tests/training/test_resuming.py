@@ -41,7 +41,7 @@ class Run:
             ],
             [3],
         )
-        self.scaler = ng.amp.GradScaler(init_scale=2.0**10, growth_interval=2)
+        self.scaler = ng.amp.GradScaler("cpu", init_scale=2.0**10, growth_interval=2)
         self.average = ng.optim.swa_utils.AveragedModel(self.model)
         self.done = 0
         self.step = ng.compile(self._step, backend=backend)

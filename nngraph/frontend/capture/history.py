@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from nngraph.frontend.capture.arguments import Argument
+from nngraph.frontend.precision.state import State
 from nngraph.frontend.pytree import Tree
 from nngraph.ir.types import TensorType
 
@@ -23,11 +24,13 @@ class Call(NamedTuple):
         tree: the structure of the arguments.
         arguments: how each enters the graph.
         grad: whether gradients were recorded.
+        autocast: what was on outside.
     """
 
     tree: Tree
     arguments: tuple[Argument, ...]
     grad: bool
+    autocast: State
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ def _distance(reason: Reason) -> tuple[int, bool]:
 def _differences(call: Call, other: Call, names: Sequence[str]) -> Reason:
     texts: list[str] = []
     sizes = True
+    if call.autocast != other.autocast:
+        texts.append(f"autocast is {call.autocast} now, and was {other.autocast}")
     if call.grad is not other.grad:
         texts.append("gradients are recorded now" if call.grad else "called under no_grad() now")
         sizes = False

@@ -99,7 +99,7 @@ def _joined(kind: Call, call: Call) -> Call | None:
         )
         for was, now in zip(kind.arguments, call.arguments, strict=True)
     ]
-    return Call(call.tree, tuple(arguments), call.grad)
+    return call._replace(arguments=tuple(arguments))
 
 
 def _named(was: _T, now: object, names: _Names) -> _T:
@@ -111,6 +111,7 @@ def _named(was: _T, now: object, names: _Names) -> _T:
 
 def _alike(call: Call, kind: Call) -> bool:
     same = call.tree == kind.tree and call.grad is kind.grad
+    same = same and call.autocast == kind.autocast
     return same and all(map(same_but_sizes, call.arguments, kind.arguments))
 
 

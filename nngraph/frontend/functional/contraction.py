@@ -8,6 +8,7 @@ from typing import Any
 
 from nngraph.frontend.functional.kinds import need_numbers
 from nngraph.frontend.functional.variants import function
+from nngraph.frontend.precision.casting import cast_as
 from nngraph.frontend.tensor import Size, Tensor
 from nngraph.ir.dims import Dim
 from nngraph.ops.core import normalize_axis
@@ -164,9 +165,13 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     shape = [*(a.shape[d] for d in keep_a), *(b.shape[d] for d in keep_b)]
     need_numbers("tensordot", a.dtype, b.dtype)
     if not left:  # nothing is summed
-        return a.reshape(*a.shape, *(1,) * b.ndim) * b
+        a, b = cast_as("mm", a, b)
+        product: Tensor = a.reshape(*a.shape, *(1,) * b.ndim) * b
+        return product
     rows = a.permute(*keep_a, *left).flatten(len(keep_a)) if left else a.unsqueeze(-1)
     columns = b.permute(*right, *keep_b)
+    if not keep_a and not keep_b:
+        return rows.flatten().dot(columns.flatten())
     height, count = Size(rows.shape[:-1]).numel(), rows.shape[-1]
     width = Size(b.shape[d] for d in keep_b).numel()
     return (rows.reshape(height, count) @ columns.reshape(count, width)).reshape(shape)

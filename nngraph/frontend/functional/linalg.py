@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nngraph import ops
+from nngraph.frontend.functional.contraction import tensordot
 from nngraph.frontend.functional.joining import broadcast_shapes
-from nngraph.frontend.functional.kinds import need_numbers
+from nngraph.frontend.functional.kinds import need_numbers, need_same
 from nngraph.frontend.functional.variants import both, everywhere, method
 from nngraph.frontend.promotion import as_number, promoted
 from nngraph.frontend.tensor import Tensor
@@ -118,9 +119,10 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
             f"inner() the last dimension must match on both input tensors but "
             f"got shapes {input.type} and {other.type}"
         )
-    left, right = (x.flatten(0, -2) if x.ndim > 1 else x.unsqueeze(0) for x in (input, other))
-    rows = left @ right.t()
-    return rows.reshape(*input.type.shape[:-1], *other.type.shape[:-1])
+    need_same("inner", input, other=other)
+    if input.ndim == other.ndim == 1:
+        return input.dot(other)
+    return tensordot(input, other, ([-1], [-1]))
 
 
 @everywhere

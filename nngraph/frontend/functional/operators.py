@@ -31,6 +31,7 @@ from nngraph.frontend.functional.logic import (
 )
 from nngraph.frontend.functional.pointwise import abs
 from nngraph.frontend.functional.variants import plain_of
+from nngraph.frontend.precision.casting import uncast
 from nngraph.frontend.promotion import is_number
 from nngraph.frontend.tensor import Operand, Tensor
 
@@ -50,7 +51,7 @@ def _reversed(name: str, function: Callable[..., Tensor]) -> Callable[..., Tenso
 
 
 def _in_place(name: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    compute = plain_of(function)
+    compute = uncast(plain_of(function))
 
     def operate(input: Tensor, other: Operand) -> Tensor:
         return write_result(input, compute(input, other))

@@ -25,6 +25,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from nngraph.frontend.functional.access import write_result
 from nngraph.frontend.functional.out import into
+from nngraph.frontend.precision.casting import autocasts, uncast
 from nngraph.frontend.tensor import Tensor
 
 __all__ = [
@@ -75,6 +76,7 @@ class Variants:
 
     def __call__(self, plain: F) -> F:
         arguments = _Arguments(plain)
+        plain = autocasts(plain)
         form = cast("Form", _function_form(plain, arguments))
         form.variants, form.plain, form.arguments = self, plain, arguments
         return cast("F", form)
@@ -154,6 +156,7 @@ def _aliases(names: Sequence[str], parameters: Mapping[str, object]) -> dict[str
 
 def _function_form(plain: Callable[..., Any], arguments: _Arguments) -> Callable[..., Any]:
     name = plain.__name__
+    bare = uncast(plain)
 
     @wraps(plain)
     def call(*args: Any, **given: Any) -> Any:
@@ -162,7 +165,7 @@ def _function_form(plain: Callable[..., Any], arguments: _Arguments) -> Callable
             if arguments.takes_out and (target := given.pop("out", None)) is not None:
                 if arguments.dtype_by_name and given.get("dtype") is None:
                     given["dtype"] = getattr(target, "dtype", None)  # what is computed in
-                return into(name, target, plain, args, given)
+                return into(name, target, bare, args, given)
         if arguments.wants_tensor:
             operand = args[0] if args else given.get("input", Ellipsis)
             if not isinstance(operand, Tensor) and operand is not Ellipsis:
@@ -251,7 +254,8 @@ def methods_of(module: ModuleType) -> Iterator[tuple[str, Any, Callable[..., Any
             computed = _method_form(plain, form.arguments)
             yield shown, computed, plain
             if variants.inplace:
-                yield f"{shown}_", _in_place_form(computed), plain
+                own = _method_form(uncast(plain), form.arguments)
+                yield f"{shown}_", _in_place_form(own), plain
 
 
 def assign_methods(module: ModuleType) -> None:

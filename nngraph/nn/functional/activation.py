@@ -12,6 +12,7 @@ from nngraph.frontend.functional.selection import where
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.generator import Generator
 from nngraph.frontend.limits import finfo
+from nngraph.frontend.precision.casting import autocasts
 from nngraph.frontend.promotion import as_number
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType, uint8
@@ -101,6 +102,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return _placed(input, where(input > 0, input, input * negative_slope), inplace)
 
 
+@autocasts
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """``leaky_relu`` with a learned slope for all or for each channel (axis 1).
 
@@ -125,6 +127,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return input * where(input > 0, 1.0, weight)  # a slope of NaN stays on its side
 
 
+@autocasts
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """``x`` where positive, ``alpha * (exp(x) - 1)`` elsewhere."""
     need_floats("elu", input)
@@ -140,12 +143,14 @@ def _elu(x: Tensor, alpha: float, scale: float, inner: float) -> Tensor:
     return where(below, low, where(x.eq(0), x * (slope * scale), x * scale))
 
 
+@autocasts
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """The self-normalizing ``elu`` (Klambauer et al., 2017)."""
     need_floats("selu", input)
     return _placed(input, _elu(input, _SELU_ALPHA, _SELU_SCALE, 1.0), inplace)
 
 
+@autocasts
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """``x`` where positive, ``alpha * (exp(x / alpha) - 1)`` elsewhere.
 
@@ -217,6 +222,7 @@ def softsign(input: Tensor) -> Tensor:
     return input / (input.abs() + 1)
 
 
+@autocasts
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """``log(1 + exp(beta * x)) / beta``; ``x`` itself where ``beta * x > threshold``."""
     return ops.softplus(input, beta, threshold)
@@ -267,6 +273,7 @@ def _softmax_dim(name: str, dim: int | None, rank: int) -> int:
     return dim
 
 
+@autocasts
 def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
 ) -> Tensor:
@@ -281,6 +288,7 @@ def softmin(
     return (-input).softmax(_softmax_dim("softmin", dim, input.ndim), dtype)
 
 
+@autocasts
 def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
 ) -> Tensor:

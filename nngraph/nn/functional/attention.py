@@ -15,6 +15,7 @@ from nngraph import ops
 from nngraph.frontend.functional.creation import zeros, zeros_like
 from nngraph.frontend.functional.joining import cat
 from nngraph.frontend.functional.selection import where
+from nngraph.frontend.precision.casting import autocasts, cast_as
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, bool_
@@ -25,6 +26,7 @@ from nngraph.nn.functional.products import linear
 __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 
 
+@autocasts
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,
@@ -389,6 +391,7 @@ def _attention(
     if not need_weights:
         return scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal), None
     scores = (q * math.sqrt(1.0 / cast("int", q.shape[-1]))) @ k.transpose(-2, -1)
+    (mask,) = cast_as("baddbmm", mask)
     weights = (scores if mask is None else scores + mask).softmax(-1)
     weights = dropout(weights, dropout_p) if dropout_p else weights
     return weights @ v, weights

@@ -7,6 +7,7 @@ from typing import cast
 
 from nngraph import ops
 from nngraph.frontend.functional.kinds import need_numbers
+from nngraph.frontend.precision.casting import autocasts, cast_as
 from nngraph.frontend.promotion import need_fit
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.sizes import PerAxis, batched, each, need_shape, symmetric
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 _MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "circular"}
+_LISTED = {"reflect": "reflection", "replicate": "replication"}
 
 
 def pad(
@@ -68,6 +70,8 @@ def pad(
     whole = [(0, 0)] * (input.ndim - len(pairs)) + pairs
     filling = 0.0 if value is None else value
     need_fit(filling, input.dtype)
+    if mode in _LISTED:
+        (input,) = cast_as(f"{_LISTED[mode]}_pad{len(pairs)}d", input)
     return ops.pad(input, whole, _MODES[mode], filling)
 
 
@@ -127,6 +131,7 @@ def _check_channels(name: str, x: Tensor, weight: Tensor, groups: int) -> None:
         )
 
 
+@autocasts
 def conv1d(
     input: Tensor,
     weight: Tensor,
@@ -140,6 +145,7 @@ def conv1d(
     return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
+@autocasts
 def conv2d(
     input: Tensor,
     weight: Tensor,
@@ -165,6 +171,7 @@ def conv2d(
     return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
+@autocasts
 def conv3d(
     input: Tensor,
     weight: Tensor,
@@ -228,6 +235,7 @@ def _transposed(
     return batched(name, input, count, lambda x: _with_bias(run(x), bias, count))
 
 
+@autocasts
 def conv_transpose1d(
     input: Tensor,
     weight: Tensor,
@@ -253,6 +261,7 @@ def conv_transpose1d(
     )
 
 
+@autocasts
 def conv_transpose2d(
     input: Tensor,
     weight: Tensor,
@@ -278,6 +287,7 @@ def conv_transpose2d(
     )
 
 
+@autocasts
 def conv_transpose3d(
     input: Tensor,
     weight: Tensor,
@@ -303,6 +313,7 @@ def conv_transpose3d(
     )
 
 
+@autocasts
 def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
     """``conv1d`` of ``[T, N, C]`` with ``weight [K, C, O]`` and ``bias [O]``: ``[T', N, O]``.
 

@@ -11,6 +11,7 @@ from nngraph.frontend.functional.creation import zeros
 from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.modes import no_grad
+from nngraph.frontend.precision.casting import autocasts
 from nngraph.frontend.rows import mark
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import int64
@@ -91,6 +92,7 @@ def _by_frequency(found: Tensor, input: Tensor, weight: Tensor) -> Tensor:
     return found.detach() + (scaled - scaled.detach())
 
 
+@autocasts
 def embedding_bag(
     input: Tensor,
     weight: Tensor,

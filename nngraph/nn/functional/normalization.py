@@ -12,6 +12,7 @@ from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.limits import finfo
 from nngraph.frontend.modes import no_grad
+from nngraph.frontend.precision.casting import autocasts
 from nngraph.frontend.promotion import result_type
 from nngraph.frontend.symint import SymInt, dims_of, size_of, sym_max
 from nngraph.frontend.tensor import Tensor
@@ -40,6 +41,7 @@ def _affine(
     return w, b
 
 
+@autocasts
 def layer_norm(
     input: Tensor,
     normalized_shape: Sequence[Dim],
@@ -73,6 +75,7 @@ def _trailing(input: Tensor, normalized_shape: Sequence[Dim]) -> tuple[Dim, ...]
     return shape
 
 
+@autocasts
 def rms_norm(
     input: Tensor,
     normalized_shape: Sequence[Dim],
@@ -101,6 +104,7 @@ def rms_norm(
     return (y * wide(weight)).to(result_type(input, weight))
 
 
+@autocasts
 def group_norm(
     input: Tensor,
     num_groups: int,

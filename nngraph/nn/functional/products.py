@@ -11,6 +11,7 @@ from nngraph import ops
 from nngraph.frontend.functional.joining import broadcast_tensors
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.functional.variants import function
+from nngraph.frontend.precision.casting import autocasts
 from nngraph.frontend.promotion import promoted
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.sizes import need_shape
@@ -18,6 +19,7 @@ from nngraph.nn.functional.sizes import need_shape
 __all__ = ["bilinear", "cosine_similarity", "linear", "normalize", "pairwise_distance", "pdist"]
 
 
+@autocasts
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``x W^T + b``: ``[..., in]`` and ``weight [out, in]`` give ``[..., out]``.
 
@@ -57,6 +59,7 @@ def _count(shape: Any) -> Any:
     return total
 
 
+@autocasts
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``x1^T A_k x2 + b_k`` for each ``k``; ``weight`` is ``[out, in1, in2]``."""
     outputs, in1, in2 = weight.type.shape
@@ -75,6 +78,7 @@ def normalize(
     return input / input.norm(p, dim, keepdim=True).clamp(min=eps)
 
 
+@autocasts
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """``<x1, x2> / (max(|x1|, eps) max(|x2|, eps))`` along ``dim``, after broadcasting."""
     a, b = (
@@ -96,6 +100,7 @@ def pairwise_distance(
     return (x1 - x2 + eps).norm(p, -1, keepdim)
 
 
+@autocasts
 def pdist(input: Tensor, p: float = 2) -> Tensor:
     """The norm of the difference of each pair of rows ``[N, M]``, the first row's first.
 

@@ -17,6 +17,7 @@ from typing import Any, cast
 from nngraph import ops
 from nngraph.frontend.errors import size_is_unknown
 from nngraph.frontend.functional.joining import cat, stack
+from nngraph.frontend.precision.casting import cast_as
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
 from nngraph.ir.attributes import Subgraph
@@ -73,6 +74,11 @@ def _parts(x: Any, count: int) -> list[Any]:
     return list(ops.split(x, (size,) * count, x.type.rank - 1))
 
 
+def _like(x: Any, other: Any) -> Any:
+    """``x`` in the dtype of ``other``: under autocast states are wider than gates."""
+    return x if x.type.dtype is other.type.dtype else ops.cast(x, other.type.dtype)
+
+
 def _simple(activation: Callable[[Any], Any]) -> Callable[[Any, Any, States], States]:
     def step(x: Any, r: Any, states: States) -> States:
         return (activation(ops.add(x, r)),)
@@ -82,16 +88,16 @@ def _simple(activation: Callable[[Any], Any]) -> Callable[[Any, Any, States], St
 
 def _lstm(x: Any, r: Any, states: States) -> States:
     i, f, g, o = _parts(ops.add(x, r), 4)
-    kept = ops.mul(ops.sigmoid(f), states[1])
-    c = ops.add(kept, ops.mul(ops.sigmoid(i), ops.tanh(g)))
-    return ops.mul(ops.sigmoid(o), ops.tanh(c)), c
+    kept = ops.mul(_like(ops.sigmoid(f), states[1]), states[1])
+    c = ops.add(kept, _like(ops.mul(ops.sigmoid(i), ops.tanh(g)), kept))
+    return ops.mul(_like(ops.sigmoid(o), c), ops.tanh(c)), c
 
 
 def _gru(x: Any, r: Any, states: States) -> States:
     (xr, xz, xn), (hr, hz, hn) = _parts(x, 3), _parts(r, 3)
     reset, update = ops.sigmoid(ops.add(xr, hr)), ops.sigmoid(ops.add(xz, hz))
-    new = ops.tanh(ops.add(xn, ops.mul(reset, hn)))
-    return (ops.add(new, ops.mul(update, ops.sub(states[0], new))),)
+    new = _like(ops.tanh(ops.add(xn, ops.mul(reset, hn))), states[0])
+    return (ops.add(new, ops.mul(_like(update, new), ops.sub(states[0], new))),)
 
 
 #: By PyTorch's names of modes.
@@ -135,6 +141,8 @@ def recurrent(
         raise size_is_unknown("a loop over time", steps, world().place())
     if not steps:
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+    if mode == "LSTM" and mask is None and all(w.hr is None for w in weights):
+        input, *states = cast_as("lstm", input, *states)  # one operator of PyTorch's, on the CPU
     last: list[list[Tensor]] = [[] for _ in states]
     x = input
     for first in range(0, len(weights), directions):
@@ -165,39 +173,58 @@ def _layer(
     if cell.adds_biases and bias is not None and inner is not None:
         bias, inner = bias + inner, None
     x = linear(input, w.ih, bias)
-    consts = [c for c in (w.hh, inner, w.hr) if c is not None]
+    hh, inner, hr = cast_as("linear", w.hh, inner, w.hr)
+    states = _begun(mode, states, hr is not None)
+    consts = [c for c in (hh, inner, hr) if c is not None]
     batch, hidden = x.type.shape[1], w.hh.type.shape[0] // cell.gates
     size = None if w.hr is None else w.hr.type.shape[0]
-    body = _body(mode, batch, hidden, size, inner is not None, mask is not None, x.dtype)
+    kinds = tuple(s.dtype for s in states)
+    body = _body(mode, batch, hidden, size, inner is not None, mask is not None, x.dtype, kinds)
     xs = [x] if mask is None else [x, mask]
     steps = cast("int", x.type.shape[0])
     outs = ops.scan(body, states, consts, xs, steps, reverse)
     return outs[cell.states], outs[: cell.states]
 
 
+def _begun(mode: str, states: Sequence[Tensor], projected: bool) -> Sequence[Tensor]:
+    """The first states in the dtypes that all have: what a step computes of them, they are."""
+    if len(states) == 2 and not projected:
+        return _like(states[0], states[1]), states[1]
+    if mode == "GRU":
+        return states
+    return *cast_as("linear", states[0]), *states[1:]
+
+
 @functools.cache
 def _body(
-    mode: str, batch: Dim, hidden: int, size: int | None, biased: bool, masked: bool, dtype: DType
+    mode: str,
+    batch: Dim,
+    hidden: int,
+    size: int | None,
+    biased: bool,
+    masked: bool,
+    dtype: DType,
+    kinds: tuple[DType, ...],
 ) -> Subgraph:
     """One step. It also stacks the states and its product, which the gradient reads."""
     cell, graph = CELLS[mode], Graph(mode.lower())
     width = hidden if size is None else size
 
-    def declare(*shape: Dim) -> Any:
-        return graph.add_input(tensor_type(dtype, shape))
+    def declare(*shape: Dim, kind: DType = dtype) -> Any:
+        return graph.add_input(tensor_type(kind, shape))
 
-    states = [declare(batch, width), *(declare(batch, hidden) for _ in range(cell.states - 1))]
+    states = [declare(batch, width if i == 0 else hidden, kind=k) for i, k in enumerate(kinds)]
     hh = declare(cell.gates * hidden, width)
     bias = declare(cell.gates * hidden) if biased else None
     hr = None if size is None else declare(size, hidden)
     x = declare(batch, cell.gates * hidden)
     mask = graph.add_input(tensor_type(bool_, (batch, 1))) if masked else None
     with Builder(graph):
-        product = ops.matmul(states[0], hh, transpose_b=True)
+        product = ops.matmul(_like(states[0], hh), hh, transpose_b=True)
         product = product if bias is None else ops.add(product, bias)
         new = list(cell.step(x, product, tuple(states)))
         if hr is not None:
-            new[0] = ops.matmul(new[0], hr, transpose_b=True)
+            new[0] = ops.matmul(_like(new[0], hr), hr, transpose_b=True)
         if mask is not None:
             new = [ops.where(mask, a, b) for a, b in zip(new, states, strict=True)]
         for value in (*new, *new, product):

@@ -12,6 +12,7 @@ import numpy as np
 
 from nngraph import ops
 from nngraph.frontend.functional.creation import empty
+from nngraph.frontend.precision.state import current
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
 from nngraph.nn import functional as F
@@ -184,7 +185,7 @@ class RNNBase(Module):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """All layers of ``[T, N, I]``."""
         first = getattr(self, self._all_weights[0][0])
-        if x.dtype is not first.dtype:
+        if x.dtype is not first.dtype and not current().enabled:
             raise ValueError(
                 f"RNN input dtype ({x.dtype}) does not match weight dtype ({first.dtype}). Convert "
                 f"input: input.to({first.dtype}), or convert model: model.to({x.dtype})"

@@ -9,6 +9,7 @@ from typing import cast
 from nngraph import ops
 from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.selection import where
+from nngraph.frontend.precision.casting import autocasts
 from nngraph.frontend.promotion import promoted
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import int64, uint8
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 
+@autocasts
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -123,6 +125,7 @@ def _per_class(weight: Tensor, rank: int) -> Tensor:
     return weight.reshape(-1, *(1,) * (rank - 2)) if rank > 1 else weight
 
 
+@autocasts
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -158,6 +161,7 @@ def nll_loss(
     return losses.sum() / scale.sum() if reduction == "mean" else reduced(losses, reduction)
 
 
+@autocasts
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -193,6 +197,7 @@ def _are_shares(x: Tensor) -> Tensor:
     return x.ge(0).logical_and(x.le(1)).all()
 
 
+@autocasts
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -221,6 +226,7 @@ def binary_cross_entropy_with_logits(
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
+@autocasts
 def kl_div(
     input: Tensor,
     target: Tensor,

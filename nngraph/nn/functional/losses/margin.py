@@ -8,6 +8,7 @@ from typing import cast
 from nngraph import ops
 from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.selection import where
+from nngraph.frontend.precision.casting import autocasts
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import int64
 from nngraph.nn.functional.activation import logsigmoid
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 
+@autocasts
 def soft_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -48,6 +50,7 @@ def soft_margin_loss(
     return reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
+@autocasts
 def margin_ranking_loss(
     input1: Tensor,
     input2: Tensor,
@@ -71,6 +74,7 @@ def margin_ranking_loss(
     return reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
+@autocasts
 def hinge_embedding_loss(
     input: Tensor,
     target: Tensor,
@@ -86,6 +90,7 @@ def hinge_embedding_loss(
     return reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
+@autocasts
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,
@@ -150,6 +155,7 @@ def triplet_margin_with_distance_loss(
     return reduced((margin + near - far).clamp(min=0), reduction)
 
 
+@autocasts
 def cosine_embedding_loss(
     input1: Tensor,
     input2: Tensor,
@@ -179,6 +185,7 @@ def cosine_embedding_loss(
     return reduced(losses, reduction)
 
 
+@autocasts
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -236,6 +243,7 @@ def _need_scores(input: Tensor) -> None:
         )
 
 
+@autocasts
 def multilabel_margin_loss(
     input: Tensor,
     target: Tensor,

@@ -6,6 +6,7 @@ from nngraph import ops
 from nngraph.frontend.functional.creation import full_like
 from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.selection import where
+from nngraph.frontend.precision.casting import autocasts
 from nngraph.frontend.promotion import promoted
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.losses.reduction import (
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 
+@autocasts
 def mse_loss(
     input: Tensor,
     target: Tensor,
@@ -41,6 +43,7 @@ def mse_loss(
     return weighted(apart.square(), weight, reduction, input)
 
 
+@autocasts
 def l1_loss(
     input: Tensor,
     target: Tensor,
@@ -55,6 +58,7 @@ def l1_loss(
     return weighted((input - target).abs(), weight, reduction, input)
 
 
+@autocasts
 def smooth_l1_loss(
     input: Tensor,
     target: Tensor,
@@ -92,6 +96,7 @@ def _split(difference: Tensor, bound: float) -> tuple[Tensor, Tensor]:
     return where(size >= bound, 0.0, difference).square(), size
 
 
+@autocasts
 def huber_loss(
     input: Tensor,
     target: Tensor,
@@ -116,6 +121,7 @@ def huber_loss(
     return reduced(losses, reduction)
 
 
+@autocasts
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,

@@ -11,6 +11,7 @@ import numpy as np
 from nngraph import ops
 from nngraph.frontend.functional.joining import cat
 from nngraph.frontend.functional.selection import where
+from nngraph.frontend.precision.casting import autocasts
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
@@ -27,6 +28,7 @@ _NEVER = -1e30
 Lengths = Tensor | Sequence[int]
 
 
+@autocasts
 def ctc_loss(
     log_probs: Tensor,
     targets: Tensor,

@@ -10,6 +10,7 @@ import numpy as np
 from nngraph import ops
 from nngraph.frontend.functional.joining import cat
 from nngraph.frontend.functional.kinds import need_floats
+from nngraph.frontend.precision.casting import autocasts
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.pooling.planes import flat_places, need_elements, window_maxima
 from nngraph.nn.functional.sizes import batched
@@ -99,6 +100,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: WindowCounts) -> Tensor:
     return _adaptive_avg("adaptive_avg_pool2d", 2, input, output_size)
 
 
+@autocasts
 def adaptive_avg_pool3d(input: Tensor, output_size: WindowCounts) -> Tensor:
     """Means of ``[N, C, D, H, W]`` over a grid of windows."""
     return _adaptive_avg("adaptive_avg_pool3d", 3, input, output_size)
@@ -154,6 +156,7 @@ def adaptive_max_pool2d_with_indices(
     return _adaptive_max("adaptive_max_pool2d", 2, input, output_size)
 
 
+@autocasts
 def adaptive_max_pool3d_with_indices(
     input: Tensor, output_size: WindowCounts, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from nngraph import ops
 from nngraph.frontend.functional.joining import cat
 from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.random import rand
+from nngraph.frontend.precision.casting import autocasts
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import int64
 from nngraph.nn.functional.pooling.planes import flat_places, need_elements, window_maxima
@@ -117,6 +118,7 @@ def _starts(sample: Tensor, size: int, window: int, windows: int) -> Tensor:
     return cat([begin, last], 2)
 
 
+@autocasts
 def fractional_max_pool2d_with_indices(
     input: Tensor,
     kernel_size: PerAxis,
@@ -131,6 +133,7 @@ def fractional_max_pool2d_with_indices(
     )
 
 
+@autocasts
 def fractional_max_pool3d_with_indices(
     input: Tensor,
     kernel_size: PerAxis,

@@ -7,6 +7,7 @@ from typing import Any
 
 from nngraph import ops
 from nngraph.frontend.functional.kinds import need_floats
+from nngraph.frontend.precision.casting import autocasts, cast_as
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.pooling.planes import need_elements
 from nngraph.nn.functional.sizes import PerAxis, batched, each, symmetric
@@ -113,6 +114,8 @@ def max_pool3d(
     return_indices: bool = False,
 ) -> Any:
     """The maximum of each window of ``[N, C, D, H, W]``; with indices, a pair."""
+    if not return_indices:
+        (input,) = cast_as("max_pool3d", input)
     return _max_pool(
         "max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
     )
@@ -186,6 +189,7 @@ def avg_pool2d(
     )
 
 
+@autocasts
 def avg_pool3d(
     input: Tensor,
     kernel_size: PerAxis,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from nngraph import ops
 from nngraph.frontend.functional.kinds import need_floats
+from nngraph.frontend.precision.casting import autocasts
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import int64
 from nngraph.nn.functional.pooling.planes import flat
@@ -93,6 +94,7 @@ def _sizes(
     return sizes
 
 
+@autocasts
 def max_unpool1d(
     input: Tensor,
     indices: Tensor,
@@ -105,6 +107,7 @@ def max_unpool1d(
     return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
+@autocasts
 def max_unpool2d(
     input: Tensor,
     indices: Tensor,
@@ -128,6 +131,7 @@ def max_unpool2d(
     return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
+@autocasts
 def max_unpool3d(
     input: Tensor,
     indices: Tensor,

@@ -14,6 +14,7 @@ import numpy as np
 
 from nngraph import ops
 from nngraph.frontend.functional.selection import where
+from nngraph.frontend.precision.casting import autocasts, cast_as
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import int64
 from nngraph.nn.functional.gradients import with_zero_gradient
@@ -71,7 +72,8 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     grid = np.stack([*np.meshgrid(*lines[::-1], indexing="ij")][::-1], -1)
     ones = np.ones((*grid.shape[:-1], 1), grid.dtype)
     base = np.concatenate([grid, ones], -1).reshape(1, -1, count + 1)
-    places = ops.matmul(ops.constant(np.repeat(base, size[0], 0), theta), theta, transpose_b=True)
+    points, theta = cast_as("bmm", ops.constant(np.repeat(base, size[0], 0), theta), theta)
+    places: Tensor = ops.matmul(points, theta, transpose_b=True)
     return places.reshape(size[0], *size[2:], count)
 
 
@@ -83,6 +85,7 @@ def _line(size: int, align_corners: bool, like: Tensor) -> np.ndarray:
     return (line if align_corners else line * ((size - 1) / size)).astype(like.dtype.numpy)
 
 
+@autocasts
 def grid_sample(
     input: Tensor,
     grid: Tensor,

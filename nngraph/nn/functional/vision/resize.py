@@ -15,6 +15,7 @@ from nngraph import ops
 from nngraph.frontend.functional.access import owned
 from nngraph.frontend.functional.joining import stack
 from nngraph.frontend.functional.selection import where
+from nngraph.frontend.precision.casting import cast_as
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import uint8
 from nngraph.nn.functional.pooling.adaptive import (
@@ -76,6 +77,7 @@ def interpolate(
     if mode == "area":
         pool: Any = (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[input.ndim - 3]
         return cast("Tensor", pool(input, sizes))
+    (input,) = cast_as("upsample", input)
     resampler = _Resampler(mode, bool(align_corners), antialias)
     x = input
     for axis in reversed(range(2, input.ndim)):

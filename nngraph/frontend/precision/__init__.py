@@ -1,0 +1,1 @@
+"""Mixed precision: which functions compute in which dtype while ``autocast`` is on."""
