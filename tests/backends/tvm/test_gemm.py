@@ -67,6 +67,7 @@ def cases() -> Iterator[KernelCase]:
             yield case(shape, ta, tb)
         yield case((9, 20, 17), ta, tb, (2, 3), (1, 3), (2, 3))
     yield case((33, 40, 20), batch=(2, 3), batch_b=(1, 1))
+    yield case((70, 45, 100), ta=True)  # packed some rows at a time, and a rest
     yield case((12, 640, 24), tb=True)  # ten panels, which eight tasks do not divide
     yield case((20, 50, 2500))  # two passes over the inner extent
     yield case((3, 4, 0))

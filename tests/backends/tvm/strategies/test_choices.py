@@ -116,6 +116,28 @@ def test_every_row_is_the_best_somewhere() -> None:
     assert picked == {row.name for row in STRATEGIES}
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns", "inner", "dtype", "packed"),
+    [
+        (48, 512, 128, "float32", False),
+        (49, 512, 128, "float32", True),  # panels pay back
+        (32, 513, 128, "float32", True),  # each row of B in a page of its own
+        (32, 128, 513, "float32", True),  # more than half of the second cache
+        (32, 256, 128, "float64", False),
+        (32, 512, 64, "float64", True),
+        (16, 1024, 1024, "float32", False),
+        (32, 512, 128, "float16", True),  # to be widened
+    ],
+)
+def test_few_rows_leave_a_near_operand_where_it_is(
+    rows: int, columns: int, inner: int, dtype: str, packed: bool
+) -> None:
+    spec = GemmSpec.contiguous(rows, columns, inner, dtype=dtype)
+    tile = choose(spec, AVX512).tile(spec, AVX512)
+    assert isinstance(tile, tiles.PanelTile)
+    assert tile.pack_b is packed
+
+
 def test_a_choice_depends_on_nothing_but_spec_and_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TVM_NUM_THREADS", "7")
     for cores in (1, 64):

@@ -30,6 +30,9 @@ from nngraph.backends.tvm.loops.base import Buffer, Expr, Loops, PrimFunc
 from nngraph.backends.tvm.specs import GemmSpec, MatrixLayout, accumulator
 from nngraph.backends.tvm.tiles import PanelTile, cdiv
 
+_STEPS = 32
+"""Rows packed at a time: all 2048 of a product at once took twice as long; 16 to 128 the same."""
+
 
 def build_panels(
     spec: GemmSpec, tile: PanelTile, loops: Loops, epilogue: Epilogue | None = None
@@ -145,31 +148,43 @@ class _PanelGemm:
         contiguous: bool,
         in_parallel: bool,
     ) -> None:
-        """packed[slot, p, i, w] = load(i, p width + w), zero beyond `limit`."""
+        """packed[slot, p, i, w] = load(i, p width + w), zero beyond `limit`.
+
+        Rows that a panel takes a piece of are moved some at a time, all panels of them in a row:
+        so a line of memory, and a page, is met once and not once for each panel.
+        """
         packed, slot, panels, width, limit = target
         inner = self.spec.inner
+        steps = _STEPS if contiguous else max(inner, 1)
+        blocks = cdiv(inner, steps)
 
-        def whole(p: Expr) -> None:
+        def whole(p: Expr, block: Expr, count: Expr) -> None:
             if contiguous or inner % 16:
-                with T.serial(0, inner) as i, self._along(contiguous, width) as w:
-                    value = cast(load(i, p * width + w), self.acc)
-                    T.buffer_store(packed, value, [slot, p, i, w])
+                with T.serial(0, count) as i, self._along(contiguous, width) as w:
+                    at = block * steps + i
+                    value = cast(load(at, p * width + w), self.acc)
+                    T.buffer_store(packed, value, [slot, p, at, w])
                 return
             with T.serial(0, inner // 16) as o, T.serial(0, width) as w, self.loops.lanes(16) as v:
                 value = cast(load(o * 16 + v, p * width + w), self.acc)
                 T.buffer_store(packed, value, [slot, p, o * 16 + v, w])
 
-        def edge(p: Expr) -> None:
-            with T.serial(0, inner) as i, T.serial(0, width) as w:
-                column = p * width + w
-                value = cast(load(i, column), self.acc)
+        def edge(p: Expr, block: Expr, count: Expr) -> None:
+            with T.serial(0, count) as i, T.serial(0, width) as w:
+                column, at = p * width + w, block * steps + i
+                value = cast(load(at, column), self.acc)
                 value = tirx.if_then_else(column < limit, value, const(0, self.acc))
-                T.buffer_store(packed, value, [slot, p, i, w])
+                T.buffer_store(packed, value, [slot, p, at, w])
 
-        moved = panels * width * inner
-        with self.loops.tasks(panels, moved) if in_parallel else T.serial(0, panels) as p:
+        moved, tasks = panels * width * inner, blocks if contiguous else panels
+        with (
+            self.loops.tasks(tasks, moved) if in_parallel else T.serial(0, tasks) as task,
+            T.serial(0, panels if contiguous else 1) as panel,
+        ):
+            p, block = (panel, task) if contiguous else (task, panel)
+            count = steps if inner % steps == 0 else tirx.min(steps, inner - block * steps)
             full: bool | Expr = True if limit % width == 0 else p * width + width <= limit
-            when(full, lambda: whole(p), lambda: edge(p))
+            when(full, lambda: whole(p, block, count), lambda: edge(p, block, count))
 
     def _passes(
         self,
