@@ -47,7 +47,9 @@ from nngraph.frontend.functional.scan import *
 from nngraph.frontend.functional.selection import *
 from nngraph.frontend.functional.shaping import *
 from nngraph.frontend.functional.special import *
+from nngraph.frontend.functional.statistics import *
 from nngraph.frontend.functional.systems import *
+from nngraph.frontend.functional.tapers import *
 from nngraph.frontend.functional.windows import *
 from nngraph.frontend.generator import Generator, default_generator
 from nngraph.frontend.inference import inference_mode, is_inference_mode_enabled

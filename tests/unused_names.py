@@ -96,6 +96,7 @@ _.to_long
 _.to_short
 
 # PyTorch's options that change nothing here.
+_.assume_unique
 _.masked_grad
 _.memory_format
 _.non_blocking

@@ -278,11 +278,17 @@ def test_compiled(backend: str) -> None:
         _assert_same(plain(got), plain(eager))
 
 
-#: What takes no tensor that may be empty; functions of matrices, which test_linalg.py calls.
+#: What takes no tensor that may be empty; functions of matrices, which test_linalg.py calls; and
+#: those whose rows of the sweep tell empty shapes.
 _ELSEWHERE = cases("""
+    bartlett_window  blackman_window  block_diag  bucketize  cartesian_prod  column_stack
+    combinations  corrcoef  cov  diagflat  dstack  hamming_window  hann_window  histc  isin
+    kaiser_window  kron  logspace  mode  nanmedian  nanquantile  quantile  rot90  row_stack
+    searchsorted  tril_indices  triu_indices  unique_consecutive  unravel_index
     cholesky  cholesky_inverse  cholesky_solve  det  inverse  logdet  slogdet
     chain_matmul  matrix_exp  matrix_power  pinverse  qr  svd  vander
-    bincount  broadcast_shapes  coalesce  cross  cuda  empty  from_dlpack  from_numpy  is_tensor
+    bincount  broadcast_shapes  coalesce  cross  cuda  empty  from_dlpack  from_numpy  is_inference
+    is_tensor
     is_shared  promote_types  result_type  share_memory_  to_dense
 """)
 

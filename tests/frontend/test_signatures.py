@@ -30,6 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:torch.* is deprecated in favor o
 DIFFERENT = {
     ("f", "trace", "input"): "ng.trace makes a graph; x.trace() is the sum of the diagonal",
     ("f", "linspace", "steps"): "PyTorch's own parser refuses a call without it",
+    ("f", "logspace", "steps"): "PyTorch's own parser refuses a call without it",
     ("f", "result_type", "*"): "takes any number of operands",
     ("f", "einsum", "args"): "operands, as documented",
     ("f", "unique", "args"): "its method says more",

@@ -35,7 +35,9 @@ from nngraph.frontend.functional import (
     selection,
     shaping,
     special,
+    statistics,
     systems,
+    tapers,
     windows,
 )
 from nngraph.frontend.functional.operators import OPERATORS
@@ -72,7 +74,9 @@ SUBJECTS = (
     selection,
     shaping,
     special,
+    statistics,
     systems,
+    tapers,
     windows,
 )
 

@@ -52,6 +52,8 @@ ALIASES = {
     "other": ("x2",),
     "A": ("input",),
     "B": ("other",),
+    "elements": ("element",),
+    "test_elements": ("test_element",),
     "indices_or_sections": ("indices", "sections", "tensor_indices_or_sections"),
 }
 

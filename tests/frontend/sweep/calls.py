@@ -110,6 +110,20 @@ _AFTER = r"""
     topk  1  2, -1  1, 0, False  0
     kthvalue  1  1, 0  2, -1, True
     median  ()  0  -1, True
+    nanmedian  ()  0  -1, True
+    mode  ()  0  -1, True
+    quantile  0.5  0.3, 0  0.6, -1, True  x.new_ones(2) / 4, 0  1.0, interpolation='lower' \
+        0.3, 0, interpolation='higher'  0.3, 0, interpolation='midpoint' \
+        0.3, 0, interpolation='nearest'
+    nanquantile  0.5  0.3, 0  0.6, -1, True  x.new_ones(2) / 4, 0
+    searchsorted  y  y, right=True  y, side='right', out_int32=True
+    histc  5, -2, 2  4, 0, 1
+    cov  ()  correction=0
+    corrcoef  ()
+    unique_consecutive  ()  return_inverse=True, return_counts=True  dim=0
+    rot90  ()  -1  2, (-1, 0)
+    kron  y  f  i
+    diagflat  ()  1  -1
     unique  ()  return_inverse=True  return_counts=True  dim=0
     copy_  y  f  i  b  y[0]  2
     fill_  2  1.5  True  y.flatten()[0]  f.flatten()[0]
@@ -211,6 +225,22 @@ _WHOLE = cases(r"""
     m.broadcast_tensors(x, y[0])  m.broadcast_tensors(x, f)
     m.meshgrid(x, y, indexing='ij')  m.meshgrid(x.flatten(), y.flatten(), indexing='xy')
     m.meshgrid(x.flatten(), f.flatten(), indexing='ij')  m.meshgrid(x, indexing='xy')
+    m.column_stack([x, y])  m.column_stack([x, f])  m.row_stack([x, y])  m.dstack([x, y])
+    m.block_diag(x, y)  m.block_diag(x, f)  m.block_diag(x)
+    m.cartesian_prod(x.flatten(), y.flatten())  m.cartesian_prod(x.flatten())
+    m.combinations(x.flatten())  m.combinations(x.flatten(), 3, True)
+    m.isin(x, y)  m.isin(x, 1)  m.isin(x, y, invert=True)  m.isin(x, f)
+    m.bucketize(x, m.tensor([-1.0, 0.0, 0.5, 1.0]))  m.bucketize(x, y.flatten().sort().values)
+    m.bucketize(f, m.tensor([0.5, 1.0]), right=True, out_int32=True)
+    m.searchsorted(y.flatten().sort().values, x, right=True)
+    m.logspace(0, 2, 3, dtype=x.dtype)  m.logspace(-1, 1, 4, 2.0)
+    m.tril_indices(3, 4, 1)  m.triu_indices(4, 3, -1, dtype=m.int32)  m.tril_indices(0, 2)
+    m.unravel_index(i, (2, 3))  m.unravel_index(k, (2, 3, 2))  m.unravel_index(k0, 4)
+    m.vander(x.flatten())  m.vander(x.flatten(), 3, True)
+    m.hann_window(5)  m.hann_window(4, False)  m.hann_window(1)  m.hann_window(0)
+    m.hamming_window(5, False)  m.hamming_window(4, True, 0.6, 0.3)  m.blackman_window(6)
+    m.bartlett_window(5)  m.bartlett_window(6, False)  m.kaiser_window(5)
+    m.kaiser_window(6, False, 3.0, dtype=m.float64)
     m.atleast_1d(x)  m.atleast_1d(x, y)
     m.atleast_2d(x)
     m.atleast_3d(x)
@@ -394,7 +424,7 @@ NOT_CALLED = {
 }
 _MATRICES = """
     cholesky  cholesky_inverse  cholesky_solve  det  inverse  logdet  slogdet
-    chain_matmul  matrix_exp  matrix_power  pinverse  qr  svd  vander
+    chain_matmul  matrix_exp  matrix_power  pinverse  qr  svd
 """
 NOT_CALLED |= dict.fromkeys(_MATRICES.split(), "of matrices that are regular: test_linalg.py")
 
