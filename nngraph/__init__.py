@@ -8,6 +8,7 @@ from typing import Any as _Any
 
 from nngraph import nn, optim
 from nngraph.backends.base import BackendError
+from nngraph.einops.hook import install as _install
 from nngraph.frontend.absent import why_absent as _why_absent
 from nngraph.frontend.capture.arguments import spec
 from nngraph.frontend.checkpoint import load, save
@@ -108,6 +109,7 @@ __all__ = [
 ]
 # fmt: on
 globals().update(_FOREACH | _IN_PLACE | _TOP_LEVEL | _region.OLD_NAMES)
+_install()
 #: Modules at PyTorch's paths; each is imported when it is first asked for.
 _LATER = frozenset({"amp", "autograd", "fft", "func", "linalg"})
 __all__ += [*_IN_PLACE, *_TOP_LEVEL]

@@ -28,12 +28,15 @@ LAYERS = (
     "func",
     "linalg",
     "fft",
+    # What other packages ask for.
+    "einops",
 )
 
 # Packages that only some users have, and where they may be imported; torch only in tests.
 HOMES: dict[str, tuple[str, ...]] = {
     "onnx": ("nngraph/backends/onnx/proto", "nngraph/backends/onnx/export"),
     "onnxruntime": ("nngraph/backends/onnx/load",),
+    "einops": ("nngraph/einops/",),
     "tvm": ("nngraph/backends/tvm/",),
     "tvm_ffi": ("nngraph/backends/tvm/",),
     "torch": (),

@@ -153,3 +153,12 @@ _.eigenvectors
 _.residuals
 _.singular_values
 _.solution
+
+# einops calls these.
+_.framework_name
+_.is_appropriate_type
+_.stack_on_zeroth_dimension
+_.add_axes
+_.is_float_type
+_._create_parameters
+_._create_rearrange_layers

@@ -1,0 +1,1 @@
+"""What makes einops know nngraph's tensors, as soon as both are imported."""
