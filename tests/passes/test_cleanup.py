@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nngraph import ops
+from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
 from nngraph.ir.graph import Graph
 from nngraph.ir.types import tensor_type
@@ -71,6 +72,21 @@ def test_equal_nodes_become_one() -> None:
 )
 def test_nodes_that_differ_stay_apart(text: str) -> None:
     check(CommonSubexpressions(), text, text, 0)
+
+
+def test_a_loop_stacks_a_value_once() -> None:
+    body = graph_of(g("h f32[2]; x f32[2]; n f32[2] = add(%h, %x); > %n %n %x %n"))
+    graph = Graph()
+    start, xs = (graph.add_input(tensor_type("f32", s)) for s in ((2,), (3, 2)))
+    with Builder(graph):
+        for value in ops.scan(Subgraph(body), [start], [], [xs], 3):
+            graph.add_output(value)
+    assert CommonSubexpressions().run(graph, Context()) == 1
+    assert graph.outputs[1] is graph.outputs[3] and graph.outputs[1] is not graph.outputs[2]
+    assert DeadCode().run(graph, Context()) == 1
+    verify(graph)
+    (scan,) = [n.op for n in graph.nodes if isinstance(n.op, ops.Scan)]
+    assert len(scan.body.graph.outputs) == 3
 
 
 def test_nan_constants_are_one() -> None:

@@ -18,13 +18,14 @@ from nngraph.backends.tvm.machine import Machine
 from nngraph.backends.tvm.program.emit import emit_program
 from nngraph.backends.tvm.program.program import KernelSpec
 from nngraph.backends.tvm.threads import ThreadCount, resolve_threads
+from nngraph.backends.tvm.turned import TurnedWeights
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ops.fused import Fused
 from nngraph.ops.scan import Scan
 from nngraph.passes.base import Pass, Pipeline
 from nngraph.passes.blocked import BlockedProducts
 from nngraph.passes.dce import DeadCode
-from nngraph.passes.nested import InBodies
+from nngraph.passes.nested import Everywhere, InBodies
 from nngraph.passes.pipelines import standard
 
 __all__ = ["TvmBackend", "backend"]
@@ -53,7 +54,8 @@ class TvmBackend:
 
     def pipeline(self, target: Target) -> Pipeline:
         bodies = InBodies(Pipeline(KERNEL_PASSES, "kernels of a loop"))
-        return Pipeline((standard(keep_lowered), bodies, *KERNEL_PASSES), "tvm")
+        loops = (Everywhere(TurnedWeights()), bodies)
+        return Pipeline((standard(keep_lowered), *loops, *KERNEL_PASSES), "tvm")
 
     def emit(self, graph: Graph, target: Target) -> TvmArtifact | list[Gap]:
         return _graph_gaps(graph) or TvmArtifact(emit_program(graph, target.in_place))
