@@ -31,6 +31,7 @@ from nngraph.frontend.functional.conversion import *
 from nngraph.frontend.functional.creation import *
 from nngraph.frontend.functional.data import *
 from nngraph.frontend.functional.decompositions import *
+from nngraph.frontend.functional.distances import *
 from nngraph.frontend.functional.extremes import *
 from nngraph.frontend.functional.facts import *
 from nngraph.frontend.functional.grids import *
@@ -39,11 +40,14 @@ from nngraph.frontend.functional.joining import *
 from nngraph.frontend.functional.linalg import *
 from nngraph.frontend.functional.logic import *
 from nngraph.frontend.functional.moving import *
+from nngraph.frontend.functional.numbers import *
 from nngraph.frontend.functional.order import *
 from nngraph.frontend.functional.parts import *
+from nngraph.frontend.functional.placing import *
 from nngraph.frontend.functional.pointwise import *
 from nngraph.frontend.functional.random import *
 from nngraph.frontend.functional.reduction import *
+from nngraph.frontend.functional.running import *
 from nngraph.frontend.functional.scan import *
 from nngraph.frontend.functional.selection import *
 from nngraph.frontend.functional.shaping import *

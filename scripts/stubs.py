@@ -39,6 +39,7 @@ __all__ = [
     "QR",
     "SVD",
     "Extremes",
+    "Mantissa",
     "MinMax",
     "Number",
     "Operand",
@@ -60,6 +61,10 @@ class MinMax(NamedTuple):
 class SignAndLog(NamedTuple):
     sign: Tensor
     logabsdet: Tensor
+
+class Mantissa(NamedTuple):
+    mantissa: Tensor
+    exponent: Tensor
 
 class QR(NamedTuple):
     Q: Tensor

@@ -13,7 +13,18 @@ from nngraph.frontend.base import Size, TensorBase
 from nngraph.frontend.printing import tensor_repr
 from nngraph.frontend.record import Handle
 
-__all__ = ["QR", "SVD", "Extremes", "MinMax", "Number", "Operand", "SignAndLog", "Size", "Tensor"]
+__all__ = [
+    "QR",
+    "SVD",
+    "Extremes",
+    "Mantissa",
+    "MinMax",
+    "Number",
+    "Operand",
+    "SignAndLog",
+    "Size",
+    "Tensor",
+]
 
 
 class Tensor(TensorBase):
@@ -59,6 +70,13 @@ class SignAndLog(NamedTuple):
 
     sign: Tensor
     logabsdet: Tensor
+
+
+class Mantissa(NamedTuple):
+    """What ``frexp`` returns."""
+
+    mantissa: Tensor
+    exponent: Tensor
 
 
 class QR(NamedTuple):

@@ -282,6 +282,10 @@ def test_compiled(backend: str) -> None:
 #: those whose rows of the sweep tell empty shapes.
 _ELSEWHERE = cases("""
     bartlett_window  blackman_window  block_diag  bucketize  cartesian_prod  column_stack
+    addbmm  addr  angle  can_cast  cdist  cummax  cummin  cumulative_trapezoid  frexp  gcd
+    gradient  index_reduce  is_conj  is_neg  is_same_size  is_signed  isreal  lcm  ldexp
+    logcumsumexp  narrow_copy  nextafter  nonzero_static  put  real  renorm  resolve_conj
+    resolve_neg  trapezoid  trapz
     combinations  corrcoef  cov  diagflat  dstack  hamming_window  hann_window  histc  isin
     kaiser_window  kron  logspace  mode  nanmedian  nanquantile  quantile  rot90  row_stack
     searchsorted  tril_indices  triu_indices  unique_consecutive  unravel_index

@@ -24,7 +24,9 @@ from tests.frontend.arguments_by_name import ARGUMENTS, NEURAL, POSITIVE
 from tests.frontend.parity import attempt, evaluate, operands, plain, same
 from tests.frontend.torch_signatures import ABSENT, NONE, UNKNOWN, Parameter, Signature, of_callable
 
-pytestmark = pytest.mark.filterwarnings("ignore:torch.* is deprecated in favor of torch.linalg")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:torch.* is deprecated in favor of torch.linalg", "ignore:index_reduce.. is in beta"
+)
 
 #: What differs on purpose: (kind, name, parameter) and why.
 DIFFERENT = {

@@ -136,7 +136,7 @@ def addmm(
     out: Tensor | None = None,
 ) -> Tensor:
     """``beta * input + alpha * mat1 @ mat2``."""
-    return _plus(input, mat1.mm(mat2), beta, alpha)
+    return plus(input, mat1.mm(mat2), beta, alpha)
 
 
 @everywhere
@@ -150,7 +150,7 @@ def addmv(
     out: Tensor | None = None,
 ) -> Tensor:
     """``beta * input + alpha * mat @ vec``."""
-    return _plus(input, mat.mv(vec), beta, alpha)
+    return plus(input, mat.mv(vec), beta, alpha)
 
 
 @everywhere
@@ -164,7 +164,7 @@ def baddbmm(
     out: Tensor | None = None,
 ) -> Tensor:
     """``beta * input + alpha * batch1 @ batch2``."""
-    return _plus(input, batch1.bmm(batch2), beta, alpha)
+    return plus(input, batch1.bmm(batch2), beta, alpha)
 
 
 @both
@@ -184,7 +184,8 @@ def cross(
     return input.roll(-1, axis) * other.roll(1, axis) - input.roll(1, axis) * other.roll(-1, axis)
 
 
-def _plus(x: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
+def plus(x: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
+    """``beta * x + alpha * product``, in the product's shape and dtype."""
     if broadcast_shapes(x.type.shape, product.type.shape) != product.type.shape:
         raise RuntimeError(
             f"the input is {x.type}; it must be of a shape that broadcasts to the product's, "

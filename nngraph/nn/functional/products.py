@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, cast
 
 import numpy as np
 
 from nngraph import ops
+from nngraph.frontend.functional.distances import norm_of
 from nngraph.frontend.functional.joining import broadcast_tensors
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.functional.variants import function
@@ -113,12 +113,4 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
         raise RuntimeError("pdist only supports non-negative p values")
     first, second = np.triu_indices(int(cast("int", input.shape[0])), 1)
     a, b = (ops.take(input, ops.constant(i.astype(np.int64), input), 0) for i in (first, second))
-    apart = (a - b).abs()
-    if p == 0:
-        return apart.ceil().clamp(max=1).sum(-1)
-    if not math.isinf(p):
-        return (a - b).norm(p, -1)
-    # Each of several equal maxima gets the whole gradient.
-    most = apart.detach().amax(-1)
-    held = where(apart.eq(most.unsqueeze(-1)), apart, 0.0).sum(-1)
-    return where(most.isfinite(), most + (held - held.detach()), most)
+    return norm_of(a - b, p)

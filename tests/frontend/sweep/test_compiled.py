@@ -31,7 +31,8 @@ TENSORS = ("x", "y", "f", "i", "b", "k", "k0")
 
 #: What a trace refuses: the shape of the result depends on values, or memory is asked for.
 NEEDS_VALUES = (
-    r"x\.(unique|nonzero|argwhere|masked_select|tensor_split\(k|narrow\(0, k0|share_memory_)"
+    r"x\.(unique|nonzero(?!_static)|argwhere|masked_select|tensor_split\(k|narrow\(0, k0"
+    r"|share_memory_|gcd|lcm|frexp|nextafter)"
     r"|x\.repeat_interleave\(k|m\.(where\(x\)|from_numpy|from_dlpack)|.*bincount"
     r"|F\.one_hot\([^,]*\)$|x\[b( > 0, \.\.\.|\[0\])?\]"
 )
@@ -44,7 +45,7 @@ SIGNS = {
         r"m\.where|x\.(where|tril|triu|masked_scatter)": _WHERE,
         r"x\.(fmax|fmin|clamp|copysign|log1p|expm1)|F\.selu": _WHERE,
         r"x\.(floor_divide|div_?\(.*floor)|.*//": _WHERE,
-        r"x\.scatter_reduce|F\.max_pool1d_with": "ScatterElements and MaxPool, which do so, too",
+        r"x\.(scatter|index)_reduce|F\.max_pool1d_with": "ScatterElements, MaxPool do so, too",
         r"x\.(cumsum|sum\(0, dtype=m\.float16)": "CumSum starts at 0, a sum of one half does not",
     }
 }
