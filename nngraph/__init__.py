@@ -25,6 +25,7 @@ from nngraph.frontend.export import export
 from nngraph.frontend.foreach import FOREACH as _FOREACH
 from nngraph.frontend.functional import SUBJECTS as _SUBJECTS
 from nngraph.frontend.functional.arithmetic import *
+from nngraph.frontend.functional.bins import *
 from nngraph.frontend.functional.comparison import *
 from nngraph.frontend.functional.contraction import *
 from nngraph.frontend.functional.conversion import *

@@ -39,6 +39,7 @@ __all__ = [
     "QR",
     "SVD",
     "Extremes",
+    "Histogram",
     "Mantissa",
     "MinMax",
     "Number",
@@ -61,6 +62,10 @@ class MinMax(NamedTuple):
 class SignAndLog(NamedTuple):
     sign: Tensor
     logabsdet: Tensor
+
+class Histogram(NamedTuple):
+    hist: Tensor
+    bin_edges: Tensor
 
 class Mantissa(NamedTuple):
     mantissa: Tensor

@@ -141,6 +141,8 @@ _.initial_accumulator_value
 _.maximize
 
 # Fields of named tuples, which users read.
+_.bin_edges
+_.hist
 _.logabsdet
 _.Q
 _.R

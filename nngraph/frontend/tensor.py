@@ -17,6 +17,7 @@ __all__ = [
     "QR",
     "SVD",
     "Extremes",
+    "Histogram",
     "Mantissa",
     "MinMax",
     "Number",
@@ -70,6 +71,13 @@ class SignAndLog(NamedTuple):
 
     sign: Tensor
     logabsdet: Tensor
+
+
+class Histogram(NamedTuple):
+    """What ``histogram`` returns."""
+
+    hist: Tensor
+    bin_edges: Tensor
 
 
 class Mantissa(NamedTuple):

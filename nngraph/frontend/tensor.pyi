@@ -14,6 +14,7 @@ __all__ = [
     "QR",
     "SVD",
     "Extremes",
+    "Histogram",
     "Mantissa",
     "MinMax",
     "Number",
@@ -36,6 +37,10 @@ class MinMax(NamedTuple):
 class SignAndLog(NamedTuple):
     sign: Tensor
     logabsdet: Tensor
+
+class Histogram(NamedTuple):
+    hist: Tensor
+    bin_edges: Tensor
 
 class Mantissa(NamedTuple):
     mantissa: Tensor
@@ -374,6 +379,14 @@ class Tensor(TensorBase):
     def histc(
         self, bins: builtins.int = 100, min: builtins.float = 0, max: builtins.float = 0
     ) -> Tensor: ...
+    def histogram(
+        self,
+        bins: builtins.int | Tensor = 100,
+        *,
+        range: Sequence[builtins.float] | None = None,
+        weight: Tensor | None = None,
+        density: builtins.bool = False,
+    ) -> Histogram: ...
     def hsplit(
         self, indices_or_sections: builtins.int | Sequence[builtins.int]
     ) -> tuple[Tensor, ...]: ...
@@ -829,6 +842,7 @@ class Tensor(TensorBase):
     def sum(
         self, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: DType | None = None
     ) -> Tensor: ...
+    def sum_to_size(self, *size: Any) -> Tensor: ...
     def svd(self, some: builtins.bool = True, compute_uv: builtins.bool = True) -> SVD: ...
     def swapaxes(self, axis0: builtins.int, axis1: builtins.int) -> Tensor: ...
     def swapaxes_(self, axis0: builtins.int, axis1: builtins.int) -> Tensor: ...

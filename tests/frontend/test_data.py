@@ -461,3 +461,17 @@ def test_memory_of_a_tensor_that_stays_is_not_shared_inside() -> None:
     with pytest.raises(ng.TraceError, match=r"Write t\.data = other\.clone\(\)"):
         ng.compile(take, backend="reference")(b)
     assert a.tolist() == [1]
+
+
+def test_asarray_copies_where_it_is_told_to() -> None:
+    array = np.ones(3, np.float32)
+    x = ng.asarray(array)
+    assert np.shares_memory(x.numpy(), array) and ng.asarray(x) is x
+    assert not np.shares_memory(ng.asarray(array, copy=True).numpy(), array)
+    assert ng.asarray(x, copy=True) is not x
+    assert ng.asarray(array, copy=False).tolist() == [1, 1, 1]
+    with pytest.raises(ValueError, match="copy=None"):
+        ng.asarray([1.0], copy=False)
+    with pytest.raises(ValueError, match="copy=None"):
+        ng.asarray(array, dtype=ng.float64, copy=False)
+    assert ng.asarray([1.0], requires_grad=True).requires_grad

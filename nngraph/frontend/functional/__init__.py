@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from nngraph.frontend.functional import (
     arithmetic,
+    bins,
     comparison,
     constructor,
     contraction,
@@ -51,6 +52,7 @@ from nngraph.frontend.tensor import Tensor
 #: The files, each on one subject.
 SUBJECTS = (
     arithmetic,
+    bins,
     comparison,
     constructor,
     contraction,

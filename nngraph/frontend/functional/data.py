@@ -20,7 +20,7 @@ from nngraph.frontend.world import world
 from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, float64, int64, uint64
 from nngraph.ir.op import Array
 
-__all__ = ["as_tensor", "from_dlpack", "from_numpy", "tensor"]
+__all__ = ["as_tensor", "asarray", "from_dlpack", "from_numpy", "scalar_tensor", "tensor"]
 
 
 #: The dtypes of Python's numbers.
@@ -172,6 +172,36 @@ def as_tensor(data: Any, dtype: DType | None = None, device: object = None) -> T
         shared = from_dlpack(data)
         return shared if dtype is None else shared.to(dtype)
     return tensor(data, dtype)
+
+
+@function
+def asarray(
+    obj: Any,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+    copy: bool | None = None,
+    requires_grad: bool | None = None,
+) -> Tensor:
+    """``as_tensor``; ``copy`` says whether memory has to be new (True) or must be shared (False).
+
+    Raises:
+        ValueError: if it must be shared, and can't be.
+    """
+    made = as_tensor(obj, dtype)
+    shared = made is obj or (isinstance(obj, np.ndarray) and np.shares_memory(made.numpy(), obj))
+    if copy is False and not shared:
+        raise ValueError("can't alias arbitrary sequence into a tensor; write copy=None")
+    made = made.clone() if copy and shared else made
+    return made.detach().requires_grad_() if requires_grad else made
+
+
+@function
+def scalar_tensor(
+    s: Any, *, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+) -> Tensor:
+    """A number as a tensor without axes, of float32 unless ``dtype`` says otherwise."""
+    return tensor(s, dtype=dtype or float32, requires_grad=requires_grad)
 
 
 @function

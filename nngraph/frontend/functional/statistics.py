@@ -222,11 +222,11 @@ def searchsorted(
             f"dimensions of boundaries tensor and input value tensor must match, but got "
             f"{sequence.type} and {values.type}"
         )
-    found = _inserted(sequence, values, right or side == "right")
+    found = bisected(sequence, values, right or side == "right")
     return found.to(int32) if out_int32 else found
 
 
-def _inserted(sequence: Tensor, values: Tensor, right: bool) -> Tensor:
+def bisected(sequence: Tensor, values: Tensor, right: bool) -> Tensor:
     """By bisection, a gather for each halving, in PyTorch's steps where NaN breaks the order."""
     size = int(sequence.type.static_shape[-1])
     v, s = values.detach(), sequence.detach()

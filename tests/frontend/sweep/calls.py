@@ -119,6 +119,8 @@ _AFTER = r"""
     nanquantile  0.5  0.3, 0  0.6, -1, True  x.new_ones(2) / 4, 0
     searchsorted  y  y, right=True  y, side='right', out_int32=True
     histc  5, -2, 2  4, 0, 1
+    histogram  4, range=(-1.0, 2.0)  3, range=(0.0, 1.0), weight=y  4, range=(-2, 3), density=True
+    sum_to_size  x.shape  1  (1, *x.shape[1:])
     cov  ()  correction=0
     corrcoef  ()
     unique_consecutive  ()  return_inverse=True, return_counts=True  dim=0
@@ -274,7 +276,7 @@ _WHOLE = cases(r"""
     x[None].bmm(y.mT[None])
     m.addbmm(x, x[None], y.mT[None])  m.addbmm(x, x[None], y.mT[None], beta=0.5, alpha=2)
     x.clone().addbmm_(x[None], y.mT[None])
-    m.can_cast(x.dtype, m.int32)  m.real(x)
+    m.can_cast(x.dtype, m.int32)  m.real(x)  m.asarray(x)  m.scalar_tensor(2, dtype=x.dtype)
     x.flatten().dot(y.flatten())  x[0].dot(y[0])  x.flatten().dot(f.flatten())
     x[0].vdot(y[0])
     x[0].outer(y[0])  x.flatten().outer(f.flatten())
