@@ -23,7 +23,7 @@ from nngraph.frontend.capture.recorder import NOTHING, Assumed
 from nngraph.frontend.capture.specialization import Specialization
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.tracing import trace_arguments, trace_call
-from nngraph.frontend.capture.varying import Varying
+from nngraph.frontend.capture.varying import Varying, with_integers_of
 from nngraph.frontend.modes import is_grad_enabled, recording
 from nngraph.frontend.precision.state import current, resumed
 from nngraph.frontend.pytree import flatten, unflatten
@@ -148,44 +148,48 @@ class CompiledFunction(Generic[_R]):
             call = given if self._varying is None else self._varying.general(given)
             for specialization in reversed(self._known.get(call, ())):
                 with specialization.alone():
-                    if specialization.is_valid():
+                    if specialization.is_valid(given.arguments):
                         self._latest = specialization
                         return cast("_R", specialization.run(passed))
             with self._tracing:  # one thread traces, and the others that wait take its trace
-                made = None if self.is_known(call) else self._made(call, given)
+                made = None if self.is_known(call, given) else self._made(call, given)
             if made is not None:
                 with made.alone():
-                    if made.is_valid():  # another thread may have changed what it relies on
+                    if made.is_valid(
+                        given.arguments
+                    ):  # another thread may have changed what it relies on
                         self._latest = made
                         return cast("_R", made.run(passed))
 
-    def is_known(self, call: Call) -> bool:
-        """Whether a trace is valid for such a call now."""
+    def is_known(self, call: Call, given: Call) -> bool:
+        """Whether a trace for such calls is valid for this one now."""
         for specialization in reversed(self._known.get(call, ())):
             with specialization.alone():
-                if specialization.is_valid():
+                if specialization.is_valid(given.arguments):
                     return True
         return False
 
     def _made(self, call: Call, given: Call) -> Specialization:
         """A new trace for a kind of call; for the very call, where sizes cannot have names."""
         try:
-            return self._new(call)
+            return self._new(call, given)
         except Exception as error:
             if self._varying is None or call is given:
                 raise
-            made = self._new(given)  # what is wrong with the code at all is raised here again
+            made = self._new(
+                given, given
+            )  # what is wrong with the code at all is raised here again
             self._varying.give_up(call, error)
             return made
 
-    def _new(self, call: Call) -> Specialization:
+    def _new(self, call: Call, given: Call) -> Specialization:
         known = self._known.get(call, ())
         if known:  # the nearest is the one of which most still holds
             reason = Reason.of(min((s.broken() for s in reversed(known)), key=len))
         else:
             names = leaf_names(self.function, call.tree)
             reason = why_another_call(call, list(self._known), names)
-        made = self._specialize(call, reason)
+        made = self._specialize(with_integers_of(given, call), reason)
         self._known.setdefault(call, []).append(made)
         return made
 
@@ -228,6 +232,7 @@ class CompiledFunction(Generic[_R]):
         """
         latest = self._specialization()
         call = next(c for c, group in self._known.items() if latest in group)
+        call = call._replace(arguments=latest.traced.integers.filled(call.arguments))
         with latest.alone():
             if assumed == NOTHING and function is None and latest.is_valid():
                 return latest.traced
@@ -378,7 +383,8 @@ def compile(
         cache: folder for compiled graphs and kernels; left out, ``~/.cache/nngraph``.
         dynamic: True makes the sizes of arguments that differ in two calls names of one more trace,
             which serves every size; where the backend or the code needs numbers, each size has a
-            trace of its own, as it has otherwise, and ``explain`` says why.
+            trace of its own, as it has otherwise, and ``explain`` says why. Integers that differ
+            become numbers that each call reads.
         fullgraph, mode, options: of ``torch.compile``; they change nothing.
 
     Raises:

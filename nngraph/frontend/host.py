@@ -24,6 +24,7 @@ __all__ = [
     "as_float",
     "call",
     "concrete",
+    "distance",
     "cosine",
     "guarded",
     "host_number",
@@ -94,6 +95,21 @@ def _varies(function: Callable[..., Any], args: Sequence[Any]) -> bool:
     return function is pow and all(isinstance(a, int | np.integer) for a in args)
 
 
+def _moved(function: Callable[..., Any], swap: bool = False) -> Any:
+    """Sums and differences, which know how far they are from where they began."""
+    compute = (_reversed if swap else _binary)(function)
+    sign = -1 if function is operator.sub else 1
+
+    def operate(self: HostNumber, other: Any) -> Any:
+        made = compute(self, other)
+        if type(other) is int and type(self._value) is int:
+            base, offset = self._base or (self, 0)
+            made._base = base, offset + sign * other
+        return made
+
+    return operate
+
+
 def _quotient(program: HostProgram, args: Sequence[Any]) -> tuple[HostNumber, HostNumber]:
     return program.compute(operator.floordiv, args), program.compute(operator.mod, args)
 
@@ -127,15 +143,17 @@ class HostNumber:
     which needs the number itself - ``if``, ``range``, an index - has to ask for it.
 
     Attributes:
+        _base: another number and how much larger this one is, where that is known.
         _program: what it belongs to.
         _slot: its position there, or where it is read once it is needed.
         _value: the number in this trace.
     """
 
-    __slots__ = ("_program", "_slot", "_value")
+    __slots__ = ("_base", "_program", "_slot", "_value")
     _slot: Any
 
     def __init__(self, program: HostProgram, slot: Any, value: Any) -> None:
+        self._base: tuple[HostNumber, int] | None = None
         self._program = program
         self._slot = slot
         self._value = value
@@ -144,8 +162,8 @@ class HostNumber:
     def __class__(self) -> Any:
         return type(self._value)
 
-    __add__, __radd__ = _binary(operator.add), _reversed(operator.add)
-    __sub__, __rsub__ = _binary(operator.sub), _reversed(operator.sub)
+    __add__, __radd__ = _moved(operator.add), _moved(operator.add, swap=True)
+    __sub__, __rsub__ = _moved(operator.sub), _reversed(operator.sub)
     __mul__, __rmul__ = _binary(operator.mul), _reversed(operator.mul)
     __truediv__, __rtruediv__ = _binary(operator.truediv), _reversed(operator.truediv)
     __floordiv__, __rfloordiv__ = _binary(operator.floordiv), _reversed(operator.floordiv)
@@ -207,6 +225,14 @@ def is_host_number(value: object) -> bool:
 def in_graph(number: Any) -> Any:
     """A host number as a tensor without axes."""
     return number._program.scalar(number)
+
+
+def distance(a: Any, b: Any) -> int | None:
+    """How much larger ``b`` is than ``a`` in every call; None where that is not known."""
+    if not (is_host_number(a) and is_host_number(b)):
+        return None
+    (one, start), (other, stop) = a._base or (a, 0), b._base or (b, 0)
+    return stop - start if one is other else None
 
 
 def cosine(number: Any) -> Any:

@@ -53,6 +53,7 @@ class Argument:
 
     Attributes:
         kind: of a fixed value: True and 1 are equal, and are two values.
+        varies: whether a fixed value is none: an integer that each call reads.
         is_number: whether it is a Python float, which enters as a tensor.
         same: the position of an earlier leaf that is the same object, which enters only once.
         gradient: the type of the gradient that it has, which enters after all leaves; or the
@@ -64,6 +65,7 @@ class Argument:
     requires_grad: bool = False
     value: Any = None
     kind: Any = None
+    varies: bool = False
     is_number: bool = False
     same: int | None = None
     gradient: TensorType | int | None = None

@@ -43,6 +43,7 @@ class Kind(enum.Enum):
     GLOBALS = "a global variable"
     CLASS = "an attribute of a class"
     HOOKS = "a table of hooks"
+    ARGUMENTS = "an argument"
 
     @property
     def is_carried(self) -> bool:

@@ -14,8 +14,6 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-import numpy as np
-
 from nngraph.frontend.capture.actions import boxes_of, perform, record
 from nngraph.frontend.capture.boxes import ABSENT, Box, Kind, Place
 from nngraph.frontend.capture.functions import Builtins, real_of, stand_in_of
@@ -31,6 +29,7 @@ from nngraph.frontend.capture.values import (
     is_plain,
     is_plain_number,
     is_symbolic,
+    kind_of,
     may_vary,
     numbers_in,
     parts_of,
@@ -41,7 +40,7 @@ from nngraph.frontend.host import HostNumber, concrete, is_host_number
 from nngraph.frontend.record import Edge, Handle, Leaf, Lost, View
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.userline import user_source
-from nngraph.ir.dtypes import bool_, float64, int64
+from nngraph.ir.dtypes import int64
 
 __all__ = ["Carry", "Change"]
 
@@ -253,7 +252,14 @@ class Carry:
         return number._value
 
     def decide(self, number: HostNumber, what: str) -> Any:
-        return self.settle(number, what)
+        slot = self.slot(number)
+        sources = self.program.sources[slot]
+        if any(spot.place.box.kind is not Kind.ARGUMENTS for spot in sources):
+            return self.settle(number, what)
+        known = bool(number._value)
+        reason = f"{', '.join(sorted(s.name for s in sources))} takes another way through the code"
+        self.program.check(slot, lambda now: bool(now) is known, reason)
+        return known
 
     def call(self, function: Callable[[Any], Any], number: HostNumber) -> Any:
         return function(number)
@@ -291,15 +297,11 @@ class Carry:
         slot = self.slot(number)
         if slot not in self._scalars:
             value = number._value
-            kind = (
-                bool_
-                if isinstance(value, bool | np.bool_)
-                else (int64 if isinstance(value, int | np.integer) else float64)
-            )
+            kind = kind_of(value)
             if slot in self.program.varying:
                 reason = f"a number that was of the type {type(value).__name__} is of another one"
                 self.program.check(slot, lambda now: type(now) is type(value), reason)
-            sources = sorted(spot.name for spot in self.program.sources[slot])
+            sources = sorted(spot.shown for spot in self.program.sources[slot])
             shown = name or (sources[0] if len(sources) == 1 else "number")
             reader = self.program.reader(slot, kind is int64)
             self._scalars[slot] = self._trace.add_scalar(shown, kind, reader)

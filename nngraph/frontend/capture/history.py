@@ -85,6 +85,8 @@ def _differences(call: Call, other: Call, names: Sequence[str]) -> Reason:
 
 
 def _difference(name: str, now: Argument, was: Argument) -> str:
+    if now.varies:
+        return f"{name} is another integer now, it was {was.value!r}"
     if now.type is None and was.type is None:
         return f"{name} is {now.value!r} now, it was {was.value!r}"
     if now.hooks != was.hooks:

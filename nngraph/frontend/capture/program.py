@@ -38,6 +38,11 @@ class Spot:
         """As in the code."""
         return self.place.name + "".join(f"[{key!r}]" for key in self.inner)
 
+    @property
+    def shown(self) -> str:
+        """For the names of scalars: an argument has its own."""
+        return str(self.place.key) if self.place.box.kind is Kind.ARGUMENTS else self.name
+
     def read(self) -> Any:
         """What is there."""
         value = self.place.get()

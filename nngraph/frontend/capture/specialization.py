@@ -10,6 +10,7 @@ import numpy as np
 from nngraph.backends.base import Artifact
 from nngraph.backends.build import Built
 from nngraph.frontend.base import TensorBase
+from nngraph.frontend.capture.arguments import Argument
 from nngraph.frontend.capture.effects import (
     ArgumentFlag,
     ArgumentGradient,
@@ -54,11 +55,13 @@ class Specialization:
         """A context in which nothing that shares what is written here runs in another thread."""
         return self._partner
 
-    def is_valid(self) -> bool:
-        """Whether the trace holds for a call now.
+    def is_valid(self, arguments: Sequence[Argument] = ()) -> bool:
+        """Whether the trace holds for a call now, with these arguments or the latest ones.
 
         What ``structure`` tells about is looked at again only after a change.
         """
+        if arguments:
+            self.traced.integers.give(arguments)
         if not self._put_again():
             return False
         stamp = structure.stamp  # before the look: what changes meanwhile, changes it again

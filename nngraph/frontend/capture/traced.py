@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from weakref import ref
 
 from nngraph.frontend.capture.effects import ArgumentWritten, Effect
 from nngraph.frontend.capture.holding import Holding
+from nngraph.frontend.capture.integers import Integers
 from nngraph.frontend.capture.overlay import StateCell
 from nngraph.frontend.capture.program import Program
 from nngraph.frontend.capture.recorder import Guard, Put
@@ -43,6 +44,7 @@ class Traced:
         baked: what of Python's objects is fixed in the graph, a line each.
         once: what the next call would not find as this trace did.
         rebound: the storages that a call gives other elements, as ``t.data = other`` does.
+        integers: the arguments that are numbers of Python's which each call reads.
         told: what users have to know of a file of it, a line each.
         modes: in which the call leaves the modules whose modes matter, by their ids.
     """
@@ -64,6 +66,7 @@ class Traced:
     rebound: dict[Storage, ref[Handle]]
     modes: dict[int, bool]
     told: list[str]
+    integers: Integers = field(default_factory=lambda: Integers((), ()))
 
     @cached_property
     def signature(self) -> Signature:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nngraph.frontend.capture.arguments import Argument, argument_of, leaf_names
 from nngraph.frontend.capture.carry import Carry
 from nngraph.frontend.capture.finish import Finish, Given
 from nngraph.frontend.capture.ingraph import NumbersInGraph
+from nngraph.frontend.capture.integers import Integers
 from nngraph.frontend.capture.reach import Reach
 from nngraph.frontend.capture.recorder import NOTHING, Assumed, Put, Trace, put_again, take_back
 from nngraph.frontend.capture.traced import Traced
@@ -111,7 +113,8 @@ class _Tracing:
         self.plan = plan
         self.names = leaf_names(function, tree)
         self.tables: list[Put] = []
-        self.reach = Reach(function)
+        self.integers = Integers(arguments, self.names)
+        self.reach = self._reached()
         self.watched = watches(self.reach.others)
 
     def run(self, changing: frozenset[str]) -> Traced | frozenset[str]:
@@ -155,9 +158,15 @@ class _Tracing:
         self.tables += tables
         put_again(self.tables)
         try:
-            self.reach = Reach(self.function)
+            self.reach = self._reached()
         finally:
             take_back(self.tables)
+
+    def _reached(self) -> Reach:
+        reach = Reach(self.function)
+        if self.integers.box is not None:
+            reach.boxes.append(self.integers.box)
+        return reach
 
     def _traced(self, trace: Trace) -> Traced | frozenset[str]:
         carry = trace.carry
@@ -181,7 +190,7 @@ class _Tracing:
         finally:
             trace.take_back()
             carry.restore()
-        return finish.traced()
+        return replace(finish.traced(), integers=self.integers)
 
     def _called(self, args: Any, kwargs: Any) -> Any:
         recorded = is_grad_enabled()
@@ -200,7 +209,8 @@ class _Tracing:
         for argument, name in zip(self.arguments, self.names, strict=True):
             if argument.type is None:
                 same = argument.same
-                leaves.append(argument.value if same is None else leaves[same])
+                value = self.integers.values[name] if argument.varies else argument.value
+                leaves.append(value if same is None else leaves[same])
                 continue
             symbol = Tensor(trace.hold(trace.graph.add_input(argument.type, name)))
             leaves.append(symbol.requires_grad_(argument.requires_grad))

@@ -10,6 +10,7 @@ import numpy as np
 
 from nngraph.frontend.host import HostNumber, is_host_number
 from nngraph.frontend.record import Handle
+from nngraph.ir.dtypes import DType, bool_, float64, int64
 
 __all__ = [
     "container_like",
@@ -19,6 +20,7 @@ __all__ = [
     "is_plain",
     "is_plain_number",
     "is_symbolic",
+    "kind_of",
     "may_vary",
     "numbers_in",
     "parts_of",
@@ -60,6 +62,13 @@ def is_plain_number(value: object) -> bool:
             and kind is not HostNumber
         )
     )
+
+
+def kind_of(number: Any) -> DType:
+    """What the graph has for a number of Python's."""
+    if isinstance(number, bool | np.bool_):
+        return bool_
+    return int64 if isinstance(number, int | np.integer) else float64
 
 
 def is_plain(value: object) -> bool:

@@ -11,13 +11,17 @@ import threading
 from dataclasses import replace
 from typing import TypeVar, cast
 
+from nngraph.frontend.capture.arguments import Argument
 from nngraph.frontend.capture.history import Call, same_but_sizes
+from nngraph.frontend.capture.integers import are_integers, varying
 from nngraph.ir.dims import Dim, SymDim, sym
 from nngraph.ir.types import TensorType
 
-__all__ = ["Varying"]
+__all__ = ["Varying", "with_integers_of"]
 
 _T = TypeVar("_T")
+#: For how many kinds of calls it is remembered which trace serves them.
+_KEPT = 4096
 #: For each kind of pair (size in one call, size in another): the dimension that stands for both.
 _Names = dict[tuple[Dim, Dim], Dim]
 
@@ -42,6 +46,8 @@ class Varying:
         found = self._of.get(call)
         if found is None:
             with self._lock:
+                if len(self._of) > _KEPT:  # integers and sizes that differ for ever
+                    self._of.clear()
                 found = self._of.get(call) or self._find(call)
                 self._of[call] = found
         return found
@@ -72,8 +78,11 @@ class Varying:
 
 
 def _fits(call: Call, kind: Call) -> bool:
-    """Whether a call is one of a kind: each name has one size."""
+    """Whether a call is one of a kind: each name has one size, other integers are equal."""
     if not _alike(call, kind):
+        return False
+    pairs = zip(call.arguments, kind.arguments, strict=True)
+    if any(are_integers(now) and not was.varies and now != was for now, was in pairs):
         return False
     sizes: dict[str, Dim] = {}
     for size, dim in _dims(call, kind):
@@ -91,15 +100,26 @@ def _joined(kind: Call, call: Call) -> Call | None:
     for size, dim in _dims(call, kind):
         if size != dim and (dim, size) not in names:
             names[dim, size] = sym(f"s{len(names)}")
-    arguments = [
-        replace(
-            was,
-            type=_named(was.type, now.type, names),
-            gradient=_named(was.gradient, now.gradient, names),
-        )
-        for was, now in zip(kind.arguments, call.arguments, strict=True)
-    ]
-    return call._replace(arguments=tuple(arguments))
+    pairs = zip(kind.arguments, call.arguments, strict=True)
+    return call._replace(arguments=tuple(_serving(was, now, names) for was, now in pairs))
+
+
+def _serving(was: Argument, now: Argument, names: _Names) -> Argument:
+    """What stands for both."""
+    if are_integers(was, now):
+        return was if was.varies or was == now else varying(was)
+    return replace(
+        was,
+        type=_named(was.type, now.type, names),
+        gradient=_named(was.gradient, now.gradient, names),
+    )
+
+
+def with_integers_of(call: Call, kind: Call) -> Call:
+    """The kind with the integers of one of its calls, from which it is traced."""
+    pairs = zip(kind.arguments, call.arguments, strict=True)
+    filled = (replace(was, value=now.value) if was.varies else was for was, now in pairs)
+    return kind._replace(arguments=tuple(filled))
 
 
 def _named(was: _T, now: object, names: _Names) -> _T:
@@ -112,7 +132,11 @@ def _named(was: _T, now: object, names: _Names) -> _T:
 def _alike(call: Call, kind: Call) -> bool:
     same = call.tree == kind.tree and call.grad is kind.grad
     same = same and call.autocast == kind.autocast
-    return same and all(map(same_but_sizes, call.arguments, kind.arguments))
+    return same and all(map(_like, call.arguments, kind.arguments))
+
+
+def _like(now: Argument, was: Argument) -> bool:
+    return are_integers(now, was) or same_but_sizes(now, was)
 
 
 def _dims(call: Call, kind: Call) -> list[tuple[Dim, Dim]]:

@@ -10,6 +10,7 @@ import numpy as np
 from nngraph import ops
 from nngraph.frontend.eager import Eager
 from nngraph.frontend.functional.access import elements, owned
+from nngraph.frontend.host import concrete, distance, in_graph, is_host_number
 from nngraph.frontend.symint import SymInt, dim_of
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
@@ -29,6 +30,7 @@ class Plan:
         starts, sizes, steps: the slice, one entry for each axis of ``base``.
         view: the shape after axes of integers were dropped and those of ``None`` added.
         indices: index tensors by axis of ``view``.
+        window: a slice is among the index tensors, so that a read is a copy.
         masked: True stands in the subscript: a mask without axes, so that a read copies.
     """
 
@@ -39,6 +41,7 @@ class Plan:
     view: list[Dim] = field(default_factory=list)
     indices: dict[int, Tensor] = field(default_factory=dict)
     masked: bool = False
+    window: bool = False
 
     @property
     def shape(self) -> tuple[Dim, ...]:
@@ -75,7 +78,7 @@ class Plan:
         self._gather_layout()  # the shapes of the index tensors fit
         flat, row, perm = self._flattened(x)
         out = owned(self._restore(ops.take(flat, row, 0), perm))
-        if all(not t.ndim for t in self.indices.values()):
+        if self.window or all(not t.ndim for t in self.indices.values()):
             world().apart(out)
         return out
 
@@ -155,6 +158,7 @@ def plan_subscript(key: Any, base: Tensor) -> Plan:
     parts[spot : spot + 1] = fill
     parts = [p for p in parts if p is not Ellipsis]  # further ones stand for nothing
     plan, axis = Plan(base), 0
+    alone = not any(isinstance(p, Tensor) for p in parts)
     for part in parts:
         if part is None or isinstance(part, bool):
             if part is False:  # an axis of no elements
@@ -162,12 +166,16 @@ def plan_subscript(key: Any, base: Tensor) -> Plan:
             plan.masked |= part is True
             plan.view.append(1)
             continue
-        _add_axis(plan, part, axis)
+        if not (alone and isinstance(part, slice) and _add_window(plan, part, axis)):
+            _add_axis(plan, part, axis)
+        alone = alone and not plan.window
         axis += 1
     return plan
 
 
 def _as_part(part: Any, base: Tensor) -> Any:
+    if is_host_number(part) and isinstance(part, int) and not isinstance(part, bool):
+        return in_graph(part)
     if isinstance(part, SymInt):
         return part.dim
     if isinstance(part, slice) and any(isinstance(b, SymInt) for b in (part.start, part.stop)):
@@ -216,6 +224,31 @@ def _expand_masks(parts: list[Any], base: Tensor) -> list[Any]:
             out.append(part)
             axis += not (part is None or part is Ellipsis or isinstance(part, bool))
     return out
+
+
+def _add_window(plan: Plan, part: slice, axis: int) -> bool:
+    """``x[n:n + 3]`` for a number that each call reads: as many elements, from another place.
+
+    False where the length is not known, or the slice would be clipped.
+    """
+    start, size = part.start, plan.base.type.shape[axis]
+    count = distance(start, part.stop)
+    if count is None or count < 1 or part.step not in (None, 1) or not isinstance(size, int):
+        return False
+    most = size - count
+
+    def fits(value: int) -> bool:
+        return 0 <= value <= most
+
+    if not fits(concrete(start)):
+        return False
+    start._program.rely(start, fits, True, f"a slice of {count} leaves an axis of {size}")
+    plan.indices[len(plan.view)] = in_graph(start) + ops.iota(int64, (count,), 0, plan.base)
+    plan.window = True
+    for values, value in ((plan.view, size), (plan.starts, 0), (plan.sizes, size)):
+        values.append(value)
+    plan.steps.append(1)
+    return True
 
 
 def _add_axis(plan: Plan, part: Any, axis: int) -> None:
