@@ -83,8 +83,9 @@ TEXT = Need(
 )
 INDEX = Need(
     "a tensor as an index or a size of Python's (a list, range, a slice)",
-    "Index tensors by tensors (`table[i]`, `x.narrow`, `ng.where(ng.arange(n) < i, x, 0)`), or "
-    "pass the number as an int argument, for each value of which the function is traced.",
+    "Index tensors by tensors (`table[i]`, `cache[:, i] = x`, `x.narrow(0, i, 1)`, "
+    "`ng.where(ng.arange(n) < i, x, 0)`), or pass the number as an int argument: for each value of "
+    "it the function is traced, with dynamic=True only where the code needs the number itself.",
 )
 NUMPY = Need(
     "a NumPy array of a tensor (numpy(), np.asarray, tolist)",

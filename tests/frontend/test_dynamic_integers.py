@@ -183,3 +183,19 @@ def test_a_file_takes_the_number(tmp_path: Any) -> None:
     session = runtime.InferenceSession(ng.export(compiled, tmp_path / "f.onnx"))
     (found,) = session.run(None, {"x": X, "n": np.array(5)})
     np.testing.assert_allclose(found, X * 5, 1e-6)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_narrow_from_a_tensor(backend: str) -> None:
+    if MODULES[backend].missing:
+        pytest.skip(f"no {backend} backend")
+    compiled, x = ng.compile(lambda x, i: x.narrow(1, i, 3), backend=backend), ng.tensor(X)
+    for start in (0, 5, 2, -3, -8):
+        at = ng.tensor(start)
+        np.testing.assert_array_equal(shown(compiled(x, at)), shown(x.narrow(1, at, 3)))
+    for start in (6, 9, -1, -9):
+        with pytest.raises((IndexError, RuntimeError)):
+            x.narrow(1, ng.tensor(start), 3)
+        with pytest.raises(IndexError):
+            compiled(x, ng.tensor(start))
+    assert count_traces(compiled) == 1
