@@ -15,6 +15,7 @@ from nngraph.backends.tvm.legalize import Legalize
 from nngraph.backends.tvm.library import KernelRequest, compile_library
 from nngraph.backends.tvm.lower.table import build_kernel, is_lowered
 from nngraph.backends.tvm.machine import Machine
+from nngraph.backends.tvm.parts import Parts
 from nngraph.backends.tvm.program.emit import emit_program
 from nngraph.backends.tvm.program.program import KernelSpec
 from nngraph.backends.tvm.threads import ThreadCount, resolve_threads
@@ -36,6 +37,7 @@ MAX_ELEMENTS = 1 << 31
 KERNEL_PASSES: tuple[Pass, ...] = (
     BlockedProducts(),
     Legalize(),
+    Parts(),
     DeadCode(),
     FuseKernels(),
     DeadCode(),

@@ -48,7 +48,8 @@ def looping(loop: Loop, body: Body, functions: Sequence[Kernel]) -> Callable[...
     outputs = program.outputs
     plain = not program.may_fail and not program.loops and program.before == len(program.calls)
     fresh = all(program.storages[i].place in FRESH for i in outputs)
-    if plain and fresh and len(set(outputs)) == len(outputs):
+    stacks = outputs[loop.carries :]
+    if plain and fresh and len(set(stacks)) == len(stacks):
         return _Listed(loop, body, functions, arguments)
     return _Stepwise(loop, body, arguments)
 
@@ -108,7 +109,8 @@ class _Stepwise:
 class _Listed:
     """All steps as one list of calls, with no Python between them.
 
-    Carries go back and forth between two buffers. A step reads its slices and writes its results
+    Carries go back and forth between two buffers, but for those that are stacked, too: the next
+    step reads them in the stack. A step reads its slices and writes its results
     where they are, or through a buffer if they are not aligned there. The list stays from call to
     call: only what depends on arrays that moved is made anew.
     """
@@ -124,7 +126,10 @@ class _Listed:
         self._calls: list[list[Any]] = []
         storages = enumerate(loop.program.storages)
         self._input_of = {i: s.index for i, s in storages if s.place is Place.INPUT}
-        self._output_of = {number: j for j, number in enumerate(loop.program.outputs)}
+        # of a storage with several outputs, which all are one value, the stacked one, or the first
+        outputs = list(enumerate(loop.program.outputs))
+        self._output_of = {i: j for j, i in (*reversed(outputs), *outputs[loop.carries :])}
+        self._kept = [self._output_of[i] for i in loop.program.outputs[: loop.carries]]
         self._build(loop, body, functions)
 
     def __call__(self, *arrays: Array) -> None:
@@ -155,7 +160,7 @@ class _Listed:
         steps = list(_order(loop))
         for number, t in enumerate(steps):
             self._copy_in(t)
-            before = None if number == 0 else pairs[(number - 1) % 2]
+            before = None if number == 0 else (steps[number - 1], pairs[(number - 1) % 2])
             after = None if number == len(steps) - 1 else pairs[number % 2]
             for call in loop.program.calls:
                 bound: list[Any] = [functions[call.kernel]]
@@ -163,29 +168,41 @@ class _Listed:
                 for storage in call.arguments:
                     self._add(bound, storage, t, before, after, body)
             self._copy_out(t)
-        if not steps:
-            for i in range(loop.carries):
-                bound = [np.copyto, None, None]
-                self._calls.append(bound)
-                self._slots.setdefault(known.taken + i, []).append((bound, 1, None, True))
-                self._slots.setdefault(i, []).append((bound, 2, None, True))
+        for i, kept in enumerate(self._kept):
+            if not steps:
+                self._copy(known.taken + i, i, None)
+            elif kept != i:
+                stacked = kept >= known.carries
+                self._copy(known.taken + i, known.taken + kept, steps[-1] if stacked else None)
+
+    def _copy(self, target: int, source: int, t: int | None) -> None:
+        """At last, one argument, or its slice at ``t``, to another."""
+        bound = [np.copyto, None, None]
+        self._calls.append(bound)
+        self._slots.setdefault(target, []).append((bound, 1, None, True))
+        self._slots.setdefault(source, []).append((bound, 2, t, True))
 
     def _add(
         self,
         bound: list[Any],
         storage: int,
         t: int,
-        before: list[Array] | None,
+        before: tuple[int, list[Array]] | None,
         after: list[Array] | None,
         body: Body,
     ) -> None:
         """One more argument of a call: a tensor, or None where ``_point`` will put one."""
         known = self._arguments
+        carries = after
         if storage in self._input_of:
             index = position = self._input_of[storage]
-            carries = before
+            carries = None
+            if before is not None and index < known.carries:
+                t, carries = before
+                index = self._kept[index]
+                position = known.taken + index
         elif storage in self._output_of:
-            index, carries = self._output_of[storage], after
+            index = self._output_of[storage]
             position = known.taken + index
         else:
             bound.append(body.fixed(storage))

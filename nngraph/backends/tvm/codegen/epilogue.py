@@ -23,6 +23,7 @@ from nngraph.ir.dtypes import DType, bool_
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ops.broadcast import Reshape
 from nngraph.ops.creation import Constant, Full, Iota
+from nngraph.ops.shape.slicing import Slice
 
 __all__ = ["body_epilogue", "memory_type"]
 
@@ -69,6 +70,8 @@ def _at(
             return const(literal.array.reshape(()).item(), value.type.dtype)
         case Iota(axis=axis):
             return tirx.Cast(compute_type(value.type.dtype), index[axis])
+        case Slice():
+            return _at(node.inputs[0], _operand_index(node, value, index), product, made, table)
     operands = [_at(v, _operand_index(node, v, index), product, made, table) for v in node.inputs]
     return elementwise(node, operands)
 
@@ -76,6 +79,9 @@ def _at(
 def _operand_index(node: Node, operand: Value, index: list[Expr]) -> list[Expr]:
     """Where an operand is read for the result's ``index``."""
     shape = operand.type.static_shape
+    if isinstance(node.op, Slice):
+        rows = zip(node.op.starts, node.op.steps, index, strict=True)
+        return [start + step * i for start, step, i in rows]
     if isinstance(node.op, Reshape):
         own = iter(i for i, n in zip(index, node.output.type.shape, strict=True) if n != 1)
         return [0 if n == 1 else next(own) for n in shape]

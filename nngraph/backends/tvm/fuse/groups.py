@@ -10,11 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nngraph.backends.tvm.fuse.kinds import is_point, is_reduction, is_unit_reshape
+from nngraph.backends.tvm.fuse.kinds import (
+    is_join,
+    is_part,
+    is_point,
+    is_reduction,
+    is_unit_reshape,
+)
 from nngraph.backends.tvm.fuse.space import Aligner, Space, joined
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ops.broadcast import BroadcastTo
 from nngraph.ops.creation import Constant, Full, Iota
+from nngraph.ops.shape.slicing import Slice
 
 __all__ = ["Group", "Partition", "is_free"]
 
@@ -22,10 +29,20 @@ MAX_FREE_CONSTANT = 1  # elements of a literal that is folded into kernels
 
 
 def is_free(node: Node) -> bool:
-    """True for nodes that cost nothing inside a kernel: each group has its own copy of them."""
+    """True for nodes that cost nothing inside any kernel: each group has its own copy of them."""
     if isinstance(node.op, Constant):
         return node.output.type.size == MAX_FREE_CONSTANT
     return isinstance(node.op, Full | Iota | BroadcastTo) or is_unit_reshape(node)
+
+
+def _is_free_part(node: Node) -> bool:
+    """True for a part of what is in memory, if only kernels read it that can read it there."""
+    if not is_part(node):
+        return False
+    source = node.inputs[0].producer
+    if source is not None and (is_free(source) or is_part(source)):
+        return False
+    return all(is_point(u) or is_reduction(u) or is_join(u) for u in node.output.users)
 
 
 @dataclass(frozen=True)
@@ -70,17 +87,23 @@ class Group:
 
 
 class Partition:
-    """All groups of a graph; at first each node that is not free is one."""
+    """All groups of a graph; at first each node that is not free is one.
+
+    Attributes:
+        free: nodes that each group has its own copies of: what costs nothing, and parts of what is
+            in memory.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.results = set(graph.results)
+        self.free = {n for n in graph.nodes if is_free(n) or _is_free_part(n)}
         self._aligner = Aligner()
         self.order: dict[Node, int] = {}
         self.home: dict[Node, Group] = {}
         for position, node in enumerate(graph.nodes):
             self.order[node] = position
-            if not is_free(node):
+            if node not in self.free:
                 self._add(Group(position, self.content([node])))
 
     def _add(self, group: Group) -> None:
@@ -111,7 +134,7 @@ class Partition:
             producer = value.producer
             if producer is None:
                 continue
-            if is_free(producer):
+            if producer in self.free:
                 yield from self.sources(producer)
             else:
                 yield producer
@@ -123,7 +146,7 @@ class Partition:
         while work:
             for value in work.pop().inputs:
                 producer = value.producer
-                if producer is not None and is_free(producer) and producer not in found:
+                if producer is not None and producer in self.free and producer not in found:
                     found[producer] = None
                     work.append(producer)
         return sorted(found, key=self.order.__getitem__)
@@ -140,14 +163,14 @@ class Partition:
         for user in value.iter_users():
             if user in inside:
                 continue
-            if not is_free(user) or self._escapes(user.outputs[0], inside):
+            if user not in self.free or self._escapes(user.outputs[0], inside):
                 return True
         return False
 
     def content(self, nodes: Sequence[Node]) -> Content:
         """What a kernel of ``nodes``, in the graph's order, would hold."""
         whole = self.with_free(nodes)
-        if not all(is_point(n) or is_reduction(n) for n in nodes):
+        if not all(is_point(n) or is_reduction(n) or is_join(n) for n in nodes):
             return Content(nodes, whole, None)
         space = self._aligner.align(whole)
         return Content(nodes, whole, space) if space else self._without_some(nodes, whole)
@@ -183,10 +206,23 @@ class Partition:
         cut = [n for n in self._merged(first.cut, second.cut) if n not in whole]
         if any(source in nodes for n in cut for source in self.sources(n)):
             return None
+        if self._reads_a_part_of_its_own(nodes, whole):
+            return None
         if first.space is None or second.space is None:
             return Content(nodes, whole, None, cut)
         space = joined(first.space, second.space)
         return Content(nodes, whole, space or self._aligner.align(whole), cut)
+
+    def _reads_a_part_of_its_own(self, nodes: Sequence[Node], whole: Sequence[Node]) -> bool:
+        """True if a kernel made what it reads in parts, or read what it stores in parts."""
+        parts = [n for n in whole if isinstance(n.op, Slice)]
+        joined = {n.output for n in nodes if is_join(n)}
+        if not parts and not joined:
+            return False
+        inside = set(nodes)
+        if any(not inside.isdisjoint(self.sources(n)) for n in parts):
+            return True
+        return any(not joined.isdisjoint(n.inputs) for n in whole)
 
     def _merged(self, a: Sequence[Node], b: Sequence[Node]) -> Sequence[Node]:
         return sorted(dict.fromkeys((*a, *b)), key=self.order.__getitem__)

@@ -3,7 +3,8 @@
 Three sorts of groups: elementwise operators over one space; those with reductions over the same
 axes (softmax, normalisations, losses and their gradients: all stages of a row together); a matrix
 product or convolution and the elementwise operators that follow it. Counters, fills, broadcasts
-and reshapes by axes of size 1 are copied into each group.
+and reshapes by axes of size 1 are copied into each group, and so are parts of what is in memory: a
+kernel reads them where they are. What it joins last it stores in place.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nngraph.backends.tvm.fuse.groups import Content, Group, Partition, is_free
-from nngraph.backends.tvm.fuse.kinds import is_point, is_product, is_reduction
+from nngraph.backends.tvm.fuse.kinds import is_join, is_point, is_product, is_reduction, stored
 from nngraph.backends.tvm.fuse.space import Space
 from nngraph.ir.attributes import Subgraph
 from nngraph.ir.builder import Builder
@@ -126,7 +127,7 @@ class FuseKernels:
         nodes = content.nodes
         if len(products) != 1 or nodes[0] is not products[0]:
             return False
-        if any(v.producer is not None and is_free(v.producer) for v in products[0].inputs):
+        if any(v.producer in partition.free for v in products[0].inputs):
             return False  # the product's kernel reads its operands from memory
         rest = nodes[1:]
         shape = products[0].output.type.shape
@@ -142,7 +143,7 @@ class FuseKernels:
         return partition.content(rest).space is not None and _nested(content.whole) <= 48
 
     def _is_row_group(self, nodes: Sequence[Node], outputs: Sequence[Value], space: Space) -> bool:
-        if not all(space.can_store(v) for v in outputs):
+        if not all(space.can_store(part) for v in outputs for part in stored(v)):
             return False
         if _repeats(nodes, space):
             return False
@@ -152,7 +153,7 @@ class FuseKernels:
         if rows >= self.limits.few_rows or inner <= self.limits.long_row:
             return True
         after = _after_reductions(nodes)
-        return not any(space.of(v) & space.reduced for v in after)
+        return not any(space.of(v) & space.reduced for v in after if v in space.axes)
 
 
 def may_divide_by_zero(node: Node) -> bool:
@@ -182,6 +183,7 @@ def _makes_divisor(partition: Partition, nodes: Sequence[Node]) -> bool:
 
 def _repeats(nodes: Sequence[Node], space: Space) -> bool:
     """True if much would be computed again in each row that could be computed once."""
+    nodes = [n for n in nodes if not is_join(n)]
     smaller = (
         [n for n in nodes if not space.can_store(n.output) and not space.of(n.output) <= space.rows]
         if space.reduced
@@ -222,7 +224,7 @@ def _rewrite(graph: Graph, partition: Partition) -> int:
             _replace(graph, partition, group)
             changes += 1
     for node in graph.reversed_nodes:
-        if is_free(node) and not any(v.is_used for v in node.outputs):
+        if node in partition.free and not any(v.is_used for v in node.outputs):
             graph.erase(node)
     return changes
 
@@ -231,6 +233,8 @@ def _is_kernel(content: Content) -> bool:
     """True for what becomes one fused node; other nodes have kernels of their own."""
     if is_product(content.nodes[0]):
         return len(content.nodes) > 1
+    if len(content.whole) == 1 and is_join(content.nodes[0]):
+        return False  # only moves what is there
     return content.space is not None  # None: symbolic, empty, or of another kind
 
 
@@ -278,5 +282,5 @@ def _replace(graph: Graph, partition: Partition, group: Group) -> None:
         new.hint = old.hint
         old.replace_uses(new)
     for node in reversed(nodes):
-        if not is_free(node) or not node.output.is_used:
+        if node not in partition.free or not node.output.is_used:
             graph.erase(node)

@@ -9,16 +9,21 @@ from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.op import Op, Trait
 from nngraph.ops.broadcast import BroadcastTo, Reduction, Reshape
 from nngraph.ops.linalg import MatMul
+from nngraph.ops.shape.joining import Concat
+from nngraph.ops.shape.slicing import Slice
 from nngraph.ops.window.conv import Conv, ConvInputGrad
 
 __all__ = [
     "GroupKind",
+    "is_join",
+    "is_part",
     "is_point",
     "is_reduction",
     "is_unit_reshape",
     "kernel_inputs",
     "kind_of",
     "product_of",
+    "stored",
 ]
 
 #: Their kernels go on with elementwise operators before they store.
@@ -58,6 +63,31 @@ def is_point(node: Node) -> bool:
         or isinstance(node.op, BroadcastTo)
         or is_unit_reshape(node)
     )
+
+
+def is_part(node: Node) -> bool:
+    """True for a part of a tensor that kernels can read where it is: neighbours of the last axis
+    are neighbours in memory. Not of integers, whose divisors are checked as whole tensors.
+    """
+    op, kind = node.op, node.output.type if len(node.outputs) == 1 else None
+    if not isinstance(op, Slice) or kind is None or not kind.is_static:
+        return False
+    divides = kind.dtype.is_integer
+    return not divides and kind.rank > 0 and kind.size != 0 and op.steps[-1] == 1
+
+
+def is_join(node: Node) -> bool:
+    """True for the joining of tensors of one type, each of which can be stored at its place."""
+    if not isinstance(node.op, Concat) or not node.output.type.is_static:
+        return False
+    kinds = {v.type for v in node.inputs}
+    return len(node.inputs) > 1 and len(kinds) == 1 and node.output.type.size != 0
+
+
+def stored(value: Value) -> tuple[Value, ...]:
+    """What a kernel stores for a result: the value, or each part of what it joins."""
+    node = value.producer
+    return node.inputs if node is not None and is_join(node) else (value,)
 
 
 def product_of(nodes: Iterable[Node]) -> Node | None:

@@ -13,9 +13,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from nngraph.backends.tvm.fuse.kinds import is_join
 from nngraph.ir.graph import Node, Value
 from nngraph.ir.types import TensorType
 from nngraph.ops.broadcast import Reduction, Reshape
+from nngraph.ops.shape.slicing import Slice
 
 __all__ = ["Aligner", "Space", "align", "folded_axes", "joined"]
 
@@ -26,7 +28,8 @@ class Space:
 
     Attributes:
         sizes: extents of the axes, outermost first.
-        axes: for each value, the axis of each dimension (None where the dimension is 1).
+        axes: for each value, the axis of each dimension (None where the dimension is 1). What
+            the group reads or stores in parts only is in none of its loops.
         reduced: the axes that the group's reductions fold; the same for all of them.
     """
 
@@ -114,7 +117,7 @@ class Aligner:
         return Space(sizes, axes, next(iter(folded), frozenset()))
 
     def _learn(self, node: Node) -> _Facts:
-        values = tuple(dict.fromkeys((*node.inputs, *node.outputs)))
+        values = tuple(dict.fromkeys(_walked(node)))
         usable = all(v.type.is_static and v.type.size != 0 for v in values)
         if not usable:
             facts = _Facts(values, (), (), False)
@@ -133,6 +136,13 @@ class Aligner:
             rest = itertools.count(first)
             self._numbers[value] = tuple(None if n == 1 else next(rest) for n in shape)
         return self._numbers[value]
+
+
+def _walked(node: Node) -> tuple[Value, ...]:
+    """The values that a kernel walks: not what it reads a part of, nor what it stores parts of."""
+    if isinstance(node.op, Slice):
+        return node.outputs
+    return node.inputs if is_join(node) else (*node.inputs, *node.outputs)
 
 
 class _Facts(NamedTuple):
@@ -194,6 +204,13 @@ _Dim = tuple[Value, int]
 
 def _relations(node: Node) -> Iterator[tuple[_Dim, _Dim]]:
     """Pairs of dimensions (larger than 1) of operands and results that are one axis."""
+    if isinstance(node.op, Slice):
+        return
+    if is_join(node):
+        first, *rest = node.inputs
+        places = _places(first.type)
+        yield from (((first, d), (other, d)) for other in rest for d in places)
+        return
     for source in node.inputs:
         if isinstance(node.op, Reshape):
             pairs = list(zip(_places(source.type), _places(node.output.type), strict=True))

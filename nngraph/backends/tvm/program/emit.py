@@ -28,14 +28,15 @@ from nngraph.ops.scan import Scan
 __all__ = ["emit_program"]
 
 
-def emit_program(graph: Graph, in_place: bool) -> Program:
+def emit_program(graph: Graph, in_place: bool, carries: int = 0) -> Program:
     """The program of a graph whose nodes all have kernels.
 
     Args:
         graph: fused, static shapes.
         in_place: new state values replace the old ones in the caller's memory.
+        carries: of a loop's body, how many of the outputs are what the next step takes.
     """
-    return lay_out(graph, _Emitter(graph).compute(), in_place)
+    return lay_out(graph, _Emitter(graph).compute(), in_place, carries)
 
 
 class _Emitter:
@@ -142,7 +143,7 @@ def _loop(node: Node) -> Loop | None:
     op = node.op
     if not isinstance(op, Scan):
         return None
-    program = emit_program(op.body.graph, in_place=False)
+    program = emit_program(op.body.graph, in_place=False, carries=op.carries)
     return Loop(program, op.carries, op.consts, op.length, op.reverse)
 
 

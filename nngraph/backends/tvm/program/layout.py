@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from nngraph.backends.arrays import ALIGNMENT
 from nngraph.backends.tvm.program.arena import lifetimes, plan_arena
 from nngraph.backends.tvm.program.order import order_steps, states_to_delay
 from nngraph.backends.tvm.program.program import Call, KernelSpec, Place, Program, Storage
@@ -36,20 +37,24 @@ class _Replacement:
     aliases: tuple[tuple[int, int], ...] = ()
 
 
-def lay_out(graph: Graph, kernels: Kernels, in_place: bool) -> Program:
+def lay_out(graph: Graph, kernels: Kernels, in_place: bool, carries: int = 0) -> Program:
     """The program of a graph from what it computes with.
 
     Args:
         in_place: new state values replace the old ones in the caller's memory.
+        carries: how many outputs are the next step's inputs, if it is the body of a loop. Such a
+            one shares its storage with the output of the same value that is stacked.
     """
-    return _Layout(graph, kernels, in_place).program()
+    return _Layout(graph, kernels, in_place, carries).program()
 
 
 class _Layout:
-    def __init__(self, graph: Graph, kernels: Kernels, in_place: bool) -> None:
+    def __init__(self, graph: Graph, kernels: Kernels, in_place: bool, carries: int) -> None:
         self.graph = graph
         self.kernels = kernels
         self.in_place = in_place
+        self.carries = carries
+        self.stacked: set[int] = set()  # storages that are one slice of a stack
         self.storages = list(kernels.storages)
         self.work = list(kernels.work)
         self.writer = {s: i for i, w in enumerate(self.work) for s in w.writes}
@@ -96,11 +101,26 @@ class _Layout:
         home = self.kernels.home[value]
         if home in self.writer and home not in self.taken:
             self.taken.add(home)
+            self._is_shared(home, index, value.type)
             self.storages[home] = Storage(place, index, value.type)
+            return home
+        if home in self.taken and self._is_shared(home, index, value.type):
             return home
         target = self._add(Storage(place, index, value.type))
         self._copy(home, target)
         return target
+
+    def _is_shared(self, home: int, output: int, type: TensorType) -> bool:
+        """True if an output of a loop's body may be in a storage that is one already: carries may,
+        and one stack, whose slices then are the carry at each step.
+        """
+        if not self.carries or type.nbytes % ALIGNMENT:
+            return False  # slices that are not aligned go through buffers
+        if output < self.carries:
+            return True
+        free = home not in self.stacked
+        self.stacked.add(home)
+        return free
 
     def _add(self, storage: Storage) -> int:
         self.storages.append(storage)

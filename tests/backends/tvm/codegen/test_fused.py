@@ -62,6 +62,45 @@ def _casts(x: Any) -> tuple[Any, ...]:
     return tuple(ops.cast(x, d) for d in (bfloat16, float16, int64, int32, float32))
 
 
+def _gates(x: Any, c: Any) -> tuple[Any, ...]:
+    """A cell of four gates, and gradients of its own making joined again."""
+    i, f, g, o = ops.split(x, (c.type.shape[1],) * 4, 1)
+    new = ops.add(ops.mul(ops.sigmoid(f), c), ops.mul(ops.sigmoid(i), ops.tanh(g)))
+    out = ops.mul(ops.sigmoid(o), ops.tanh(new))
+    return out, new, ops.concat([ops.mul(out, i), ops.neg(new), f, ops.mul(out, new)], 1)
+
+
+def _joined_rows(x: Any) -> tuple[Any, ...]:
+    """Softmax and its logarithm side by side, and what a row has of both."""
+    e = ops.exp(ops.sub(x, ops.max(x, (1,), True)))
+    total = ops.sum(e, (1,), True)
+    y = ops.div(e, total)
+    return ops.concat([y, ops.log(ops.add(y, 1.0))], 1), ops.concat([total, ops.neg(total)], 1), y
+
+
+def _part_sums(x: Any) -> tuple[Any, ...]:
+    """Folds of parts, along rows and along columns."""
+    left, right = (ops.slice_axis(x, 1, start, 20) for start in (3, 19))
+    both = ops.mul(left, right)
+    return ops.sum(both, (1,), True), ops.div(both, ops.sum(both, (1,), True))
+
+
+def _differences(x: Any) -> tuple[Any, ...]:
+    rows, columns = x.type.shape
+    down = ops.sub(ops.slice_axis(x, 0, 1, rows - 1), ops.slice_axis(x, 0, 0, rows - 1))
+    right = ops.sub(ops.slice_axis(x, 1, 1, columns - 1), ops.slice_axis(x, 1, 0, columns - 1))
+    back = ops.slice(x, (rows - 1, 2), (rows // 2, columns - 4), (-2, 1))
+    return down, right, ops.exp(back), ops.sum(ops.exp(down), (0,), False)
+
+
+def _joined(axis: int) -> Callable[..., Any]:
+    return lambda x, y: (ops.concat([ops.exp(x), ops.mul(x, y), y], axis), ops.mul(x, y))
+
+
+def _part_of_a_row(x: Any, b: Any) -> Any:
+    return ops.mul(ops.add(x, ops.slice_axis(b, 0, 5, x.type.shape[1])), ops.slice_axis(b, 0, 0, 1))
+
+
 NAN = np.array([[1.0, np.nan, 3.0], [np.inf, -np.inf, 0.0]], np.float32)
 CASES: dict[str, tuple[Callable[..., Any], Arrays]] = {
     "one axis with a tail": (lambda x: ops.mul(ops.exp(x), x), [f(1003)]),
@@ -87,6 +126,23 @@ CASES: dict[str, tuple[Callable[..., Any], Arrays]] = {
     "bool results": (lambda x: (ops.any(ops.gt(x, 1.0), (1,), False), ops.gt(x, 0.0)), [f(7, 30)]),
     "bool operands": (lambda c, x: ops.where(c, x, ops.neg(x)), [f(50) > 0, f(3, 50)]),
     "half": (lambda x: ops.mean(ops.exp(x), (1,), True), [f(4, 300).astype(np.float16)]),
+    "gates": (_gates, [f(32, 512), f(32, 128)]),
+    "gates of odd sizes": (_gates, [f(5, 28), f(5, 7)]),
+    "gates of one row": (_gates, [f(1, 64), f(1, 16)]),
+    "joined rows": (_joined_rows, [f(9, 48)]),
+    "sums of parts": (_part_sums, [f(11, 40)]),
+    "differences": (_differences, [f(9, 37)]),
+    "differences of short rows": (_differences, [f(6, 8)]),
+    "joined first": (_joined(0), [f(6, 5, 16), f(6, 5, 16)]),
+    "joined in the middle": (_joined(1), [f(6, 5, 16), f(6, 5, 16)]),
+    "joined last": (_joined(2), [f(6, 5, 7), f(6, 5, 7)]),
+    "joined halves": (_joined(1), [f(6, 9).astype(np.float16), f(6, 9).astype(np.float16)]),
+    "joined bools": (lambda x: ops.concat([ops.gt(x, 0.0), ops.lt(x, 1.0)], 0), [f(3, 20)]),
+    "part of a row": (_part_of_a_row, [f(7, 32), f(40)]),
+    "parts of a bool": (
+        lambda c, x: ops.where(ops.slice_axis(c, 0, 3, 50), x, ops.neg(x)),
+        [f(60) > 0, f(3, 50)],
+    ),
     "double": (lambda x: ops.tanh(ops.mul(x, 1e-3)), [f(40).astype(np.float64)]),
     "integers": (lambda x: ops.sum(ops.mul(x, x), (0,), False), [np.arange(100).reshape(4, 25)]),
 }

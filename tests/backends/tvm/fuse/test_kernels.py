@@ -183,6 +183,97 @@ CASES: dict[str, tuple[str, list[str]]] = {
       output %y""",
         ["loop: neg mul"],
     ),
+    "parts are read where they are": (
+        """
+      input %x: f32[4,6]
+      %a: f32[4,3] = slice(%x) {starts=(0, 0), sizes=(4, 3), steps=(1, 1)}
+      %b: f32[4,3] = slice(%x) {starts=(0, 3), sizes=(4, 3), steps=(1, 1)}
+      %e: f32[4,3] = exp(%b)
+      %y: f32[4,3] = mul(%a, %e)
+      output %y""",
+        ["loop: slice slice exp mul"],
+    ),
+    "but not of what the kernel would make": (
+        """
+      input %x: f32[4,6]
+      %e: f32[4,6] = exp(%x)
+      %a: f32[4,3] = slice(%e) {starts=(0, 0), sizes=(4, 3), steps=(1, 1)}
+      %y: f32[4,3] = neg(%a)
+      %z: f32[4,6] = neg(%e)
+      output %y
+      output %z""",
+        ["loop: exp neg", "loop: slice neg"],
+    ),
+    "nor what another kind of kernel reads, or what a divisor may be made of": (
+        """
+      input %x: f32[4,6]
+      input %w: f32[3,5]
+      input %n: i64[6]
+      %a: f32[4,3] = slice(%x) {starts=(0, 0), sizes=(4, 3), steps=(1, 1)}
+      %p: f32[4,5] = matmul(%a, %w) {transpose_a=false, transpose_b=false}
+      %q: f32[4,5] = relu(%p)
+      %d: i64[3] = slice(%n) {starts=(1,), sizes=(3,), steps=(1,)}
+      %r: i64[3] = neg(%d)
+      %t: f32[4,3] = slice(%x) {starts=(0, 0), sizes=(4, 3), steps=(1, 2)}
+      %u: f32[4,3] = neg(%t)
+      output %q
+      output %r
+      output %u""",
+        ["slice", "product: matmul relu", "slice", "loop: neg", "slice", "loop: neg"],
+    ),
+    "a part that is a result, too, is made for that": (
+        """
+      input %x: f32[6]
+      %a: f32[3] = slice(%x) {starts=(3,), sizes=(3,), steps=(1,)}
+      %y: f32[3] = neg(%a)
+      output %a
+      output %y""",
+        ["slice", "loop: slice neg"],
+    ),
+    "a product goes on with parts": (
+        """
+      input %x: f32[4,6]
+      input %w: f32[6,5]
+      input %b: f32[4,9]
+      %m: f32[4,5] = matmul(%x, %w) {transpose_a=false, transpose_b=false}
+      %c: f32[4,5] = slice(%b) {starts=(0, 2), sizes=(4, 5), steps=(1, 1)}
+      %y: f32[4,5] = add(%m, %c)
+      output %y""",
+        ["product: matmul slice add"],
+    ),
+    "what a kernel joins it stores in place": (
+        """
+      input %x: f32[4,3]
+      %a: f32[4,3] = exp(%x)
+      %b: f32[4,3] = neg(%a)
+      %y: f32[4,6] = concat(%a, %b) {axis=1}
+      %z: f32[4,6] = neg(%y)
+      output %y
+      output %z""",
+        ["loop: exp neg concat", "loop: neg"],
+    ),
+    "joining alone is no kernel of elements, nor is that of different sizes": (
+        """
+      input %x: f32[4,3]
+      input %w: f32[4,2]
+      input %v: f32[4,3]
+      %y: f32[4,6] = concat(%v, %v) {axis=1}
+      %e: f32[4,3] = exp(%x)
+      %z: f32[4,5] = concat(%e, %w) {axis=1}
+      output %y
+      output %z""",
+        ["concat", "loop: exp", "concat"],
+    ),
+    "a reduction reads parts and joins what a row has": (
+        """
+      input %x: f32[4,6]
+      %a: f32[4,3] = slice(%x) {starts=(0, 3), sizes=(4, 3), steps=(1, 1)}
+      %s: f32[4,1] = sum(%a) {axes=(1,), keepdims=true}
+      %m: f32[4,1] = max(%a) {axes=(1,), keepdims=true, shares_nan=false}
+      %y: f32[4,2] = concat(%s, %m) {axis=1}
+      output %y""",
+        ["row: slice sum max concat"],
+    ),
     "an update of two states is one kernel": (
         """
       scalar %lr: f32[]

@@ -167,7 +167,44 @@ def stacked() -> Graph:
     return graph
 
 
-_MAKERS = (counter, across, outer, read_again, normalised, rotate, same, tangled, stacked)
+def joined() -> Graph:
+    """A state's new value, and the old one joined with it, element by element and row by row."""
+    graph = Graph("joined")
+    w, r = (graph.add_state(n, tensor_type("f32", s)) for n, s in (("w", (6, 40)), ("r", (6, 1))))
+    with Builder(graph):
+        graph.set_state("w", ops.add(w, w))
+        graph.add_output(ops.concat([ops.add(w, w), w, ops.neg(w)], 1))
+        total = ops.add(ops.sum(w, (1,), True), r)
+        graph.set_state("r", total)
+        graph.add_output(ops.concat([total, r], 1))
+    return graph
+
+
+def cut() -> Graph:
+    """A state, and what one part of it makes of another."""
+    graph = Graph("cut")
+    w, h = (graph.add_state(n, tensor_type("f32", s)) for n, s in (("w", (6, 40)), ("h", (6, 20))))
+    with Builder(graph):
+        left, right = ops.split(w, (20, 20), 1)
+        graph.set_state("h", ops.mul(left, right))
+        both = ops.concat([ops.add(right, h), ops.sub(left, h)], 1)
+        graph.set_state("w", both)
+    return graph
+
+
+_MAKERS = (
+    joined,
+    cut,
+    counter,
+    across,
+    outer,
+    read_again,
+    normalised,
+    rotate,
+    same,
+    tangled,
+    stacked,
+)
 GRAPHS = {make.__name__: make for make in _MAKERS}
 
 
@@ -236,7 +273,7 @@ def updates(draw: st.DrawFn) -> Graph:
 
 
 def _step(draw: st.DrawFn, x: Value, values: list[Value], index: Value) -> Value:
-    kind = draw(st.integers(0, 9))
+    kind = draw(st.integers(0, 11))
     shape = x.type.static_shape
     if kind == 0 and shape == (3, 3):
         others = [v for v in values if v.type == x.type]
@@ -249,9 +286,21 @@ def _step(draw: st.DrawFn, x: Value, values: list[Value], index: Value) -> Value
         return ops.transpose(x, (1, 0))
     if kind == 4 and shape == (3,):
         return ops.take(x, ops.sub(index, 3), 0) if draw(st.booleans()) else ops.flip(x, (0,))
+    if kind in (5, 6) and x.type.rank:
+        return _pieces(draw, x, values)
     others = [v for v in values if _broadcasts(x, v)]
     y = draw(st.sampled_from(others))
     return draw(st.sampled_from((ops.add, ops.sub, ops.maximum)))(x, y)
+
+
+def _pieces(draw: st.DrawFn, x: Value, values: list[Value]) -> Value:
+    """Joins x with what has its type, and cuts what comes of it to its size again."""
+    axis = draw(st.integers(0, x.type.rank - 1))
+    y = draw(st.sampled_from([v for v in values if v.type == x.type]))
+    both = ops.concat([ops.add(x, y), ops.maximum(x, y)], axis)
+    size = x.type.static_shape[axis]
+    first, second = (draw(st.integers(0, size)) for _ in range(2))
+    return ops.sub(*(ops.slice_axis(both, axis, start, size) for start in (first, second)))
 
 
 def _broadcasts(a: Value, b: Value) -> bool:

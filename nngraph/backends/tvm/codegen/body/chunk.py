@@ -23,7 +23,7 @@ from nngraph.ir.dtypes import bool_
 from nngraph.ir.graph import Node, Value
 from nngraph.ops.creation import Constant, Full, Iota
 
-__all__ = ["Place", "Registers", "lanes_loop", "local", "read_local", "write_local"]
+__all__ = ["Place", "Registers", "flat_index", "lanes_loop", "local", "read_local", "write_local"]
 
 MAX_NESTED = 12  # operators in one statement
 
@@ -90,10 +90,6 @@ class Place:
     known: Registers
     memory: dict[Value, Callable[[Value, dict[int, Expr]], Expr]]
 
-    def index(self, value: Value, lane: Expr) -> Expr:
-        """Position of a value's element in its flat buffer."""
-        return flat_index(self.plan, value, self.at(lane))
-
     def expr(self, value: Value, lane: Expr) -> Expr:
         """The element of ``value`` at ``lane``."""
         if value in self.known.buffers:
@@ -121,8 +117,12 @@ class Place:
     def compute(self, targets: Sequence[Value], always: bool = False) -> None:
         """Puts into registers what several readers share.
 
-        ``always``: the targets themselves too, so that stores cannot disturb later reads.
+        ``always``: the targets themselves too, so that stores cannot disturb later reads, not even
+        of a target that is an operand.
         """
+        for value in targets if always else ():
+            if value in self.memory and value not in self.known.buffers:
+                self._keep(value)
         order, uses = self._needed(targets)
         sizes: dict[Value, int] = {}
         for value in order:
@@ -162,18 +162,21 @@ class Place:
         return order, uses
 
 
-def flat_index(plan: BodyPlan, value: Value, at: dict[int, Expr]) -> Expr:
-    total: Expr = 0
-    for axis, stride in plan.strides[value].items():
+def flat_index(strides: dict[int, int], at: dict[int, Expr], offset: int = 0) -> Expr:
+    """The position in a flat buffer of the element at an index of each axis."""
+    total: Expr = offset
+    for axis, stride in strides.items():
         total = total + at[axis] * stride
     return total
 
 
-def memory_reader(plan: BodyPlan, buffer: Buffer) -> Callable[[Value, dict[int, Expr]], Expr]:
-    """Reads a value's element from its buffer."""
+def memory_reader(
+    buffer: Buffer, strides: dict[int, int], offset: int = 0
+) -> Callable[[Value, dict[int, Expr]], Expr]:
+    """Reads a value's element from a buffer."""
 
     def read(value: Value, at: dict[int, Expr]) -> Expr:
-        return load(buffer[flat_index(plan, value, at)], value.type.dtype)
+        return load(buffer[flat_index(strides, at, offset)], value.type.dtype)
 
     return read
 

@@ -17,14 +17,16 @@ from tvm.script.ir_builder import tirx as T
 from nngraph.backends.tvm.codegen.body.chunk import (
     Place,
     Registers,
+    flat_index,
     lanes_loop,
     local,
     memory_reader,
     write_local,
 )
 from nngraph.backends.tvm.codegen.body.fold import BLOCK, Accumulator
-from nngraph.backends.tvm.codegen.body.plan import BodyPlan
+from nngraph.backends.tvm.codegen.body.plan import BodyPlan, Store
 from nngraph.backends.tvm.codegen.types import Expr, load, storage_type, store
+from nngraph.backends.tvm.fuse.kinds import is_join
 from nngraph.backends.tvm.loops.base import Buffer, Kernel, Loops, PrimFunc
 from nngraph.backends.tvm.tiles import BodyTile, cdiv
 from nngraph.ir.graph import Value
@@ -144,10 +146,15 @@ class _Fused:
     ) -> Place:
         """``lanes`` tells how many rows are computed at once."""
         plan = self.plan
-        memory = {v: memory_reader(plan, self.buffers[v]) for v in plan.graph.parameters}
-        for value in plan.results:
-            if plan.is_inner(value) and plan.level[value] < sweep:
-                memory[value] = memory_reader(plan, self.buffers[value])
+        memory = {
+            store.value: memory_reader(self.buffers[store.target], store.strides, store.offset)
+            for store in plan.stores
+            if plan.is_inner(store.value) and plan.level[store.value] < sweep
+        }
+        for value in plan.graph.parameters:
+            memory[value] = memory_reader(self.buffers[value], plan.strides[value])
+        for value, (source, offset) in plan.parts.items():
+            memory[value] = memory_reader(self.buffers[source], plan.strides[value], offset)
         for value, buffer in self.staged.items():
             if plan.level[value] < sweep:
                 memory[value] = self._scratch_reader(buffer, lanes, at)
@@ -168,6 +175,8 @@ class _Fused:
         plan = self.plan
         readers: dict[Value, None] = {}
         for node in plan.graph.nodes:
+            if node.output in plan.parts or is_join(node):
+                continue
             inner = plan.is_inner(node.output) or plan.folds(node)
             for value in node.inputs if inner else ():
                 readers[value] = None
@@ -178,17 +187,24 @@ class _Fused:
             if n.output in readers
             and not plan.is_inner(n.output)
             and not plan.folds(n)
+            and n.output not in plan.parts
+            and not is_join(n)
             and Trait.CREATION not in n.op.traits
         ]
 
     def _store_rows(self, row: Index, lanes: int, known: Registers) -> None:
         plan = self.plan
-        values = [v for v in plan.results if not plan.is_inner(v)]
+        stores = [s for s in plan.stores if not plan.is_inner(s.value)]
         place = self._place(_lane_rows(plan, row, lanes), lanes, known, plan.sweeps, lanes)
-        for value in values:
+        place.compute([s.value for s in stores], always=bool(self.aliases))
+        for target in stores:
             with lanes_loop(self.loops, lanes) as lane:
-                expr = store(place.expr(value, lane), value.type.dtype)
-                T.buffer_store(self.buffers[value], expr, [place.index(value, lane)])
+                self._store(target, place, lane)
+
+    def _store(self, target: Store, place: Place, lane: Expr) -> None:
+        expr = store(place.expr(target.value, lane), target.value.type.dtype)
+        index = flat_index(target.strides, place.at(lane), target.offset)
+        T.buffer_store(self.buffers[target.target], expr, [index])
 
     # -- sweeps ----------------------------------------------------------------------------
     def _sweep(
@@ -296,10 +312,11 @@ class _Fused:
         """Computes one vector of a sweep: results, staged values, and what reductions take in."""
         plan = self.plan
         place = self._place(at, width, known, sweep, lanes)
-        results = [v for v in plan.results if plan.is_inner(v) and plan.level[v] == sweep]
+        stores = [s for s in plan.stores if plan.is_inner(s.value) and plan.level[s.value] == sweep]
+        results = list(dict.fromkeys(s.value for s in stores))
         staged = [v for v in self.staged if plan.level[v] == sweep]
         taken = [f.node.inputs[0] for f in folds]
-        several = len(results) + len(staged) + len(folds) > 1
+        several = len(stores) + len(staged) + len(folds) > 1
         targets = list(dict.fromkeys([*results, *staged, *taken]))
         place.compute(targets, always=bool(self.aliases) or several)
         for fold in folds:
@@ -310,10 +327,9 @@ class _Fused:
                 expr = store(place.expr(value, lane), value.type.dtype)
                 at_scratch = self._scratch_index(at(lane), lane, lanes)
                 T.buffer_store(self.staged[value], expr, [at_scratch])
-        for value in results:
+        for target in stores:
             with lanes_loop(self.loops, width) as lane:
-                expr = store(place.expr(value, lane), value.type.dtype)
-                T.buffer_store(self.buffers[value], expr, [place.index(value, lane)])
+                self._store(target, place, lane)
 
     def _scratch_index(self, at: Index, lane: Expr, lanes: int) -> Expr:
         flat: Expr = 0

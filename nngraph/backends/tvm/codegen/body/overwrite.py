@@ -15,7 +15,9 @@ def may_overwrite(plan: BodyPlan, result: Value, operand: Value) -> bool:
     stores ``result`` reads ``operand`` again. Within a sweep all loads of a vector come before its
     stores. What varies by row only is stored after all sweeps of its row.
     """
-    if plan.strides[result] != plan.strides[operand]:
+    if any(source is operand for source, _ in plan.parts.values()):
+        return False  # read elsewhere, too
+    if plan.strides.get(result) != plan.strides[operand]:
         return False
     return not plan.is_inner(result) or _last_read(plan, operand) <= plan.level[result]
 
