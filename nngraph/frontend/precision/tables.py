@@ -86,6 +86,6 @@ TABLES: dict[str, dict[str, Policy]] = {"cpu": _by_name(_CPU), "cuda": _by_name(
 OPAQUE = frozenset(
     [
         *("addmv", "bilinear", "celu", "dot", "elu", "embedding_bag", "exp2", "mv", "nanmean"),
-        *("nansum", "selu", "trace", "vdot"),
+        *("nansum", "selu", "trace", "vander", "vdot"),
     ]
 )
