@@ -21,7 +21,7 @@ from nngraph.ir.reverse import Applied, Record, Walk, reverse
 from nngraph.ir.types import TensorType
 from nngraph.ops.elementwise import add
 
-__all__ = ["backpropagate", "gradients", "leaves_of"]
+__all__ = ["backpropagate", "gradients", "is_freed", "leaf_gradients", "leaves_of"]
 
 
 class Version:
@@ -171,10 +171,13 @@ def _history(roots: Sequence[Edge | Leaf | None]) -> list[Entry]:
 class _Hooked(Walk):
     """Runs hooks, and gives a leaf its gradient as soon as nothing more comes: PyTorch's order."""
 
-    def __init__(self, here: World, replay: _Replay, deliver: Deliver | None) -> None:
+    def __init__(
+        self, here: World, replay: _Replay, deliver: Deliver | None, leaves: bool = True
+    ) -> None:
         self._here = here
         self._replay = replay
         self._deliver = deliver
+        self._runs_leaves = leaves  # their hooks
         self._waiting: dict[int, int] = {}
         self._uses: dict[int, int] = {}
         self._rows: dict[int, list[Rows]] = {}
@@ -231,7 +234,7 @@ class _Hooked(Walk):
             return
         here = self._here
         here.differentiate(None)
-        hooks = here.hooks(owner)
+        hooks = here.hooks(owner) if self._runs_leaves else None
         if hooks is not None and hooks.before:
             gradient = self._grads[key] = run_on_leaf(hooks, *_tensors([gradient]))
         if self._deliver is not None:
@@ -319,6 +322,34 @@ def gradients(
         for entry in entries if deliver is not None else replay.ran:
             entry.release()
     return _tensors(found)
+
+
+def leaf_gradients(roots: Sequence[tuple[Handle, Any]]) -> list[tuple[Handle, Any]]:
+    """The leaves that the roots depend on, each with the gradient of ``sum(<cotangent, root>)``.
+
+    Nothing is freed, and hooks of leaves don't run: the gradients are not the leaves' yet.
+    """
+    here = world()
+    starts = [save(here, root, edge_of(root, here)) for root, _ in roots]
+    replay = _Replay(_history([s.edge for s in starts]))
+    seeds = [(replay.operand(s), seed) for s, (_, seed) in zip(starts, roots, strict=True)]
+    leaves = list(replay.leaves.values())
+    try:
+        with set_grad_enabled(False):
+            walk = _Hooked(here, replay, None, leaves=False)
+            found = reverse(replay.records, seeds, [version for _, version in leaves], add, walk)
+    finally:
+        here.differentiate(None)
+        replay.forget()
+    pairs = zip((leaf.owner() for leaf, _ in leaves), _tensors(found), strict=True)
+    return [(owner, g) for owner, g in pairs if owner is not None and g is not None]
+
+
+def is_freed(tensor: Handle) -> bool:
+    """Whether ``backward`` freed something that the history of a tensor had saved."""
+    here = world()
+    entries = _history([edge_of(tensor, here)])
+    return any(saved.storage is None for entry in entries for saved in entry.inputs)
 
 
 def backpropagate(

@@ -252,8 +252,8 @@ class TensorBase(HookedTensor):
         """
         if not self.requires_grad:
             raise RuntimeError(
-                "element 0 of tensors does not require grad and does not have a grad_fn; if it is "
-                "the result of a compiled function, call backward() inside that function"
+                "element 0 of tensors does not require grad and does not have a grad_fn; a result "
+                "of a compiled function that called backward() for it has none any more"
             )
         seed = seed_of(self, gradient)
         keep = create_graph if retain_graph is None else retain_graph

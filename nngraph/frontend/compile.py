@@ -9,7 +9,7 @@ import pickle
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import FunctionType, MethodType
 from typing import Any, Generic, TypeVar, cast, overload
@@ -29,9 +29,11 @@ from nngraph.frontend.precision.state import current, resumed
 from nngraph.frontend.pytree import flatten, unflatten
 from nngraph.frontend.world import world
 from nngraph.ir.graph import Graph
+from nngraph.ir.op import Array
 from nngraph.runtime.locks import tracing
+from nngraph.runtime.step import CompiledStep
 
-__all__ = ["CompiledFunction", "compile", "set_default_backend", "trace"]
+__all__ = ["CompiledFunction", "compile", "compiled_of", "set_default_backend", "trace"]
 
 _R = TypeVar("_R")
 _log = logging.getLogger("nngraph.compile")
@@ -195,21 +197,31 @@ class CompiledFunction(Generic[_R]):
 
     def _specialize(self, call: Call, reason: Reason) -> Specialization:
         backend = get_backend(self.target.backend)
-        traced = self._trace(call)
+        traced = self._trace(call, joins=call.grad)
         built = build(backend, traced.graph, self.target)
         self._note(traced, call, reason)
+        if traced.pullback is not None:
+            traced.pullback.make = self._made_backward
         return Specialization(traced, built, self.check_finite)
 
+    def _made_backward(self, graph: Graph) -> Callable[[Sequence[Array]], Sequence[Array]]:
+        """What runs the second graph of a call."""
+        built = build(get_backend(self.target.backend), graph, self.target)
+        return CompiledStep(graph, built, (), (), self.check_finite).run
+
     def _trace(
-        self, call: Call, assumed: Assumed = NOTHING, function: Callable[..., Any] | None = None
+        self,
+        call: Call,
+        assumed: Assumed = NOTHING,
+        function: Callable[..., Any] | None = None,
+        joins: bool = False,
     ) -> Traced:
         known = [each for group in self._known.values() for each in group]
         plan = frozenset(name for each in known for name in each.traced.holding.moved)
         tree, arguments = call.tree, call.arguments
         with tracing(), recording(call.grad), resumed(call.autocast):
-            return trace_call(
-                function or self.function, tree, arguments, self.keep_grads, plan, assumed
-            )
+            traced = function or self.function
+            return trace_call(traced, tree, arguments, self.keep_grads, plan, assumed, joins)
 
     def next_trace(
         self,
@@ -234,7 +246,8 @@ class CompiledFunction(Generic[_R]):
         call = next(c for c, group in self._known.items() if latest in group)
         call = call._replace(arguments=latest.traced.integers.filled(call.arguments))
         with latest.alone():
-            if assumed == NOTHING and function is None and latest.is_valid():
+            plain = assumed == NOTHING and function is None and latest.traced.pullback is None
+            if plain and latest.is_valid():
                 return latest.traced
         if added:
             args, kwargs = unflatten(call.tree, list(call.arguments))
@@ -369,6 +382,9 @@ def compile(
 ) -> Any:
     """Compiles a function or module: traced at its first call, then run as one graph.
 
+    A module becomes a module with the same parameters, modes and attributes. Results that require
+    gradients have a history: ``backward()`` outside runs a second compiled graph.
+
     Args:
         function: anything callable that computes with tensors; it may call ``backward`` and
             ``optimizer.step``. Left out, the result is a decorator.
@@ -407,7 +423,21 @@ def compile(
     get_backend(name)
     need_device(name, device)
     target = Target(name, device, threads, strict, in_place=not check_finite, cache=cache)
-    return CompiledFunction(function, target, check_finite, keep_grads, bool(dynamic))
+    return _wrapped(CompiledFunction(function, target, check_finite, keep_grads, bool(dynamic)))
+
+
+def _wrapped(made: CompiledFunction[Any]) -> Any:
+    """A module for a module."""
+    wrap = getattr(made.function, "_compiled_by", None)
+    return made if wrap is None else wrap(made)
+
+
+def compiled_of(function: Any) -> CompiledFunction[Any] | None:
+    """The compiled function that something is, or that a compiled module runs."""
+    if isinstance(function, CompiledFunction):
+        return function
+    found = getattr(type(function), "_compiled_function", None)
+    return None if found is None else cast("CompiledFunction[Any]", function._compiled_function)
 
 
 def set_default_backend(backend: str) -> None:
@@ -438,5 +468,6 @@ def _chosen(backend: str) -> str:
 
 def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     """The graph of one call, for looking at: nothing is compiled or run, no state changes."""
-    inner = function.function if isinstance(function, CompiledFunction) else function
+    compiled = compiled_of(function)
+    inner = function if compiled is None else compiled.function
     return trace_arguments(inner, args, kwargs).graph

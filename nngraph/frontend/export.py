@@ -15,7 +15,7 @@ from nngraph.frontend.capture.effects import NumberReturned
 from nngraph.frontend.capture.recorder import Assumed
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.tracing import trace_arguments
-from nngraph.frontend.compile import CompiledFunction
+from nngraph.frontend.compile import CompiledFunction, compiled_of
 from nngraph.frontend.errors import TraceError, summary_of
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.scheduled import AfterEach
@@ -72,6 +72,8 @@ def export(
     from nngraph.backends import get_backend
 
     get_backend("onnx")  # a clear error if the extra is missing
+    compiled = compiled_of(function)
+    function = function if compiled is None else compiled
     wanted = _Wanted(function, args, kwargs, schedule_steps)
     traced = _scheduled(wanted, schedule, schedule_every)
     for line in traced.told:

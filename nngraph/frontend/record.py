@@ -207,22 +207,25 @@ class Entry:
 
 
 class Lost(Entry):
-    """Stands for the history of a tensor that a compiled call left at a place of Python's."""
+    """Stands for a history that a compiled call did not leave behind.
 
-    __slots__ = ("lost",)
+    Attributes:
+        why: what ``backward`` through it says.
+    """
 
-    def __init__(self, name: str) -> None:
-        self.lost = name
+    __slots__ = ("why",)
+
+    def __init__(self, why: str) -> None:
+        self.why = why
         self.time = next(_clock)
         self.hooks = None
 
+    def name(self) -> str:
+        return "CompiledFunctionBackward"
+
     @property
     def inputs(self) -> Sequence[Saved]:  # type: ignore[override]
-        raise RuntimeError(
-            f"backward through {self.lost}, which holds a result of an earlier call of a compiled "
-            f"function: the history of that call is gone. Write `{self.lost} = h.detach()` for "
-            "what is kept from call to call."
-        )
+        raise RuntimeError(self.why)
 
 
 class View:

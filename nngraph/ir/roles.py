@@ -15,6 +15,7 @@ class Role(enum.Enum):
     ARGUMENT = "argument"  # writes it into the argument that the code changed in place
     GRADIENT = "gradient"  # sets the ``grad`` of a tensor that is no argument
     PLACE = "place"  # puts it into an attribute, list or dict, from which a later call may read it
+    KEPT = "kept"  # keeps it for the backward pass, which another graph is
     ARGUMENT_GRADIENT = "argument_gradient"  # adds it to the ``grad`` of an argument
 
 

@@ -85,10 +85,10 @@ def test_modes_trace_anew_once_each() -> None:
     predict = ng.compile(lambda x: model(x), backend="reference")
     for _ in range(2):
         model.train()
-        trained = predict(X[0]).numpy()
+        trained = predict(X[0]).detach().numpy()
         model.eval()
         kept = int(model[1].num_batches_tracked)
-        evaluated = predict(X[0]).numpy()
+        evaluated = predict(X[0]).detach().numpy()
         assert not np.allclose(trained, evaluated)
         assert int(model[1].num_batches_tracked) == kept
     assert traces(predict) == 2
@@ -142,11 +142,11 @@ def test_two_functions_share_a_model() -> None:
     step = ng.compile(step_of(ng, model, optimizer), backend="reference")
     predict = ng.compile(lambda x: model(x), backend="reference")
     model.eval()
-    before = predict(X[0]).numpy()
+    before = predict(X[0]).detach().numpy()
     model.train()
     step(X[0], Y[0])
     model.eval()
-    after = predict(X[0]).numpy()
+    after = predict(X[0]).detach().numpy()
     np.testing.assert_allclose(after, model(ng.tensor(X[0])).detach().numpy(), rtol=1e-5, atol=1e-6)
     assert not np.allclose(before, after)
 

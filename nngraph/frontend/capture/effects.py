@@ -18,7 +18,7 @@ from nngraph.frontend.base import TensorBase
 from nngraph.frontend.capture.boxes import ABSENT, Box, Kind, Place
 from nngraph.frontend.capture.gradients import is_plain
 from nngraph.frontend.protocols import ModuleLike
-from nngraph.frontend.record import Handle
+from nngraph.frontend.record import Handle, Leaf
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import EAGER
@@ -27,12 +27,14 @@ from nngraph.ir.op import Array
 __all__ = [
     "ArgumentFlag",
     "ArgumentGradient",
+    "ArgumentJoined",
     "ArgumentWritten",
     "Call",
     "Effect",
     "FirstCall",
     "GradientSet",
     "GradientsCleared",
+    "LeafReturned",
     "LeavesSet",
     "ListGrown",
     "ListReplaced",
@@ -98,6 +100,17 @@ class Returned:
 
     def apply(self, call: Call) -> None:
         call.leaves[self.leaf] = call.tensor(self.output)
+
+
+@dataclass(frozen=True)
+class LeafReturned:
+    """A tensor of the result is a leaf that requires a gradient: the code made it one."""
+
+    leaf: int
+
+    def apply(self, call: Call) -> None:
+        tensor = call.leaves[self.leaf]
+        tensor._edge = Leaf(tensor)
 
 
 @dataclass(frozen=True)
@@ -244,6 +257,30 @@ class ArgumentFlag:
         argument = call.passed[self.argument]
         if self.requires_grad is not None and isinstance(argument, TensorBase):
             EAGER.set_leaf(argument, self.requires_grad)
+
+
+@dataclass(frozen=True)
+class ArgumentJoined:
+    """What the code wrote to an argument has a history, which becomes the argument's."""
+
+    argument: int
+
+    def check(self, passed: Sequence[Any], name: str) -> None:
+        """Looks whether the argument can have a history of its own.
+
+        Raises:
+            RuntimeError: if not.
+        """
+        argument = passed[self.argument]
+        if not isinstance(argument, TensorBase) or argument._view is not None:
+            kind = "view of another tensor" if isinstance(argument, TensorBase) else "NumPy array"
+            raise RuntimeError(
+                f"the function writes something that requires gradients to argument {name!r}, a "
+                f"{kind}, which would not hear of it: pass {name}.clone(), or return the result"
+            )
+
+    def apply(self, call: Call) -> None:
+        """The entry of the call did it."""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,10 @@ from nngraph.frontend.capture.effects import (
     SizeReturned,
 )
 from nngraph.frontend.capture.holding import Holding
+from nngraph.frontend.capture.joins import history_of
 from nngraph.frontend.capture.leaving import Leaving
 from nngraph.frontend.capture.overlay import Flag
+from nngraph.frontend.capture.pullback import Left
 from nngraph.frontend.capture.recorder import Put, Trace
 from nngraph.frontend.capture.steady import found_once
 from nngraph.frontend.capture.traced import Traced
@@ -56,12 +58,14 @@ class Given:
         keep_grads: keep gradients that an optimizer consumed, too.
         watched: arrays that it may have read as constants.
         tables: what the first call that succeeds puts into objects, found by earlier runs.
+        joins: whether what the code leaves has its history after the call.
     """
 
     arguments: Sequence[Argument]
     keep_grads: bool
     watched: Sequence[Watch]
     tables: Sequence[Put]
+    joins: bool = False
 
 
 class Finish:
@@ -80,6 +84,7 @@ class Finish:
         self.carried: list[str] = []
         self.on_host: list[str] = []
         self._outputs: dict[Storage, int] = {}
+        self._left: list[tuple[Left, Tensor]] = []
 
     def collect(self, returned: Any, changes: Sequence[Change]) -> None:
         """What needs the world of the trace, and the symbols at their places."""
@@ -104,6 +109,8 @@ class Finish:
             self.effects.append(trace.first)
         for storage, cell in trace.cells.items():
             trace.graph.set_state(cell.name, trace.look(storage, None))
+        if self.of.joins:
+            self.effects += history_of(trace, self.symbols, self._left)
         try:
             Hold().run(trace.graph, Context())
         except Unheld as error:
@@ -201,7 +208,9 @@ class Finish:
         for position, leaf in enumerate(leaves):
             if isinstance(leaf, TensorBase):
                 name = "output" if single else f"output_{position}"
-                self.effects.append(Returned(self.output(leaf, name, Role.RESULT), position))
+                returned = Returned(self.output(leaf, name, Role.RESULT), position)
+                self.effects.append(returned)
+                self._left.append((returned, cast("Tensor", leaf)))
                 leaves[position] = None
             elif isinstance(leaf, SymInt):
                 found = self.output(leaf.tensor(), f"output_{position}", Role.RESULT)
@@ -226,7 +235,9 @@ class Finish:
             if symbol._read(self.trace) is not value:
                 name = value.hint
                 output = self.output(symbol, f"{name}_after", Role.ARGUMENT, name)
-                self.effects.append(ArgumentWritten(output, position))
+                written = ArgumentWritten(output, position)
+                self.effects.append(written)
+                self._left.append((written, symbol))
 
     def add_gradients(self) -> None:
         """What the code left in ``grad`` attributes of tensors that are no arguments.

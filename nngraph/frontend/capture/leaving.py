@@ -270,5 +270,11 @@ def _handle(storage: Storage, path: Path | None, edge: Edge | Leaf | None, name:
     if isinstance(edge, Leaf):
         made._edge = Leaf(made)
     elif edge is not None:
-        made._edge = Edge(Lost(name), 0)
+        made._edge = Edge(Lost(_GONE.format(name)), 0)
     return made
+
+
+_GONE = (
+    "backward through {0}, which holds a result of an earlier call of a compiled function: the "
+    "history of that call is gone. Write `{0} = h.detach()` for what is kept from call to call."
+)

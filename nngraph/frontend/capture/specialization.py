@@ -14,6 +14,7 @@ from nngraph.frontend.capture.arguments import Argument
 from nngraph.frontend.capture.effects import (
     ArgumentFlag,
     ArgumentGradient,
+    ArgumentJoined,
     Call,
     GradientsCleared,
     GradientSet,
@@ -41,7 +42,7 @@ class Specialization:
         self.traced = traced
         self._is_settled = not traced.puts
         self._written = traced.written
-        checked = (ArgumentGradient, ArgumentFlag)
+        checked = (ArgumentGradient, ArgumentFlag, ArgumentJoined)
         self._followed = [e for e in traced.effects if isinstance(e, checked)]
         cells = [c.lasting for c in traced.cells]
         self.step = CompiledStep(traced.graph, built, cells, traced.readers, finite, self._written)

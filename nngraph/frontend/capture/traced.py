@@ -13,6 +13,7 @@ from nngraph.frontend.capture.holding import Holding
 from nngraph.frontend.capture.integers import Integers
 from nngraph.frontend.capture.overlay import StateCell
 from nngraph.frontend.capture.program import Program
+from nngraph.frontend.capture.pullback import Joined, Pullback
 from nngraph.frontend.capture.recorder import Guard, Put
 from nngraph.frontend.capture.steady import Once
 from nngraph.frontend.pytree import Tree
@@ -93,6 +94,12 @@ class Traced:
             return {n: r() for n, r in zip(self.graph.scalars, self.readers, strict=True)}
         finally:
             self.program.take_back()
+
+    @property
+    def pullback(self) -> Pullback | None:
+        """The backward pass of what a call leaves; None if no gradient can come from outside."""
+        joined = next((e for e in self.effects if isinstance(e, Joined)), None)
+        return None if joined is None else joined.pullback
 
     @property
     def written(self) -> list[int]:

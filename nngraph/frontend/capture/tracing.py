@@ -53,6 +53,7 @@ def trace_call(
     keep_grads: bool = False,
     plan: frozenset[str] = frozenset(),
     assumed: Assumed = NOTHING,
+    joins: bool = False,
 ) -> Traced:
     """Runs ``function`` on symbolic tensors, and once more where it changes what it had read.
 
@@ -64,6 +65,7 @@ def trace_call(
         keep_grads: keep gradients that an optimizer consumed, too.
         plan: names of places whose numbers and tensors each call shall read.
         assumed: what the trace need not look at.
+        joins: whether what the function leaves shall have its history after a call.
 
     Raises:
         TraceError: where the code needs a value, returns something that no graph computes, or
@@ -71,7 +73,8 @@ def trace_call(
     """
     while True:
         try:
-            return _traced_call(_Tracing(function, tree, arguments, keep_grads, plan, assumed))
+            given = function, tree, arguments, keep_grads, plan, assumed, joins
+            return _traced_call(_Tracing(*given))
         except NotYet as needed:
             needed.action()
 
@@ -104,8 +107,10 @@ class _Tracing:
         keep_grads: bool,
         plan: frozenset[str],
         assumed: Assumed,
+        joins: bool,
     ) -> None:
         self.function = function
+        self.joins = joins
         self.assumed = assumed
         self.tree = tree
         self.arguments = arguments
@@ -182,7 +187,8 @@ class _Tracing:
                 if missing or trace.shared_tables():
                     return missing
                 self._need_as_given(args, kwargs, leaves)
-                given = Given(self.arguments, self.keep_grads, self.watched, self.tables)
+                kept = self.watched, self.tables
+                given = Given(self.arguments, self.keep_grads, *kept, self.joins)
                 finish = Finish(trace, symbols, given)
                 finish.collect(returned, changes)
         except UnknownSize as error:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Set
+from copy import deepcopy
 from inspect import signature
 from typing import Any, ClassVar, Self, cast
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.clearing import clear_gradient
+from nngraph.frontend.compile import CompiledFunction
 from nngraph.frontend.compile import compile as compile_function
 from nngraph.frontend.host import is_host_number
 from nngraph.frontend.structure import structure
 from nngraph.frontend.tables import HookTable, Table
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
+from nngraph.ir.graph import Graph
 from nngraph.nn.modules.conversion import ConversionMethods
 from nngraph.nn.modules.every import (
     SHARED,
@@ -34,6 +37,7 @@ from nngraph.nn.parameter import Buffer, Parameter
 
 __all__ = [
     "Module",
+    "OptimizedModule",
     "register_module_backward_hook",
     "register_module_buffer_registration_hook",
     "register_module_forward_hook",
@@ -128,6 +132,10 @@ class Module(ConversionMethods, WalkMethods):
         A copy of the module is not compiled.
         """
         self.__dict__["_compiled_call_impl"] = compile_function(self._call_impl, *args, **kwargs)
+
+    def _compiled_by(self, compiled: CompiledFunction[Any]) -> OptimizedModule:
+        """What ``ng.compile(module)`` gives."""
+        return OptimizedModule(self, compiled)
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k != "_compiled_call_impl"}
@@ -372,6 +380,65 @@ class Module(ConversionMethods, WalkMethods):
         if not children and len(lines) <= 1:
             return f"{self._get_name()}({''.join(lines)})"
         return f"{self._get_name()}(\n  " + "\n  ".join([*lines, *children]) + "\n)"
+
+
+class OptimizedModule(Module):
+    """A module whose forward runs compiled: what ``ng.compile(module)`` gives.
+
+    Its parameters, buffers, modes and attributes are those of the module, which it holds under the
+    name ``_orig_mod``, so that keys of its ``state_dict`` begin with ``_orig_mod.``.
+    """
+
+    _orig_mod: Module
+
+    def __init__(self, module: Module, compiled: CompiledFunction[Any]) -> None:
+        super().__init__()
+        self._orig_mod = module
+        self.__dict__["_compiled"] = compiled
+        self.__dict__["training"] = module.__dict__["training"]
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the module compiled."""
+        return self.__dict__["_compiled"](*args, **kwargs)
+
+    @property
+    def graph(self) -> Graph:
+        """The graph of the latest call's trace; see ``CompiledFunction``."""
+        return self._compiled_function.graph
+
+    def explain(self) -> str:
+        """What was traced and why; see ``CompiledFunction``."""
+        return self._compiled_function.explain()
+
+    @property
+    def _compiled_function(self) -> CompiledFunction[Any]:
+        return cast("CompiledFunction[Any]", self.__dict__["_compiled"])
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_orig_mod":
+            return self._modules["_orig_mod"]
+        return getattr(self._orig_mod, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = self.__dict__
+        if name == "_orig_mod" or name == "training" or "_compiled" not in own or name in own:
+            super().__setattr__(name, value)
+        else:
+            setattr(self._orig_mod, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._orig_mod, name)
+
+    def __len__(self) -> int:
+        return len(cast("Any", self._orig_mod))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OptimizedModule:
+        compiled = deepcopy(self._compiled_function, memo)
+        made = memo[id(self)] = OptimizedModule(cast("Module", compiled.function), compiled)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OptimizedModule, (self._orig_mod, self._compiled_function)
 
 
 def _need_nothing(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

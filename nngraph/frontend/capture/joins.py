@@ -1,0 +1,231 @@
+"""Traces on into the backward pass of what a function leaves, for gradients from outside."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import Any
+from weakref import ref
+
+from nngraph.frontend.backward import is_freed, leaf_gradients
+from nngraph.frontend.capture.effects import (
+    ArgumentJoined,
+    ArgumentWritten,
+    Effect,
+    LeafReturned,
+    Returned,
+)
+from nngraph.frontend.capture.pullback import (
+    Joined,
+    Left,
+    OfArgument,
+    OfOutput,
+    OfState,
+    OfTensor,
+    Pullback,
+    Source,
+    Untraced,
+)
+from nngraph.frontend.capture.recorder import Trace
+from nngraph.frontend.errors import TraceError, summary_of
+from nngraph.frontend.record import Edge, Handle
+from nngraph.frontend.tape import edge_of
+from nngraph.frontend.tensor import Tensor
+from nngraph.ir.analysis import ancestors
+from nngraph.ir.graph import Graph, Node, Value
+from nngraph.ir.roles import Role
+from nngraph.ops.creation import zeros_like
+from nngraph.passes.partition import Backward, partition
+from nngraph.passes.selected import is_selected
+
+__all__ = ["history_of"]
+
+
+def history_of(
+    trace: Trace, symbols: Sequence[Tensor], left: Sequence[tuple[Left, Tensor]]
+) -> list[Effect]:
+    """What gives the tensors that a function leaves their history.
+
+    The graph of the trace gets outputs for what the backward pass reads of it. A result whose
+    history the code ran backward through itself has none any more.
+
+    Args:
+        trace: whose code has run, and whose other outputs are there.
+        symbols: the arguments.
+        left: the tensors, with the effects that leave them.
+    """
+    outside = _Outside(symbols)
+    kinds = [outside.kind(trace, *row) for row in left]
+    effects: list[Effect] = [
+        LeafReturned(effect.leaf)
+        for (effect, _), kind in zip(left, kinds, strict=True)
+        if kind is _Kind.LEAF and isinstance(effect, Returned)
+    ]
+    wanted = [kind is _Kind.MADE for kind in kinds]
+    if not any(wanted):
+        return effects
+    joining = [effect for (effect, _), w in zip(left, wanted, strict=True) if w]
+    written = [e.argument for e in joining if isinstance(e, ArgumentWritten)]
+    effects += map(ArgumentJoined, written)
+    last = next(trace.graph.reversed_nodes, None)
+    try:
+        effects.append(_Joining(trace, outside).joined(left, wanted))
+    except Exception as error:  # noqa: BLE001 - what a call computes needs no backward pass
+        name = trace.graph.name
+        why = (
+            f"backward through a result of the compiled function {name!r}: {summary_of(error)}. "
+            f"Compile a function that calls backward() itself, or call {name!r} without compiling "
+            "it"
+        )
+        effects.append(Untraced(joining, why))
+    finally:
+        _erase_after(trace.graph, last)
+    return effects
+
+
+class _Kind(enum.Enum):
+    """What a tensor that a function leaves is for ``backward``."""
+
+    NONE = "requires no gradient, or what its history saved was freed"
+    LEAF = "a leaf that the code made"
+    MADE = "of operators, or of a leaf from outside"
+
+
+class _Outside:
+    """Which leaves were there before the code ran."""
+
+    def __init__(self, symbols: Sequence[Tensor]) -> None:
+        self.symbols = symbols
+        self.positions = {id(s): i for i, s in enumerate(symbols)}
+
+    def kind(self, trace: Trace, effect: Left, tensor: Tensor) -> _Kind:
+        """See ``_Kind``; of an argument that is a leaf, other effects say so."""
+        edge = edge_of(tensor, trace)
+        if isinstance(edge, Edge):
+            return _Kind.NONE if is_freed(tensor) else _Kind.MADE
+        if edge is None or isinstance(effect, ArgumentWritten):
+            return _Kind.NONE
+        return _Kind.MADE if self.has(edge.owner()) else _Kind.LEAF
+
+    def has(self, leaf: Handle | None) -> bool:
+        """Whether it is an argument, or a tensor of eager code."""
+        if leaf is None:
+            return False
+        return id(leaf) in self.positions or leaf._storage.elements.array is not None
+
+
+def _erase_after(graph: Graph, last: Node | None) -> None:
+    """Removes what nobody reads of the nodes after one."""
+    for node in graph.reversed_nodes:
+        if node is last:
+            return
+        if not any(v.is_used for v in node.outputs):
+            graph.erase(node)
+
+
+class _Joining:
+    """Makes the pullback of one trace.
+
+    Attributes:
+        sources: what a call saves, by the value or the leaf that it is for.
+    """
+
+    def __init__(self, trace: Trace, outside: _Outside) -> None:
+        self.trace = trace
+        self.graph = trace.graph
+        self.outside = outside
+        self.sources: dict[Any, Source] = {}
+        self.gradients: dict[Any, int] = {}
+        inputs = zip(outside.symbols, self.graph.inputs, strict=True)
+        changed = {s.name for s in self.graph.states if s.is_changed}
+        #: Parameters that are after the call what they were before.
+        self.lasting: dict[Value, Source] = {
+            value: OfArgument(i) for i, (s, value) in enumerate(inputs) if s._read(trace) is value
+        }
+        for cell, state in zip(trace.cells.values(), self.graph.states, strict=True):
+            if cell.name not in changed and cell.lasting is cell.storage:
+                self.lasting[state.input] = OfState(cell.storage)
+
+    def joined(self, left: Sequence[tuple[Left, Tensor]], wanted: Sequence[bool]) -> Joined:
+        trace, graph = self.trace, self.graph
+        roots = [t for (_, t), w in zip(left, wanted, strict=True) if w]
+        seeds = [zeros_like(t) for t in roots]
+        before = {change.place.name: id(change.after) for change in trace.carry.changes()}
+        found = leaf_gradients(list(zip(roots, seeds, strict=True)))
+        found = [(leaf, g) for leaf, g in found if self.outside.has(leaf)]
+        self._need_no_changes(before)
+        results = {t._read(trace): i for i, (_, t) in enumerate(left)}
+        held = {*self.lasting, *results}
+        gradients = [g._read(trace) for _, g in found]
+        backward = partition([s._read(trace) for s in seeds], gradients, held, f"{graph.name}_grad")
+        self._need_sizes(backward)
+        for k, (leaf, _) in enumerate(found):
+            self._give(leaf, k)
+        reads = [self._read(v, results) for v in backward.kept]
+        parameters = {v: self._source(v) for v in self._below(backward.kept)}
+        order = {key: i for i, key in enumerate(self.sources)}
+        pullback = Pullback(
+            sources=list(self.sources.values()),
+            gradients=[self.gradients.get(key) for key in self.sources],
+            results=[(t.type, w) for (_, t), w in zip(left, wanted, strict=True)],
+            reads=[(False, order[r]) if not isinstance(r, int) else (True, r) for r in reads],
+            forward=graph,
+            kept=backward.kept,
+            parameters={v: order[key] for v, key in parameters.items()},
+            backward=backward.graph,
+        )
+        return Joined(pullback, [effect for effect, _ in left])
+
+    def _need_no_changes(self, before: dict[str, int]) -> None:
+        """Hooks that change Python's objects would do so at the call, and not in its backward."""
+        now = {c.place.name: id(c.after) for c in self.trace.carry.changes()}
+        names = ", ".join(name for name, made in now.items() if made != before.get(name))
+        if names:
+            raise TraceError(f"a hook changes {names} when the gradient is known")
+
+    def _need_sizes(self, backward: Backward) -> None:
+        nodes = [*backward.graph.nodes]
+        values = [*backward.kept, *(v for n in nodes for v in n.outputs)]
+        if any(is_selected(d) for v in values for d in v.type.shape):
+            raise TraceError("a mask selects elements, and how many only each call knows")
+
+    def _give(self, leaf: Handle, gradient: int) -> None:
+        """The leaf gets an output of the backward graph as its gradient."""
+        position = self.outside.positions.get(id(leaf))
+        if position is not None:
+            key: Any = self.graph.inputs[position]
+            source: Source = self.lasting.get(key) or OfArgument(position)
+            if key not in self.lasting:
+                key = id(leaf)
+        else:
+            storage = leaf._storage
+            cell = self.trace.cells.get(storage)
+            value = None if cell is None else self._input(cell.name)
+            key = value if value in self.lasting and leaf._view is None else id(leaf)
+            source = OfTensor(ref(leaf), storage)
+        self.sources[key] = source
+        self.gradients[key] = gradient
+
+    def _input(self, name: str) -> Value:
+        return next(s.input for s in self.graph.states if s.name == name)
+
+    def _read(self, value: Value, results: dict[Value, int]) -> Any:
+        """Where a call finds a value: the position of a result, or the key of a source."""
+        if value in results:
+            return results[value]
+        return self._source(value)
+
+    def _source(self, value: Value) -> Value:
+        if value not in self.sources:
+            self.sources[value] = self.lasting.get(value) or self._kept(value)
+        return value
+
+    def _kept(self, value: Value) -> OfOutput:
+        position = len(self.graph.outputs)
+        self.graph.add_output(value, f"kept_{position}", Role.KEPT)
+        return OfOutput(position)
+
+    def _below(self, kept: Sequence[Value]) -> list[Value]:
+        """The parameters that the kept values depend on."""
+        read = {v for n in ancestors(kept) for v in n.inputs} | set(kept)
+        return [v for v in self.graph.parameters if v in read]
