@@ -73,6 +73,29 @@ def nngraph_step(case: Case, backend: str | None) -> Step:
     return lambda index: train_step(*batches[index % len(batches)])
 
 
+def parts_step(case: Case, backend: str) -> Step:
+    """Model and loss compiled, and the optimizer's step: what calls them is a loop of Python's."""
+    import nngraph as ng
+
+    fw = nngraph_framework()
+    model, batches = prepare(fw, case)
+    cache = str(case.path(f"cache-{backend}-parts"))
+    compiled = partial(ng.compile, backend=backend, threads=case.threads, cache=cache)
+    if not case.training:
+        return inference_step(fw, compiled(model), batches)
+    optimizer = case.workload.build_optimizer(fw, model)
+    loss, update = compiled(partial(loss_of, fw, model)), compiled(optimizer.step)
+
+    def step(index: int) -> Any:
+        optimizer.zero_grad()
+        value = loss(*batches[index % len(batches)])
+        value.backward()
+        update()
+        return value.detach()
+
+    return step
+
+
 def jax_step(case: Case) -> Step:
     """``jax.jit`` of the whole step, with donated parameters."""
     import jax
@@ -108,6 +131,8 @@ PEERS: dict[str, Callable[[Case], Step]] = {
 OURS: dict[str, Callable[[Case], Step]] = {
     "onnx": partial(nngraph_step, backend="onnx"),
     "tvm": partial(nngraph_step, backend="tvm"),
+    "onnx-parts": partial(parts_step, backend="onnx"),
+    "tvm-parts": partial(parts_step, backend="tvm"),
     "reference": partial(nngraph_step, backend="reference"),
     "nngraph-eager": partial(nngraph_step, backend=None),
 }
@@ -119,11 +144,19 @@ TITLES = {
     "jax": "JAX jit",
     "onnx": "nngraph onnx",
     "tvm": "nngraph tvm",
+    "onnx-parts": "nngraph onnx, in parts",
+    "tvm-parts": "nngraph tvm, in parts",
     "reference": "nngraph reference",
     "nngraph-eager": "nngraph eager",
 }
 # The package without which a contender cannot take part.
-NEEDS = {"jax": "jax", "onnx": "onnxruntime", "tvm": "tvm"}
+NEEDS = {
+    "jax": "jax",
+    "onnx": "onnxruntime",
+    "tvm": "tvm",
+    "onnx-parts": "onnxruntime",
+    "tvm-parts": "tvm",
+}
 
 
 def missing_package(name: str) -> str | None:

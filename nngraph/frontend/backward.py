@@ -335,7 +335,7 @@ def leaf_gradients(roots: Sequence[tuple[Handle, Any]]) -> list[tuple[Handle, An
     seeds = [(replay.operand(s), seed) for s, (_, seed) in zip(starts, roots, strict=True)]
     leaves = list(replay.leaves.values())
     try:
-        with set_grad_enabled(False):
+        with recording(False):
             walk = _Hooked(here, replay, None, leaves=False)
             found = reverse(replay.records, seeds, [version for _, version in leaves], add, walk)
     finally:
