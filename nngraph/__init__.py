@@ -116,7 +116,7 @@ __all__ = [
 globals().update(_FOREACH | _IN_PLACE | _TOP_LEVEL | _region.OLD_NAMES)
 _install()
 #: Modules at PyTorch's paths; each is imported when it is first asked for.
-_LATER = frozenset({"amp", "autograd", "fft", "func", "linalg"})
+_LATER = frozenset({"amp", "autograd", "fft", "func", "linalg", "utils"})
 __all__ += [*_IN_PLACE, *_TOP_LEVEL]
 __all__ += [*_region.__all__, *_region.OLD_NAMES]
 __all__ += [name for subject in _SUBJECTS for name in subject.__all__]

@@ -26,6 +26,7 @@ LAYERS = (
     "autograd",
     "amp",
     "func",
+    "utils",
     "linalg",
     "fft",
     # What other packages ask for.

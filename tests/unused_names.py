@@ -5,6 +5,7 @@ Each stands under its reason; what fits under none is dead and goes.
 
 # PyTorch's names, for users to call.
 _.CUDNN_ATTENTION
+_.set_epoch
 _.EFFICIENT_ATTENTION
 _.ERROR
 _.OVERRIDEABLE
@@ -104,6 +105,7 @@ _.sparse_grad
 _.stable
 
 # Attributes that Python and other packages read, methods that they call.
+_.reducer_override
 _.__qualname__
 _.__signature__
 _.__str__

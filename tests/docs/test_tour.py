@@ -20,7 +20,9 @@ def runner() -> Any:
     return module
 
 
-@pytest.mark.parametrize("page", ["tour.md", "extending.md", "mixed-precision.md", "optimizers.md"])
+@pytest.mark.parametrize(
+    "page", ["data.md", "tour.md", "extending.md", "mixed-precision.md", "optimizers.md"]
+)
 def test_a_page_prints_what_it_says(page: str) -> None:
     _, wrong = runner().run_page(ROOT / "docs" / page)
     assert not wrong, "\n\n".join(wrong)

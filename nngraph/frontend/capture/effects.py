@@ -46,6 +46,7 @@ __all__ = [
     "Refilled",
     "Returned",
     "SizeReturned",
+    "host_array",
 ]
 
 
@@ -77,6 +78,15 @@ class Call:
     def tensor(self, output: int) -> Tensor:
         """A tensor of an output."""
         return Tensor(self.storage(output))
+
+
+def host_array(value: Any) -> Array:
+    """What a tensor or an array that is passed holds, in this machine's order of bytes."""
+    if isinstance(value, TensorBase):
+        held: Array = value._read(EAGER)
+        return held
+    array = np.asarray(value)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 #: Makes a value of Python's in a call.

@@ -19,7 +19,7 @@ from weakref import ref
 import numpy as np
 
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.capture.effects import ArgumentWritten, Call, Effect, Returned
+from nngraph.frontend.capture.effects import ArgumentWritten, Call, Effect, Returned, host_array
 from nngraph.frontend.modes import is_grad_enabled
 from nngraph.frontend.record import Edge, Entry, Handle, Lost, Saved
 from nngraph.frontend.storage import Storage
@@ -54,7 +54,8 @@ class OfArgument:
         argument = call.passed[self.position]
         if isinstance(argument, TensorBase):
             return argument._saved(EAGER, edge_of(argument, EAGER))
-        return _kept(np.array(argument))  # its owner may write to it, and nobody would see
+        # Its owner may write to it, and nobody would see.
+        return _kept(np.array(host_array(argument)))
 
 
 @dataclass(frozen=True)

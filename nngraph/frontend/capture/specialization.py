@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-import numpy as np
-
 from nngraph.backends.base import Artifact
 from nngraph.backends.build import Built
-from nngraph.frontend.base import TensorBase
 from nngraph.frontend.capture.arguments import Argument
 from nngraph.frontend.capture.effects import (
     ArgumentFlag,
@@ -21,13 +18,13 @@ from nngraph.frontend.capture.effects import (
     ListGrown,
     ListReplaced,
     PlaceSet,
+    host_array,
 )
 from nngraph.frontend.capture.gradients import key_of_gradient
 from nngraph.frontend.capture.recorder import put_again, take_back
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.pytree import unflatten
 from nngraph.frontend.structure import structure
-from nngraph.frontend.world import EAGER
 from nngraph.ir.op import Array
 from nngraph.runtime.locks import Partner
 from nngraph.runtime.step import CompiledStep
@@ -114,7 +111,7 @@ class Specialization:
             ValueError: if the code writes to an argument that is read-only.
             RuntimeError: if it writes to memory that comes in twice, as arguments or states.
         """
-        arrays = [_host_array(p) for p in passed]
+        arrays = [host_array(p) for p in passed]
         for position in self._written:
             self._need_writable(position, arrays[position])
         for followed in self._followed:
@@ -175,11 +172,3 @@ def _places(traced: Traced) -> tuple[list[Hashable], list[Hashable]]:
         elif isinstance(effect, ListGrown | ListReplaced):
             written.append((id(effect.box.target), ""))
     return met, [*written, *traced.program.written]
-
-
-def _host_array(value: Any) -> Array:
-    if isinstance(value, TensorBase):
-        held: Array = value._read(EAGER)
-        return held
-    array = np.asarray(value)
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

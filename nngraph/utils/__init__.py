@@ -1,0 +1,7 @@
+"""What training programs need besides models and optimizers (``torch.utils``)."""
+
+from __future__ import annotations
+
+from nngraph.utils import data
+
+__all__ = ["data"]
