@@ -18,6 +18,7 @@ from nngraph.utils.data.dataset import (
     random_split,
 )
 from nngraph.utils.data.distributed import DistributedSampler
+from nngraph.utils.data.information import get_worker_info
 from nngraph.utils.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -26,7 +27,6 @@ from nngraph.utils.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from nngraph.utils.data.worker import get_worker_info
 
 __all__ = [
     "BatchSampler",

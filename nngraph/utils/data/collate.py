@@ -14,6 +14,8 @@ from nngraph.frontend.functional.data import as_tensor, from_array, from_dlpack,
 from nngraph.frontend.functional.joining import stack
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import float64
+from nngraph.utils.data.information import get_worker_info
+from nngraph.utils.data.sharing import shared
 
 __all__ = ["default_collate", "default_convert"]
 
@@ -55,7 +57,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, np.ndarray):
         if _NO_NUMBERS.search(first.dtype.str):
             raise _unknown(first.dtype)
-        return _stacked([as_tensor(array) for array in batch])
+        return _together(batch)
     if hasattr(first, "__dlpack__"):
         return _stacked([from_dlpack(other) for other in batch])
     if isinstance(first, np.generic) and not isinstance(first, str | bytes):
@@ -85,9 +87,21 @@ def _stacked(batch: Sequence[Tensor]) -> Tensor:
     if any(t.requires_grad for t in batch):
         return stack(list(batch))
     arrays = [elements(t, "default_collate") for t in batch]
-    if any(a.shape != arrays[0].shape for a in arrays):
-        return stack(list(batch))  # its error
-    return from_array(np.stack(arrays))
+    return _together(arrays)
+
+
+def _together(arrays: Sequence[Any]) -> Tensor:
+    """A tensor of arrays, or of what NumPy takes for arrays."""
+    first = arrays[0].shape
+    if any(np.shape(a) != first for a in arrays):
+        return stack([as_tensor(a) for a in arrays])  # its error
+    dtype = np.result_type(*arrays)
+    return from_array(np.stack(arrays, out=_memory((len(arrays), *first), dtype)))
+
+
+def _memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """A new array; in a worker where the main process can see it."""
+    return np.empty(shape, dtype) if get_worker_info() is None else shared(shape, dtype)
 
 
 def _columns(batch: Sequence[Any], first: Any) -> Any:

@@ -15,38 +15,13 @@ import numpy as np
 
 from nngraph.frontend.functional.random import manual_seed
 from nngraph.utils.data.fetching import Collate, Fetcher, fetcher_of
+from nngraph.utils.data.information import WorkerInfo, set_worker_info
 from nngraph.utils.data.sharing import receive, send
 
-__all__ = ["Failure", "Job", "NoMore", "WorkerInfo", "get_worker_info", "work"]
+__all__ = ["Failure", "Job", "NoMore", "work"]
 
 #: How often a worker that waits looks whether its parent lives, in seconds.
 _LOOK = 1.0
-
-
-@dataclass(frozen=True)
-class WorkerInfo:
-    """The worker process that code runs in.
-
-    Attributes:
-        id: from 0 on.
-        num_workers: how many there are.
-        seed: of its random numbers, another one in each epoch.
-        dataset: its copy.
-    """
-
-    id: int
-    num_workers: int
-    seed: int
-    dataset: Any
-
-
-class _Here:
-    info: WorkerInfo | None = None
-
-
-def get_worker_info() -> WorkerInfo | None:
-    """The worker that this runs in; None in the main process."""
-    return _Here.info
 
 
 @dataclass(frozen=True)
@@ -154,7 +129,7 @@ class _Worker:
         job = self._job
         own = (seed + job.id) % 2**64
         _seeded(own)
-        _Here.info = WorkerInfo(job.id, job.num_workers, own, job.dataset)
+        set_worker_info(WorkerInfo(job.id, job.num_workers, own, job.dataset))
         try:
             if self._is_new and job.init is not None:
                 job.init(job.id)

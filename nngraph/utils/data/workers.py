@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -95,7 +96,7 @@ class _Member:
     def end(self) -> None:
         """Ends the process: asked first, then made to."""
         with suppress(OSError, ValueError):
-            send(self.connection, None)
+            self.connection.send(None)
         self.connection.close()
 
     def gone(self) -> None:
@@ -256,5 +257,6 @@ class OverWorkers:
             member.gone()
 
     def __del__(self) -> None:
-        if getattr(self, "_members", None):
+        # When Python ends, multiprocessing has ended daemons, and modules are half gone.
+        if not sys.is_finalizing() and self.__dict__.get("_members"):
             self.close()
