@@ -17,8 +17,13 @@ from nngraph.frontend.devices import (
     channels_last,
     channels_last_3d,
     contiguous_format,
+    device,
+    get_default_device,
+    layout,
     memory_format,
     preserve_format,
+    set_default_device,
+    strided,
 )
 from nngraph.frontend.errors import ConcretizationError, TraceError
 from nngraph.frontend.export import export
@@ -32,6 +37,7 @@ from nngraph.frontend.functional.conversion import *
 from nngraph.frontend.functional.creation import *
 from nngraph.frontend.functional.data import *
 from nngraph.frontend.functional.decompositions import *
+from nngraph.frontend.functional.devices import *
 from nngraph.frontend.functional.distances import *
 from nngraph.frontend.functional.extremes import *
 from nngraph.frontend.functional.facts import *
@@ -62,9 +68,12 @@ from nngraph.frontend.inference import inference_mode, is_inference_mode_enabled
 from nngraph.frontend.inplace import IN_PLACE as _IN_PLACE
 from nngraph.frontend.limits import finfo, iinfo
 from nngraph.frontend.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from nngraph.frontend.nodevice import OutOfMemoryError
 from nngraph.frontend.precision import region as _region
 from nngraph.frontend.precision.region import *
 from nngraph.frontend.promotion import promote_types, result_type
+from nngraph.frontend.settings import *
+from nngraph.frontend.settings import __all__ as _SETTINGS
 from nngraph.frontend.symint import sym_max, sym_min
 from nngraph.frontend.tensor import Size, Tensor
 from nngraph.ir.dtypes import DType as dtype
@@ -100,7 +109,8 @@ newaxis = None
 # fmt: off
 __all__ = [
     "BackendError", "CheckpointError", "ConcretizationError", "Generator", "GradScaler",
-    "NonFiniteError", "Size", "Tensor", "TraceError", "__version__", "amp", "autograd",
+    "NonFiniteError", "OutOfMemoryError", "Size", "device", "get_default_device", "layout",
+    "set_default_device", "strided", "Tensor", "TraceError", "__version__", "amp", "autograd",
     "bfloat16", "bool", "channels_last",
     "channels_last_3d", "compile", "contiguous_format", "default_generator", "double",
     "dtype", "e", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64",
@@ -116,8 +126,22 @@ __all__ = [
 globals().update(_FOREACH | _IN_PLACE | _TOP_LEVEL | _region.OLD_NAMES)
 _install()
 #: Modules at PyTorch's paths; each is imported when it is first asked for.
-_LATER = frozenset({"amp", "autograd", "fft", "func", "linalg", "utils"})
-__all__ += [*_IN_PLACE, *_TOP_LEVEL]
+_LATER = frozenset(
+    {
+        "accelerator",
+        "amp",
+        "autograd",
+        "cpu",
+        "cuda",
+        "fft",
+        "func",
+        "linalg",
+        "mps",
+        "utils",
+        "xpu",
+    }
+)
+__all__ += [*_IN_PLACE, *_SETTINGS, *_TOP_LEVEL]
 __all__ += [*_region.__all__, *_region.OLD_NAMES]
 __all__ += [name for subject in _SUBJECTS for name in subject.__all__]
 

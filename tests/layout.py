@@ -23,14 +23,19 @@ LAYERS = (
     "nn",
     "optim",
     # Modules at PyTorch's paths: what `nngraph` imports when it is first asked for.
+    "accelerator",
     "autograd",
     "amp",
+    "cpu",
+    "cuda",
     "func",
     "utils",
     "linalg",
     "fft",
     # What other packages ask for.
     "einops",
+    "mps",
+    "xpu",
 )
 
 # Packages that only some users have, and where they may be imported; torch only in tests.

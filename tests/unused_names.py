@@ -4,6 +4,14 @@ Each stands under its reason; what fits under none is dead and goes.
 """
 
 # PyTorch's names, for users to call.
+_.abbreviated
+_.allow_bf16_reduced_precision_reduction
+_.allow_fp16_accumulation
+_.allow_fp16_reduced_precision_reduction
+_.check_available
+_.fp32_precision
+_.including_emulation
+_.is_cuda
 _.CUDNN_ATTENTION
 _.set_epoch
 _.EFFICIENT_ATTENTION
@@ -23,7 +31,6 @@ _.set_backoff_factor
 _.get_growth_interval
 _.set_growth_interval
 _.flatten_parameters
-_.is_cuda
 _.allow_retain_graph
 _.log_prob
 _.output_device

@@ -1,7 +1,12 @@
-"""The backends, by name. Importing this package loads none of them."""
+"""The backends, by name. Importing this package loads none of them.
+
+Its modules at PyTorch's paths (``torch.backends.cudnn``, ...) answer for libraries of PyTorch's;
+each is imported when it is first asked for.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from nngraph.backends.base import Backend
@@ -9,6 +14,8 @@ from nngraph.backends.errors import BackendError
 from nngraph.backends.registry import BACKENDS, choose_backend, need_device, registration
 
 __all__ = ["BACKENDS", "BackendError", "choose_backend", "get_backend", "need_device"]
+
+_LATER = frozenset({"cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp", "opt_einsum"})
 
 
 def get_backend(name: str) -> Backend[Any]:
@@ -20,3 +27,9 @@ def get_backend(name: str) -> Backend[Any]:
     """
     backend: Backend[Any] = registration(name).backend()
     return backend
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return import_module(f"nngraph.backends.{name}")
+    raise AttributeError(f"module 'nngraph.backends' has no attribute {name!r}")

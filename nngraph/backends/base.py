@@ -24,6 +24,7 @@ __all__ = [
     "Gap",
     "Target",
     "UnsupportedGraph",
+    "choose_threads",
     "emit",
     "lower",
     "usable_cpus",
@@ -37,6 +38,15 @@ def usable_cpus() -> int:
     return os.cpu_count() or 1
 
 
+_chosen_threads: int | None = None
+
+
+def choose_threads(threads: int | None) -> None:
+    """The threads of targets that name none, for what is loaded from here on."""
+    global _chosen_threads
+    _chosen_threads = threads
+
+
 @dataclass(frozen=True)
 class Target:
     """What to compile for.
@@ -44,7 +54,8 @@ class Target:
     Attributes:
         backend: ``"reference"``, ``"onnx"`` or ``"tvm"``.
         device: ``"cpu"`` (``"cuda"`` where the backend has it).
-        threads: threads of a call; None leaves the choice to the backend (all cores).
+        threads: threads of a call; None leaves the choice to ``choose_threads``, and without one
+            to the backend (all cores).
         strict: keep every floating point rule exact.
         in_place: state may be updated in the buffers that were passed in. Where False, the arrays
             passed as states stay untouched and new states come back in other arrays.
@@ -69,8 +80,13 @@ class Target:
 
     @property
     def thread_count(self) -> int:
-        """Threads that a call will use: ``threads``, or all cores that the process may use."""
-        return self.threads if self.threads is not None else usable_cpus()
+        """Threads that a call will use: those asked for, or all cores that the process may use."""
+        return self.wanted_threads or usable_cpus()
+
+    @property
+    def wanted_threads(self) -> int | None:
+        """``threads``, or those chosen for all targets; None if nothing was said."""
+        return self.threads if self.threads is not None else _chosen_threads
 
 
 class Artifact(Protocol):

@@ -11,6 +11,7 @@ from typing import Any, Self, cast
 import numpy as np
 
 from nngraph.frontend.backward import backpropagate
+from nngraph.frontend.devices import CPU, device
 from nngraph.frontend.errors import INDEX, NUMBER, NUMPY, TEXT, TRUTH, Need
 from nngraph.frontend.hooks import HookedTensor, keep_retaining
 from nngraph.frontend.joint import need_no_joint
@@ -77,9 +78,9 @@ class TensorBase(HookedTensor):
         return self.type.rank
 
     @property
-    def device(self) -> str:
-        """Where the elements are; always ``"cpu"`` for eager tensors."""
-        return "cpu"
+    def device(self) -> device:
+        """Where the elements are: the CPU, wherever compiled functions keep their state."""
+        return CPU
 
     @property
     def requires_grad(self) -> bool:

@@ -391,7 +391,7 @@ def compile(
         backend: ``"onnx"``, ``"tvm"``, ``"reference"`` or ``"auto"`` (the first that is installed);
             None takes what ``set_default_backend`` chose.
         device: ``"cpu"``.
-        threads: threads of a call; None takes all cores.
+        threads: threads of a call; None takes those of ``ng.set_num_threads``, or all cores.
         strict: False permits rewrites that reassociate sums or assume finite values.
         check_finite: NaN or infinity in a call raises and leaves all state as it was; without it
             they propagate, as in PyTorch.

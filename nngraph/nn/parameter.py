@@ -98,7 +98,7 @@ class UninitializedTensorMixin:
         self, shape: Sequence[int], device: object = None, dtype: DType | None = None
     ) -> None:
         """Makes it a tensor of this shape, whose elements mean nothing yet."""
-        self.data = empty(*shape, dtype=self.dtype if dtype is None else dtype)
+        self.data = empty(*shape, device=device, dtype=self.dtype if dtype is None else dtype)
         self.__class__ = self.cls_to_become  # type: ignore[assignment]
 
     @property
@@ -155,7 +155,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
     def __init__(
         self, requires_grad: bool = True, device: object = None, dtype: DType | None = None
     ) -> None:
-        Tensor.__init__(self, empty(0, dtype=dtype)._storage)
+        Tensor.__init__(self, empty(0, device=device, dtype=dtype)._storage)
         world().set_leaf(self, requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -178,7 +178,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Buffer):
         dtype: DType | None = None,
         persistent: bool = True,
     ) -> None:
-        super().__init__(empty(0, dtype=dtype), persistent=persistent)
+        super().__init__(empty(0, device=device, dtype=dtype), persistent=persistent)
         world().set_leaf(self, requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

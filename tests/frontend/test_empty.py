@@ -293,7 +293,7 @@ _ELSEWHERE = cases("""
     cholesky  cholesky_inverse  cholesky_solve  det  inverse  logdet  slogdet
     chain_matmul  matrix_exp  matrix_power  pinverse  qr  svd  vander
     bincount  broadcast_shapes  coalesce  cross  cuda  empty  from_dlpack  from_numpy  is_inference
-    is_tensor
+    is_tensor  xpu  get_device  pin_memory  is_pinned
     is_shared  promote_types  result_type  share_memory_  to_dense
 """)
 

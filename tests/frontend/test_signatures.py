@@ -15,6 +15,7 @@ import torch
 
 import nngraph as ng
 from nngraph import nn
+from nngraph.frontend import settings
 from nngraph.frontend.errors import TraceError
 from nngraph.frontend.functional.variants import ALIASES
 from nngraph.frontend.inplace import IN_PLACE
@@ -44,7 +45,8 @@ REFUSED = {("m", name, "out") for name in ("add", "sub", "mul", "floor_divide", 
 REFUSED.add(("F", "one_hot", "tensor"))  # it is input
 
 OWN = {"compile", "export", "load", "save", "spec"}
-ELSEWHERE = OWN | {*TOP_LEVEL, *IN_PLACE}  # test_top_level.py
+# test_top_level.py, test_settings.py
+ELSEWHERE = OWN | {*TOP_LEVEL, *IN_PLACE, *settings.__all__}
 PLAIN = {"from_dlpack", "get_rng_state", "set_rng_state", "initial_seed", "manual_seed"}
 
 
@@ -102,7 +104,7 @@ def test_most_functions_are_compared() -> None:
     assert kinds.count("f") > 245 and kinds.count("m") > 350 and kinds.count("F") > 70
     compared = {name for kind, name, *_ in SUBJECTS if kind == "f"}
     functions = {n for n in ng.__all__ if hasattr(getattr(ng, n), "variants")}
-    assert functions - compared <= PLAIN | {"is_tensor", *TOP_LEVEL}
+    assert functions - compared <= PLAIN | {"get_device", "is_tensor", *TOP_LEVEL}
 
 
 @pytest.mark.parametrize(("kind", "name", "ours", "theirs"), SUBJECTS)

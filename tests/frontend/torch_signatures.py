@@ -21,8 +21,8 @@ FOLDER = Path(torch.__file__).parent
 #: Stands for the default of a parameter that has none, and for one that is no literal.
 NONE, UNKNOWN = object(), object()
 
-#: What nngraph has not: layouts, pinned memory, memory formats, names of dimensions.
-ABSENT = {"layout", "pin_memory", "memory_format", "names", "out_dtype"}
+#: What nngraph has not: names of dimensions.
+ABSENT = {"names", "out_dtype"}
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class TvmBackend:
 
     def load(self, artifact: TvmArtifact, target: Target) -> TvmExecutable:
         import_ffi()
-        threads = ThreadCount(resolve_threads(target.threads))
+        threads = ThreadCount(resolve_threads(target.wanted_threads))
         machine = Machine.host()
         requests = [_request(spec, machine) for spec in artifact.program.all_kernels]
         library = compile_library(requests, machine, cache_directory=cache_folder(target))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 from nngraph import ops
-from nngraph.frontend.devices import need_cpu
+from nngraph.frontend.devices import is_device, need_cpu
 from nngraph.frontend.functional.axes import sizes_of
 from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.functional.variants import both, function, method
@@ -30,8 +30,6 @@ from nngraph.ir.dtypes import (
 
 __all__ = ["clone", "detach"]
 
-_DEVICES = ("cpu", "cuda", "xpu", "ipu", "mtia", "mps", "meta")
-
 
 @method
 def to(
@@ -49,21 +47,22 @@ def to(
     Raises:
         AssertionError, RuntimeError: for another device.
     """
-    need_cpu(device)
+    flags = [value for value in args if isinstance(value, bool)]
     for value in (*args, other):
         if isinstance(value, Tensor):
             dtype = value.dtype
-        elif isinstance(value, str) and value.partition(":")[0] in _DEVICES:
+        elif is_device(value):
             need_cpu(value)
         elif value is not None and not isinstance(value, bool):
             dtype = as_dtype(value)
+    copy = copy or flags[1:] == [True]  # after non_blocking
     if dtype is None or dtype is input.dtype:
         return input.clone() if copy else input
     return ops.cast(input, as_dtype(dtype))
 
 
-def _cast(name: str, dtype: DType) -> Callable[[Tensor], Tensor]:
-    def cast(input: Tensor) -> Tensor:
+def _cast(name: str, dtype: DType) -> Callable[..., Tensor]:
+    def cast(input: Tensor, *, memory_format: object = None) -> Tensor:
         return input.to(dtype)
 
     cast.__name__ = cast.__qualname__ = name
@@ -110,7 +109,9 @@ def new_zeros(
     size: Sequence[Dim],
     *,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @overload
@@ -118,7 +119,9 @@ def new_zeros(
     input: Tensor,
     *size: Dim,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @method.overloaded
@@ -126,7 +129,9 @@ def new_zeros(
     input: Tensor,
     *size: Any,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``zeros`` of the dtype of ``input``."""
@@ -139,7 +144,9 @@ def new_ones(
     size: Sequence[Dim],
     *,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @overload
@@ -147,7 +154,9 @@ def new_ones(
     input: Tensor,
     *size: Dim,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @method.overloaded
@@ -155,7 +164,9 @@ def new_ones(
     input: Tensor,
     *size: Any,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``ones`` of the dtype of ``input``."""
@@ -168,7 +179,9 @@ def new_empty(
     size: Sequence[Dim],
     *,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @overload
@@ -176,7 +189,9 @@ def new_empty(
     input: Tensor,
     *size: Dim,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @method.overloaded
@@ -184,7 +199,9 @@ def new_empty(
     input: Tensor,
     *size: Any,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``empty`` of the dtype of ``input``."""
@@ -198,7 +215,9 @@ def new_full(
     fill_value: Operand,
     *,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``full`` of the dtype of ``input``."""
@@ -212,7 +231,9 @@ def new_tensor(
     data: Any,
     *,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``tensor`` of the dtype of ``input``."""

@@ -51,7 +51,9 @@ def full(
     *,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """Every element is ``fill_value``; its Python type gives the default dtype."""
@@ -85,7 +87,9 @@ def zeros(
     *,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @overload
@@ -93,7 +97,9 @@ def zeros(
     *size: Dim,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @function.overloaded
@@ -101,7 +107,9 @@ def zeros(
     *size: Any,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of zeros."""
@@ -114,7 +122,9 @@ def ones(
     *,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @overload
@@ -122,7 +132,9 @@ def ones(
     *size: Dim,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @function.overloaded
@@ -130,7 +142,9 @@ def ones(
     *size: Any,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of ones."""
@@ -143,24 +157,33 @@ def empty(
     *,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
+    memory_format: object = None,
 ) -> Tensor: ...
 @overload
 def empty(
     *size: Dim,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
+    memory_format: object = None,
 ) -> Tensor: ...
 @function.overloaded
 def empty(
     *size: Any,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
+    memory_format: object = None,
 ) -> Tensor:
     """A tensor to be filled; it holds zeros, so that runs repeat."""
     return zeros(*size, dtype=dtype, requires_grad=requires_grad)
@@ -171,7 +194,9 @@ def zeros_like(
     input: Tensor,
     *,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
     memory_format: object = None,
 ) -> Tensor:
@@ -184,7 +209,9 @@ def ones_like(
     input: Tensor,
     *,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
     memory_format: object = None,
 ) -> Tensor:
@@ -197,7 +224,9 @@ def empty_like(
     input: Tensor,
     *,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
     memory_format: object = None,
 ) -> Tensor:
@@ -211,7 +240,9 @@ def full_like(
     fill_value: Operand,
     *,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
     memory_format: object = None,
 ) -> Tensor:
@@ -228,7 +259,9 @@ def arange(
     *,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``start, start + step, ...`` below ``end``; int64 if all three are integers.
@@ -285,7 +318,9 @@ def linspace(
     *,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``steps`` evenly spaced numbers, both ends included."""
@@ -316,7 +351,9 @@ def eye(
     *,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """Ones on the diagonal."""

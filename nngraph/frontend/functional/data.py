@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.backends.arrays import aligned_copy
+from nngraph.frontend.devices import need_cpu
 from nngraph.frontend.errors import TraceError, size_is_unknown
 from nngraph.frontend.functional.joining import stack
 from nngraph.frontend.functional.variants import function
@@ -38,7 +39,11 @@ def from_array(array: Array, requires_grad: bool = False) -> Tensor:
 
 @function
 def tensor(
-    data: Any, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+    data: Any,
+    dtype: DType | None = None,
+    device: object = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """A copy of ``data``: numbers, nested lists, NumPy arrays, tensors.
 
@@ -49,6 +54,7 @@ def tensor(
         TypeError, ValueError, RuntimeError: if the data is no array of numbers, or of a dtype that
             nngraph lacks; for numbers of Python's that the dtype cannot hold.
     """
+    need_cpu(device)
     if is_host_number(data):
         data = in_graph(data).to(result_type(data))
     if isinstance(data, Tensor):
@@ -162,6 +168,7 @@ def _rounded(array: Array, kind: DType) -> Array:
 @function
 def as_tensor(data: Any, dtype: DType | None = None, device: object = None) -> Tensor:
     """Like ``tensor``, but shares memory with tensors and NumPy arrays of the right dtype."""
+    need_cpu(device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
     if isinstance(data, np.ndarray) and (dtype is None or as_dtype(data.dtype) is dtype):
@@ -198,7 +205,13 @@ def asarray(
 
 @function
 def scalar_tensor(
-    s: Any, *, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+    s: Any,
+    *,
+    dtype: DType | None = None,
+    layout: object = None,
+    device: object = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A number as a tensor without axes, of float32 unless ``dtype`` says otherwise."""
     return tensor(s, dtype=dtype or float32, requires_grad=requires_grad)

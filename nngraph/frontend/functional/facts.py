@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nngraph.frontend.devices import channels_last, channels_last_3d
 from nngraph.frontend.functional.variants import attribute, both, function, method
 from nngraph.frontend.rows import coalesced, rows_of
 from nngraph.frontend.symint import size_of
@@ -89,18 +90,6 @@ def conj(input: Tensor) -> Tensor:
     return input
 
 
-@attribute
-def is_cpu(input: Tensor) -> bool:
-    """True: tensors are on the CPU."""
-    return True
-
-
-@attribute
-def is_cuda(input: Tensor) -> bool:
-    """False: tensors are on the CPU, whatever device a compiled function keeps its state on."""
-    return False
-
-
 @function
 def is_tensor(obj: object) -> bool:
     """True for tensors."""
@@ -139,12 +128,19 @@ def stride(input: Tensor, dim: int | None = None) -> Any:
 
 
 @method
-def is_contiguous(input: Tensor) -> bool:
-    """True if the elements lie in memory in the order of their indices."""
-    return is_row_major(input.type.shape, world().strides(input._storage, input._path))
+def is_contiguous(input: Tensor, memory_format: object = None) -> bool:
+    """True if the elements lie in memory in the order of their indices, or in another order."""
+    shape, strides = input.type.shape, world().strides(input._storage, input._path)
+    if memory_format in (channels_last, channels_last_3d):
+        rank = 4 if memory_format is channels_last else 5
+        if len(shape) != rank:
+            return False
+        order = (0, *range(2, rank), 1)
+        shape, strides = tuple(shape[k] for k in order), tuple(strides[k] for k in order)
+    return is_row_major(shape, strides)
 
 
 @method
-def contiguous(input: Tensor) -> Tensor:
-    """The tensor itself if its elements lie in order, else a copy."""
+def contiguous(input: Tensor, memory_format: object = None) -> Tensor:
+    """The tensor itself if its elements lie in order, else a copy; other orders change nothing."""
     return input if input.is_contiguous() else input.clone()

@@ -121,7 +121,9 @@ def tril_indices(
     offset: int = 0,
     *,
     dtype: DType | None = None,
-    device: Any = None,
+    layout: object = None,
+    device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """Rows and columns, ``[2, N]``, of what ``tril`` keeps of a matrix."""
@@ -136,7 +138,9 @@ def triu_indices(
     offset: int = 0,
     *,
     dtype: DType | None = None,
-    device: Any = None,
+    layout: object = None,
+    device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """Rows and columns, ``[2, N]``, of what ``triu`` keeps of a matrix."""
@@ -214,7 +218,9 @@ def logspace(
     *,
     out: Tensor | None = None,
     dtype: DType | None = None,
-    device: Any = None,
+    layout: object = None,
+    device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``base`` to the powers that ``linspace`` gives."""

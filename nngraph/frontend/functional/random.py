@@ -80,7 +80,9 @@ def rand(
     generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @overload
@@ -89,7 +91,9 @@ def rand(
     generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @function.overloaded
@@ -98,7 +102,9 @@ def rand(
     generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform on [0, 1)."""
@@ -114,7 +120,9 @@ def randn(
     generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @overload
@@ -123,7 +131,9 @@ def randn(
     generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @function.overloaded
@@ -132,7 +142,9 @@ def randn(
     generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal."""
@@ -147,7 +159,9 @@ def rand_like(
     *,
     generator: Generator | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
     memory_format: object = None,
 ) -> Tensor:
@@ -162,7 +176,9 @@ def randn_like(
     *,
     generator: Generator | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
     memory_format: object = None,
 ) -> Tensor:
@@ -179,7 +195,9 @@ def randint(
     generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @overload
@@ -191,7 +209,9 @@ def randint(
     generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor: ...
 @function.overloaded
@@ -203,7 +223,9 @@ def randint(
     generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """Integers from ``low`` (0 if left out) to ``high - 1``.
@@ -256,7 +278,9 @@ def randperm(
     generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: DType | None = None,
+    layout: object = None,
     device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """A random order of 0 .. n-1."""

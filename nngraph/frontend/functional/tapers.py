@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -62,7 +61,9 @@ def hann_window(
     periodic: bool = True,
     *,
     dtype: DType | None = None,
-    device: Any = None,
+    layout: object = None,
+    device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``(1 + cos(pi x)) / 2`` for x from -1 to 1."""
@@ -78,7 +79,9 @@ def hamming_window(
     beta: float = 0.46,
     *,
     dtype: DType | None = None,
-    device: Any = None,
+    layout: object = None,
+    device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``alpha + beta cos(pi x)`` for x from -1 to 1."""
@@ -94,7 +97,9 @@ def blackman_window(
     periodic: bool = True,
     *,
     dtype: DType | None = None,
-    device: Any = None,
+    layout: object = None,
+    device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``0.42 + 0.5 cos(pi x) + 0.08 cos(2 pi x)`` for x from -1 to 1."""
@@ -108,7 +113,9 @@ def bartlett_window(
     periodic: bool = True,
     *,
     dtype: DType | None = None,
-    device: Any = None,
+    layout: object = None,
+    device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``1 - |x|`` for x from -1 to 1."""
@@ -124,7 +131,9 @@ def kaiser_window(
     beta: float = 12.0,
     *,
     dtype: DType | None = None,
-    device: Any = None,
+    layout: object = None,
+    device: object = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``I0(beta sqrt(1 - x**2)) / I0(beta)`` for x from -1 to 1, I0 being Bessel's function."""

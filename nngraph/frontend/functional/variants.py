@@ -23,6 +23,7 @@ from functools import update_wrapper, wraps
 from types import FunctionType, ModuleType
 from typing import Any, Protocol, TypeVar, cast
 
+from nngraph.frontend.devices import need_cpu, need_dense, need_pageable
 from nngraph.frontend.functional.access import write_result
 from nngraph.frontend.functional.out import into
 from nngraph.frontend.precision.casting import autocasts, uncast
@@ -55,6 +56,12 @@ ALIASES = {
     "elements": ("element",),
     "test_elements": ("test_element",),
     "indices_or_sections": ("indices", "sections", "tensor_indices_or_sections"),
+}
+#: Arguments that say where elements are: what refuses all but the CPU and its memory.
+PLACES: dict[str, Callable[[Any], None]] = {
+    "device": need_cpu,
+    "layout": need_dense,
+    "pin_memory": need_pageable,
 }
 
 
@@ -117,6 +124,7 @@ class _Arguments:
         first = parameters[names[0]] if names else None
         self.wants_tensor = first is not None and (first.name, first.annotation) == _INPUT
         self.takes_out = "out" in parameters
+        self.places = [(name, PLACES[name]) for name in names if name in PLACES]
         dtype = parameters.get("dtype")
         self.dtype_by_name = dtype is not None and dtype.kind is dtype.KEYWORD_ONLY
         self.rest = next((p.name for p in parameters.values() if p.kind is p.VAR_POSITIONAL), "")
@@ -127,12 +135,19 @@ class _Arguments:
     def arranged(
         self, args: tuple[Any, ...], given: dict[str, Any], aliases: Mapping[str, str]
     ) -> tuple[Any, ...]:
-        """Gives keywords their own names; returns the positional arguments."""
+        """Gives keywords their own names, and refuses other places than the CPU.
+
+        Returns:
+            The positional arguments.
+        """
         for alias in aliases.keys() & given.keys():
             name = aliases[alias]
             if name in given:
                 raise TypeError(f"got {name}= and {alias}=, which are the same argument")
             given[name] = given.pop(alias)
+        for name, need in self.places:
+            if name in given:
+                need(given[name])
         return self._with_rest(args, given) if self.rest in given else args
 
     def _with_rest(self, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Any, ...]:
@@ -181,7 +196,7 @@ def _function_form(plain: Callable[..., Any], arguments: _Arguments) -> Callable
 
 def _method_form(plain: Callable[..., Any], arguments: _Arguments) -> Callable[..., Any]:
     aliases = arguments.aliases_of_method
-    if not (aliases or arguments.rest or arguments.takes_out):
+    if not (aliases or arguments.rest or arguments.takes_out or arguments.places):
         return _copy(plain)
 
     @wraps(plain)

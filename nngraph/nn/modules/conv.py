@@ -43,6 +43,7 @@ class _ConvNd(Module):
         groups: int,
         bias: bool,
         padding_mode: str,
+        device: object,
         dtype: DType | None,
     ) -> None:
         super().__init__()
@@ -62,9 +63,9 @@ class _ConvNd(Module):
             (in_channels, out_channels) if self._transposed else (out_channels, in_channels)
         )
         shape = (first, second // groups, *self.kernel_size)
-        self.weight = Parameter(empty(shape, dtype=dtype))
+        self.weight = Parameter(empty(shape, device=device, dtype=dtype))
         if bias:
-            self.bias = Parameter(empty(out_channels, dtype=dtype))
+            self.bias = Parameter(empty(out_channels, device=device, dtype=dtype))
         else:
             self.register_parameter("bias", None)
         self.reset_parameters()
@@ -146,6 +147,7 @@ class _Conv(_ConvNd):
             groups,
             bias,
             padding_mode,
+            device,
             dtype,
         )
 
@@ -220,6 +222,7 @@ class _ConvTranspose(_ConvNd):
             groups,
             bias,
             padding_mode,
+            device,
             dtype,
         )
 

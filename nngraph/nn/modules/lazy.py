@@ -110,10 +110,10 @@ class LazyLinear(LazyModuleMixin, linear.Linear):
         dtype: DType | None = None,
     ) -> None:
         super().__init__(0, 0, False)
-        self.weight = UninitializedParameter(dtype=dtype)
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
         self.out_features = out_features
         if bias:
-            self.bias = UninitializedParameter(dtype=dtype)
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
 
     def reset_parameters(self) -> None:
         """Draws initial values anew, once there are any."""
@@ -144,11 +144,13 @@ class LazyLinear(LazyModuleMixin, linear.Linear):
 class _LazyConv(LazyModuleMixin, conv._ConvNd):
     """``in_channels`` is the size of the first input's axis of channels."""
 
-    def _make_lazy(self, out_channels: int, bias: bool, dtype: DType | None) -> None:
-        self.weight = UninitializedParameter(dtype=dtype)
+    def _make_lazy(
+        self, out_channels: int, bias: bool, device: object, dtype: DType | None
+    ) -> None:
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
         self.out_channels = out_channels
         if bias:
-            self.bias = UninitializedParameter(dtype=dtype)
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
 
     def reset_parameters(self) -> None:
         """Draws initial values anew, once there are any."""
@@ -202,7 +204,7 @@ class _LazyConvolution(_LazyConv, conv._Conv):
     ) -> None:
         of_axes = (kernel_size, stride, padding, dilation)
         super().__init__(0, 0, *of_axes, groups, False, padding_mode)
-        self._make_lazy(out_channels, bias, dtype)
+        self._make_lazy(out_channels, bias, device, dtype)
 
 
 class _LazyTransposed(_LazyConv, conv._ConvTranspose):
@@ -222,7 +224,7 @@ class _LazyTransposed(_LazyConv, conv._ConvTranspose):
     ) -> None:
         of_axes = (kernel_size, stride, padding, output_padding)
         super().__init__(0, 0, *of_axes, groups, False, dilation, padding_mode)
-        self._make_lazy(out_channels, bias, dtype)
+        self._make_lazy(out_channels, bias, device, dtype)
 
 
 class LazyConv1d(_LazyConvolution, conv.Conv1d):
@@ -281,10 +283,10 @@ class _LazyNorm(LazyModuleMixin, _NormBase):
         self.track_running_stats = track_running_stats
         for name, wanted in (("weight", affine), ("bias", affine and bias)):
             if wanted:
-                setattr(self, name, UninitializedParameter(dtype=dtype))
+                setattr(self, name, UninitializedParameter(device=device, dtype=dtype))
         if track_running_stats:
-            self.running_mean = UninitializedBuffer(dtype=dtype)
-            self.running_var = UninitializedBuffer(dtype=dtype)
+            self.running_mean = UninitializedBuffer(device=device, dtype=dtype)
+            self.running_var = UninitializedBuffer(device=device, dtype=dtype)
             self.num_batches_tracked = tensor(0, dtype=int64)
 
     def reset_parameters(self) -> None:

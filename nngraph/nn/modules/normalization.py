@@ -45,7 +45,11 @@ class LayerNorm(Module):
         self.elementwise_affine = elementwise_affine
         for name, wanted in (("weight", True), ("bias", bias)):
             made = wanted and elementwise_affine
-            value = Parameter(empty(self.normalized_shape, dtype=dtype)) if made else None
+            value = (
+                Parameter(empty(self.normalized_shape, device=device, dtype=dtype))
+                if made
+                else None
+            )
             self.register_parameter(name, value)
         self.reset_parameters()
 
@@ -82,7 +86,11 @@ class RMSNorm(Module):
         self.normalized_shape = _shape(normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        made = Parameter(empty(self.normalized_shape, dtype=dtype)) if elementwise_affine else None
+        made = (
+            Parameter(empty(self.normalized_shape, device=device, dtype=dtype))
+            if elementwise_affine
+            else None
+        )
         self.register_parameter("weight", made)
         self.reset_parameters()
 
@@ -128,7 +136,7 @@ class GroupNorm(Module):
         self.eps = eps
         self.affine = affine
         for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            value = Parameter(empty(num_channels, dtype=dtype)) if wanted else None
+            value = Parameter(empty(num_channels, device=device, dtype=dtype)) if wanted else None
             self.register_parameter(name, value)
         self.reset_parameters()
 

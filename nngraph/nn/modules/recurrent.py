@@ -84,7 +84,9 @@ class RNNBase(Module):
                 names = []
                 for name, shape in self._shapes(layer).items():
                     names.append(f"{name}_l{layer}{suffix}")
-                    self.register_parameter(names[-1], Parameter(empty(*shape, dtype=dtype)))
+                    self.register_parameter(
+                        names[-1], Parameter(empty(*shape, device=device, dtype=dtype))
+                    )
                 self._all_weights.append(names)
         self.reset_parameters()
 
@@ -343,10 +345,10 @@ class RNNCellBase(Module):
         self.hidden_size = hidden_size
         self.bias = bias
         rows = num_chunks * hidden_size
-        self.weight_ih = Parameter(empty(rows, input_size, dtype=dtype))
-        self.weight_hh = Parameter(empty(rows, hidden_size, dtype=dtype))
+        self.weight_ih = Parameter(empty(rows, input_size, device=device, dtype=dtype))
+        self.weight_hh = Parameter(empty(rows, hidden_size, device=device, dtype=dtype))
         for name in ("bias_ih", "bias_hh"):
-            value = Parameter(empty(rows, dtype=dtype)) if bias else None
+            value = Parameter(empty(rows, device=device, dtype=dtype)) if bias else None
             self.register_parameter(name, value)
         self.reset_parameters()
 
@@ -406,7 +408,7 @@ class RNNCell(RNNCellBase):
         device: object = None,
         dtype: DType | None = None,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias, num_chunks=1, dtype=dtype)
+        super().__init__(input_size, hidden_size, bias, num_chunks=1, device=device, dtype=dtype)
         self.nonlinearity = nonlinearity
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
@@ -427,7 +429,7 @@ class LSTMCell(RNNCellBase):
         device: object = None,
         dtype: DType | None = None,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias, num_chunks=4, dtype=dtype)
+        super().__init__(input_size, hidden_size, bias, num_chunks=4, device=device, dtype=dtype)
 
     def forward(
         self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
@@ -446,7 +448,7 @@ class GRUCell(RNNCellBase):
         device: object = None,
         dtype: DType | None = None,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias, num_chunks=3, dtype=dtype)
+        super().__init__(input_size, hidden_size, bias, num_chunks=3, device=device, dtype=dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         return self._step("GRU", input, None if hx is None else [hx])[0]

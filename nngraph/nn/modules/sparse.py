@@ -56,7 +56,7 @@ class Embedding(Module):
         shape = (num_embeddings, embedding_dim)
         if _weight is not None and _weight.type.shape != shape:
             raise AssertionError("Shape of weight does not match num_embeddings and embedding_dim")
-        table = empty(shape, dtype=dtype) if _weight is None else _weight
+        table = empty(shape, device=device, dtype=dtype) if _weight is None else _weight
         self.weight = Parameter(table, requires_grad=not _freeze)
         if _weight is None:
             self.reset_parameters()
@@ -160,7 +160,9 @@ class EmbeddingBag(Module):
         shape = (num_embeddings, embedding_dim)
         if _weight is not None and _weight.type.shape != shape:
             raise AssertionError("Shape of weight does not match num_embeddings and embedding_dim")
-        self.weight = Parameter(empty(shape, dtype=dtype) if _weight is None else _weight)
+        self.weight = Parameter(
+            empty(shape, device=device, dtype=dtype) if _weight is None else _weight
+        )
         if _weight is None:
             self.reset_parameters()
         self.mode = mode

@@ -308,7 +308,9 @@ _WHOLE = cases(r"""
     m.linspace(0, 3, 4, dtype=x.dtype)
     m.eye(2, dtype=x.dtype)
     m.ones(2, dtype=x.dtype)  m.zeros(2, dtype=x.dtype)  m.empty((0, 2), dtype=x.dtype)
-    x.is_shared()  x.share_memory_()  x.to_dense()  x.is_cpu  x.is_cuda  x.is_sparse
+    x.is_shared()  x.share_memory_()  x.to_dense()  x.is_cpu  x.is_cuda  x.is_sparse  x.is_pinned()
+    x.get_device()  x.is_ipu  x.is_maia  x.is_meta  x.is_mkldnn  x.is_mps  x.is_mtia  x.is_nested
+    x.is_quantized  x.is_sparse_csr  x.is_vulkan  x.is_xla  x.is_xpu
     x.tolist()  x.flatten()[0].item()  x.detach_()  x.ndim  x.dtype  x.shape
     x + y  x + 1  x + 1.5  1 - x  x * True  2 ** x  x ** 2  x / 2  2 / x  x // 2  5 // x  x % 2
     5 % x  x & y  x | y  x ^ y  x << 1  x >> 1  ~x  -x  +x  abs(x)  x < y  x == 1  x @ y.mT
@@ -332,6 +334,9 @@ _WHOLE = cases(r"""
 NOT_CALLED = {
     "gumbel_softmax": "its result is random",
     "cuda": "PyTorch has to be built for it",
+    "layout": "a name of the module's: test_devices.py",
+    "pin_memory": "refused: test_devices.py",
+    "xpu": "PyTorch has to be built for it",
     "coalesce": "for gradients of tables: test_sparse_adam.py",
 }
 _MATRICES = """

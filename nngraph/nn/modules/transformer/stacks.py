@@ -195,11 +195,12 @@ class Transformer(Module):
             "batch_first": batch_first,
             "norm_first": norm_first,
             "bias": bias,
+            "device": device,
             "dtype": dtype,
         }
 
         def norm() -> LayerNorm:
-            return LayerNorm(d_model, eps=layer_norm_eps, bias=bias, dtype=dtype)
+            return LayerNorm(d_model, eps=layer_norm_eps, bias=bias, device=device, dtype=dtype)
 
         if custom_encoder is None:
             encoder_layer = TransformerEncoderLayer(*options, **switches)
@@ -257,7 +258,7 @@ class Transformer(Module):
         sz: int, device: object = None, dtype: DType | None = None
     ) -> Tensor:
         """``[sz, sz]``: minus infinity above the diagonal, 0 elsewhere."""
-        return full((sz, sz), float("-inf"), dtype=dtype).triu(1)
+        return full((sz, sz), float("-inf"), device=device, dtype=dtype).triu(1)
 
     def _reset_parameters(self) -> None:
         for p in self.parameters():
