@@ -1,7 +1,7 @@
 """Samples a second that loaders give, beside PyTorch's on the same dataset.
 
-``python -m benchmarks.loading`` prints a table. Loaders take turns, each row is the best of them: others
-on the machine only take time away.
+``python -m benchmarks.loading`` prints a table. Loaders take turns, each row is the best of them:
+others on the machine only take time away.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any, NoReturn
 
+from nngraph.cuda import amp
 from nngraph.frontend.devices import device as Device
 from nngraph.frontend.devices import refuse_device
 from nngraph.frontend.nodevice import DeviceContext, OutOfMemoryError, absent, nothing, zero
@@ -19,7 +20,7 @@ from nngraph.frontend.nodevice import DeviceContext, OutOfMemoryError, absent, n
 __all__ = [
     "BFloat16Tensor", "BoolTensor", "ByteTensor", "CUDAGraph", "CharTensor", "CudaError",
     "DoubleTensor", "Event", "FloatTensor", "HalfTensor", "IntTensor", "LongTensor",
-    "OutOfMemoryError", "ShortTensor", "Stream", "can_device_access_peer", "clock_rate",
+    "OutOfMemoryError", "ShortTensor", "Stream", "amp", "can_device_access_peer", "clock_rate",
     "current_device", "current_stream", "default_generators", "default_stream", "device",
     "device_count", "device_of", "empty_cache", "get_arch_list", "get_device_capability",
     "get_device_name", "get_device_properties", "get_gencode_flags",

@@ -66,7 +66,7 @@ class GradScaler:
         growth_interval: int = 2000,
         enabled: bool = True,
     ) -> None:
-        if enabled and device.startswith("cuda"):
+        if enabled and str(device).startswith("cuda"):
             warnings.warn(
                 'amp.GradScaler("cuda") is enabled, but CUDA is not available.  Disabling.',
                 stacklevel=2,

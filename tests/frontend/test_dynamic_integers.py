@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import numpy as np
@@ -199,3 +200,23 @@ def test_narrow_from_a_tensor(backend: str) -> None:
         with pytest.raises(IndexError):
             compiled(x, ng.tensor(start))
     assert count_traces(compiled) == 1
+
+
+def test_threads_have_numbers_of_their_own() -> None:
+    compiled = ng.compile(lambda x, n: x[:, n] * n, backend="reference", dynamic=True)
+    x, wrong = ng.tensor(X), list[int]()
+    for n in (0, 1):
+        compiled(x, n)
+
+    def calls(n: int) -> None:
+        for _ in range(200):
+            if not np.array_equal(shown(compiled(x, n)), shown(x[:, n] * n)):
+                wrong.append(n)
+
+    threads = [threading.Thread(target=calls, args=(n,)) for n in range(2, 6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert count_traces(compiled) == 2

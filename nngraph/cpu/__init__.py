@@ -5,7 +5,10 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from nngraph.cpu import amp
+
 __all__ = [
+    "amp",
     "current_device",
     "device_count",
     "is_available",
