@@ -13,6 +13,7 @@ from nngraph.frontend.absent import why_absent as _why_absent
 from nngraph.frontend.capture.arguments import spec
 from nngraph.frontend.checkpoint import load, save
 from nngraph.frontend.compile import compile, set_default_backend, trace
+from nngraph.frontend.defaults import get_default_dtype, set_default_dtype
 from nngraph.frontend.devices import (
     channels_last,
     channels_last_3d,
@@ -109,8 +110,9 @@ newaxis = None
 # fmt: off
 __all__ = [
     "BackendError", "CheckpointError", "ConcretizationError", "Generator", "GradScaler",
-    "NonFiniteError", "OutOfMemoryError", "Size", "device", "get_default_device", "layout",
-    "set_default_device", "strided", "Tensor", "TraceError", "__version__", "amp", "autograd",
+    "NonFiniteError", "OutOfMemoryError", "Size", "device", "get_default_device",
+    "get_default_dtype", "layout", "set_default_device", "set_default_dtype", "strided", "Tensor",
+    "TraceError", "__version__", "amp", "autograd",
     "bfloat16", "bool", "channels_last",
     "channels_last_3d", "compile", "contiguous_format", "default_generator", "double",
     "dtype", "e", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64",

@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from nngraph.frontend.absent import COMPLEX
+from nngraph.frontend.defaults import default_dtype
 from nngraph.frontend.functional.axes import Dims, axes_of
 from nngraph.frontend.functional.creation import arange
 from nngraph.frontend.functional.joining import cat
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dtypes import DType, float32
+from nngraph.ir.dtypes import DType
 
 __all__ = ["fftfreq", "fftshift", "ifftshift", "rfftfreq"]
 
@@ -23,7 +24,7 @@ def _need_float(name: str, dtype: DType | None) -> DType:
         raise RuntimeError(
             f"{name} requires a floating point or complex dtype, but got dtype={dtype.name}"
         )
-    return dtype or float32
+    return dtype or default_dtype()
 
 
 @function

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 
-from nngraph.ir.dtypes import DType, as_dtype, float32
+from nngraph.frontend.defaults import default_dtype
+from nngraph.ir.dtypes import DType, as_dtype
 
 __all__ = ["finfo", "iinfo"]
 
@@ -21,8 +22,8 @@ class finfo:
         resolution: the decimal resolution.
     """
 
-    def __init__(self, dtype: DType = float32) -> None:
-        kind = as_dtype(dtype)
+    def __init__(self, dtype: DType | None = None) -> None:
+        kind = default_dtype() if dtype is None else as_dtype(dtype)
         if not kind.is_floating_point:
             raise TypeError(f"finfo is for floating point types; use iinfo for {kind!r}")
         info = ml_dtypes.finfo(kind.numpy)

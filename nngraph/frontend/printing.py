@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from nngraph.frontend.base import TensorBase
+from nngraph.frontend.defaults import default_dtype
 from nngraph.frontend.world import world
-from nngraph.ir.dtypes import bool_, float32, int64
+from nngraph.ir.dtypes import bool_, int64
 from nngraph.ir.op import Array
 
 __all__ = ["tensor_repr"]
@@ -37,9 +38,9 @@ def _suffixes(tensor: TensorBase) -> list[str]:
     if tensor.type.size == 0:
         if tensor.ndim != 1:
             parts.append(f"size={tuple(tensor.type.shape)}")
-        if tensor.dtype is not float32:
+        if tensor.dtype is not default_dtype():
             parts.append(f"dtype={tensor.dtype!r}")
-    elif tensor.dtype not in (float32, int64, bool_):
+    elif tensor.dtype not in (default_dtype(), int64, bool_):
         parts.append(f"dtype={tensor.dtype!r}")
     entry = tensor.grad_fn
     if entry is not None:

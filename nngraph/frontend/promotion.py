@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nngraph.frontend.defaults import default_dtype
 from nngraph.frontend.host import in_graph, is_host_number
 from nngraph.frontend.limits import finfo, iinfo
 from nngraph.frontend.symint import SymInt
@@ -78,7 +79,7 @@ def check_cast(source: DType, target: DType) -> None:
 def _default(value: Number | np.generic) -> DType:
     if isinstance(value, bool | np.bool_):
         return bool_
-    return int64 if isinstance(value, int | np.integer | SymInt) else float32
+    return int64 if isinstance(value, int | np.integer | SymInt) else default_dtype()
 
 
 def result_type(*operands: Operand) -> DType:
@@ -172,6 +173,7 @@ def need_fit(number: Any, dtype: DType) -> None:
     """
     if dtype.kind is Kind.BOOL or isinstance(number, SymInt) or is_host_number(number):
         return
+    number = number.item() if isinstance(number, np.generic) else number
     if dtype.is_floating_point:
         limit = finfo(dtype).max
         fits = math.isinf(number) or not abs(number) > limit
@@ -206,8 +208,8 @@ def promoted(*operands: Operand, at_least: DType | None = None) -> list[Tensor]:
 
 
 def as_float(tensor: Tensor) -> Tensor:
-    """The tensor itself if its dtype is a floating point type, else as float32."""
-    return tensor if tensor.dtype.is_floating_point else cast(tensor, float32)
+    """The tensor itself if its dtype is a floating point type, else as the default dtype."""
+    return tensor if tensor.dtype.is_floating_point else cast(tensor, default_dtype())
 
 
 def counted(tensor: Tensor, dtype: DType | None) -> Tensor:

@@ -46,7 +46,13 @@ REFUSED.add(("F", "one_hot", "tensor"))  # it is input
 
 OWN = {"compile", "export", "load", "save", "spec"}
 # test_top_level.py, test_settings.py
-ELSEWHERE = OWN | {*TOP_LEVEL, *IN_PLACE, *settings.__all__}
+ELSEWHERE = OWN | {
+    *TOP_LEVEL,
+    *IN_PLACE,
+    *settings.__all__,
+    "get_default_dtype",
+    "set_default_dtype",
+}
 PLAIN = {"from_dlpack", "get_rng_state", "set_rng_state", "initial_seed", "manual_seed"}
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from nngraph import ops
+from nngraph.frontend.defaults import default_dtype
 from nngraph.frontend.functional.kinds import need_floats, need_numbers, need_same
 from nngraph.frontend.functional.variants import both, everywhere, function
 from nngraph.frontend.host import in_graph, is_host_number
@@ -125,7 +126,7 @@ def div(
             f"div expected rounding_mode to be one of None, 'trunc', or 'floor' "
             f"but found '{rounding_mode}'"
         )
-    a, b = promoted(input, other, at_least=float32)
+    a, b = promoted(input, other, at_least=default_dtype())
     if _is_factor(other, a.dtype):
         return ops.div(*promoted(_wider(input), other)).to(a.dtype)
     if not isinstance(input, Tensor) and _is_factor(input, b.dtype):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from nngraph.frontend.defaults import default_dtype
 from nngraph.frontend.functional.creation import zeros
 from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.record import Handle
 from nngraph.frontend.tensor import Size, Tensor
-from nngraph.ir.dtypes import float32
 
 __all__: list[str] = []
 
@@ -29,7 +29,7 @@ def _made_of(arguments: Sequence[Any]) -> Tensor:
     if isinstance(data, Size) or (arguments and all(isinstance(n, int) for n in arguments)):
         return zeros(*arguments)
     if len(arguments) == 1 and isinstance(data, list | tuple | np.ndarray):
-        return tensor(data, float32)
+        return tensor(data, default_dtype())
     raise TypeError(
         f"new(): data must be a sequence (got {type(data).__name__}), or all arguments sizes; "
         "ng.tensor(data) takes numbers, too"

@@ -9,6 +9,7 @@ import numpy as np
 
 from nngraph import ops
 from nngraph.backends.arrays import aligned_copy
+from nngraph.frontend.defaults import default_dtype
 from nngraph.frontend.errors import size_is_unknown
 from nngraph.frontend.functional.axes import need_sizes, sizes_of
 from nngraph.frontend.functional.data import from_array
@@ -20,7 +21,7 @@ from nngraph.frontend.symint import SymInt, dim_of, dims_of, size_of, sym_max
 from nngraph.frontend.tape import apply
 from nngraph.frontend.tensor import Operand, Tensor
 from nngraph.ir.dims import Dim, SymDim, floordiv, is_nonnegative
-from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, float64, int64
+from nngraph.ir.dtypes import DType, as_dtype, bool_, float64, int64
 from nngraph.ir.op import Op
 from nngraph.ops.creation import Full, Iota
 
@@ -66,9 +67,7 @@ def full(
         kind = dtype or _kind_of(fill_value.dtype)
         like = as_tensor_like(fill_value, as_dtype(kind), fill_value)
         return like.expand(*size).clone().requires_grad_(requires_grad)
-    kind = dtype or (
-        bool_ if isinstance(fill_value, bool) else int64 if isinstance(fill_value, int) else float32
-    )
+    kind = dtype or result_type(fill_value)
     shape = sizes_of((size,))
     need_sizes(shape)
     need_fit(fill_value, as_dtype(kind))
@@ -78,7 +77,7 @@ def full(
 
 def _kind_of(dtype: DType) -> DType:
     """The default dtype of numbers of the kind."""
-    return float32 if dtype.is_floating_point else bool_ if dtype is bool_ else int64
+    return default_dtype() if dtype.is_floating_point else bool_ if dtype is bool_ else int64
 
 
 @overload
@@ -113,7 +112,7 @@ def zeros(
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of zeros."""
-    return full(sizes_of(size), 0, dtype=dtype or float32, requires_grad=requires_grad)
+    return full(sizes_of(size), 0, dtype=dtype or default_dtype(), requires_grad=requires_grad)
 
 
 @overload
@@ -148,7 +147,7 @@ def ones(
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of ones."""
-    return full(sizes_of(size), 1, dtype=dtype or float32, requires_grad=requires_grad)
+    return full(sizes_of(size), 1, dtype=dtype or default_dtype(), requires_grad=requires_grad)
 
 
 @overload
@@ -280,7 +279,7 @@ def arange(
             f"{first}, {last}, step {step}"
         )
     whole = all(isinstance(v, int) for v in (first, last, step))
-    kind = as_dtype(dtype or (int64 if whole else float32))
+    kind = as_dtype(dtype or (int64 if whole else default_dtype()))
     need_numbers("arange", kind)
     if kind is int64 and not whole:  # the numbers are cast, not what they give
         first, last, step = int(first), int(last), int(step)
@@ -324,7 +323,7 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """``steps`` evenly spaced numbers, both ends included."""
-    kind = as_dtype(dtype or float32)
+    kind = as_dtype(dtype or default_dtype())
     need_numbers("linspace", kind)
     if isinstance(steps, SymInt):
         return _line(start, end, steps).to(kind).requires_grad_(requires_grad)
@@ -357,7 +356,7 @@ def eye(
     requires_grad: bool = False,
 ) -> Tensor:
     """Ones on the diagonal."""
-    kind = as_dtype(dtype or float32)
+    kind = as_dtype(dtype or default_dtype())
     if isinstance(n, SymInt) or isinstance(m, SymInt):
         sizes = dims_of((n, n if m is None else m))
         rows, columns = (_create(Iota(int64, sizes, axis)) for axis in (0, 1))

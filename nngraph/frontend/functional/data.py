@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.backends.arrays import aligned_copy
+from nngraph.frontend.defaults import default_dtype
 from nngraph.frontend.devices import need_cpu
 from nngraph.frontend.errors import TraceError, size_is_unknown
 from nngraph.frontend.functional.joining import stack
@@ -18,14 +19,13 @@ from nngraph.frontend.promotion import is_number, need_fit, promote_types, resul
 from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
-from nngraph.ir.dtypes import DType, as_dtype, bool_, float32, float64, int64, uint64
+from nngraph.ir.dtypes import DType, as_dtype, float64, uint64
 from nngraph.ir.op import Array
 
 __all__ = ["as_tensor", "asarray", "from_dlpack", "from_numpy", "scalar_tensor", "tensor"]
 
 
-#: The dtypes of Python's numbers.
-_PLAIN: dict[type, DType] = {bool: bool_, int: int64, float: float32}
+_PLAIN = frozenset((bool, int, float))
 
 
 class DataError(ValueError, TypeError, RuntimeError):
@@ -47,8 +47,9 @@ def tensor(
 ) -> Tensor:
     """A copy of ``data``: numbers, nested lists, NumPy arrays, tensors.
 
-    NumPy arrays and numbers keep their dtype; Python floats give float32, ints int64, bools bool;
-    mixed data the dtype that holds all. Nothing is rounded but to the dtype of the result.
+    NumPy arrays and numbers keep their dtype; Python floats give the default dtype, ints int64,
+    bools bool; mixed data the dtype that holds all. Nothing is rounded but to the dtype of the
+    result.
 
     Raises:
         TypeError, ValueError, RuntimeError: if the data is no array of numbers, or of a dtype that
@@ -104,7 +105,7 @@ def _as_array(data: Any) -> Array:
             array = np.asarray(numbers, object)  # NumPy's way out for [2**63, -1]
     except ValueError as error:
         raise DataError(f"ng.tensor: {error}") from None
-    if array.dtype.kind == "O" and {*map(type, array.reshape(-1))} <= _PLAIN.keys():
+    if array.dtype.kind == "O" and {*map(type, array.reshape(-1))} <= _PLAIN:
         return array.astype(np.float64) if _has_float(numbers) else array
     if array.dtype.kind not in "bifu":
         raise DataError(f"ng.tensor: cannot make a tensor of {type(data).__name__} {data!r:.60}")
@@ -130,15 +131,15 @@ def _to_numbers(data: Any) -> Any:
 
 def _is_plain(data: Sequence[Any]) -> bool:
     """True for a list of Python's numbers only, however long."""
-    return {*map(type, data)} <= _PLAIN.keys()
+    return {*map(type, data)} <= _PLAIN
 
 
 def _dtype_of(data: Any, array: Array) -> DType:
     """The dtype of data that no dtype was given for, and whose numbers are ``array``."""
     found = _common_dtype(data)
     if found is None:
-        found = as_dtype(array.dtype) if array.size else float32
-        found = float32 if found is float64 else found
+        found = as_dtype(array.dtype) if array.size else float64
+        found = default_dtype() if found is float64 else found
     return found
 
 
@@ -150,7 +151,7 @@ def _common_dtype(data: Any) -> DType | None:
         return as_dtype(data.dtype)
     if isinstance(data, list | tuple):
         if _is_plain(data):
-            found = [_PLAIN[kind] for kind in {*map(type, data)}]
+            found = [result_type(kind()) for kind in {*map(type, data)}]
         else:
             found = [kind for kind in map(_common_dtype, data) if kind is not None]
         return reduce(promote_types, found) if found else None
@@ -213,8 +214,8 @@ def scalar_tensor(
     pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
-    """A number as a tensor without axes, of float32 unless ``dtype`` says otherwise."""
-    return tensor(s, dtype=dtype or float32, requires_grad=requires_grad)
+    """A number as a tensor without axes, of the default dtype unless ``dtype`` says otherwise."""
+    return tensor(s, dtype=dtype or default_dtype(), requires_grad=requires_grad)
 
 
 @function

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from nngraph.frontend.defaults import default_dtype
 from nngraph.frontend.functional.creation import arange, linspace
 from nngraph.frontend.functional.data import from_array
 from nngraph.frontend.functional.joining import atleast_3d, cat, meshgrid, stack, vstack
@@ -15,7 +16,7 @@ from nngraph.frontend.functional.kinds import need_numbers
 from nngraph.frontend.functional.variants import both, function
 from nngraph.frontend.promotion import promote_types, promoted
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dtypes import DType, float32, float64, int32, int64
+from nngraph.ir.dtypes import DType, float64, int32, int64
 from nngraph.ops.core import normalize_axis
 
 # fmt: off
@@ -224,9 +225,9 @@ def logspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """``base`` to the powers that ``linspace`` gives."""
-    need_numbers("logspace", dtype or float32)
+    need_numbers("logspace", dtype or default_dtype())
     powers = linspace(start, end, steps, dtype=float64)
-    found = (powers * 0 + float(base)).pow(powers).to(dtype or float32)
+    found = (powers * 0 + float(base)).pow(powers).to(dtype or default_dtype())
     return found.requires_grad_(requires_grad)
 
 

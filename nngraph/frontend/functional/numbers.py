@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from nngraph import ops
+from nngraph.frontend.defaults import default_dtype
 from nngraph.frontend.functional.access import elements
 from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.variants import both, everywhere, function
 from nngraph.frontend.promotion import as_float, is_safe_cast, promoted
 from nngraph.frontend.tensor import Mantissa, Tensor
-from nngraph.ir.dtypes import DType, Kind, bool_, float32
+from nngraph.ir.dtypes import DType, Kind, bool_
 
 # fmt: off
 __all__ = [
@@ -55,7 +56,7 @@ def lcm(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 @everywhere
 def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``input * 2**other``."""
-    kind = input.dtype if input.dtype.is_floating_point else float32
+    kind = input.dtype if input.dtype.is_floating_point else default_dtype()
     return input * (other if other.dtype.is_floating_point else other.to(kind)).exp2()
 
 

@@ -12,12 +12,13 @@ from typing import Any, overload
 
 import numpy as np
 
+from nngraph.frontend.defaults import default_dtype
 from nngraph.frontend.functional.axes import need_sizes, sizes_of
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.generator import Generator, default_generator, next_key
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dims import Dim
-from nngraph.ir.dtypes import DType, as_dtype, float32, float64, int64, uint64
+from nngraph.ir.dtypes import DType, as_dtype, float64, int64, uint64
 from nngraph.ops import random as ops
 from nngraph.ops.elementwise import floor
 
@@ -109,7 +110,7 @@ def rand(
 ) -> Tensor:
     """Uniform on [0, 1)."""
     need_sizes(shape := sizes_of(size))
-    out = ops.uniform(next_key(generator), shape, as_dtype(dtype or float32), 0.0, 1.0)
+    out = ops.uniform(next_key(generator), shape, as_dtype(dtype or default_dtype()), 0.0, 1.0)
     return out.requires_grad_() if requires_grad else out
 
 
@@ -149,7 +150,7 @@ def randn(
 ) -> Tensor:
     """Standard normal."""
     need_sizes(shape := sizes_of(size))
-    out = ops.normal(next_key(generator), shape, as_dtype(dtype or float32))
+    out = ops.normal(next_key(generator), shape, as_dtype(dtype or default_dtype()))
     return out.requires_grad_() if requires_grad else out
 
 

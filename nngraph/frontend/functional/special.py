@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from nngraph import ops
+from nngraph.frontend.defaults import default_dtype
 from nngraph.frontend.functional.kinds import need_floats, need_same
 from nngraph.frontend.functional.variants import both, everywhere
 from nngraph.frontend.limits import finfo
 from nngraph.frontend.promotion import as_float, is_number, promoted
 from nngraph.frontend.tensor import Operand, Tensor
-from nngraph.ir.dtypes import bool_, float32, float64
+from nngraph.ir.dtypes import bool_, float64
 
 # fmt: off
 __all__ = [
@@ -21,7 +22,7 @@ __all__ = [
 @everywhere
 def atan2(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     """The angle of the point (other, input)."""
-    a, b = promoted(input, other, at_least=float32)
+    a, b = promoted(input, other, at_least=default_dtype())
     return ops.atan2(a, b)
 
 
@@ -70,14 +71,14 @@ def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 @everywhere
 def copysign(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     """The size of ``input`` with the sign of ``other``, whose gradient is zero."""
-    a, b = promoted(input, other, at_least=float32)
+    a, b = promoted(input, other, at_least=default_dtype())
     return ops.copysign(a, b)
 
 
 @everywhere
 def xlogy(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
     """``input * log(other)``; 0 where ``input`` is 0, unless ``other`` is NaN."""
-    a, b = promoted(input, other, at_least=float32)
+    a, b = promoted(input, other, at_least=default_dtype())
     return ops.xlogy(a, b)
 
 

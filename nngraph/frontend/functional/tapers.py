@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nngraph.frontend.defaults import default_dtype
 from nngraph.frontend.functional.data import from_array
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dtypes import DType, float32
+from nngraph.ir.dtypes import DType
 from nngraph.ir.op import Array
 
 # fmt: off
@@ -32,7 +33,7 @@ def _window(
     Raises:
         RuntimeError: for a negative length, or integers.
     """
-    kind = dtype or float32
+    kind = dtype or default_dtype()
     if length < 0:
         raise RuntimeError(f"{name} requires non-negative window_length, got {length}")
     if not kind.is_floating_point:
