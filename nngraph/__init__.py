@@ -67,6 +67,7 @@ from nngraph.frontend.functional.windows import *
 from nngraph.frontend.generator import Generator, default_generator
 from nngraph.frontend.inference import inference_mode, is_inference_mode_enabled
 from nngraph.frontend.inplace import IN_PLACE as _IN_PLACE
+from nngraph.frontend.lanes.vmap import vmap
 from nngraph.frontend.limits import finfo, iinfo
 from nngraph.frontend.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from nngraph.frontend.nodevice import OutOfMemoryError
@@ -123,6 +124,7 @@ __all__ = [
     "no_grad", "optim", "pi", "preserve_format", "promote_types", "result_type", "save",
     "set_default_backend", "set_grad_enabled",
     "short", "spec", "sym_max", "sym_min", "trace", "uint16", "uint32", "uint64", "uint8",
+    "vmap",
 ]
 # fmt: on
 globals().update(_FOREACH | _IN_PLACE | _TOP_LEVEL | _region.OLD_NAMES)

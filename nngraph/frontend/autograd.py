@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from nngraph.frontend.backward import backpropagate, gradients
 from nngraph.frontend.base import TensorBase, own_if_view, seed_of
+from nngraph.frontend.lanes.vmap import vmap
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.ops.creation import zeros_like
@@ -104,7 +105,15 @@ def _found(
     outputs: Tensors, wanted: list[Any], given: Seeds, keep: bool, create: bool, batched: bool
 ) -> list[Any]:
     if batched:
-        raise NotImplementedError("is_grads_batched")
+        seeds = [None if g is None else g for g in listed(given if given is not None else [])]
+
+        def rows(*each: Any) -> Any:
+            found = _found(outputs, wanted, each, True, create, False)
+            return tuple(
+                zeros_like(t) if g is None else g for t, g in zip(wanted, found, strict=True)
+            )
+
+        return list(vmap(rows)(*seeds))
     roots = [(r, seed_of(r, g)) for r, g in _seeds(outputs, given)]
     found = gradients(roots, wanted, create, keep)
     return found if create else [None if g is None else own_if_view(g) for g in found]

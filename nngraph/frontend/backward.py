@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from nngraph.frontend.anomaly import anomaly
 from nngraph.frontend.hooks import run_after, run_after_adding, run_before, run_on_leaf
+from nngraph.frontend.lanes.replay import Replayed, adder, is_foreign
 from nngraph.frontend.modes import recording
 from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
 from nngraph.frontend.rows import Rows, attach, joined
 from nngraph.frontend.storage import Elements, Payload, Storage
 from nngraph.frontend.tape import Operand, apply, edge_of, save
 from nngraph.frontend.userline import source_of
-from nngraph.frontend.world import World, world
+from nngraph.frontend.world import World, inside, world
 from nngraph.ir.op import Op
 from nngraph.ir.reverse import Applied, Record, Walk, reverse
 from nngraph.ir.types import TensorType
@@ -107,6 +109,7 @@ class _Replay:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.running: Entry | None = None
+        self.is_mapped = False  # whether something was recorded inside vmap
         self.ran: list[Entry] = []
         self.outputs: dict[int, tuple[Version, ...]] = {}
         self.leaves: dict[int, tuple[Leaf, Version]] = {}
@@ -115,9 +118,15 @@ class _Replay:
         for entry in entries:
             outs = tuple(Version(s, Edge(entry, i), self) for i, s in enumerate(entry.outputs))
             self.outputs[entry.time] = outs
-            record = Applied(entry.op, tuple(map(self.operand, entry.inputs)), outs)
+            op = entry.op if entry.level is None else Replayed(entry.op, entry.level)
+            self.is_mapped |= entry.level is not None
+            record = Applied(op, tuple(map(self.operand, entry.inputs)), outs)
             self.records.append(record)
             self.entry_of[id(record)] = entry
+
+    def adder(self, here: World) -> Callable[[Any, Any], Any]:
+        """What adds two gradients."""
+        return adder(here) if self.is_mapped else add
 
     def enter(self, record: Record) -> Entry:
         """The rule of a record is about to run: operands read what its entry saved."""
@@ -197,10 +206,11 @@ class _Hooked(Walk):
                 self._complete(key)
 
     def reached(self, record: Record, grads: list[Any], runs: bool) -> list[Any]:
-        hooks = self._replay.entry_of[id(record)].hooks
-        if hooks is not None:
+        entry = self._replay.entry_of[id(record)]
+        if entry.hooks is not None:
             self._here.differentiate(None)
-            grads = run_before(hooks, _tensors(grads), runs)
+            with _where(entry, self._here):
+                grads = run_before(entry.hooks, _tensors(grads), runs)
         if runs:
             self._here.differentiate(self._replay.enter(record).origin)
         return grads
@@ -216,7 +226,8 @@ class _Hooked(Walk):
         if hooks is None or not hooks.after:
             return found
         self._here.differentiate(None)
-        return run_after(hooks, _tensors(found), _tensors(grads))
+        with _where(entry, self._here):
+            return run_after(hooks, _tensors(found), _tensors(grads))
 
     def passed(self, record: Record) -> None:
         waiting = self._waiting
@@ -234,6 +245,8 @@ class _Hooked(Walk):
             return
         here = self._here
         here.differentiate(None)
+        if self._replay.is_mapped and is_foreign(gradient, here):
+            return
         hooks = here.hooks(owner) if self._runs_leaves else None
         if hooks is not None and hooks.before:
             gradient = self._grads[key] = run_on_leaf(hooks, *_tensors([gradient]))
@@ -247,6 +260,11 @@ class _Hooked(Walk):
                     known = joined(known, more)
                 attach(given, known)
             self._deliver(owner, given)
+
+
+def _where(entry: Entry, here: World) -> AbstractContextManager[None]:
+    """The world of an entry's hooks."""
+    return nullcontext() if entry.level is None else inside(entry.level.within(here))
 
 
 def need_no_nan(entry: Entry, found: Sequence[Any], here: World) -> None:
@@ -313,7 +331,7 @@ def gradients(
     try:
         with recording(create_graph):
             walk = _Hooked(here, replay, deliver)
-            found = reverse(replay.records, seeds, targets, add, walk)
+            found = reverse(replay.records, seeds, targets, replay.adder(here), walk)
     finally:
         here.differentiate(None)
         replay.forget()
@@ -337,7 +355,9 @@ def leaf_gradients(roots: Sequence[tuple[Handle, Any]]) -> list[tuple[Handle, An
     try:
         with recording(False):
             walk = _Hooked(here, replay, None, leaves=False)
-            found = reverse(replay.records, seeds, [version for _, version in leaves], add, walk)
+            found = reverse(
+                replay.records, seeds, [version for _, version in leaves], replay.adder(here), walk
+            )
     finally:
         here.differentiate(None)
         replay.forget()

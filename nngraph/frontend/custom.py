@@ -241,6 +241,7 @@ class Function:
             inputs,
             [save(here, m, None) for m in shown],
             here.here(),
+            here.level,
         )
         ctx._kept = tuple(_kept(v, tensors, results, dirty) for v in ctx._kept)
         for index, tensor in enumerate(shown):

@@ -39,6 +39,8 @@ _WANTS_GRAD = (
 class Eager:
     """See ``World``, which says what each member means."""
 
+    level: Any = None
+
     # -- operators -------------------------------------------------------------------------
     def run(
         self, op: Op, operands: Sequence[Typed], payloads: Sequence[Payload]

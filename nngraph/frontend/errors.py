@@ -153,6 +153,11 @@ def leaked(storage: Storage, where: str) -> TraceError:
     """The error for a traced tensor that is used outside its trace."""
     made, name = "", "another function"
     value = storage.elements.value
+    if value is not None and value.graph.name == "vmap":
+        return TraceError(
+            f"an element ({storage.type}) of the batch that vmap maps over is used in {where}:\n"
+            f"    {user_source()}\nElements leave the mapped function only by `return`."
+        )
     if value is not None:
         name = repr(value.graph.name)
         if value.producer is not None:

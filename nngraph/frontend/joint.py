@@ -50,7 +50,7 @@ def joined(tensors: Sequence[Any]) -> tuple[list[Any], Entry]:
         alias._seen = None if tensor._view is None else here.edge(tensor._view.base)
         made.append(alias)
     inputs = [t._saved(here, e) for t, e in zip(tensors, edges, strict=True)]
-    entry = Entry(Joint(), inputs, [save(here, t, None) for t in made], here.here())
+    entry = Entry(Joint(), inputs, [save(here, t, None) for t in made], here.here(), here.level)
     for index, (alias, edge) in enumerate(zip(made, edges, strict=True)):
         alias._edge = None if edge is None else Edge(entry, index)
     return made, entry

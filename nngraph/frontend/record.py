@@ -150,19 +150,26 @@ class Entry:
         time: orders the entries.
         origin: where the user called it.
         hooks: what ``backward`` calls here; None if nothing was ever registered.
+        level: the ``vmap`` inside which it was recorded, if any.
         sparse: whether it looked up rows of its first input, whose gradient shall know them.
     """
 
-    __slots__ = ("hooks", "inputs", "op", "origin", "outputs", "sparse", "time")
+    __slots__ = ("hooks", "inputs", "level", "op", "origin", "outputs", "sparse", "time")
 
     def __init__(
-        self, op: Op, inputs: Sequence[Saved], outputs: Sequence[Saved], origin: Origin
+        self,
+        op: Op,
+        inputs: Sequence[Saved],
+        outputs: Sequence[Saved],
+        origin: Origin,
+        level: Any = None,
     ) -> None:
         self.op = op
         self.inputs = inputs
         self.outputs = outputs
         self.time = next(_clock)
         self.origin = origin
+        self.level = level
         self.hooks: EntryHooks | None = None
         self.sparse = False
 
@@ -218,7 +225,7 @@ class Lost(Entry):
     def __init__(self, why: str) -> None:
         self.why = why
         self.time = next(_clock)
-        self.hooks = None
+        self.hooks = self.level = None
 
     def name(self) -> str:
         return "CompiledFunctionBackward"

@@ -58,7 +58,8 @@ def apply(op: Op, operands: Sequence[Operand]) -> tuple[Any, ...]:
             inputs = [o._saved(here, e) for o, e in zip(operands, edges, strict=True)]
             if inference_used:
                 need_no_inference(op, inputs)
-            entry = Entry(op, inputs, [save(here, o, None) for o in outs], here.origin_of(parts))
+            outputs = [save(here, o, None) for o in outs]
+            entry = Entry(op, inputs, outputs, here.origin_of(parts), here.level)
             for index, out in enumerate(outs):
                 if out.type.dtype.is_floating_point:
                     out._edge = Edge(entry, index)
@@ -137,5 +138,7 @@ def _view_edge(here: World, storage: Storage, path: Path, base: Edge | Leaf) -> 
         Saved(storage, elements, Path(path.under, path.op, index, each), None)
         for index, each in enumerate(path.op.infer(kind))
     ]
-    entry = Entry(path.op, [Saved(storage, elements, path.under, under)], outs, here.here())
+    inputs = [Saved(storage, elements, path.under, under)]
+    level = getattr(elements.value, "level", None)
+    entry = Entry(path.op, inputs, outs, here.here(), level)
     return Edge(entry, path.index)

@@ -28,6 +28,11 @@ __all__ = ["EAGER", "World", "eagerly", "inside", "world"]
 class World(Protocol):
     """What differs between eager and traced code. A payload is an array or a graph value."""
 
+    @property
+    def level(self) -> Any:
+        """The ``vmap`` inside which code runs, if any."""
+        ...
+
     # -- operators -------------------------------------------------------------------------
     def run(
         self, op: Op, operands: Sequence[Typed], payloads: Sequence[Payload]

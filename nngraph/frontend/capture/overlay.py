@@ -103,6 +103,8 @@ class Overlay:
         hooked: leaves of before that got a gradient, and the hooks that ran.
     """
 
+    level: Any = None  # a trace is no ``vmap``
+
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.cells: dict[Storage, StateCell] = {}

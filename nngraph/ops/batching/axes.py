@@ -10,7 +10,7 @@ from nngraph.ir.op import Op, apply
 from nngraph.ops.activation import LogSoftmax, Softmax
 from nngraph.ops.batching.lane import Lane, Rule
 from nngraph.ops.broadcast import BroadcastTo, Reduction, Reshape
-from nngraph.ops.reduce import ArgMax, ArgMin, CumProd, CumSum, Var
+from nngraph.ops.reduce import ArgMax, ArgMin, Running, Var
 from nngraph.ops.shape import Concat, Flip, Pad, Slice, SliceUpdate, Split, Strided, Tile, Transpose
 from nngraph.ops.sort import Median, Sort, TopK
 
@@ -76,14 +76,13 @@ RULES: dict[type[Op], Rule] = {
     ArgMin: _axis,
     BroadcastTo: _broadcast_to,
     Concat: _axis,
-    CumProd: _axis,
-    CumSum: _axis,
     Flip: _axes,
     LogSoftmax: _axis,
     Median: _median,
     Pad: _pad,
     Reduction: _axes,
     Reshape: _reshape,
+    Running: _axis,
     Slice: _slice,
     SliceUpdate: _slice_update,
     Softmax: _axis,

@@ -8,7 +8,7 @@ from typing import Any
 from nngraph.ir.op import Op, apply
 from nngraph.ops.attention import ScaledDotProductAttention
 from nngraph.ops.batching.lane import Lane, Rule
-from nngraph.ops.factor import Cholesky, Det, SlogDet, Solve, SolveTriangular, Symmetric, ZeroPivot
+from nngraph.ops.factor import OPERATORS as MATRICES
 from nngraph.ops.index import FromStart, OneHot, Require
 from nngraph.ops.linalg import MatMul
 from nngraph.ops.loss import BinaryCrossEntropy
@@ -30,7 +30,7 @@ def _alike(op: Op, operands: Sequence[Lane]) -> Sequence[Any]:
 
 
 def _attention(op: ScaledDotProductAttention, operands: Sequence[Lane]) -> Sequence[Any]:
-    """A mask does not give the result its axes: where it alone has the batch, the queries get it."""
+    """A mask gives the result no axes: where it alone has the batch, the queries get it."""
     q, *others = operands
     if not any(o.is_batched for o in operands[:3]):
         q = Lane(q.whole, q.size, True)
@@ -51,18 +51,12 @@ def _require(op: Require, operands: Sequence[Lane]) -> Sequence[Any]:
 
 
 RULES: dict[type[Op], Rule] = {
+    **dict.fromkeys(MATRICES, _alike),  # the last two axes are the matrix
     BinaryCrossEntropy: _alike,
-    Cholesky: _alike,
-    Det: _alike,
     FromStart: _alike,
     LayerNorm: _layer_norm,
     MatMul: broadcast,
     OneHot: _alike,
     Require: _require,
     ScaledDotProductAttention: _attention,
-    SlogDet: _alike,
-    Solve: _alike,
-    SolveTriangular: _alike,
-    Symmetric: _alike,
-    ZeroPivot: _alike,
 }

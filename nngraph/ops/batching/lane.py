@@ -37,7 +37,8 @@ class Lane:
 
     def apply(self, op: Op, operands: Sequence[Lane]) -> tuple[Lane, ...]:
         """Applies an operator to all elements of the batch at once."""
-        return Lane._rules(op, operands, self)
+        made: tuple[Lane, ...] = Lane._rules(op, operands, self)
+        return made
 
     @property
     def whole(self) -> Any:

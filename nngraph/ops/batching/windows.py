@@ -44,8 +44,7 @@ def _convolution(op: Any, operands: Sequence[Lane]) -> Sequence[Any]:
 def _weight_gradient(op: ConvWeightGrad, operands: Sequence[Lane]) -> Sequence[Any]:
     x, dy = operands
     out = apply1(_grouped(op, x), _as_channels(x), _as_channels(dy))
-    filters, *rest = out.type.shape
-    return (reshape(out, (x.size, dy.type.shape[1], *rest)),)
+    return (reshape(out, (x.size, dy.type.shape[1], *out.type.shape[1:])),)
 
 
 def _grouped(op: Any, like: Lane) -> Any:
