@@ -11,7 +11,8 @@ from nngraph.backends.base import BackendError
 from nngraph.einops.hook import install as _install
 from nngraph.frontend.absent import why_absent as _why_absent
 from nngraph.frontend.capture.arguments import spec
-from nngraph.frontend.checkpoint import load, save
+from nngraph.frontend.checkpoint.load import load
+from nngraph.frontend.checkpoint.save import save
 from nngraph.frontend.compile import compile, set_default_backend, trace
 from nngraph.frontend.defaults import get_default_dtype, set_default_dtype
 from nngraph.frontend.devices import (

@@ -51,9 +51,16 @@ class FileSet:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replaces ``path`` by a file of ``data`` in one move."""
+    """Replaces ``path`` by a file of ``data`` in one move, once the data are on the disk."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
     with FileSet(path) as files:
-        files.add(path, lambda temporary: temporary.write_bytes(data))
+        files.add(path, write)
 
 
 def write_folder(folder: Path, files: Mapping[str, Callable[[Path], object]]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from nngraph.frontend.base import TensorBase
+from nngraph.frontend.checkpoint.kinds import register
 from nngraph.frontend.functional.creation import empty
 from nngraph.frontend.functional.data import as_tensor
 from nngraph.frontend.storage import Storage
@@ -61,6 +62,10 @@ class Buffer(Tensor):
 
     def _clone_with(self, plain: TensorBase, requires_grad: bool) -> Self:
         return type(self)(plain, persistent=self.persistent)
+
+
+register("parameter", Parameter, Parameter)
+register("buffer", Buffer, lambda data, persistent: Buffer(data, persistent=persistent))
 
 
 def _storage_of(data: Any) -> Storage:

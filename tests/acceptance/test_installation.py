@@ -85,7 +85,7 @@ def test_a_damaged_checkpoint_changes_nothing(tmp_path: Path) -> None:
     before = snapshot(model)
     for data in damaged(path.read_bytes()):
         path.write_bytes(data)
-        with pytest.raises(ng.CheckpointError, match=r"model\.safetensors.*whole safetensors"):
+        with pytest.raises(ng.CheckpointError, match=r"model.*whole (safetensors|zip)"):
             model.load_state_dict(ng.load(path))
     for old, new in zip(before, snapshot(model), strict=True):
         np.testing.assert_array_equal(old, new)

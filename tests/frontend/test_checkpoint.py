@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import nngraph as ng
-from nngraph.frontend.checkpoint import load, save
+from nngraph.frontend.checkpoint.load import load
+from nngraph.frontend.checkpoint.save import save
 from nngraph.frontend.functional.creation import zeros
 from nngraph.frontend.functional.data import tensor
 from nngraph.ir.dtypes import DTYPES
@@ -59,11 +60,12 @@ def test_a_failed_write_keeps_the_old_file(tmp_path):
     refused = {
         r"\['bad'\] is complex": {"w": zeros(3), "bad": 3j},
         r"\['state'\]\[0\]\['step'\] is ellipsis": {"state": {0: {"step": ...}}},
-        r"key of the whole is \(1, 2\)": {"w": zeros(3), (1, 2): zeros(1)},
+        r"key of the whole is frozenset": {"w": zeros(3), frozenset({1}): zeros(1)},
         r"\['words'\].*no.* element type": {"words": np.array(["a"])},
         r"\['things'\].*no.* element type": {"things": np.array([None])},
-        "got list": [zeros(2)],
-        "got Tensor": zeros(2),
+        "the whole is Linear; save its state_dict": ng.nn.Linear(2, 2),
+        r"\['opt'\] is SGD; save its state_dict": {"opt": ng.optim.SGD([zeros(1)])},
+        r"\['d'\] is a defaultdict of <function": {"d": collections.defaultdict(lambda: 3)},
     }
     for text, tensors in refused.items():
         with pytest.raises(TypeError, match=text):
@@ -97,7 +99,7 @@ def test_a_nest_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "nest.safetensors"
     ng.save(NEST, path)
     found = ng.load(path)
-    wanted = NEST | {"pair": (0.9, [ng.arange(3), 0.5])}
+    wanted = NEST
     assert plain(found) == plain(wanted)
     assert found["model"]["0.bias"].dtype is ng.float16
 
@@ -115,8 +117,8 @@ def test_what_is_one_tensor_is_written_once(tmp_path: Path) -> None:
     ("value", "words"),
     [
         ({"a": {"b": object()}}, r"\['a'\]\['b'\] is object"),
-        ({"a": [1, {2}]}, r"\['a'\]\[1\] is set"),
-        ({"a": {1.5: 2}}, "key of .*1.5"),
+        ({"a": [1, {2j}]}, r"an element of \['a'\]\[1\] is 2j"),
+        ({"a": {1j: 2}}, "key of .*1j"),
         ({"f": len}, r"\['f'\] is builtin_function_or_method"),
     ],
 )
