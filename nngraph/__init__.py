@@ -138,6 +138,7 @@ _LATER = frozenset(
         "autograd",
         "cpu",
         "cuda",
+        "distributions",
         "fft",
         "func",
         "linalg",

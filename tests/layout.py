@@ -32,6 +32,7 @@ LAYERS = (
     "utils",
     "linalg",
     "fft",
+    "distributions",
     # What other packages ask for.
     "einops",
     "mps",

@@ -14,6 +14,12 @@ _.including_emulation
 _.is_cuda
 _.CUDNN_ATTENTION
 _.set_epoch
+_.set_default_validate_args
+_.sample_n
+_.perplexity
+_.with_cache
+_.forward_shape
+_.inverse_shape
 _.EFFICIENT_ATTENTION
 _.ERROR
 _.OVERRIDEABLE

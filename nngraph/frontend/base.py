@@ -200,9 +200,10 @@ class TensorBase(HookedTensor):
         return array.item()
 
     def __format__(self, spec: str) -> str:
-        return (
-            format(self._item(TEXT), spec) if spec and self.ndim == 0 else format(str(self), spec)
-        )
+        known = self.ndim == 0 and world().peek(self._storage, self._path) is not None
+        if known or (spec and self.ndim == 0):
+            return format(self._item(TEXT), spec)
+        return format(str(self), spec)
 
     def __len__(self) -> int:
         if not self.ndim:

@@ -21,7 +21,15 @@ def runner() -> Any:
 
 
 @pytest.mark.parametrize(
-    "page", ["data.md", "tour.md", "extending.md", "mixed-precision.md", "optimizers.md"]
+    "page",
+    [
+        "data.md",
+        "distributions.md",
+        "tour.md",
+        "extending.md",
+        "mixed-precision.md",
+        "optimizers.md",
+    ],
 )
 def test_a_page_prints_what_it_says(page: str) -> None:
     _, wrong = runner().run_page(ROOT / "docs" / page)

@@ -1,0 +1,66 @@
+"""The Gumbel distribution."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from nngraph.distributions import constraints
+from nngraph.distributions.distribution import Distribution, Shape
+from nngraph.distributions.utils import broadcast_all
+from nngraph.frontend.functional.random import rand
+from nngraph.frontend.limits import finfo
+from nngraph.frontend.tensor import Tensor
+
+__all__ = ["Gumbel"]
+
+_EULER = 0.57721566490153286060
+
+
+class Gumbel(Distribution):
+    """``F(x) = exp(-exp(-(x - loc) / scale))``."""
+
+    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+    has_rsample = True
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = broadcast_all(loc, scale)
+        super().__init__(self.loc.shape, validate_args=validate_args)
+
+    def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
+        return self._expanded(("loc", "scale"), batch_shape, _instance)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc + self.scale * _EULER
+
+    @property
+    def mode(self) -> Tensor:
+        return self.loc
+
+    @property
+    def stddev(self) -> Tensor:
+        return (math.pi / math.sqrt(6)) * self.scale
+
+    @property
+    def variance(self) -> Tensor:
+        return self.stddev.pow(2)
+
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
+        limits = finfo(self.loc.dtype)
+        drawn = rand(self._extended_shape(sample_shape), dtype=self.loc.dtype)
+        return self.icdf(drawn.clamp(min=limits.tiny, max=1 - limits.eps))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        y = (self.loc - self._checked(value)) / self.scale
+        return (y - y.exp()) - self.scale.log()
+
+    def cdf(self, value: Tensor) -> Tensor:
+        return (-((self.loc - self._checked(value)) / self.scale).exp()).exp()
+
+    def icdf(self, value: Tensor) -> Tensor:
+        return self.loc - self.scale * (-value.log()).log()
+
+    def entropy(self) -> Tensor:
+        return self.scale.log() + (1 + _EULER)

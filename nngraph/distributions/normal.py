@@ -1,0 +1,61 @@
+"""The normal distribution."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from nngraph.distributions import constraints
+from nngraph.distributions.distribution import Distribution, Shape
+from nngraph.distributions.utils import broadcast_all
+from nngraph.frontend.functional.random import randn
+from nngraph.frontend.tensor import Tensor
+
+__all__ = ["Normal"]
+
+
+class Normal(Distribution):
+    """Density ``exp(-((x - loc) / scale)^2 / 2) / (scale sqrt(2 pi))``."""
+
+    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+    has_rsample = True
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = broadcast_all(loc, scale)
+        super().__init__(self.loc.shape, validate_args=validate_args)
+
+    def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
+        return self._expanded(("loc", "scale"), batch_shape, _instance)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        return self.loc
+
+    @property
+    def stddev(self) -> Tensor:
+        return self.scale
+
+    @property
+    def variance(self) -> Tensor:
+        return self.scale.pow(2)
+
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
+        drawn = randn(self._extended_shape(sample_shape), dtype=self.loc.dtype)
+        return self.loc + drawn * self.scale
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        distance = self._checked(value) - self.loc
+        log_scale = self.scale.log()
+        return -(distance**2) / (2 * self.variance) - log_scale - math.log(math.sqrt(2 * math.pi))
+
+    def cdf(self, value: Tensor) -> Tensor:
+        scaled = (self._checked(value) - self.loc) * self.scale.reciprocal() / math.sqrt(2)
+        return 0.5 * (1 + scaled.erf())
+
+    def entropy(self) -> Tensor:
+        return 0.5 + 0.5 * math.log(2 * math.pi) + self.scale.log()
