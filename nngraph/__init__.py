@@ -143,6 +143,7 @@ _LATER = frozenset(
         "func",
         "linalg",
         "mps",
+        "serialization",
         "utils",
         "xpu",
     }

@@ -33,6 +33,7 @@ LAYERS = (
     "linalg",
     "fft",
     "distributions",
+    "serialization",
     # What other packages ask for.
     "einops",
     "mps",

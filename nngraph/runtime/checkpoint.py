@@ -108,7 +108,7 @@ def _header(read: Callable[[int, int], Any], size: int) -> tuple[dict[str, Any],
     if size < 8 or length > min(size - 8, _LONGEST_HEADER):
         raise CheckpointError("it is not a whole safetensors file: its header is cut short")
     try:
-        header = json.loads(bytes(read(8, length)))
+        header = json.loads(bytes(read(8, length)).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(
             f"it is not a whole safetensors file: its header is damaged ({error!r:.100})"

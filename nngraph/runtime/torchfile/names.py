@@ -15,7 +15,7 @@ from nngraph.runtime.torchfile.numbers import Arrays
 from nngraph.runtime.torchfile.tensors import Tensors
 from nngraph.runtime.torchfile.values import Budget, Builder, Known, StorageType, need_int
 
-__all__ = ["Library"]
+__all__ = ["Library", "is_listed"]
 
 _STORAGES = {
     "Double": "float64",
@@ -73,6 +73,9 @@ class Library:
                 "and dicts and lists of them: of a module or an optimizer, its state_dict()"
             )
         return found
+
+    def __contains__(self, named: tuple[str, str]) -> bool:
+        return named in self._known
 
     def build(self, target: Any, state: Any) -> None:
         """Sets the state of an object.
@@ -156,6 +159,13 @@ class Library:
             raise CheckpointError(f"bytes are made of {type(text).__name__} as {encoding!r:.40}")
         self._budget.take(len(text))
         return text.encode("latin-1")
+
+
+def is_listed(module: str, name: str) -> bool:
+    """Whether files may name it, whichever version of Python and NumPy says so."""
+    nowhere: Any = None
+    library = Library(nowhere, Budget(0))
+    return module == "numpy.dtypes" or (module, name) in library
 
 
 def _storages() -> dict[tuple[str, str], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
@@ -14,11 +15,13 @@ import struct
 import subprocess
 import sys
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import nngraph as ng
 from tests.support.hostile import NAMES, check, files, torch_file
@@ -181,7 +184,37 @@ def test_what_a_file_repeats_is_counted() -> None:
     refused(torch_file(large), "too long")
 
 
-def test_bombs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("write", [torch.save, ng.save])
+def test_a_bit_that_flips_is_an_error_or_nothing(write: Any) -> None:
+    framework = torch if write is torch.save else ng
+    file, rng = io.BytesIO(), random.Random(3)
+    write({"a": framework.arange(8), "b": ["text", 2.5]}, file)
+    raw = bytearray(file.getvalue())
+    end = len(raw) if write is torch.save else len(raw) - 64  # the format has no sums of elements
+    for _ in range(400):
+        at, bit = rng.randrange(end), 1 << rng.randrange(8)
+        raw[at] ^= bit
+        found = check(bytes(raw))
+        raw[at] ^= bit
+        if write is torch.save and not isinstance(found, Exception):
+            assert found["a"].tolist() == list(range(8))
+            assert found["b"] == ["text", 2.5]
+
+
+def test_no_class_is_added_to_the_list() -> None:
+    kinds = [np.dtype, np.dtype("f8").__class__, np.ndarray, OrderedDict, argparse.Namespace, set]
+    ng.serialization.add_safe_globals([*kinds, (Path("a").__class__, "pathlib.Path")])
+    with ng.serialization.safe_globals(kinds):
+        assert ng.serialization.get_safe_globals() == []
+    ng.serialization.clear_safe_globals()
+    for kind in (Payload, os.system, complex, (Payload, "builtins.set")):
+        with pytest.raises(RuntimeError, match=r"ng\.load executes nothing.*state_dict"):
+            ng.serialization.add_safe_globals([kind])
+        with pytest.raises(RuntimeError, match=r"ng\.load executes nothing.*state_dict"):
+            ng.serialization.safe_globals([kind])
+
+
+def test_bombs() -> None:
     storage = STORAGE.replace(b"K\4", number(2**28))
     one = tensor(b"K\0", number(2**28) + b"\x85", b"K\1\x85", storage)
     refused(torch_file(one, b"\0" * 16, zipfile.ZIP_DEFLATED), "is of 16 bytes")
@@ -204,6 +237,7 @@ def test_bombs(tmp_path: Path) -> None:
         (b"\0" * 257 + b"ustar" + b"\0" * 250, "tar file"),
         (b"\xff" * 7 + b"\x7f{}", "cut short"),
         (struct.pack("<Q", 3) + b"{}}", "header is damaged"),
+        (struct.pack("<Q", 4) + b"{\0}\0", "header is damaged"),
         (struct.pack("<Q", 100000) + b'{"a":' * 20000, "header is damaged"),
         (pickle.dumps({"a": 1}, 2), "a pickle, but not one of torch.save's"),
         (pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1000, 2), "version 1000"),
