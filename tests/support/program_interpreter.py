@@ -84,6 +84,9 @@ class _Memory:
         return np.full(type.nbytes, POISON, np.uint8).view(dtype).reshape(shape)
 
     def run(self, call: Call, after: bool) -> None:
+        if call.sizes:
+            self._run_all(call, after)
+            return
         arguments = [self.arrays[i] for i in call.arguments]
         if call.loop is not None:
             taken = len(call.loop.program.signature.inputs)
@@ -96,13 +99,31 @@ class _Memory:
             if isinstance(spec.op, IndexCheck | ZeroCheck):
                 assert not after, "a check comes after the first overwriting"
                 return
-            results = list(spec.op.eval(*_operands(spec, arguments)))
-            made = iter(arguments[taken:])
-            aliases = dict(spec.aliases)
-            targets = [
-                arguments[aliases[i]] if i in aliases else next(made) for i in range(len(results))
-            ]
-            apart = [a for i, a in enumerate(arguments[:taken]) if i not in aliases.values()]
+            results, targets, apart = _computed(spec, arguments)
+        self._write(call, after, results, targets, apart)
+
+    def _run_all(self, call: Call, after: bool) -> None:
+        """All members read before any writes: one that needs another comes out wrong."""
+        spec = self.program.kernels[call.kernel]
+        each = len(call.arguments) // len(call.sizes)
+        assert each * len(call.sizes) == len(call.arguments)
+        everything: list[list[Array]] = [[], [], []]
+        for member, size in enumerate(call.sizes):
+            numbers = call.arguments[member * each : (member + 1) * each]
+            arguments = [self.arrays[i].reshape(-1) for i in numbers]
+            assert {a.size for a in arguments} <= {1, size}
+            for found, arrays in zip(everything, _computed(spec, arguments), strict=True):
+                found += arrays
+        self._write(call, after, *everything)
+
+    def _write(
+        self,
+        call: Call,
+        after: bool,
+        results: Sequence[Array],
+        targets: Sequence[Array],
+        apart: Sequence[Array],
+    ) -> None:
         storages = self.program.storages
         states = [a for i, a in self.arrays.items() if storages[i].place is Place.STATE]
         for number, (target, result) in enumerate(zip(targets, results, strict=True)):
@@ -111,6 +132,19 @@ class _Memory:
             assert not overlap, f"{call} overlaps in\n{self.program}"
             assert after or not any(np.may_share_memory(target, a) for a in states), "too early"
             target[...] = result.reshape(target.shape)
+
+
+def _computed(
+    spec: KernelSpec, arguments: Sequence[Array]
+) -> tuple[list[Array], list[Array], list[Array]]:
+    """Results, where they go, and the operands that these may not overlap."""
+    taken = len(_names(spec))
+    results = list(spec.op.eval(*_operands(spec, arguments)))
+    made = iter(arguments[taken:])
+    aliases = dict(spec.aliases)
+    targets = [arguments[aliases[i]] if i in aliases else next(made) for i in range(len(results))]
+    apart = [a for i, a in enumerate(arguments[:taken]) if i not in aliases.values()]
+    return results, targets, apart
 
 
 def _names(spec: KernelSpec) -> list[Any]:
@@ -125,6 +159,8 @@ def _operands(spec: KernelSpec, arguments: Sequence[Array]) -> list[Array]:
     given = dict(zip(_names(spec), arguments, strict=False))
     names = spec.op.body.graph.inputs if isinstance(spec.op, Fused) else range(len(spec.inputs))
     rows = zip(names, spec.inputs, strict=True)
+    if spec.table is not None:  # vectors of any size, and numbers
+        return [given[n].reshape((-1,) if t.rank else ()).copy() for n, t in rows]
     return [given[n].reshape(t.static_shape).copy() for n, t in rows]
 
 

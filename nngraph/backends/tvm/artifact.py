@@ -25,6 +25,7 @@ from nngraph.backends.tvm.program.program import (
     Place,
     Program,
     Storage,
+    Table,
     ZeroCheck,
 )
 from nngraph.ir.graph import Graph
@@ -84,7 +85,10 @@ def _plan(program: Program, constants: list[bytes]) -> dict[str, Any]:
         "storages": [[s.place.value, s.index, types[str(s.type)]] for s in program.storages],
         "constants": [_constant_data(literal, constants) for literal in program.constants],
         "calls": [
-            [c.kernel, c.arguments, origins[c.origin], c.status, _loop_data(c.loop, constants)]
+            [
+                *(c.kernel, c.arguments, origins[c.origin], c.status),
+                *(_loop_data(c.loop, constants), c.sizes),
+            ]
             for c in program.calls
         ],
         "before": program.before,
@@ -112,7 +116,8 @@ def _kernel_data(spec: KernelSpec) -> list[Any]:
     node = graph.add_node(spec.op, [graph.add_input(t) for t in spec.inputs])
     for value in node.outputs:
         graph.add_output(value)
-    return ["operator", print_graph(graph, origins=False, names=False), spec.aliases]
+    text = print_graph(graph, origins=False, names=False)
+    return ["operator", text, spec.aliases, spec.table and spec.table.value]
 
 
 def _constant_data(literal: Literal, constants: list[bytes]) -> list[Any]:
@@ -170,9 +175,9 @@ class _Reader:
         )
 
     def _calls(self, rows: Sequence[Any], origins: Sequence[str]) -> Iterator[Call]:
-        for kernel, arguments, origin, status, loop in rows:
+        for kernel, arguments, origin, status, loop, sizes in rows:
             nested = None if loop is None else self._loop(loop)
-            yield Call(kernel, tuple(arguments), origins[origin], status, nested)
+            yield Call(kernel, tuple(arguments), origins[origin], status, nested, tuple(sizes))
 
     def _loop(self, data: Mapping[str, Any]) -> Loop:
         body = self.program(data["program"], Signature.from_json(data["signature"]))
@@ -189,5 +194,6 @@ def _kernel(kind: str, text: str, *rest: Any) -> KernelSpec:
     graph = parse_graph(text, REGISTRY)
     (node,) = graph.nodes
     inputs, outputs = (tuple(v.type for v in values) for values in (node.inputs, node.outputs))
-    (aliases,) = rest
-    return KernelSpec(node.op, inputs, outputs, tuple((out, source) for out, source in aliases))
+    aliases, table = rest
+    pairs = tuple((out, source) for out, source in aliases)
+    return KernelSpec(node.op, inputs, outputs, pairs, table and Table(table))

@@ -11,12 +11,13 @@ from nngraph.backends.arrays import aligned_copy, aligned_empty, is_aligned
 from nngraph.backends.spans import Spans
 from nngraph.backends.tvm.looping import Kernel, looping, run_calls, view
 from nngraph.backends.tvm.program.program import FRESH, Call, Place, Program, Storage
+from nngraph.backends.tvm.tensors import TensorTable
 from nngraph.backends.tvm.threads import ThreadCount
 from nngraph.ir.op import Array
 
 __all__ = ["TvmExecutable"]
 
-Slots = list[tuple[list[Any], int, bool]]
+Slots = list[tuple[list[Any] | TensorTable, int, bool]]
 
 
 class TvmExecutable:
@@ -59,6 +60,8 @@ class TvmExecutable:
 
         Those that change from call to call are filled in by ``_point``.
         """
+        if call.sizes:
+            return self._bind_all(call, functions)
         loop = call.loop
         raw = loop is not None
         bound = [None, *(self._fixed(i, raw) for i in call.arguments)]
@@ -73,6 +76,20 @@ class TvmExecutable:
         else:
             bound[0] = functions[call.kernel]
         return bound
+
+    def _bind_all(self, call: Call, functions: Sequence[Kernel]) -> list[Any]:
+        """A call over a table of tensors."""
+        spec = self.program.kernels[call.kernel]
+        own = {out for out, _ in spec.aliases}
+        made = [t for i, t in enumerate(spec.outputs) if i not in own]
+        table = TensorTable(call.sizes, [*spec.inputs, *made])
+        for position, storage in enumerate(call.arguments):
+            array = self._fixed(storage, True)
+            if array is None:
+                self._slots.setdefault(storage, []).append((table, position, True))
+            else:
+                table[position] = array
+        return [functions[call.kernel], *map(view, table.arrays)]
 
     def fixed(self, number: int) -> Any:
         """The tensor of a storage that stays where it is from call to call; None: it does not."""

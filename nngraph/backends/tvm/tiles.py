@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "CHUNK",
+    "PARTS",
     "BodyTile",
     "ChannelWeightTile",
     "DotTile",
@@ -18,6 +20,14 @@ __all__ = [
     "TapTile",
     "cdiv",
 ]
+
+
+CHUNK = 4096
+"""Elements of a task of what is cut into pieces: some microseconds."""
+
+
+PARTS = 64
+"""Tasks that share the rows of a table of tensors."""
 
 
 def cdiv(a: int, b: int) -> int:

@@ -75,6 +75,10 @@ class Loops(Protocol):
         """Accumulators: every index has to be constant after unrolling."""
         ...
 
+    def listed(self, table: Buffer, position: Expr, size: int, dtype: str) -> Buffer:
+        """The contiguous, aligned buffer that an entry of a table of tensors (bytes) points to."""
+        ...
+
     def fold(self, parts: Sequence[Buffer], width: int, combine: Combine) -> None:
         """Folds vectors of ``width`` lanes (a power of two of them) into lane 0 of the first."""
         ...

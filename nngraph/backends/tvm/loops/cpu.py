@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from tvm import tirx
+from tvm.ir import PointerType, PrimType
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from nngraph.backends.tvm import data
 from nngraph.backends.tvm.loops.base import Buffer, Combine, Expr, Kernel, PrimFunc
-from nngraph.backends.tvm.machine import Machine
+from nngraph.backends.tvm.machine import PARALLEL_WORK, Machine
 
 __all__ = ["CpuLoops"]
-
-_MIN_PARALLEL_WORK = 32768
-"""Element updates below which starting a parallel region (1-2 us, measured) does not pay."""
 
 
 class _Kernel:
@@ -49,7 +47,7 @@ class CpuLoops:
         return self.machine.lanes(dtype)
 
     def tasks(self, extent: int, work: int) -> AbstractContextManager[Expr]:
-        loop = T.parallel if extent > 1 and work >= _MIN_PARALLEL_WORK else T.serial
+        loop = T.parallel if extent > 1 and work >= PARALLEL_WORK else T.serial
         return _opened(loop(0, extent))
 
     def lanes(self, extent: int) -> AbstractContextManager[Expr]:
@@ -63,6 +61,12 @@ class CpuLoops:
 
     def registers(self, shape: Sequence[int], dtype: str) -> Buffer:
         return T.alloc_buffer(tuple(shape), dtype, scope="local")
+
+    def listed(self, table: Buffer, position: Expr, size: int, dtype: str) -> Buffer:
+        pointer = PointerType(PrimType(dtype))
+        data_ = tirx.Var("data", pointer)
+        T.bind(tirx.call_intrin(pointer, "tirx.tvm_struct_get", table.data, position, 1), var=data_)
+        return T.decl_buffer((size,), dtype, data=data_)
 
     def fold(self, parts: Sequence[Buffer], width: int, combine: Combine) -> None:
         while len(parts) > 1:

@@ -22,6 +22,8 @@ __all__ = ["explain_kernel", "kernel_text", "spec_of"]
 
 def spec_of(kernel: KernelSpec) -> Any | None:
     """What a kernel computes, if there are strategies for it; None if there is but one way."""
+    if kernel.table is not None:
+        return None
     match kernel.op:
         case MatMul() | Conv() | ConvInputGrad() | ConvWeightGrad() as op:
             return product_spec(op, kernel.inputs, kernel.outputs[0])

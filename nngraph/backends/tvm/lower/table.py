@@ -50,6 +50,8 @@ def build_kernel(spec: KernelSpec, machine: Machine) -> Any:
     """The PrimFunc of a spec for a machine."""
     if isinstance(spec.op, ops.Fused):
         body = spec.op.body.graph
+        if spec.table is not None:
+            return _module("body").build_listed(spec, machine)
         if kind_of(body.nodes) is GroupKind.PRODUCT:
             return _module("product").build_product_group(spec, machine)
         return _module("body").build_body(body, spec.aliases, machine)

@@ -28,13 +28,13 @@ from nngraph.ops.scan import Scan
 __all__ = ["emit_program"]
 
 
-def emit_program(graph: Graph, in_place: bool, carries: int = 0) -> Program:
+def emit_program(graph: Graph, in_place: bool, carries: int | None = None) -> Program:
     """The program of a graph whose nodes all have kernels.
 
     Args:
         graph: fused, static shapes.
         in_place: new state values replace the old ones in the caller's memory.
-        carries: of a loop's body, how many of the outputs are what the next step takes.
+        carries: of a loop's body, how many of the outputs are what the next step takes; else None.
     """
     return lay_out(graph, _Emitter(graph).compute(), in_place, carries)
 

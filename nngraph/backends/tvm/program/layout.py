@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from nngraph.backends.arrays import ALIGNMENT
 from nngraph.backends.tvm.program.arena import lifetimes, plan_arena
-from nngraph.backends.tvm.program.order import order_steps, states_to_delay
+from nngraph.backends.tvm.program.batch import Batch, batches
+from nngraph.backends.tvm.program.order import Step, order_steps, states_to_delay
 from nngraph.backends.tvm.program.program import Call, KernelSpec, Place, Program, Storage
 from nngraph.backends.tvm.program.work import Kernels, Work, copy_work
 from nngraph.ir.graph import Graph, Value
@@ -37,19 +38,19 @@ class _Replacement:
     aliases: tuple[tuple[int, int], ...] = ()
 
 
-def lay_out(graph: Graph, kernels: Kernels, in_place: bool, carries: int = 0) -> Program:
+def lay_out(graph: Graph, kernels: Kernels, in_place: bool, carries: int | None = None) -> Program:
     """The program of a graph from what it computes with.
 
     Args:
         in_place: new state values replace the old ones in the caller's memory.
-        carries: how many outputs are the next step's inputs, if it is the body of a loop. Such a
-            one shares its storage with the output of the same value that is stacked.
+        carries: how many outputs are the next step's inputs, if it is the body of a loop, else
+            None. Such a one shares its storage with the output of the same value that is stacked.
     """
     return _Layout(graph, kernels, in_place, carries).program()
 
 
 class _Layout:
-    def __init__(self, graph: Graph, kernels: Kernels, in_place: bool, carries: int) -> None:
+    def __init__(self, graph: Graph, kernels: Kernels, in_place: bool, carries: int | None) -> None:
         self.graph = graph
         self.kernels = kernels
         self.in_place = in_place
@@ -64,11 +65,12 @@ class _Layout:
     def program(self) -> Program:
         new_states = self._states()
         outputs = [self._result(Place.OUTPUT, i, v) for i, v in enumerate(self.graph.outputs)]
-        order = order_steps([work.step for work in self.work])
-        arena = self._place(order)
+        batches = self._batches(order_steps([work.step for work in self.work]))
+        steps = [batch.step for batch in batches]
+        arena = self._place(steps)
         specs: dict[str, tuple[int, KernelSpec]] = {}
-        calls = [self._call(self.work[i], specs) for i in order]
-        overwriting = [p for p, i in enumerate(order) if self.work[i].overwrites]
+        calls = [self._call(batch, specs) for batch in batches]
+        overwriting = [p for p, step in enumerate(steps) if step.overwrites]
         return Program(
             signature_of(self.graph),
             tuple(spec for _, spec in specs.values()),
@@ -176,26 +178,41 @@ class _Layout:
         return work
 
     # -- order and memory ------------------------------------------------------------------
-    def _place(self, order: Sequence[int]) -> int:
-        """Gives each arena storage its offset; the arena's size."""
-        arena = {
+    def _batches(self, order: Sequence[int]) -> list[Batch]:
+        if self.carries is not None:  # a loop's body: its calls are few
+            return [Batch((self.work[i],)) for i in order]
+        arena = self._arena()
+        return batches(self.work, order, [arena.get(i) for i in range(len(self.storages))])
+
+    def _arena(self) -> dict[int, int]:
+        """The bytes of each storage in the arena."""
+        return {
             i: storage.type.nbytes
             for i, storage in enumerate(self.storages)
             if storage.place is Place.ARENA and i not in self.moved
         }
-        alive = lifetimes([self.work[i].step for i in order], arena)
+
+    def _place(self, steps: Sequence[Step]) -> int:
+        """Gives each arena storage its offset; the arena's size."""
+        arena = self._arena()
+        alive = lifetimes(steps, arena)
         plan = plan_arena(arena, alive)
         for i, offset in plan.offsets.items():
             self.storages[i] = Storage(Place.ARENA, offset, self.storages[i].type)
         return plan.size
 
-    def _call(self, work: Work, specs: dict[str, tuple[int, KernelSpec]]) -> Call:
+    def _call(self, batch: Batch, specs: dict[str, tuple[int, KernelSpec]]) -> Call:
+        work, *_ = batch.members
         if work.loop is not None:
             arguments = tuple(self.moved.get(s, s) for s in (*work.reads, *work.writes))
             return Call(-1, arguments, work.origin, loop=work.loop)
-        number, _ = specs.setdefault(work.spec.key, (len(specs), work.spec))
+        spec = batch.spec or work.spec
+        number, _ = specs.setdefault(spec.key, (len(specs), spec))
+        all_arguments = tuple(a for member in batch.members for a in self._arguments(member))
+        return Call(number, all_arguments, work.origin, work.status, sizes=batch.sizes)
+
+    def _arguments(self, work: Work) -> tuple[int, ...]:
         dropped = {out for out, _ in work.spec.aliases}
         writes = [s for i, s in enumerate(work.writes) if i not in dropped]
         writes += [] if work.writes else list(work.overwrites)
-        arguments = tuple(self.moved.get(s, s) for s in (*work.reads, *writes))
-        return Call(number, arguments, work.origin, work.status)
+        return tuple(self.moved.get(s, s) for s in (*work.reads, *writes))

@@ -25,8 +25,16 @@ __all__ = [
     "Place",
     "Program",
     "Storage",
+    "Table",
     "ZeroCheck",
 ]
+
+
+class Table(enum.Enum):
+    """How a kernel goes through a table of tensors."""
+
+    SERIAL = "serial"
+    PARALLEL = "parallel"
 
 
 @dataclass(frozen=True)
@@ -36,12 +44,14 @@ class KernelSpec:
     Attributes:
         op: a primitive operator or a ``Fused`` group.
         aliases: (output, input) pairs that are one buffer.
+        table: for a kernel over tensors of any sizes, which says no sizes itself; None for others.
     """
 
     op: Op
     inputs: tuple[TensorType, ...]
     outputs: tuple[TensorType, ...]
     aliases: tuple[tuple[int, int], ...] = ()
+    table: Table | None = None
 
     @cached_property
     def key(self) -> str:
@@ -53,7 +63,8 @@ class KernelSpec:
             fields = ", ".join(f"{n}={print_attribute(v)}" for n, v in attributes(self.op))
             what = f"{self.op.name} {fields}"
         operands = " ".join(map(str, (*self.inputs, "->", *self.outputs)))
-        return f"{what}\n{operands} {list(self.aliases)}"
+        over = f" {self.table.value} table" if self.table else ""
+        return f"{what}\n{operands} {list(self.aliases)}{over}"
 
 
 @dataclass(frozen=True)
@@ -107,7 +118,8 @@ class Storage:
 class Call:
     """Run ``kernel`` on ``arguments`` (numbers of storages); a check writes to slot ``status``.
 
-    With ``loop`` the call runs a nested program instead, once for each step of time.
+    With ``loop`` the call runs a nested program instead, once for each step of time. With ``sizes``
+    it is several: each has so many elements, and its arguments follow those of the one before.
     """
 
     kernel: int
@@ -115,6 +127,7 @@ class Call:
     origin: str = ""
     status: int | None = None
     loop: Loop | None = None
+    sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -196,5 +209,6 @@ class Program:
             name = "scan" if call.loop else self.kernels[call.kernel].op.name
             mark = "  -- states are overwritten from here on\n" if i == self.before else ""
             shown = ", ".join(f"%{a}" for a in call.arguments)
-            lines.append(f"{mark}  {name}#{call.kernel}({shown})")
+            many = f" x{len(call.sizes)}" if call.sizes else ""
+            lines.append(f"{mark}  {name}#{call.kernel}{many}({shown})")
         return "\n".join(lines)

@@ -13,11 +13,10 @@ from nngraph.backends.tvm.codegen.body.plan import BodySpec
 from nngraph.backends.tvm.loops.base import Loops, PrimFunc
 from nngraph.backends.tvm.machine import Device, Machine
 from nngraph.backends.tvm.strategies.base import Strategy, strategy
-from nngraph.backends.tvm.tiles import BodyTile
+from nngraph.backends.tvm.tiles import CHUNK, BodyTile
 
 __all__ = ["BODIES"]
 
-_CHUNK = 4096  # elements of a task where rows are few: some microseconds
 _FEW_ROWS = 16
 _SIMPLE = 8
 """Operators up to which one vector of sums waits for the latency of its additions: then four, or a
@@ -53,8 +52,8 @@ class ElementBody(_Body):
     def tile(self, spec: BodySpec, machine: Machine) -> BodyTile:
         if not spec.sizes:
             return BodyTile(1, 1, 0)
-        few = math.prod(spec.sizes[:-1]) < _FEW_ROWS and spec.sizes[-1] > 2 * _CHUNK
-        return BodyTile(_dividing(spec.sizes[-1]), 1, _CHUNK if few else 0)
+        few = math.prod(spec.sizes[:-1]) < _FEW_ROWS and spec.sizes[-1] > 2 * CHUNK
+        return BodyTile(_dividing(spec.sizes[-1]), 1, CHUNK if few else 0)
 
 
 @strategy(BodySpec, device=Device.CPU)

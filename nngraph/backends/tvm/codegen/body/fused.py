@@ -32,7 +32,7 @@ from nngraph.backends.tvm.tiles import BodyTile, cdiv
 from nngraph.ir.graph import Value
 from nngraph.ir.op import Trait
 
-__all__ = ["build_fused"]
+__all__ = ["FusedBody", "build_fused"]
 
 Index = dict[int, Expr]
 
@@ -47,11 +47,13 @@ def build_fused(
         aliases: (result, input) pairs that are one buffer; that result is no parameter then.
     """
     with loops.kernel("fused") as k:
-        _Fused(plan, tile, loops, dict(aliases)).emit(k)
+        FusedBody(plan, tile, loops, dict(aliases)).emit(k)
     return k.finish()
 
 
-class _Fused:
+class FusedBody:
+    """Writes the sweeps of a body over its buffers."""
+
     def __init__(
         self, plan: BodyPlan, tile: BodyTile, loops: Loops, aliases: dict[int, int]
     ) -> None:
@@ -66,14 +68,25 @@ class _Fused:
         for i, value in enumerate(graph.parameters):
             self.buffers[value] = self._argument(k, f"in{i}", value)
         for i, value in enumerate(graph.outputs):
-            if i in self.aliases:
-                self.buffers[value] = self.buffers[graph.parameters[self.aliases[i]]]
-            else:
+            if i not in self.aliases:
                 self.buffers[value] = self._argument(k, f"out{i}", value)
+        self.alias()
         if self.plan.lanes_are_rows:
             self._lanes_over_rows()
         else:
             self._lanes_in_row()
+
+    def operands(self) -> list[Value]:
+        """The values that have buffers of their own, in the order of the kernel's parameters."""
+        graph = self.plan.graph
+        own = [v for i, v in enumerate(graph.outputs) if i not in self.aliases]
+        return [*graph.parameters, *own]
+
+    def alias(self) -> None:
+        """Gives results in an operand's memory that operand's buffer."""
+        graph = self.plan.graph
+        for result, operand in self.aliases.items():
+            self.buffers[graph.outputs[result]] = self.buffers[graph.parameters[operand]]
 
     def _argument(self, k: Kernel, name: str, value: Value) -> Buffer:
         size = math.prod(value.type.static_shape)
