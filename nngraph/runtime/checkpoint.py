@@ -17,7 +17,7 @@ from nngraph.backends.files import write_atomically
 from nngraph.ir.dtypes import DTYPES, as_dtype
 from nngraph.ir.op import Array
 
-__all__ = ["CheckpointError", "packed", "read_arrays", "unpacked", "write_arrays"]
+__all__ = ["CheckpointError", "bools_of", "packed", "read_arrays", "unpacked", "write_arrays"]
 
 # safetensors' names of element types: F64, BF16, I8, U32, BOOL, ...
 _DTYPES = {d.short.upper(): d for d in DTYPES}
@@ -96,10 +96,18 @@ def unpacked(
     for name in ordered:
         begin, end = spans[name]
         raw = read(start + begin, end - begin)
-        flat = np.frombuffer(raw, _DTYPES[header[name]["dtype"]].numpy)
+        flat = bools_of(np.frombuffer(raw, _DTYPES[header[name]["dtype"]].numpy))
         shaped = flat.reshape(header[name]["shape"])
         arrays[name] = shaped if mapped and is_aligned(shaped) else aligned_copy(shaped)
     return arrays, metadata, start + ends[-1][1]
+
+
+def bools_of(array: Array) -> Array:
+    """The array, or bools of one byte value each: NumPy sums those of other bytes wrongly."""
+    if array.dtype != np.bool_ or array.size == 0 or array.view(np.uint8).max() <= 1:
+        return array
+    made: Array = array.view(np.uint8) != 0
+    return made
 
 
 def _header(read: Callable[[int, int], Any], size: int) -> tuple[dict[str, Any], int]:

@@ -12,7 +12,7 @@ import numpy as np
 from nngraph.backends.arrays import aligned_empty, is_aligned
 from nngraph.ir.dtypes import DType
 from nngraph.ir.op import Array
-from nngraph.runtime.checkpoint import CheckpointError
+from nngraph.runtime.checkpoint import CheckpointError, bools_of
 from nngraph.runtime.torchfile.checks import need_values
 from nngraph.runtime.torchfile.machine import Machine
 from nngraph.runtime.torchfile.names import Library
@@ -160,7 +160,7 @@ class _Archive:
             raise CheckpointError(
                 f"storage {stored.key!r} is of {len(raw)} bytes, not of {stored.nbytes}"
             )
-        flat = np.frombuffer(raw, dtype.numpy)
+        flat = bools_of(np.frombuffer(raw, dtype.numpy))
         is_mapped = self._source.is_mapped and isinstance(raw, memoryview)
         if is_mapped and not self._swapped and is_aligned(flat):
             return flat

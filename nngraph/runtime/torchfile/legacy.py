@@ -9,7 +9,7 @@ import numpy as np
 from nngraph.backends.arrays import aligned_empty
 from nngraph.ir.dtypes import DType
 from nngraph.ir.op import Array
-from nngraph.runtime.checkpoint import CheckpointError
+from nngraph.runtime.checkpoint import CheckpointError, bools_of
 from nngraph.runtime.torchfile.checks import need_values
 from nngraph.runtime.torchfile.machine import Machine
 from nngraph.runtime.torchfile.names import Library
@@ -126,7 +126,7 @@ class _Legacy:
     def _fill_one(self, stored: Stored, swapped: bool) -> None:
         raw = self._take(stored.nbytes)
         if stored.array is not None:
-            np.copyto(stored.array, np.frombuffer(raw, stored.array.dtype))
+            np.copyto(stored.array, bools_of(np.frombuffer(raw, stored.array.dtype)))
             if swapped:
                 stored.array.byteswap(inplace=True)
 

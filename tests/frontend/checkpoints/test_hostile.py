@@ -158,6 +158,25 @@ def test_pickles_that_are_refused(name: str) -> None:
     refused(torch_file(raw), words)
 
 
+@pytest.mark.parametrize("sort", ["zip", "old", "named"])
+def test_bytes_that_are_no_bools_count_once(sort: str) -> None:
+    file, mark = io.BytesIO(), b"\1\0\1\1\0\0\1\1\1\0\0\1\0\1\0\1\1"
+    if sort == "zip":
+        raw = tensor(b"K\0", b"K\x11\x85", b"K\1\x85", STORAGE.replace(b"K\4", b"K\x11"))
+        file.write(torch_file(raw.replace(b"FloatS", b"BoolS"), mark.replace(b"\1", b"\7")))
+    else:
+        value = torch.tensor(list(map(bool, mark)))
+        if sort == "old":
+            torch.save(value, file, _use_new_zipfile_serialization=False)
+        else:
+            ng.save(ng.tensor(value.numpy()), file)
+        assert mark in file.getvalue()
+        file = io.BytesIO(file.getvalue().replace(mark, mark.replace(b"\1", b"\7")))
+    found = check(file.getvalue())
+    assert found.sum().item() == mark.count(1)
+    assert found.numpy().tobytes() == mark
+
+
 def test_deep_nests_and_wide_ones() -> None:
     many = 100_000
     refused(torch_file(b"]" * many + b"a" * (many - 1) + b"."), "nested more than 1000")
