@@ -34,6 +34,7 @@ from nngraph.frontend.functional import SUBJECTS as _SUBJECTS
 from nngraph.frontend.functional.arithmetic import *
 from nngraph.frontend.functional.bins import *
 from nngraph.frontend.functional.comparison import *
+from nngraph.frontend.functional.constructor import *
 from nngraph.frontend.functional.contraction import *
 from nngraph.frontend.functional.conversion import *
 from nngraph.frontend.functional.creation import *
@@ -48,6 +49,7 @@ from nngraph.frontend.functional.indexing import *
 from nngraph.frontend.functional.joining import *
 from nngraph.frontend.functional.linalg import *
 from nngraph.frontend.functional.logic import *
+from nngraph.frontend.functional.memory import *
 from nngraph.frontend.functional.moving import *
 from nngraph.frontend.functional.numbers import *
 from nngraph.frontend.functional.order import *
@@ -74,6 +76,7 @@ from nngraph.frontend.modes import enable_grad, is_grad_enabled, no_grad, set_gr
 from nngraph.frontend.nodevice import OutOfMemoryError
 from nngraph.frontend.precision import region as _region
 from nngraph.frontend.precision.region import *
+from nngraph.frontend.printing import set_printoptions
 from nngraph.frontend.promotion import promote_types, result_type
 from nngraph.frontend.settings import *
 from nngraph.frontend.settings import __all__ as _SETTINGS
@@ -113,7 +116,8 @@ newaxis = None
 __all__ = [
     "BackendError", "CheckpointError", "ConcretizationError", "Generator", "GradScaler",
     "NonFiniteError", "OutOfMemoryError", "Size", "device", "get_default_device",
-    "get_default_dtype", "layout", "set_default_device", "set_default_dtype", "strided", "Tensor",
+    "get_default_dtype", "layout", "set_default_device", "set_default_dtype", "set_printoptions",
+    "strided", "Tensor",
     "TraceError", "__version__", "amp", "autograd",
     "bfloat16", "bool", "channels_last",
     "channels_last_3d", "compile", "contiguous_format", "default_generator", "double",

@@ -26,7 +26,7 @@ HEADER = '''\
 """Written by scripts/stubs.py from the functions of nngraph/frontend/functional."""
 
 import builtins
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
 from nngraph.frontend.base import Size as Size

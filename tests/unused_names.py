@@ -11,6 +11,7 @@ _.allow_fp16_reduced_precision_reduction
 _.check_available
 _.fp32_precision
 _.including_emulation
+_.volatile
 _.is_cuda
 _.CUDNN_ATTENTION
 _.set_epoch

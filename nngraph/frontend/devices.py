@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 __all__ = [
     "CPU",
     "NO_DEVICE",
+    "as_device",
     "channels_last",
     "channels_last_3d",
     "contiguous_format",

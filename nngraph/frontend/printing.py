@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,73 @@ from nngraph.frontend.world import world
 from nngraph.ir.dtypes import bool_, int64
 from nngraph.ir.op import Array
 
-__all__ = ["tensor_repr"]
+__all__ = ["set_printoptions", "tensor_repr"]
 
-LINE, THRESHOLD, EDGE, DIGITS = 80, 1000, 3, 4
 _INDENT = len("tensor(")
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What ``set_printoptions`` takes.
+
+    Attributes:
+        precision: digits after the point.
+        threshold: elements beyond which a summary is shown.
+        edgeitems: elements of a summary at each end.
+        linewidth: letters of a line.
+        sci_mode: whether numbers have exponents; None chooses.
+    """
+
+    precision: int = 4
+    threshold: float = 1000
+    edgeitems: int = 3
+    linewidth: int = 80
+    sci_mode: bool | None = None
+
+
+_PROFILES = {
+    "default": _Options(),
+    "short": _Options(precision=2, edgeitems=2),
+    "full": _Options(threshold=float("inf")),
+}
+_now = _Options()
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """How tensors print from here on (``torch.set_printoptions``).
+
+    Args:
+        precision: digits after the point (4).
+        threshold: elements beyond which a summary is shown (1000).
+        edgeitems: elements of a summary at each end (3).
+        linewidth: letters of a line (80).
+        profile: ``"default"``, ``"short"`` or ``"full"``: all options at once; others given here
+            win. Another word changes nothing, as in PyTorch.
+        sci_mode: whether numbers have exponents; None chooses for each tensor.
+
+    Raises:
+        TypeError, ValueError: for what is no number of the kind; nothing is changed then.
+    """
+    global _now
+    given = {"precision": precision, "edgeitems": edgeitems, "linewidth": linewidth}
+    for name, value in given.items():
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            raise TypeError(f"set_printoptions: {name} is {value!r}; wanted an int")
+        if value is not None and value < (name == "linewidth"):
+            raise ValueError(f"set_printoptions: {name} is {value}; wanted at least 0")
+    if threshold is not None and not isinstance(threshold, int | float):
+        raise TypeError(f"set_printoptions: threshold is {threshold!r}; wanted a number")
+    options: dict[str, Any] = given | {"threshold": threshold}
+    wanted = {name: value for name, value in options.items() if value is not None}
+    base = _now if profile is None else _PROFILES.get(profile.lower(), _now)
+    _now = replace(base, **wanted, sci_mode=sci_mode)
 
 
 def tensor_repr(tensor: TensorBase) -> str:
@@ -29,7 +93,7 @@ def tensor_repr(tensor: TensorBase) -> str:
     text = "tensor(" + (_shown(shown) if shown.size else "[]")
     for suffix in _suffixes(tensor):
         room = len(text) - text.rfind("\n") + 1 + len(suffix) + 2
-        text += ",\n" + " " * _INDENT + suffix if room > LINE else ", " + suffix
+        text += ",\n" + " " * _INDENT + suffix if room > _now.linewidth else ", " + suffix
     return text + ")"
 
 
@@ -51,16 +115,17 @@ def _suffixes(tensor: TensorBase) -> list[str]:
 
 
 def _shown(array: Array) -> str:
-    summarized = array.size > THRESHOLD
+    summarized = array.size > _now.threshold
     form = _Form(_edges(array) if summarized else array)
     return _nested(array, form, summarized, _INDENT)
 
 
 def _edges(array: Array) -> Array:
     """The elements that a summary shows."""
+    edge = _now.edgeitems
     for axis, size in enumerate(array.shape):
-        if size > 2 * EDGE:
-            places = [*range(EDGE), *range(size - EDGE, size)]
+        if size > 2 * edge:
+            places = [*range(edge), *range(size - edge, size)]
             array = array.take(places, axis)
     return array
 
@@ -76,6 +141,8 @@ class _Form:
             values = np.abs(array[np.isfinite(array) & (array != 0)].astype(np.float64))
             texts = array[np.isfinite(array) & (array != 0)].tolist()
             self._choose(values)
+        if _now.sci_mode is not None:
+            self.scientific = _now.sci_mode
         self.width = max((len(self.bare(v)) for v in texts), default=1 if not self.floating else 0)
 
     def _choose(self, values: Any) -> None:
@@ -91,10 +158,10 @@ class _Form:
         if not self.floating:
             return str(value)
         if self.scientific:
-            return f"{value:.{DIGITS}e}"
+            return f"{value:.{_now.precision}e}"
         if self.whole:
             return f"{value:.0f}" + ("." if np.isfinite(value) else "")
-        return f"{value:.{DIGITS}f}"
+        return f"{value:.{_now.precision}f}"
 
     def __call__(self, value: Any) -> str:
         return self.bare(value).rjust(self.width)
@@ -103,21 +170,24 @@ class _Form:
 def _nested(array: Array, form: _Form, summarized: bool, indent: int) -> str:
     if array.ndim == 0:
         return form(array.item())
-    short = summarized and len(array) > 2 * EDGE
+    edge = _now.edgeitems
+    short = summarized and len(array) > 2 * edge
     if array.ndim == 1:
         return _row(array, form, short, indent)
     inside = indent + 1
-    chosen = [*array[:EDGE], *array[-EDGE:]] if short else list(array)
+    chosen = [*array[:edge], *array[len(array) - edge :]] if short else list(array)
     parts = [_nested(a, form, summarized, inside) for a in chosen]
     if short:
-        parts.insert(EDGE, "...")
+        parts.insert(edge, "...")
     return "[" + ("," + "\n" * (array.ndim - 1) + " " * inside).join(parts) + "]"
 
 
 def _row(array: Array, form: _Form, short: bool, indent: int) -> str:
-    parts = [form(v) for v in ([*array[:EDGE], *array[-EDGE:]] if short else array.tolist())]
+    edge = _now.edgeitems
+    shown = [*array[:edge], *array[len(array) - edge :]] if short else array.tolist()
+    parts = [form(v) for v in shown]
     if short:
-        parts.insert(EDGE, " ...")
-    count = max(1, (LINE - indent) // (form.width + 2))
+        parts.insert(edge, " ...")
+    count = max(1, (_now.linewidth - indent) // (form.width + 2))
     lines = [", ".join(parts[i : i + count]) for i in range(0, len(parts), count)]
     return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"

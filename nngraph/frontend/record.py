@@ -272,7 +272,7 @@ class Handle:
 
     def __init__(self, storage: Any = (), view: Any = None, edge: Any = None, *more: int) -> None:
         if storage.__class__ is not Storage:
-            made = self._made_of([v for v in (storage, view, edge, *more) if v is not None])
+            made = self._made_of([storage, *(v for v in (view, edge, *more) if v is not None)])
             storage, view, edge = made._storage, made._view, made._edge
         storage.show(self)
         self._storage = storage

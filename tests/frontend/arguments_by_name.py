@@ -107,6 +107,7 @@ ARGUMENTS = {
     "flip": "input=x, dims=(0, 2)",
     "float_power": "input=p, exponent=2",
     "from_numpy": "",
+    "frombuffer": "buffer=bytearray(b'abcd'), dtype=m.int8",
     "full": "size=(2, 3), fill_value=1.5, dtype=m.float64",
     "full_like": "input=y, fill_value=2, dtype=m.float64",
     "gather": "input=y, dim=0, index=g, sparse_grad=False",

@@ -19,9 +19,9 @@ MADE = """
     m.tensor([m.tensor(1, dtype=m.float16), 2.5])  m.as_tensor([1.0])  m.asarray(2.5)
     m.scalar_tensor(2)  m.zeros(2)  m.ones(2, 2)  m.empty(2).dtype  m.full((2,), 1.5)
     m.full((2,), 1)  m.full((2,), True)  m.full((2,), np.float32(1.5))  m.arange(3)
-    m.arange(0.0, 1.0, 0.25)  m.linspace(0, 1, 5)  m.logspace(0, 1, 3)  m.eye(2)
-    m.rand(2) * 0  m.randn(2) * 0
-    m.rand_like(y) * 0  m.hann_window(4)  m.Tensor(2, 3) * 0  m.Tensor([1, 2])
+    m.arange(0.0, 1.0, 0.25)
+    m.linspace(0, 1, 5)  m.logspace(0, 1, 3)  m.eye(2)  m.rand(2) * 0  m.randn(2) * 0
+    m.rand_like(y) * 0  m.hann_window(4)  m.Tensor(2, 3).dtype  m.Tensor([1, 2])
     i + 1.5  i * 2  i / 2  i.div(i)  i.sqrt()  i.sin()  i + m.tensor(1.5)  y + 1.5  h * 2.5  b * 1.5
     d + 1.5  i.float()  i.true_divide(3)  m.pow(2.5, i)  m.where(b, 1.5, 2.5)  m.where(b, i, 2.5)
     m.result_type(i, 1.5)  m.result_type(h, 1.5)  i.mean(dtype=None) if False else i.sum()

@@ -293,7 +293,8 @@ _ELSEWHERE = cases("""
     cholesky  cholesky_inverse  cholesky_solve  det  inverse  logdet  slogdet
     chain_matmul  matrix_exp  matrix_power  pinverse  qr  svd  vander
     bincount  broadcast_shapes  coalesce  cross  cuda  empty  from_dlpack  from_numpy  is_inference
-    is_tensor  xpu  get_device  pin_memory  is_pinned
+    is_tensor  xpu  get_device  pin_memory  is_pinned  frombuffer  is_storage  typename  data_ptr
+    storage_offset  storage  untyped_storage  new  apply_  map_  map2_
     is_shared  promote_types  result_type  share_memory_  to_dense
 """)
 

@@ -38,6 +38,7 @@ DIFFERENT = {
     ("f", "einsum", "args"): "operands, as documented",
     ("f", "unique", "args"): "its method says more",
     ("m", "expand", "implicit"): "of PyTorch's own use",
+    ("m", "new", "*"): "data or sizes, by their places",
 }
 
 #: Out of PyTorch's stubs, where its parser refuses them.
@@ -53,6 +54,7 @@ ELSEWHERE = OWN | {
     "get_default_dtype",
     "set_default_dtype",
 }
+UNTYPED = {"get_device", "is_storage", "is_tensor", "typename"}
 PLAIN = {"from_dlpack", "get_rng_state", "set_rng_state", "initial_seed", "manual_seed"}
 
 
@@ -110,7 +112,9 @@ def test_most_functions_are_compared() -> None:
     assert kinds.count("f") > 245 and kinds.count("m") > 350 and kinds.count("F") > 70
     compared = {name for kind, name, *_ in SUBJECTS if kind == "f"}
     functions = {n for n in ng.__all__ if hasattr(getattr(ng, n), "variants")}
-    assert functions - compared <= PLAIN | {"get_device", "is_tensor", *TOP_LEVEL}
+    assert functions - compared <= PLAIN | {"get_device", "is_storage", "is_tensor", "typename"} | {
+        *TOP_LEVEL
+    }
 
 
 @pytest.mark.parametrize(("kind", "name", "ours", "theirs"), SUBJECTS)
@@ -232,6 +236,9 @@ OVERWRITING = {
     "bernoulli_": "y.clone().bernoulli_(p=1.0)",
     "fill_diagonal_": "y.clone().fill_diagonal_(fill_value=2, wrap=False)",
     "t_": "y.clone().t_()",
+    "apply_": "y.clone().apply_(abs)",
+    "map_": "y.clone().map_(p, callable=max)",
+    "map2_": "y.clone().map2_(x=p, y=y, callable=max)",
     "share_memory_": "y.clone().share_memory_()",
     "transpose_": "y.clone().transpose_(dim0=0, dim1=1)",
     "swapdims_": "y.clone().swapdims_(dim0=0, dim1=1)",

@@ -234,16 +234,16 @@ def from_numpy(ndarray: Array) -> Tensor:
             "ng.tensor(array) copies it"
         )
     as_dtype(ndarray.dtype)
-    return _shared(ndarray)
+    return from_shared(ndarray)
 
 
 @function
 def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor that shares memory with anything that has ``__dlpack__`` (CPU)."""
-    return _shared(np.from_dlpack(ext_tensor))
+    return from_shared(np.from_dlpack(ext_tensor))
 
 
-def _shared(array: Array) -> Tensor:
+def from_shared(array: Array) -> Tensor:
     """A tensor over memory of others; while tracing, a constant."""
     made = from_array(array)
     made._storage.share()

@@ -339,10 +339,15 @@ NOT_CALLED = {
     "xpu": "PyTorch has to be built for it",
     "coalesce": "for gradients of tables: test_sparse_adam.py",
 }
+_MEMORY = """
+    apply_  data_ptr  frombuffer  is_storage  map2_  map_  new  storage  storage_offset  typename
+    untyped_storage
+"""
 _MATRICES = """
     cholesky  cholesky_inverse  cholesky_solve  det  inverse  logdet  slogdet
     chain_matmul  matrix_exp  matrix_power  pinverse  qr  svd
 """
+NOT_CALLED |= dict.fromkeys(_MEMORY.split(), "of memory: test_constructors.py")
 NOT_CALLED |= dict.fromkeys(_MATRICES.split(), "of matrices that are regular: test_linalg.py")
 
 
