@@ -66,7 +66,8 @@ _REASONS = {
     ),
     "sparse tensors": (
         r".*(sparse|coo|csc|csr|bsr|bsc|jagged|nested|strided|hspmm|hsmm|dsmm|spmm).*|saddmm|smm"
-        r"|is_coalesced|indices|values|dense_dim|(row|col|crow|ccol)_indices.*|values_copy|to_padded.*"
+        r"|is_coalesced|indices|values|dense_dim|(row|col|crow|ccol)_indices.*"
+        r"|values_copy|to_padded.*"
     ),
     "complex numbers": (
         r".*(complex|conj|imag|cfloat|cdouble|chalf|polar|stft|view_as_real).*|i?[rhf]{0,2}fft[2n]?"
@@ -83,12 +84,14 @@ _REASONS = {
         r"builtins|ctypes|functools|glob|importlib|inspect|math|os|platform|sys|textwrap|threading"
         r"|types|warnings|packaging|torch_version|torch|cast|overload|namedtuple|numbers|operator"
         r"|itertools|Optional|Callable|Any|TYPE_CHECKING|List|Union|Tuple|Sequence|Iterable|Enum"
-        r"|partial|wraps|copy|weakref|re|heapq|contextlib|collections|abc|deprecated|TypeVar|Generic"
+        r"|partial|wraps|copy|weakref|re|heapq|contextlib|collections|abc"
+        r"|deprecated|TypeVar|Generic"
     ),
     "copies of views, for PyTorch's own compiler": r".*_copy|.*_scatter_?|.*_inverse|alias.*",
     "internal to PyTorch, or of its build": (
         r"compiled_with.*|get_file_path|has_.*|USE_.*|PRIVATE.*|prepare_.*|is_warn.*|set_warn.*"
-        r"|sym_.*|Sym.*|init_num.*|read_vitals|set_vital|vitals_enabled|autocast_.*|.*ipu.*|.*_xla.*"
+        r"|sym_.*|Sym.*|init_num.*|read_vitals|set_vital|vitals_enabled"
+        r"|autocast_.*|.*ipu.*|.*_xla.*"
         r"|classproperty|cond|while_loop|export|compiler|package|hub|testing|windows|quasirandom"
         r"|profiler.*|serialization|masked|functional|return_types|random|backends|accelerator"
     ),
