@@ -53,8 +53,11 @@ class Generator:
 
     def __init__(self, device: object = "cpu") -> None:
         need_cpu(device)
-        self._state = Tensor(world().constant(_words(DEFAULT_SEED)))
-        self._name = "generator"
+        self._hold(Tensor(world().constant(_words(DEFAULT_SEED))))
+
+    def _hold(self, state: Tensor) -> None:
+        self._state, self._name = state, "generator"
+        state._storage.inference = False  # it goes on also after the mode that it was made in
 
     @property
     def device(self) -> Any:
@@ -122,7 +125,7 @@ class Generator:
     @staticmethod
     def _of_parts(state: Tensor) -> Generator:
         made = Generator.__new__(Generator)
-        made._state, made._name = state, "generator"
+        made._hold(state)
         return made
 
 

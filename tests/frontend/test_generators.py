@@ -249,3 +249,15 @@ def test_a_generator_as_the_result_is_refused() -> None:
     with pytest.raises(TraceError, match=r"Generator.*get_state\(\)"):
         ng.compile(lambda: [ng.rand(2, generator=g), {"g": g}], backend="reference")()
     assert g.get_state().tolist() == [4, 0, 0]
+
+
+def test_a_generator_made_in_inference_mode_goes_on_outside() -> None:
+    with ng.inference_mode():
+        made = ng.Generator()
+        generators = [made, made.clone_state(), copy.copy(made)]
+    known = ng.Generator().get_state().tolist()
+    for g in generators:
+        assert g.get_state().tolist() == known
+        ng.rand(2, generator=g)
+        g.manual_seed(3)
+        assert g.get_state().tolist() == [3, 0, 0]
