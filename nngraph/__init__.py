@@ -42,10 +42,12 @@ from nngraph.frontend.functional.data import *
 from nngraph.frontend.functional.decompositions import *
 from nngraph.frontend.functional.devices import *
 from nngraph.frontend.functional.distances import *
+from nngraph.frontend.functional.drawing import *
 from nngraph.frontend.functional.extremes import *
 from nngraph.frontend.functional.facts import *
 from nngraph.frontend.functional.grids import *
 from nngraph.frontend.functional.indexing import *
+from nngraph.frontend.functional.integers import *
 from nngraph.frontend.functional.joining import *
 from nngraph.frontend.functional.linalg import *
 from nngraph.frontend.functional.logic import *

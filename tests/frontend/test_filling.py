@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,13 @@ CALLS: dict[str, tuple[float, float]] = {
     "normal_(mean=1.0, std=2.0)": (1.0, 2.0),
     "bernoulli_()": (0.5, 0.5),
     "bernoulli_(0.2)": (0.2, 0.4),
+    "exponential_()": (1.0, 1.0),
+    "exponential_(lambd=4.0)": (0.25, 0.25),
+    "geometric_(0.25)": (4.0, 12**0.5),
+    "log_normal_(0.0, 0.25)": (math.exp(1 / 32), (math.exp(1 / 8) - math.exp(1 / 16)) ** 0.5),
+    "cauchy_(1.0, 2.0).sub_(1.0).div_(2.0).atan_()": (0.0, math.pi * 12**-0.5),
+    "random_(10)": (4.5, (99 / 12) ** 0.5),
+    "random_(-3, 3)": (-0.5, (35 / 12) ** 0.5),
 }
 
 
@@ -79,9 +87,62 @@ def test_parameters_views_and_other_types() -> None:
         "x.bernoulli_(1.5)",
         "x.long().normal_()",
         "x.long().uniform_()",
+        "x.exponential_(0.0)",
+        "x.exponential_(-1.0)",
+        "x.exponential_(float('nan'))",
+        "x.long().exponential_()",
+        "x.geometric_(0.0)",
+        "x.geometric_(1.0)",
+        "x.bool().geometric_(0.5)",
+        "x.cauchy_(0.0, 0.0)",
+        "x.long().cauchy_()",
+        "x.log_normal_(0.0, 0.0)",
+        "x.long().log_normal_()",
+        "x.random_(3, 3)",
+        "x.random_(0)",
+        "x.byte().random_(-1, 3)",
+        "x.byte().random_(255, 257)",
+        "x.bool().random_(3)",
+        "x.half().random_(2**17, 2**17 + 1)",
+        "x.bernoulli_(x * 2)",
+        "x.bernoulli_(x.long())",
+        "x.bernoulli_(x * float('nan'))",
     ],
 )
 def test_bad_arguments_are_refused(code: str) -> None:
     for framework in (torch, ng):
         with pytest.raises((RuntimeError, NotImplementedError)):
             eval(code, {"x": framework.ones(2)})
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "bool", "float16", "bfloat16"])
+def test_random_covers_what_the_dtype_holds(dtype: str) -> None:
+    ng.manual_seed(2)
+    ranges = []
+    for framework in (torch, ng):
+        x = filled(framework, "random_()", dtype).double()
+        ranges.append((float(x.min()), float(x.max())))
+    low, high = ranges[0]
+    assert ranges[1][0] == low == 0.0 and abs(ranges[1][1] - high) <= 0.01 * high
+    signed = filled(ng, "random_(-5, None)", "int8")
+    assert signed.min().item() == -5 and signed.max().item() == 127
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ranges_of_64_bits_compile(backend: str) -> None:
+    def draw() -> Any:
+        x = ng.zeros(50, dtype=ng.int64)
+        wide = x.clone().random_(-(2**63), None)
+        return wide, x.clone().random_(), x.clone().random_(-(2**60), 2**62)
+
+    compiled, seen = ng.compile(draw, backend=backend), []
+    for run in (draw, compiled):
+        ng.manual_seed(9)
+        seen.append([part.tolist() for part in run()])
+    assert seen[0] == seen[1] and min(seen[0][0]) < 0 <= min(seen[0][1])
+
+
+def test_numbers_that_a_float_does_not_have_warn() -> None:
+    for framework in (torch, ng):
+        with pytest.warns(UserWarning, match="to - 1 is out of bounds"):
+            framework.zeros(2).random_(0, 2**24 + 3)

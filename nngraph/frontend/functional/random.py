@@ -10,17 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, overload
 
-import numpy as np
-
 from nngraph.frontend.defaults import default_dtype
 from nngraph.frontend.functional.axes import need_sizes, sizes_of
 from nngraph.frontend.functional.variants import function
 from nngraph.frontend.generator import Generator, default_generator, next_key
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dims import Dim
-from nngraph.ir.dtypes import DType, as_dtype, float64, int64, uint64
+from nngraph.ir.dtypes import DType, as_dtype, float64, int64
 from nngraph.ops import random as ops
-from nngraph.ops.elementwise import floor
 
 __all__ = [
     "get_rng_state",
@@ -28,7 +25,6 @@ __all__ = [
     "manual_seed",
     "rand",
     "rand_like",
-    "randint",
     "randn",
     "randn_like",
     "randperm",
@@ -186,90 +182,6 @@ def randn_like(
     """``randn`` of the shape (and dtype) of ``input``."""
     shape, kind = input.type.shape, dtype or input.dtype
     return randn(shape, generator=generator, dtype=kind, requires_grad=requires_grad)
-
-
-@overload
-def randint(
-    high: int,
-    size: Sequence[Dim],
-    *,
-    generator: Generator | None = None,
-    out: Tensor | None = None,
-    dtype: DType | None = None,
-    layout: object = None,
-    device: object = None,
-    pin_memory: bool = False,
-    requires_grad: bool = False,
-) -> Tensor: ...
-@overload
-def randint(
-    low: int,
-    high: int,
-    size: Sequence[Dim],
-    *,
-    generator: Generator | None = None,
-    out: Tensor | None = None,
-    dtype: DType | None = None,
-    layout: object = None,
-    device: object = None,
-    pin_memory: bool = False,
-    requires_grad: bool = False,
-) -> Tensor: ...
-@function.overloaded
-def randint(
-    low: Any = None,
-    high: Any = None,
-    size: Any = None,
-    *,
-    generator: Generator | None = None,
-    out: Tensor | None = None,
-    dtype: DType | None = None,
-    layout: object = None,
-    device: object = None,
-    pin_memory: bool = False,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Integers from ``low`` (0 if left out) to ``high - 1``.
-
-    Raises:
-        RuntimeError: if the range is empty.
-        TypeError: if ``high`` or ``size`` is missing.
-    """
-    first, last, shape = _interval(low, high, size)
-    if last <= first:
-        raise RuntimeError(
-            f"random_ expects 'from' to be less than 'to', but got {first} >= {last}"
-        )
-    result = integers(first, last - first, shape, generator).to(as_dtype(dtype or int64))
-    return result.requires_grad_() if requires_grad else result
-
-
-def integers(
-    first: int, count: int, shape: Sequence[Dim], generator: Generator | None = None
-) -> Tensor:
-    """``count`` integers from ``first`` on, each as likely, as int64.
-
-    Beyond 2**53 of them a word of 64 bits is taken modulo ``count``, as PyTorch does, whose
-    lowest values are more likely by 2**-11 at most.
-    """
-    need_sizes(tuple(shape))
-    if count <= 1 << 53:
-        spread = rand(shape, generator=generator, dtype=float64) * float(count)
-        return floor(spread).to(int64) + first
-    words = ops.random_bits(next_key(generator), (2, *shape)).to(uint64)
-    whole = words[0] * 2**32 + words[1]
-    return (whole % count if count < 1 << 64 else whole).to(int64) + first
-
-
-def _interval(low: Any, high: Any, size: Any) -> tuple[int, int, Any]:
-    """What ``(high, size)`` and ``(low, high, size)`` mean, by position and by name."""
-    if size is None and high is not None and not isinstance(high, int | np.integer):
-        high, size = None, high
-    if high is None:
-        low, high = 0, low
-    if high is None or size is None:
-        raise TypeError("randint() takes (high, size) or (low, high, size)")
-    return 0 if low is None else int(low), int(high), size
 
 
 @function

@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar, cast
 import numpy as np
 
 from nngraph.frontend.functional.data import as_tensor
-from nngraph.frontend.functional.random import randint, randperm
+from nngraph.frontend.functional.integers import randint
+from nngraph.frontend.functional.random import randperm
 from nngraph.frontend.generator import Generator
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import float64, int64

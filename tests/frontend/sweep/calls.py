@@ -133,7 +133,9 @@ _AFTER = r"""
     fill_diagonal_  2  1.5  2, True
     normal_  2.0, 0.0
     uniform_  1.0, 1.0
-    bernoulli_  1.0  0.0
+    bernoulli_  1.0  0.0  b.float()  x
+    bernoulli  1.0  0.0
+    random_  1, 2  1  255, 256
     transpose_  0, 1  0, -1
     swapaxes_  0, 1
     squeeze_  ()  0  -1
@@ -299,7 +301,11 @@ _WHOLE = cases(r"""
     m.where(b, 2, x)  m.where(b, 1.5, x)  m.where(b, x, True)  m.where(x)  m.where(x, y, y)
     m.rand_like(x).dtype  m.rand(2, dtype=x.dtype).shape  m.randn(2).shape  m.randperm(3).shape
     m.randn_like(x).dtype
-    m.randint(5, x.shape).dtype
+    m.randint(5, x.shape).dtype  m.randint_like(x, 1)  m.randint_like(x, 1, 2)
+    m.randint_like(x, 255, 256)  m.randint_like(x, 2, dtype=m.int64).dtype
+    m.multinomial(m.eye(3).to(x.dtype), 1)  m.multinomial(m.eye(3)[1].to(x.dtype), 4, True)
+    m.multinomial(x, 1).shape  m.bernoulli(b.to(x.dtype))  m.normal(x, 0.0)
+    m.normal(0.5, x.abs() * 0)  m.normal(x, y.abs() * 0)  m.normal(x.float(), y.abs() * 0)
     m.tensor(x)
     m.as_tensor(x)  m.as_tensor(x, dtype=m.float32)
     i.flatten().bincount()  x.flatten().abs().bincount()  i.flatten().bincount(x.flatten())
@@ -333,6 +339,7 @@ _WHOLE = cases(r"""
 #: Public names without a row, and why.
 NOT_CALLED = {
     "gumbel_softmax": "its result is random",
+    **dict.fromkeys(("exponential_", "geometric_", "cauchy_", "log_normal_"), "test_filling.py"),
     "cuda": "PyTorch has to be built for it",
     "layout": "a name of the module's: test_devices.py",
     "pin_memory": "refused: test_devices.py",
