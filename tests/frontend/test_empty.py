@@ -281,6 +281,8 @@ def test_compiled(backend: str) -> None:
 #: What takes no tensor that may be empty; functions of matrices, which test_linalg.py calls; and
 #: those whose rows of the sweep tell empty shapes.
 _ELSEWHERE = cases("""
+    normal  bernoulli  multinomial  exponential_  geometric_  cauchy_  log_normal_  random_
+    randint_like  poisson  binomial
     bartlett_window  blackman_window  block_diag  bucketize  cartesian_prod  column_stack
     asarray  histogram  scalar_tensor  sum_to_size
     addbmm  addr  angle  can_cast  cdist  cummax  cummin  cumulative_trapezoid  frexp  gcd

@@ -96,5 +96,7 @@ def sum_to_size(input: Tensor, *size: Any) -> Tensor:
         )
     pairs = zip(expanded, input.type.shape, strict=True)
     axes = [axis for axis, (a, b) in enumerate(pairs) if a != b]
-    found = input.sum(axes, keepdim=True) if axes else input
+    if input.ndim and shape == tuple(input.type.shape):
+        return input
+    found = input.sum(axes, keepdim=True) if axes else input.clone()
     return found.reshape(shape) if len(shape) != input.ndim else found

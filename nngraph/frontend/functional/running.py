@@ -49,7 +49,7 @@ def _extreme(name: str, input: Tensor, dim: int, wins: Callable[[Any, Any], Tens
     x = source.detach()
     x = x.to(uint8) if x.dtype is bool_ else x
     shape = [-1 if a == axis else 1 for a in range(x.ndim)]
-    places = arange(x.shape[axis], dtype=int64).reshape(shape).expand(*x.shape)
+    places = arange(x.shape[axis], dtype=int64).reshape(shape).expand(*x.shape).clone()
 
     def join(earlier: Pair, later: Pair) -> Pair:
         """The later one of equals, and NaN, of which the last."""
@@ -82,7 +82,9 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tenso
     def join(earlier: Pair, later: Pair) -> Pair:
         return (ops.logaddexp(earlier[0], later[0]),)
 
-    return _doubled("logcumsumexp", (source,), axis, join)[0].reshape(input.type.shape)
+    (found,) = _doubled("logcumsumexp", (source,), axis, join)
+    found = found.clone() if found is source else found
+    return found.reshape(input.type.shape)
 
 
 def _steps(name: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, Any, int]:

@@ -14,11 +14,14 @@ SHARES = {
     *("adjoint", "H", "mH", "narrow", "select", "split", "split_with_sizes", "chunk", "unbind"),
     *("tensor_split", "hsplit", "vsplit", "dsplit", "diagonal", "unfold", "as_strided"),
     *("meshgrid", "atleast_1d", "atleast_2d", "atleast_3d", "positive", "cpu", "detach", "data"),
-    *("from_numpy", "from_dlpack", "conj", "to_dense"),
+    *("from_numpy", "from_dlpack", "conj", "to_dense", "resolve_conj", "resolve_neg", "real"),
+    *("asarray",),
 }
 
 #: When a result shares memory with an operand.
 EITHER = {
+    "sum_to_size": "of its own size it is the tensor itself",
+    "cartesian_prod": "of one tensor it is the tensor itself",
     "to": "with the same dtype it is the tensor itself",
     "type_as": "with the same dtype it is the tensor itself",
     "contiguous": "of elements that lie in order it is the tensor itself",

@@ -193,7 +193,8 @@ def test_time_runs_out() -> None:
 
 
 SCRIPT = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever started the tests
 from nngraph.utils.data import DataLoader
 from tests.utils.data.datasets import Images
 batches = iter(DataLoader(Images(1000), 2, num_workers=2))
