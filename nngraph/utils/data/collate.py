@@ -17,7 +17,7 @@ from nngraph.ir.dtypes import float64
 from nngraph.utils.data.information import get_worker_info
 from nngraph.utils.data.sharing import shared
 
-__all__ = ["default_collate", "default_convert"]
+__all__ = ["default_collate", "default_convert", "rows"]
 
 #: Arrays of texts and objects, which are no tensors.
 _NO_NUMBERS = re.compile(r"[SaUO]")
@@ -95,8 +95,21 @@ def _together(arrays: Sequence[Any]) -> Tensor:
     first = arrays[0].shape
     if any(np.shape(a) != first for a in arrays):
         return stack([as_tensor(a) for a in arrays])  # its error
-    dtype = np.result_type(*arrays)
+    dtype = arrays[0].dtype
+    if any(a.dtype != dtype for a in arrays):
+        return stack([as_tensor(a) for a in arrays])  # promotes as tensors do
     return from_array(np.stack(arrays, out=_memory((len(arrays), *first), dtype)))
+
+
+def rows(tensor: Tensor, indices: Sequence[Any]) -> Tensor | None:
+    """The batch of ``tensor[i]`` for each index, at once; None where samples have to be made."""
+    index, count = np.asarray(indices), len(tensor)
+    plain = index.ndim == 1 and index.size and index.dtype.kind == "i"
+    if not plain or tensor.requires_grad or index.min() < -count or index.max() >= count:
+        return None
+    array = elements(tensor, "default_collate")
+    out = _memory((index.size, *array.shape[1:]), array.dtype)
+    return from_array(np.take(array, index % count, 0, out, "clip"))
 
 
 def _memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

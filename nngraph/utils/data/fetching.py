@@ -6,7 +6,9 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any, Protocol
 
-from nngraph.utils.data.dataset import IterableDataset, fetched
+from nngraph.frontend.tensor import Tensor
+from nngraph.utils.data.collate import default_collate, rows
+from nngraph.utils.data.dataset import IterableDataset, Subset, TensorDataset, fetched
 
 __all__ = ["Fetcher", "fetcher_of"]
 
@@ -30,8 +32,28 @@ class _ByIndex:
         self._dataset, self._batched, self._collate = dataset, batched, collate
 
     def fetch(self, indices: Any) -> Any:
-        samples = fetched(self._dataset, indices) if self._batched else self._dataset[indices]
-        return self._collate(samples)
+        try:
+            return self._found(indices)
+        except StopIteration as error:  # which would end the loop without a word
+            kind = type(self._dataset).__name__
+            raise RuntimeError(f"{kind} raised StopIteration for {indices!r:.60}") from error
+
+    def _found(self, indices: Any) -> Any:
+        if not self._batched:
+            return self._collate(self._dataset[indices])
+        if self._collate is default_collate and (found := _at_once(self._dataset, indices)):
+            return found
+        return self._collate(fetched(self._dataset, indices))
+
+
+def _at_once(dataset: Any, indices: Any) -> list[Any] | None:
+    """What ``default_collate`` makes of rows of tensors, without making each row."""
+    if type(dataset) is Subset:
+        return _at_once(dataset.dataset, [dataset.indices[i] for i in indices])
+    if type(dataset) is not TensorDataset or not all(type(t) is Tensor for t in dataset.tensors):
+        return None
+    found = [rows(tensor, indices) for tensor in dataset.tensors]
+    return None if any(part is None for part in found) else found
 
 
 class _InTurn:

@@ -14,6 +14,7 @@ import os
 import pickle
 import weakref
 from collections.abc import Sequence
+from functools import cache
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from typing import Any
@@ -28,7 +29,7 @@ from nngraph.ir.op import Array
 __all__ = ["receive", "send", "shared"]
 
 #: More bytes than these don't go through the connection itself.
-_SMALL = 16_384
+_SMALL = 2_048
 _ALIGNED = 64
 _HAS_MEMORY = hasattr(os, "memfd_create")
 
@@ -146,6 +147,21 @@ def receive(connection: Connection) -> Any:
 def _mapped(connection: Connection, size: int) -> memoryview:
     descriptor = reduction.recv_handle(connection)
     try:
-        return memoryview(mmap.mmap(descriptor, size))
+        memory = mmap.mmap(descriptor, size)
     finally:
         os.close(descriptor)
+    if len(_maps) >= _most_maps():  # each holds a descriptor
+        with memory:
+            return memoryview(bytearray(memory))
+    _maps.add(memory)
+    return memoryview(memory)
+
+
+#: The memory of workers that this process shows.
+_maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+
+
+@cache
+def _most_maps() -> int:
+    """A quarter of the files that the process may open."""
+    return os.sysconf("SC_OPEN_MAX") // 4

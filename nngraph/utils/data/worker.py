@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
+import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -83,15 +86,16 @@ class _Verbatim(str):
         return str(self)
 
 
-def work(job: Job, connection: Connection, parent: int) -> None:
+def work(job: Job, connection: Connection) -> None:
     """Answers each ``(position, indices)`` by ``(position, batch)`` until it gets None.
 
     A seed instead begins an epoch. It ends, too, when the parent is gone.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    threading.Thread(target=_outlive_nobody, args=(os.getppid(),), daemon=True).start()
     worker = _Worker(job)
     try:
-        while (task := _next(connection, parent)) is not None:
+        while (task := receive(connection)) is not None:
             if isinstance(task, int):
                 worker.begin(task)
             else:
@@ -100,11 +104,15 @@ def work(job: Job, connection: Connection, parent: int) -> None:
         return  # nobody is there any more
 
 
-def _next(connection: Connection, parent: int) -> Any:
-    while not connection.poll(_LOOK):
-        if os.getppid() != parent:
-            return None
-    return receive(connection)
+def _outlive_nobody(starter: int) -> None:
+    """Ends the process when the parent is gone, whatever its code is at.
+
+    Who started it is the parent, or a server that started it for the parent.
+    """
+    parent = parent_process()
+    while os.getppid() == starter and (parent is None or parent.is_alive()):
+        time.sleep(_LOOK)
+    os._exit(1)
 
 
 def _answer(connection: Connection, position: int, batch: Any, worker: int) -> None:
@@ -113,7 +121,9 @@ def _answer(connection: Connection, position: int, batch: Any, worker: int) -> N
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - told to the main process: it can't be pickled
-        send(connection, (position, Failure.of(error, worker)))
+        failed = isinstance(batch, Failure)  # of a class that the main process can't find
+        told = replace(batch, kind=RuntimeError) if failed else Failure.of(error, worker)
+        send(connection, (position, told))
 
 
 class _Worker:

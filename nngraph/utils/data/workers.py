@@ -85,7 +85,7 @@ class _Member:
             loader.drop_last,
             loader.worker_init_fn,
         )
-        self.process = context.Process(target=work, args=(job, theirs, os.getpid()), daemon=True)
+        self.process = context.Process(target=work, args=(job, theirs), daemon=True)
         with warnings.catch_warnings():  # of threads: a worker runs Python and NumPy only
             warnings.simplefilter("ignore", DeprecationWarning)
             self.process.start()
@@ -187,7 +187,8 @@ class OverWorkers:
         """Gives the next indices to a worker, in turns."""
         count = len(self._members)
         turns = [self._members[(self._turn + i) % count] for i in range(count)]
-        member = next((m for m in turns if m.is_active), None)
+        most = float("inf") if self._loader.in_order else self._loader.prefetch_factor or 1
+        member = next((m for m in turns if m.is_active and m.waiting < most), None)
         if member is None:
             return
         try:
