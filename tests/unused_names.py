@@ -112,6 +112,7 @@ _.to_short
 
 # PyTorch's options that change nothing here.
 _.assume_unique
+_.early_stop
 _.masked_grad
 _.memory_format
 _.non_blocking

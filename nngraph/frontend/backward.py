@@ -109,6 +109,7 @@ class _Replay:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.running: Entry | None = None
+        self.regions: list[Any] = []  # what was computed again
         self.is_mapped = False  # whether something was recorded inside vmap
         self.ran: list[Entry] = []
         self.outputs: dict[int, tuple[Version, ...]] = {}
@@ -127,6 +128,12 @@ class _Replay:
     def adder(self, here: World) -> Callable[[Any, Any], Any]:
         """What adds two gradients."""
         return adder(here) if self.is_mapped else add
+
+    def give_up(self, time: int) -> None:
+        """Frees what regions computed again, if all of their entries are at this time or after."""
+        for region in [r for r in self.regions if r.begins >= time]:
+            region.strip()
+            self.regions.remove(region)
 
     def enter(self, record: Record) -> Entry:
         """The rule of a record is about to run: operands read what its entry saved."""
@@ -212,8 +219,19 @@ class _Hooked(Walk):
             with _where(entry, self._here):
                 grads = run_before(entry.hooks, _tensors(grads), runs)
         if runs:
+            if entry.region is not None:
+                self._refill(entry, next(g for g in grads if g is not None))
             self._here.differentiate(self._replay.enter(record).origin)
         return grads
+
+    def _refill(self, entry: Entry, gradient: Any) -> None:
+        """Computes again what the entry saved; a region may give it to one inside."""
+        self._here.differentiate(None)
+        with _where(entry, self._here):
+            while entry.region is not None and entry.region.is_bare:
+                region = entry.region
+                region.refill(*_tensors([gradient]))
+                self._replay.regions.append(region)
 
     def ran(self, record: Record, found: list[Any], grads: list[Any]) -> list[Any]:
         entry = self._replay.entry_of[id(record)]
@@ -230,6 +248,8 @@ class _Hooked(Walk):
             return run_after(hooks, _tensors(found), _tensors(grads))
 
     def passed(self, record: Record) -> None:
+        if self._replay.regions:
+            self._replay.give_up(self._replay.entry_of[id(record)].time)
         waiting = self._waiting
         for operand in record.inputs:
             key = id(operand)
@@ -339,6 +359,7 @@ def gradients(
         # What lies behind the tensors that were asked for did not run: it stays.
         for entry in entries if deliver is not None else replay.ran:
             entry.release()
+    replay.give_up(0)
     return _tensors(found)
 
 
@@ -361,6 +382,7 @@ def leaf_gradients(roots: Sequence[tuple[Handle, Any]]) -> list[tuple[Handle, An
     finally:
         here.differentiate(None)
         replay.forget()
+    replay.give_up(0)
     pairs = zip((leaf.owner() for leaf, _ in leaves), _tensors(found), strict=True)
     return [(owner, g) for owner, g in pairs if owner is not None and g is not None]
 
@@ -369,7 +391,8 @@ def is_freed(tensor: Handle) -> bool:
     """Whether ``backward`` freed something that the history of a tensor had saved."""
     here = world()
     entries = _history([edge_of(tensor, here)])
-    return any(saved.storage is None for entry in entries for saved in entry.inputs)
+    freed = (e for e in entries if e.region is None)
+    return any(saved.storage is None for entry in freed for saved in entry.inputs)
 
 
 def backpropagate(

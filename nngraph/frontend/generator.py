@@ -7,6 +7,9 @@ draws carries it from call to call, and the same draws come eagerly and compiled
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +21,14 @@ from nngraph.frontend.world import world
 from nngraph.ir.dtypes import uint32
 from nngraph.ops.random import advance
 
-__all__ = ["DEFAULT_SEED", "Generator", "default_generator", "next_key", "seed_number"]
+__all__ = [
+    "DEFAULT_SEED",
+    "Generator",
+    "default_generator",
+    "first_draw",
+    "next_key",
+    "seed_number",
+]
 
 #: The seed of a new generator (PyTorch's).
 DEFAULT_SEED = 67280421310721
@@ -136,6 +146,7 @@ def _words(seed: int) -> Any:
     return np.array([seed & _WORD, seed >> 32, 0], np.uint32)
 
 
+_noted: ContextVar[list[Tensor] | None] = ContextVar("nngraph_draws", default=None)
 default_generator = Generator().manual_seed(0)
 default_generator._name = "rng"
 
@@ -154,4 +165,21 @@ def next_key(generator: Generator | None = None) -> Tensor:
     here.name(state._storage, generator._name)
     used = Tensor(here.copied(state._read(here)))
     state._write(advance(used))
+    noted = _noted.get()
+    if noted is not None and generator is default_generator:
+        noted.append(used)
     return used
+
+
+@contextmanager
+def first_draw() -> Iterator[list[Tensor]]:
+    """Notes the states of draws of the default generator, the first first."""
+    noted: list[Tensor] = []
+    outer = _noted.get()
+    token = _noted.set(noted)
+    try:
+        yield noted
+    finally:
+        _noted.reset(token)
+        if outer is not None:
+            outer += noted[:1]

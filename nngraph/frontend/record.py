@@ -20,9 +20,26 @@ from nngraph.ir.op import Op
 from nngraph.ir.origin import Origin
 from nngraph.ir.types import TensorType
 
-__all__ = ["Edge", "Entry", "EntryHooks", "Handle", "Leaf", "LeafHooks", "Lost", "Saved", "View"]
+__all__ = [
+    "Edge",
+    "Entry",
+    "EntryHooks",
+    "Handle",
+    "Leaf",
+    "LeafHooks",
+    "Lost",
+    "Saved",
+    "View",
+    "tick",
+]
 
 _clock = count()
+
+
+def tick() -> int:
+    """A time after that of all entries so far."""
+    return next(_clock)
+
 
 Hook = Callable[..., Any]
 
@@ -151,10 +168,22 @@ class Entry:
         origin: where the user called it.
         hooks: what ``backward`` calls here; None if nothing was ever registered.
         level: the ``vmap`` inside which it was recorded, if any.
+        region: what computes again what it saved, if that was given up.
         sparse: whether it looked up rows of its first input, whose gradient shall know them.
     """
 
-    __slots__ = ("hooks", "inputs", "level", "op", "origin", "outputs", "sparse", "time")
+    __slots__ = (
+        "__weakref__",
+        "hooks",
+        "inputs",
+        "level",
+        "op",
+        "origin",
+        "outputs",
+        "region",
+        "sparse",
+        "time",
+    )
 
     def __init__(
         self,
@@ -171,6 +200,7 @@ class Entry:
         self.origin = origin
         self.level = level
         self.hooks: EntryHooks | None = None
+        self.region: Any = None
         self.sparse = False
 
     def name(self) -> str:
@@ -206,6 +236,7 @@ class Entry:
         Python's numbers, which are tensors for the operator only, stay: PyTorch has operators that
         take a number and save nothing (``add`` with ``alpha``, ``copy_``), and these have several.
         """
+        self.region = None
         for saved in self.inputs:
             if not saved.is_number:
                 saved.release()
@@ -225,7 +256,7 @@ class Lost(Entry):
     def __init__(self, why: str) -> None:
         self.why = why
         self.time = next(_clock)
-        self.hooks = self.level = None
+        self.hooks = self.level = self.region = None
 
     def name(self) -> str:
         return "CompiledFunctionBackward"

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from nngraph.utils import data
+from nngraph.utils import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]

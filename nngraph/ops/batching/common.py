@@ -8,6 +8,7 @@ from typing import Any
 from nngraph.ir.op import Op, apply
 from nngraph.ops.attention import ScaledDotProductAttention
 from nngraph.ops.batching.lane import Lane, Rule
+from nngraph.ops.elementwise import After
 from nngraph.ops.factor import OPERATORS as MATRICES
 from nngraph.ops.index import FromStart, OneHot, Require
 from nngraph.ops.linalg import MatMul
@@ -44,6 +45,11 @@ def _layer_norm(op: LayerNorm, operands: Sequence[Lane]) -> Sequence[Any]:
     return [lane.whole for lane in op.decompose(*operands)]
 
 
+def _after(op: After, operands: Sequence[Lane]) -> Sequence[Any]:
+    x, when = operands
+    return apply(op, x.whole, when.padded(x.type.rank))
+
+
 def _require(op: Require, operands: Sequence[Lane]) -> Sequence[Any]:
     """The condition holds if it does for all elements."""
     x, holds = operands
@@ -51,6 +57,7 @@ def _require(op: Require, operands: Sequence[Lane]) -> Sequence[Any]:
 
 
 RULES: dict[type[Op], Rule] = {
+    After: _after,
     **dict.fromkeys(MATRICES, _alike),  # the last two axes are the matrix
     BinaryCrossEntropy: _alike,
     FromStart: _alike,

@@ -16,7 +16,7 @@ from nngraph.ops.core import broadcast_shapes, need, need_same_dtype, widen
 from nngraph.ops.creation import as_operand
 from nngraph.ops.elementwise.comparison import ge, le, logical_and
 
-__all__ = ["Cast", "Clip", "Where", "cast", "clip", "where"]
+__all__ = ["After", "Cast", "Clip", "Where", "after", "cast", "clip", "where"]
 
 _ELEMENTWISE = frozenset({Trait.ELEMENTWISE})
 
@@ -60,6 +60,42 @@ class Where(Op):
         yield Sample(cls(), (c, x, nan), False, "NaN on one side")
         yield Sample(cls(), (c, np.asarray(1, np.int32), np.arange(3, dtype=np.int32)), False)
         yield Sample(cls(), (c, ~c, c[0]), False)
+
+
+@dataclass(frozen=True)
+class After(Op):
+    """x, computed no earlier than a bool, whatever that is; the bool broadcasts to x.
+
+    No pass takes it away: what is computed of it is computed again, though it was computed before.
+    """
+
+    name: ClassVar[str] = "after"
+    traits: ClassVar[frozenset[Trait]] = _ELEMENTWISE
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        x, when = types
+        need(when.dtype is bool_, self.name, "the second operand", when, "bool")
+        fits = broadcast_shapes(self.name, (x.shape, when.shape)) == x.shape
+        need(fits, self.name, "the second operand", when, f"of a shape that broadcasts to {x}")
+        return (x,)
+
+    def eval(self, *inputs: Array) -> tuple[Array, ...]:
+        return (np.array(inputs[0]),)
+
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
+        return (lambda: grads[0], None)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.linspace(-1, 2, 6, dtype=np.float32).reshape(2, 3)
+        for when in (np.asarray(True), np.asarray(False), np.asarray([True, False, True])):
+            yield Sample(cls(), (x, when))
+        yield Sample(cls(), (x[0, 0], np.asarray(True)))
+        yield Sample(cls(), (x[:0], np.asarray(False)))
+        yield Sample(cls(), (np.arange(3), np.asarray(True)), False)
+        yield Sample(cls(), (x > 0, np.asarray(False)), False)
 
 
 @dataclass(frozen=True)
@@ -173,6 +209,11 @@ def where(condition: O, a: O | float, b: O | float) -> O:
     like = b if isinstance(a, int | float) else a
     assert not isinstance(like, int | float), "where: one of a, b must be an operand"
     return apply1(Where(), condition, as_operand(a, like), as_operand(b, like))
+
+
+def after(x: O, when: O) -> O:
+    """``x``, computed no earlier than ``when``."""
+    return apply1(After(), x, when)
 
 
 def clip(x: O, min: float | None = None, max: float | None = None) -> O:

@@ -182,6 +182,14 @@ def _where(s: Site) -> str:
     return s("Where", condition, a, b)
 
 
+def _after(s: Site) -> str:
+    """The operand either way, as no optimizer knows: what is made of it is not merged."""
+    x, when = s.inputs
+    if s.dtype is bool_:
+        return s("And", x, s("Or", when, s("Not", when)))
+    return s("Where", when, x, x)
+
+
 def _is_large(s: Site, position: int) -> bool:
     """True for floats of the result's own (known) shape that are worth a test at run time."""
     kind = s.types[position]
@@ -321,6 +329,7 @@ EMISSIONS: Emissions = {
     ops.ShiftLeft: Emission(lambda s: _shift(s, s.inputs[0], "LEFT")),
     ops.ShiftRight: Emission(_shift_right),
     ops.Where: Emission(_where, native=True),
+    ops.After: Emission(_after, native=True),
     ops.Clip: Emission(_clip),
     ops.Cast: Emission(_cast, native=True),
     ops.Tan: _or_formula("Tan", formulas.tan),

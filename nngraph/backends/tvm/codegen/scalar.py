@@ -407,6 +407,7 @@ _FLOAT: dict[type[Op], Row] = {
     ops.LogicalOr: lambda x, y: tirx.any(x, y),
     ops.LogicalXor: _xor,
     ops.Where: tirx.Select,
+    ops.After: lambda x, when: x,
     ops.Copy: lambda x: x,
     ops.BroadcastTo: lambda x: x,
     ops.Reshape: lambda x: x,
@@ -451,7 +452,7 @@ _NUMERIC: dict[type[Op], Row] = {
 _ATTRIBUTED: dict[type[Op], Row] = {ops.Pow: _power, ops.Clip: _clip, ops.Cast: _cast}
 
 _EXACT: tuple[type[Op], ...] = (
-    *(ops.Where, ops.Copy, ops.BroadcastTo, ops.Reshape, ops.Cast, ops.Clip),
+    *(ops.Where, ops.After, ops.Copy, ops.BroadcastTo, ops.Reshape, ops.Cast, ops.Clip),
     *(ops.Neg, ops.Abs, ops.Sign, ops.Relu, ops.Maximum, ops.Minimum, ops.Fmod),
     *(ops.Floor, ops.Ceil, ops.Trunc, ops.Round),
 )
