@@ -14,12 +14,10 @@ from nngraph.nn.modules import (
     dropout,
     flatten,
     fold,
-    lazy,
     linear,
     multihead,
     normalization,
     padding,
-    parallel,
     pixelshuffle,
     pooling,
     recurrent,
@@ -37,7 +35,6 @@ from nngraph.nn.modules.distance import *  # noqa: F403
 from nngraph.nn.modules.dropout import *  # noqa: F403
 from nngraph.nn.modules.flatten import *  # noqa: F403
 from nngraph.nn.modules.fold import *  # noqa: F403
-from nngraph.nn.modules.lazy import *  # noqa: F403
 from nngraph.nn.modules.linear import *  # noqa: F403
 from nngraph.nn.modules.loss import classes, margins, numbers
 from nngraph.nn.modules.loss.classes import *  # noqa: F403
@@ -47,17 +44,18 @@ from nngraph.nn.modules.module import Module
 from nngraph.nn.modules.multihead import *  # noqa: F403
 from nngraph.nn.modules.normalization import *  # noqa: F403
 from nngraph.nn.modules.padding import *  # noqa: F403
-from nngraph.nn.modules.parallel import *  # noqa: F403
 from nngraph.nn.modules.pixelshuffle import *  # noqa: F403
 from nngraph.nn.modules.pooling import *  # noqa: F403
 from nngraph.nn.modules.recurrent import *  # noqa: F403
 from nngraph.nn.modules.sparse import *  # noqa: F403
 from nngraph.nn.modules.transformer import *  # noqa: F403
 from nngraph.nn.modules.upsampling import *  # noqa: F403
+from nngraph.nn.parallel import DataParallel
 from nngraph.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 __all__ = [
     "Buffer",
+    "DataParallel",
     "Module",
     "Parameter",
     "UninitializedBuffer",
@@ -70,13 +68,11 @@ __all__ = [
     *activation.__all__,
     *multihead.__all__,
     *adaptive.__all__,
-    *parallel.__all__,
     *batchnorm.__all__,
     *container.__all__,
     *conv.__all__,
     *dropout.__all__,
     *flatten.__all__,
-    *lazy.__all__,
     *linear.__all__,
     *classes.__all__,
     *distance.__all__,

@@ -10,6 +10,7 @@ from nngraph.ir.dtypes import DType
 from nngraph.nn import functional as F
 from nngraph.nn import init
 from nngraph.nn.modules.module import Module
+from nngraph.nn.modules.multihead import MultiheadAttention as MultiheadAttention
 from nngraph.nn.parameter import Parameter
 
 __all__ = [

@@ -12,8 +12,9 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType, int64
 from nngraph.nn import functional as F
 from nngraph.nn import init
+from nngraph.nn.modules.lazy import LazyModuleMixin
 from nngraph.nn.modules.module import Module
-from nngraph.nn.parameter import Parameter
+from nngraph.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
 
 __all__ = [
     "BatchNorm1d",
@@ -22,6 +23,12 @@ __all__ = [
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
+    "LazyBatchNorm1d",
+    "LazyBatchNorm2d",
+    "LazyBatchNorm3d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
     "SyncBatchNorm",
 ]
 
@@ -290,3 +297,87 @@ class InstanceNorm3d(_InstanceNorm):
     """Normalizes each channel of each sample of ``[N, C, D, H, W]``."""
 
     _ranks = (4, 5)
+
+
+# -- whose features are not known yet ------------------------------------------------------------
+class _LazyNorm(LazyModuleMixin, _NormBase):
+    """``num_features`` is the size of the first input's second axis."""
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: object = None,
+        dtype: DType | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(0, eps, momentum, False, False, None, dtype, bias=False)
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        for name, wanted in (("weight", affine), ("bias", affine and bias)):
+            if wanted:
+                setattr(self, name, UninitializedParameter(device=device, dtype=dtype))
+        if track_running_stats:
+            self.running_mean = UninitializedBuffer(device=device, dtype=dtype)
+            self.running_var = UninitializedBuffer(device=device, dtype=dtype)
+            self.num_batches_tracked = tensor(0, dtype=int64)
+
+    def reset_parameters(self) -> None:
+        """Sets initial values, once there are any."""
+        if not self.has_uninitialized_params() and self.num_features:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Tensor) -> None:
+        """Takes ``num_features`` from the input."""
+        if not self.has_uninitialized_params():
+            return
+        self.num_features = input.shape[1]
+        for value in (self.weight, self.bias, self.running_mean, self.running_var):
+            if isinstance(value, UninitializedParameter | UninitializedBuffer):
+                value.materialize((self.num_features,))
+        self.reset_parameters()
+
+
+class LazyBatchNorm1d(_LazyNorm, _BatchNorm):
+    """``BatchNorm1d`` without its ``num_features``."""
+
+    cls_to_become = BatchNorm1d
+    _ranks = BatchNorm1d._ranks
+
+
+class LazyBatchNorm2d(_LazyNorm, _BatchNorm):
+    """``BatchNorm2d`` without its ``num_features``."""
+
+    cls_to_become = BatchNorm2d
+    _ranks = BatchNorm2d._ranks
+
+
+class LazyBatchNorm3d(_LazyNorm, _BatchNorm):
+    """``BatchNorm3d`` without its ``num_features``."""
+
+    cls_to_become = BatchNorm3d
+    _ranks = BatchNorm3d._ranks
+
+
+class LazyInstanceNorm1d(_LazyNorm, _InstanceNorm):
+    """``InstanceNorm1d`` without its ``num_features``."""
+
+    cls_to_become = InstanceNorm1d
+    _ranks = InstanceNorm1d._ranks
+
+
+class LazyInstanceNorm2d(_LazyNorm, _InstanceNorm):
+    """``InstanceNorm2d`` without its ``num_features``."""
+
+    cls_to_become = InstanceNorm2d
+    _ranks = InstanceNorm2d._ranks
+
+
+class LazyInstanceNorm3d(_LazyNorm, _InstanceNorm):
+    """``InstanceNorm3d`` without its ``num_features``."""
+
+    cls_to_become = InstanceNorm3d
+    _ranks = InstanceNorm3d._ranks

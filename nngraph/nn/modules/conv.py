@@ -13,10 +13,24 @@ from nngraph.nn import functional as F
 from nngraph.nn import init
 from nngraph.nn.functional.convolution import padding_pairs
 from nngraph.nn.functional.sizes import PerAxis, each
+from nngraph.nn.modules.lazy import LazyModuleMixin
 from nngraph.nn.modules.module import Module
-from nngraph.nn.parameter import Parameter
+from nngraph.nn.parameter import Parameter, UninitializedParameter
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
+__all__ = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+]
 
 _MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -190,7 +204,7 @@ class Conv3d(_Conv):
     _run = staticmethod(F.conv3d)
 
 
-class _ConvTranspose(_ConvNd):
+class _ConvTransposeNd(_ConvNd):
     _transposed = True
     _run: ClassVar[Callable[..., Tensor]]
 
@@ -273,22 +287,145 @@ class _ConvTranspose(_ConvNd):
         return tuple(size - low for size, low in zip(sizes, smallest, strict=True))
 
 
-class ConvTranspose1d(_ConvTranspose):
+class ConvTranspose1d(_ConvTransposeNd):
     """Transposed convolution of ``[N, in, L]``."""
 
     _axes = 1
     _run = staticmethod(F.conv_transpose1d)
 
 
-class ConvTranspose2d(_ConvTranspose):
+class ConvTranspose2d(_ConvTransposeNd):
     """Transposed convolution of ``[N, in, H, W]``: ``weight [in, out/groups, KH, KW]``."""
 
     _axes = 2
     _run = staticmethod(F.conv_transpose2d)
 
 
-class ConvTranspose3d(_ConvTranspose):
+class ConvTranspose3d(_ConvTransposeNd):
     """Transposed convolution of ``[N, in, D, H, W]``."""
 
     _axes = 3
     _run = staticmethod(F.conv_transpose3d)
+
+
+# -- whose channels are not known yet ------------------------------------------------------------
+class _LazyConv(LazyModuleMixin, _ConvNd):
+    """``in_channels`` is the size of the first input's axis of channels."""
+
+    def _make_lazy(
+        self, out_channels: int, bias: bool, device: object, dtype: DType | None
+    ) -> None:
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
+        self.out_channels = out_channels
+        if bias:
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        """Draws initial values anew, once there are any."""
+        if not self.has_uninitialized_params() and self.in_channels:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Takes ``in_channels`` from the input.
+
+        Raises:
+            RuntimeError: for an input of another rank.
+            ValueError: if ``groups`` does not divide it.
+        """
+        if not self.has_uninitialized_params():
+            return
+        self.in_channels = self._channels_of(input)
+        if self.in_channels % self.groups:
+            raise ValueError("in_channels must be divisible by groups")
+        channels = (self.out_channels, self.in_channels)
+        first, second = reversed(channels) if self.transposed else channels
+        if isinstance(self.weight, UninitializedParameter):
+            self.weight.materialize((first, second // self.groups, *self.kernel_size))
+        if isinstance(self.bias, UninitializedParameter):
+            self.bias.materialize((self.out_channels,))
+        self.reset_parameters()
+
+    def _channels_of(self, input: Tensor) -> int:
+        unbatched = self._axes + 1
+        if input.ndim not in (unbatched, unbatched + 1):
+            raise RuntimeError(
+                f"Expected {unbatched}D (unbatched) or {unbatched + 1}D (batched) input to "
+                f"{type(self).__name__}, but got input of size: {input.shape}"
+            )
+        channels: int = input.shape[input.ndim - unbatched]
+        return channels
+
+
+class _LazyConvolution(_LazyConv, _Conv):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: PerAxis,
+        stride: PerAxis = 1,
+        padding: PerAxis | str = 0,
+        dilation: PerAxis = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: object = None,
+        dtype: DType | None = None,
+    ) -> None:
+        of_axes = (kernel_size, stride, padding, dilation)
+        super().__init__(0, 0, *of_axes, groups, False, padding_mode)
+        self._make_lazy(out_channels, bias, device, dtype)
+
+
+class _LazyTransposed(_LazyConv, _ConvTransposeNd):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: PerAxis,
+        stride: PerAxis = 1,
+        padding: PerAxis = 0,
+        output_padding: PerAxis = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: PerAxis = 1,
+        padding_mode: str = "zeros",
+        device: object = None,
+        dtype: DType | None = None,
+    ) -> None:
+        of_axes = (kernel_size, stride, padding, output_padding)
+        super().__init__(0, 0, *of_axes, groups, False, dilation, padding_mode)
+        self._make_lazy(out_channels, bias, device, dtype)
+
+
+class LazyConv1d(_LazyConvolution, Conv1d):
+    """``Conv1d`` without its ``in_channels``."""
+
+    cls_to_become = Conv1d
+
+
+class LazyConv2d(_LazyConvolution, Conv2d):
+    """``Conv2d`` without its ``in_channels``."""
+
+    cls_to_become = Conv2d
+
+
+class LazyConv3d(_LazyConvolution, Conv3d):
+    """``Conv3d`` without its ``in_channels``."""
+
+    cls_to_become = Conv3d
+
+
+class LazyConvTranspose1d(_LazyTransposed, ConvTranspose1d):
+    """``ConvTranspose1d`` without its ``in_channels``."""
+
+    cls_to_become = ConvTranspose1d
+
+
+class LazyConvTranspose2d(_LazyTransposed, ConvTranspose2d):
+    """``ConvTranspose2d`` without its ``in_channels``."""
+
+    cls_to_become = ConvTranspose2d
+
+
+class LazyConvTranspose3d(_LazyTransposed, ConvTranspose3d):
+    """``ConvTranspose3d`` without its ``in_channels``."""
+
+    cls_to_become = ConvTranspose3d

@@ -6,14 +6,16 @@ import math
 from typing import Any
 
 from nngraph.frontend.functional.creation import empty
+from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import DType
 from nngraph.nn import functional as F
 from nngraph.nn import init
+from nngraph.nn.modules.lazy import LazyModuleMixin
 from nngraph.nn.modules.module import Module
-from nngraph.nn.parameter import Parameter
+from nngraph.nn.parameter import Parameter, UninitializedParameter
 
-__all__ = ["Bilinear", "Identity", "Linear"]
+__all__ = ["Bilinear", "Identity", "LazyLinear", "Linear"]
 
 
 class Identity(Module):
@@ -115,3 +117,46 @@ class Bilinear(Module):
             f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
             f"out_features={self.out_features}, bias={self.bias is not None}"
         )
+
+
+class LazyLinear(LazyModuleMixin, Linear):
+    """``Linear`` whose ``in_features`` is the size of the last axis of its first input."""
+
+    cls_to_become = Linear
+
+    def __init__(
+        self,
+        out_features: int,
+        bias: bool = True,
+        device: object = None,
+        dtype: DType | None = None,
+    ) -> None:
+        super().__init__(0, 0, False)
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
+        self.out_features = out_features
+        if bias:
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        """Draws initial values anew, once there are any."""
+        if not self.has_uninitialized_params() and self.in_features:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Tensor) -> None:
+        """Takes ``in_features`` from the input."""
+        size = input.shape[-1]
+        if isinstance(self.weight, UninitializedParameter):
+            with no_grad():
+                self.in_features = size
+                self.weight.materialize((self.out_features, size))
+                if isinstance(self.bias, UninitializedParameter):
+                    self.bias.materialize((self.out_features,))
+                self.reset_parameters()
+        if not self.in_features:
+            known = self.weight.shape[-1]
+            if size != known:
+                raise AssertionError(
+                    f"The in_features inferred from input: {size} is not equal to in_features "
+                    f"from self.weight: {known}"
+                )
+            self.in_features = size

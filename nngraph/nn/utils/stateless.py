@@ -9,7 +9,7 @@ from typing import Any
 
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.modules.module import Module
-from nngraph.nn.modules.parallel import DataParallel
+from nngraph.nn.parallel.data_parallel import DataParallel
 
 __all__ = ["call_with", "functional_call"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nngraph.optim.lr_scheduler.base import LRScheduler
+from nngraph.optim.lr_scheduler.base import _LRScheduler as _LRScheduler
 from nngraph.optim.lr_scheduler.composite import ChainedScheduler, SequentialLR
 from nngraph.optim.lr_scheduler.cycle import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
 from nngraph.optim.lr_scheduler.decay import (

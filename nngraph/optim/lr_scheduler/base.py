@@ -176,3 +176,7 @@ def saved_functions(functions: list[Any]) -> list[Any]:
     """Attributes of callable objects; None stands for functions, which are not saved."""
     plain = type(saved_functions)
     return [None if isinstance(f, plain) else f.__dict__.copy() for f in functions]
+
+
+class _LRScheduler(LRScheduler):
+    """The older name of ``LRScheduler``, for schedules that users derive from it."""

@@ -6,10 +6,10 @@ from nngraph.frontend.tensor import Tensor
 from nngraph.nn.functional.losses.reduction import legacy_reduction
 from nngraph.nn.modules.module import Module
 
-__all__ = ["Loss", "WeightedLoss"]
+__all__ = ["_Loss", "_WeightedLoss"]
 
 
-class Loss(Module):
+class _Loss(Module):
     """Attributes: reduction (``"mean"``, ``"sum"`` or ``"none"``)."""
 
     reduction: str
@@ -21,7 +21,7 @@ class Loss(Module):
         self.reduction = legacy_reduction(size_average, reduce, reduction)
 
 
-class WeightedLoss(Loss):
+class _WeightedLoss(_Loss):
     """A loss with a buffer ``weight``."""
 
     weight: Tensor | None

@@ -11,7 +11,7 @@ from nngraph.nn import functional as F
 from nngraph.nn.functional.losses.options import LinearCrossEntropyOptions
 from nngraph.nn.functional.losses.sequence import Lengths
 from nngraph.nn.modules.linear import Linear
-from nngraph.nn.modules.loss.base import Loss, WeightedLoss
+from nngraph.nn.modules.loss.base import _Loss, _WeightedLoss
 
 __all__ = [
     "BCELoss",
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-class CrossEntropyLoss(WeightedLoss):
+class CrossEntropyLoss(_WeightedLoss):
     """Cross-entropy of logits ``[N, C, ...]`` and class indices or probabilities."""
 
     def __init__(
@@ -53,7 +53,7 @@ class CrossEntropyLoss(WeightedLoss):
         )
 
 
-class LinearCrossEntropyLoss(WeightedLoss):
+class LinearCrossEntropyLoss(_WeightedLoss):
     """``CrossEntropyLoss`` of a ``Linear`` layer, which is its attribute ``linear``.
 
     Raises:
@@ -116,7 +116,7 @@ class LinearCrossEntropyLoss(WeightedLoss):
         )
 
 
-class NLLLoss(WeightedLoss):
+class NLLLoss(_WeightedLoss):
     """Minus the log-probability at the target class."""
 
     def __init__(
@@ -155,14 +155,14 @@ class NLLLoss2d(NLLLoss):
         super().__init__(weight, size_average, ignore_index, reduce, reduction)
 
 
-class BCELoss(WeightedLoss):
+class BCELoss(_WeightedLoss):
     """Binary cross-entropy of probabilities."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
 
 
-class BCEWithLogitsLoss(Loss):
+class BCEWithLogitsLoss(_Loss):
     """Binary cross-entropy of logits."""
 
     def __init__(
@@ -183,7 +183,7 @@ class BCEWithLogitsLoss(Loss):
         )
 
 
-class KLDivLoss(Loss):
+class KLDivLoss(_Loss):
     """Kullback-Leibler divergence of log-probabilities from a target distribution."""
 
     def __init__(
@@ -200,7 +200,7 @@ class KLDivLoss(Loss):
         return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
 
 
-class CTCLoss(Loss):
+class CTCLoss(_Loss):
     """Minus the log-probability of labels over all their alignments; see ``F.ctc_loss``."""
 
     def __init__(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn import functional as F
 from nngraph.nn.modules.distance import PairwiseDistance
-from nngraph.nn.modules.loss.base import Loss, WeightedLoss
+from nngraph.nn.modules.loss.base import _Loss, _WeightedLoss
 
 __all__ = [
     "CosineEmbeddingLoss",
@@ -22,14 +22,14 @@ __all__ = [
 ]
 
 
-class SoftMarginLoss(Loss):
+class SoftMarginLoss(_Loss):
     """``log(1 + exp(-y x))``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
-class MarginRankingLoss(Loss):
+class MarginRankingLoss(_Loss):
     """``max(0, -y (x1 - x2) + margin)``."""
 
     def __init__(
@@ -46,7 +46,7 @@ class MarginRankingLoss(Loss):
         return F.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
 
 
-class HingeEmbeddingLoss(Loss):
+class HingeEmbeddingLoss(_Loss):
     """``x`` where the target is 1, ``max(0, margin - x)`` where it is -1."""
 
     def __init__(
@@ -63,7 +63,7 @@ class HingeEmbeddingLoss(Loss):
         return F.hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)
 
 
-class TripletMarginLoss(Loss):
+class TripletMarginLoss(_Loss):
     """``max(0, d(a, p) - d(a, n) + margin)``."""
 
     def __init__(
@@ -99,7 +99,7 @@ class TripletMarginLoss(Loss):
         )
 
 
-class TripletMarginWithDistanceLoss(Loss):
+class TripletMarginWithDistanceLoss(_Loss):
     """``max(0, d(a, p) - d(a, n) + margin)`` for any distance ``d``.
 
     Raises:
@@ -138,7 +138,7 @@ class TripletMarginWithDistanceLoss(Loss):
         )
 
 
-class CosineEmbeddingLoss(Loss):
+class CosineEmbeddingLoss(_Loss):
     """``1 - cos(x1, x2)`` where the target is 1, ``max(0, cos - margin)`` where it is -1."""
 
     def __init__(
@@ -157,21 +157,21 @@ class CosineEmbeddingLoss(Loss):
         )
 
 
-class MultiLabelMarginLoss(Loss):
+class MultiLabelMarginLoss(_Loss):
     """``max(0, 1 - x[label] + x[other])`` over all pairs of a label and another class."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
-class MultiLabelSoftMarginLoss(WeightedLoss):
+class MultiLabelSoftMarginLoss(_WeightedLoss):
     """The mean over classes of the binary cross-entropy of logits."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.multilabel_soft_margin_loss(input, target, self.weight, reduction=self.reduction)
 
 
-class MultiMarginLoss(WeightedLoss):
+class MultiMarginLoss(_WeightedLoss):
     """``max(0, margin - x[y] + x[i])^p`` over the other classes.
 
     Raises:

@@ -6,26 +6,26 @@ from typing import Any
 
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn import functional as F
-from nngraph.nn.modules.loss.base import Loss
+from nngraph.nn.modules.loss.base import _Loss
 
 __all__ = ["GaussianNLLLoss", "HuberLoss", "L1Loss", "MSELoss", "PoissonNLLLoss", "SmoothL1Loss"]
 
 
-class L1Loss(Loss):
+class L1Loss(_Loss):
     """``|x - y|``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.l1_loss(input, target, reduction=self.reduction)
 
 
-class MSELoss(Loss):
+class MSELoss(_Loss):
     """``(x - y)^2``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
-class SmoothL1Loss(Loss):
+class SmoothL1Loss(_Loss):
     """Quadratic within ``beta``, linear beyond."""
 
     def __init__(
@@ -42,7 +42,7 @@ class SmoothL1Loss(Loss):
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
-class HuberLoss(Loss):
+class HuberLoss(_Loss):
     """Quadratic within ``delta``, linear beyond, scaled by ``delta``."""
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
@@ -55,7 +55,7 @@ class HuberLoss(Loss):
         return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
 
-class PoissonNLLLoss(Loss):
+class PoissonNLLLoss(_Loss):
     """Minus the log-likelihood of counts."""
 
     def __init__(
@@ -78,7 +78,7 @@ class PoissonNLLLoss(Loss):
         )
 
 
-class GaussianNLLLoss(Loss):
+class GaussianNLLLoss(_Loss):
     """Minus the log-likelihood of normal distributions."""
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
