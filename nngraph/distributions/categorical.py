@@ -10,7 +10,7 @@ from nngraph.distributions import constraints
 from nngraph.distributions.distribution import Distribution, Shape
 from nngraph.distributions.utils import lazy_property, logits_to_probs, probs_to_logits
 from nngraph.frontend.functional.creation import arange, full
-from nngraph.frontend.functional.random import rand
+from nngraph.frontend.functional.drawing import exponentials
 from nngraph.frontend.limits import finfo
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
@@ -96,12 +96,10 @@ class Categorical(Distribution):
         return full(self._batch_shape, float("nan"), dtype=self.probs.dtype)
 
     def sample(self, sample_shape: Shape = ()) -> Tensor:
-        """Draws, int64: the largest of ``log p + Gumbel noise`` (Gumbel, 1954)."""
+        """Draws, int64: which of exponential clocks with these rates is the first."""
         with no_grad():
-            logits = self.logits
             shape = (*sample_shape, *self._batch_shape, self._num_events)
-            waits = -(-rand(shape, dtype=logits.dtype)).log1p()
-            return (logits - waits.clamp(min=finfo(logits.dtype).tiny).log()).argmax(dim=-1)
+            return (exponentials(shape, None) / self.probs).argmin(dim=-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         value = self._checked(value).to(int64).unsqueeze(-1)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
 
-from nngraph.distributions import constraints
-from nngraph.distributions.distribution import Distribution, Shape
-from nngraph.distributions.utils import broadcast_all
+from nngraph.distributions.distribution import Shape
+from nngraph.distributions.location_scale import LocationScale
 from nngraph.frontend.functional.creation import full
 from nngraph.frontend.functional.random import rand
 from nngraph.frontend.tensor import Tensor
@@ -15,27 +13,12 @@ from nngraph.frontend.tensor import Tensor
 __all__ = ["Cauchy"]
 
 
-class Cauchy(Distribution):
+class Cauchy(LocationScale):
     """Density ``1 / (pi scale (1 + ((x - loc) / scale)^2))``; it has no mean."""
-
-    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
-    def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
-        return self._expanded(("loc", "scale"), batch_shape, _instance)
 
     @property
     def mean(self) -> Tensor:
         return full(self._extended_shape(), math.nan, dtype=self.loc.dtype)
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
 
-from nngraph.distributions import constraints
-from nngraph.distributions.distribution import Distribution, Shape
-from nngraph.distributions.utils import broadcast_all
+from nngraph.distributions.distribution import Shape
+from nngraph.distributions.location_scale import LocationScale
 from nngraph.frontend.functional.random import randn
 from nngraph.frontend.tensor import Tensor
 
 __all__ = ["Normal"]
 
 
-class Normal(Distribution):
+class Normal(LocationScale):
     """Density ``exp(-((x - loc) / scale)^2 / 2) / (scale sqrt(2 pi))``."""
-
-    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
-    def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
-        return self._expanded(("loc", "scale"), batch_shape, _instance)
 
     @property
     def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
         return self.loc
 
     @property
