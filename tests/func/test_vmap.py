@@ -64,6 +64,8 @@ REFUSED: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+# PyTorch's own forward mode, loaded when it is first used, is written with it.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("title", REFUSED)
 def test_refusals_are_pytorchs(title: str) -> None:
     found = []
