@@ -12,7 +12,7 @@ from nngraph.frontend.anomaly import anomaly
 from nngraph.frontend.hooks import run_after, run_after_adding, run_before, run_on_leaf
 from nngraph.frontend.lanes.replay import Replayed, adder, is_foreign
 from nngraph.frontend.modes import recording
-from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Saved, View
+from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Lost, Saved, View
 from nngraph.frontend.rows import Rows, attach, joined
 from nngraph.frontend.storage import Elements, Payload, Storage
 from nngraph.frontend.tape import Operand, apply, edge_of, save
@@ -23,7 +23,7 @@ from nngraph.ir.reverse import Applied, Record, Walk, reverse
 from nngraph.ir.types import TensorType
 from nngraph.ops.elementwise import add
 
-__all__ = ["backpropagate", "gradients", "is_freed", "leaf_gradients", "leaves_of"]
+__all__ = ["backpropagate", "gradients", "leaf_gradients", "leaves_of", "with_freed"]
 
 
 class Version:
@@ -171,13 +171,17 @@ class _Replay:
         )
 
 
-def _history(roots: Sequence[Edge | Leaf | None]) -> list[Entry]:
-    """All entries that the roots depend on, in the order in which they were recorded."""
+def _history(roots: Sequence[Edge | Leaf | None], whole: bool = True) -> list[Entry]:
+    """All entries that the roots depend on, in the order in which they were recorded.
+
+    Raises:
+        RuntimeError: where a history ends in a compiled call that left none, if it shall be whole.
+    """
     seen: dict[int, Entry] = {}
     pending = [e.entry for e in roots if isinstance(e, Edge)]
     while pending:
         entry = pending.pop()
-        if entry.time in seen:
+        if entry.time in seen or (isinstance(entry, Lost) and not whole):
             continue
         seen[entry.time] = entry
         pending += [s.edge.entry for s in entry.inputs if isinstance(s.edge, Edge)]
@@ -387,12 +391,17 @@ def leaf_gradients(roots: Sequence[tuple[Handle, Any]]) -> list[tuple[Handle, An
     return [(owner, g) for owner, g in pairs if owner is not None and g is not None]
 
 
-def is_freed(tensor: Handle) -> bool:
-    """Whether ``backward`` freed something that the history of a tensor had saved."""
+def with_freed(tensors: Sequence[Handle]) -> list[bool]:
+    """For each tensor, whether ``backward`` freed something that its history had saved."""
     here = world()
-    entries = _history([edge_of(tensor, here)])
-    freed = (e for e in entries if e.region is None)
-    return any(saved.storage is None for entry in freed for saved in entry.inputs)
+    edges = [edge_of(t, here) for t in tensors]
+    freed: set[int] = set()
+    for entry in _history(edges, whole=False):  # what an entry depends on comes before it
+        kept = (saved.edge.entry.time for saved in entry.inputs if isinstance(saved.edge, Edge))
+        is_bare = entry.region is None and any(saved.storage is None for saved in entry.inputs)
+        if is_bare or any(time in freed for time in kept):
+            freed.add(entry.time)
+    return [isinstance(e, Edge) and e.entry.time in freed for e in edges]
 
 
 def backpropagate(

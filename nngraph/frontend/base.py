@@ -360,7 +360,7 @@ class TensorBase(HookedTensor):
         return self
 
     def _need_no_leaf(self, edge: Edge | Leaf | None) -> None:
-        if isinstance(edge, Leaf) and is_grad_enabled():
+        if isinstance(edge, Leaf) and not edge.is_made and is_grad_enabled():
             raise RuntimeError(
                 "a leaf Variable that requires grad is being used in an in-place operation. "
                 "Wrap the change in `with ng.no_grad():`."

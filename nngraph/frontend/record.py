@@ -88,12 +88,19 @@ class EntryHooks:
 
 
 class Leaf:
-    """The edge of a tensor that nothing recorded made: ``backward`` fills its ``grad``."""
+    """The edge of a tensor that nothing recorded made: ``backward`` fills its ``grad``.
 
-    __slots__ = ("owner",)
+    Attributes:
+        owner: the tensor.
+        is_made: whether it stands in a trace for one that operators outside made, which code may
+            write in place.
+    """
 
-    def __init__(self, owner: Handle) -> None:
+    __slots__ = ("is_made", "owner")
+
+    def __init__(self, owner: Handle, is_made: bool = False) -> None:
         self.owner: ref[Handle] = ref(owner)
+        self.is_made = is_made
 
     def name(self) -> str:
         """What adds to ``grad``, by PyTorch's name."""

@@ -13,6 +13,8 @@ import numpy as np
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.functional.data import from_dlpack
 from nngraph.frontend.pytree import Tree
+from nngraph.frontend.record import Edge
+from nngraph.frontend.world import world
 from nngraph.ir.dtypes import as_dtype, float64
 from nngraph.ir.types import TensorType, tensor_type
 
@@ -54,6 +56,7 @@ class Argument:
     Attributes:
         kind: of a fixed value: True and 1 are equal, and are two values.
         varies: whether a fixed value is none: an integer that each call reads.
+        is_made: whether recorded operators made it: it is no leaf.
         is_number: whether it is a Python float, which enters as a tensor.
         same: the position of an earlier leaf that is the same object, which enters only once.
         gradient: the type of the gradient that it has, which enters after all leaves; or the
@@ -66,6 +69,7 @@ class Argument:
     value: Any = None
     kind: Any = None
     varies: bool = False
+    is_made: bool = False
     is_number: bool = False
     same: int | None = None
     gradient: TensorType | int | None = None
@@ -106,7 +110,8 @@ def argument_of(leaf: Any) -> tuple[Argument, Any]:
         TypeError: for a leaf of a kind that compiled functions do not take.
     """
     if isinstance(leaf, TensorBase):
-        argument = _of_tensor(leaf.type, leaf.requires_grad)
+        edge = leaf._edge_in(world())
+        argument = _of_tensor(leaf.type, edge is not None, isinstance(edge, Edge))
         if leaf._hooks is not None and any(leaf._hooks_listed):
             argument = replace(argument, hooks=leaf._hooks_listed)
         return argument, leaf
@@ -131,8 +136,8 @@ def argument_of(leaf: Any) -> tuple[Argument, Any]:
 
 
 @lru_cache(4096)
-def _of_tensor(kind: TensorType, requires_grad: bool) -> Argument:
-    return Argument(kind, requires_grad)
+def _of_tensor(kind: TensorType, requires_grad: bool, is_made: bool) -> Argument:
+    return Argument(kind, requires_grad, is_made=is_made)
 
 
 def leaf_names(function: Callable[..., Any], tree: Tree) -> list[str]:

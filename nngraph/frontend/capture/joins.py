@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import ref
 
-from nngraph.frontend.backward import is_freed, leaf_gradients
+from nngraph.frontend.backward import leaf_gradients, with_freed
 from nngraph.frontend.capture.effects import (
     ArgumentJoined,
     ArgumentWritten,
@@ -29,6 +29,7 @@ from nngraph.frontend.capture.pullback import (
 from nngraph.frontend.capture.recorder import Trace
 from nngraph.frontend.errors import TraceError, summary_of
 from nngraph.frontend.record import Edge, Handle
+from nngraph.frontend.storage import Storage
 from nngraph.frontend.tape import edge_of
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.analysis import ancestors
@@ -55,7 +56,8 @@ def history_of(
         left: the tensors, with the effects that leave them.
     """
     outside = _Outside(symbols)
-    kinds = [outside.kind(trace, *row) for row in left]
+    freed = with_freed([tensor for _, tensor in left])
+    kinds = [outside.kind(trace, *row, gone) for row, gone in zip(left, freed, strict=True)]
     effects: list[Effect] = [
         LeafReturned(effect.leaf)
         for (effect, _), kind in zip(left, kinds, strict=True)
@@ -98,11 +100,11 @@ class _Outside:
         self.symbols = symbols
         self.positions = {id(s): i for i, s in enumerate(symbols)}
 
-    def kind(self, trace: Trace, effect: Left, tensor: Tensor) -> _Kind:
+    def kind(self, trace: Trace, effect: Left, tensor: Tensor, freed: bool) -> _Kind:
         """See ``_Kind``; of an argument that is a leaf, other effects say so."""
         edge = edge_of(tensor, trace)
         if isinstance(edge, Edge):
-            return _Kind.NONE if is_freed(tensor) else _Kind.MADE
+            return _Kind.NONE if freed else _Kind.MADE
         if edge is None or isinstance(effect, ArgumentWritten):
             return _Kind.NONE
         return _Kind.MADE if self.has(edge.owner()) else _Kind.LEAF
@@ -128,6 +130,8 @@ class _Joining:
 
     Attributes:
         sources: what a call saves, by the value or the leaf that it is for.
+        lasting: parameters that are after the call what they were before.
+        inputs: of the states, by their storages.
     """
 
     def __init__(self, trace: Trace, outside: _Outside) -> None:
@@ -136,15 +140,8 @@ class _Joining:
         self.outside = outside
         self.sources: dict[Any, Source] = {}
         self.gradients: dict[Any, int] = {}
-        inputs = zip(outside.symbols, self.graph.inputs, strict=True)
-        changed = {s.name for s in self.graph.states if s.is_changed}
-        #: Parameters that are after the call what they were before.
-        self.lasting: dict[Value, Source] = {
-            value: OfArgument(i) for i, (s, value) in enumerate(inputs) if s._read(trace) is value
-        }
-        for cell, state in zip(trace.cells.values(), self.graph.states, strict=True):
-            if cell.name not in changed and cell.lasting is cell.storage:
-                self.lasting[state.input] = OfState(cell.storage)
+        self.lasting: dict[Value, Source] = {}
+        self.inputs: dict[Storage, Value] = {}
 
     def joined(self, left: Sequence[tuple[Left, Tensor]], wanted: Sequence[bool]) -> Joined:
         trace, graph = self.trace, self.graph
@@ -154,6 +151,7 @@ class _Joining:
         found = leaf_gradients(list(zip(roots, seeds, strict=True)))
         found = [(leaf, g) for leaf, g in found if self.outside.has(leaf)]
         self._need_no_changes(before)
+        self._look()
         results = {t._read(trace): i for i, (_, t) in enumerate(left)}
         held = {*self.lasting, *results}
         gradients = [g._read(trace) for _, g in found]
@@ -175,6 +173,17 @@ class _Joining:
             backward=backward.graph,
         )
         return Joined(pullback, [effect for effect, _ in left])
+
+    def _look(self) -> None:
+        """Finds the parameters of the graph, those that only the backward pass reads included."""
+        inputs = zip(self.outside.symbols, self.graph.inputs, strict=True)
+        for position, (symbol, value) in enumerate(inputs):
+            if symbol._read(self.trace) is value:
+                self.lasting[value] = OfArgument(position)
+        for cell, state in zip(self.trace.cells.values(), self.graph.states, strict=True):
+            self.inputs[cell.storage] = state.input
+            if not state.is_changed and cell.lasting is cell.storage:
+                self.lasting[state.input] = OfState(cell.storage)
 
     def _need_no_changes(self, before: dict[str, int]) -> None:
         """Hooks that change Python's objects would do so at the call, and not in its backward."""
@@ -199,15 +208,11 @@ class _Joining:
                 key = id(leaf)
         else:
             storage = leaf._storage
-            cell = self.trace.cells.get(storage)
-            value = None if cell is None else self._input(cell.name)
+            value = self.inputs.get(storage)
             key = value if value in self.lasting and leaf._view is None else id(leaf)
             source = OfTensor(ref(leaf), storage)
         self.sources[key] = source
         self.gradients[key] = gradient
-
-    def _input(self, name: str) -> Value:
-        return next(s.input for s in self.graph.states if s.name == name)
 
     def _read(self, value: Value, results: dict[Value, int]) -> Any:
         """Where a call finds a value: the position of a result, or the key of a source."""

@@ -19,7 +19,7 @@ from nngraph.frontend.errors import NotYet, TraceError, size_is_unknown
 from nngraph.frontend.host import is_host_number
 from nngraph.frontend.modes import is_grad_enabled
 from nngraph.frontend.pytree import Tree, flatten, unflatten
-from nngraph.frontend.record import LeafHooks
+from nngraph.frontend.record import Leaf, LeafHooks
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.userline import source_of_error
 from nngraph.frontend.world import inside
@@ -219,7 +219,9 @@ class _Tracing:
                 leaves.append(value if same is None else leaves[same])
                 continue
             symbol = Tensor(trace.hold(trace.graph.add_input(argument.type, name)))
-            leaves.append(symbol.requires_grad_(argument.requires_grad))
+            if argument.requires_grad:
+                symbol._edge = Leaf(symbol, argument.is_made)
+            leaves.append(symbol)
             symbol._hooks = LeafHooks(*argument.hooks) if any(argument.hooks) else None
             symbols.append(symbol)
             trace.argument(symbol)

@@ -94,9 +94,13 @@ def first_change(before: Look, after: Look) -> str:
 
 
 def _renew(space: dict[str, Any], text: str) -> None:
-    """Results of a step become new tensors outside the tape, and what it wrote leaves the tape."""
-    for value in space.values():
-        if hasattr(value, "requires_grad_") and hasattr(value, "is_leaf") and not value.is_leaf:
+    """Results of a step become new tensors, and state that it wrote leaves the tape.
+
+    What it wrote to arguments (``x0``, ...) keeps its history, compiled too.
+    """
+    for name, value in space.items():
+        is_tensor = hasattr(value, "requires_grad_") and hasattr(value, "is_leaf")
+        if is_tensor and not value.is_leaf and not name.startswith("x"):
             value.detach_()
     name, _, call = text.partition(" = ")
     if call.startswith("step(") and name.isidentifier():
@@ -177,6 +181,8 @@ class _Kept:
 
         def undo() -> None:
             t.data.copy_(saved)
+            if kind is not None and not t.is_leaf:  # it was given a history
+                t.detach_()
             if t.is_leaf:
                 t.grad = grad
             if kind is not None and t.is_leaf:
