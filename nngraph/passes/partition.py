@@ -49,8 +49,9 @@ def partition(
         name: of the new graph.
     """
     late = _depending(seeds, gradients)
-    read = [v for n in late for v in n.inputs] + list(gradients)
-    border = [v for v in dict.fromkeys(read) if v.producer not in late and v not in seeds]
+    read = dict.fromkeys([*(v for n in late for v in n.inputs), *gradients])
+    given = set(seeds)
+    border = [v for v in read if v.producer not in late and v not in given]
     kept = _cheapest(border, held)
     return Backward(tuple(kept), _copied([*kept, *seeds], gradients, late, name))
 
@@ -82,8 +83,9 @@ def _is_again(node: Node | None) -> bool:
 def _cheapest(border: Sequence[Value], held: Collection[Value]) -> list[Value]:
     """The values to keep, from which all on the border can be computed again."""
     kept: dict[Value, None] = {}
+    asked = set(border)
     for group in _groups(border):
-        wanted = [v for v in border if v in group]
+        wanted = [v for v in group if v in asked]
         small = len(group) <= _MOST
         kept.update(dict.fromkeys(_cut(group, wanted, held) if small else _plain(wanted)))
     return list(kept)
