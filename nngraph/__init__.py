@@ -45,6 +45,7 @@ from nngraph.frontend.functional.distances import *
 from nngraph.frontend.functional.drawing import *
 from nngraph.frontend.functional.extremes import *
 from nngraph.frontend.functional.facts import *
+from nngraph.frontend.functional.gamma import *
 from nngraph.frontend.functional.grids import *
 from nngraph.frontend.functional.indexing import *
 from nngraph.frontend.functional.integers import *

@@ -39,6 +39,8 @@ from nngraph.ops.shape import *  # noqa: F403
 from nngraph.ops.shape import OPERATORS as _SHAPE
 from nngraph.ops.sort import *  # noqa: F403
 from nngraph.ops.sort import OPERATORS as _SORT
+from nngraph.ops.special import *  # noqa: F403
+from nngraph.ops.special import OPERATORS as _SPECIAL
 from nngraph.ops.vectornorm import *  # noqa: F403
 from nngraph.ops.vectornorm import OPERATORS as _VECTORNORM
 from nngraph.ops.window import *  # noqa: F403
@@ -63,6 +65,7 @@ _FAMILIES = (
     _SCAN,
     _SHAPE,
     _SORT,
+    _SPECIAL,
     _VECTORNORM,
     _WINDOW,
 )

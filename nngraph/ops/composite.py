@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from nngraph.ir.dtypes import DType, float32
-from nngraph.ir.op import O, Op, Thunk
+from nngraph.ir.op import Cost, O, Op, Thunk, Trait
 from nngraph.ir.reverse import Applied, Recorder, reverse
 from nngraph.ir.types import TensorType
-from nngraph.ops.core import need
+from nngraph.ops.broadcast import sum_to
+from nngraph.ops.core import Takes, need
+from nngraph.ops.creation import zeros_like
 from nngraph.ops.elementwise.arithmetic import add
 from nngraph.ops.elementwise.select import cast
 
-__all__ = ["need_parameter", "once", "through_decomposition", "wide", "wide_dtype"]
+__all__ = ["Derived", "need_parameter", "once", "through_decomposition", "wide", "wide_dtype"]
 
 T = TypeVar("T")
 
@@ -56,3 +58,38 @@ def through_decomposition(
         return gradient
 
     return build
+
+
+class Derived(Op):
+    """A row of floats whose formula and gradients see half precision as float32."""
+
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.ELEMENTWISE})
+    takes: ClassVar[Takes] = Takes.FLOATS
+    cost: ClassVar[Cost] = Cost.HEAVY
+
+    def formula(self, *operands: Any) -> Any:
+        """The result, of operands in float32 or float64."""
+        raise NotImplementedError
+
+    def slopes(self, *operands: Any) -> Sequence[Callable[[Any, Any], Any] | None]:
+        """For each operand ``(result, gradient of the result) -> gradient``; None: it is 0."""
+        raise NotImplementedError
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        return (cast(self.formula(*map(wide, inputs)), inputs[0].type.dtype),)
+
+    def vjp(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
+    ) -> Sequence[Thunk | None]:
+        slopes = self.slopes(*map(wide, inputs))
+
+        def thunk(slope: Callable[[Any, Any], Any] | None, operand: Any) -> Thunk:
+            def gradient() -> Any:
+                if slope is None:
+                    return zeros_like(operand)
+                found = slope(wide(outputs[0]), wide(grads[0]))
+                return sum_to(cast(found, operand.type.dtype), operand.type.shape)
+
+            return gradient
+
+        return tuple(thunk(s, x) for s, x in zip(slopes, inputs, strict=True))

@@ -16,12 +16,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nngraph.ir.dtypes import float16
-from nngraph.ir.op import Array, Cost, O, Op, Sample, Thunk, Trait, apply1
+from nngraph.ir.op import Array, O, Sample, Thunk, apply1
 from nngraph.ir.types import TensorType
 from nngraph.ops.activation import softplus
-from nngraph.ops.broadcast import sum_to
-from nngraph.ops.composite import wide
-from nngraph.ops.core import Takes, need_float, widen
+from nngraph.ops.composite import Derived, wide
+from nngraph.ops.core import need_float, widen
 from nngraph.ops.creation import full, zeros_like
 from nngraph.ops.elementwise import (
     Binary,
@@ -69,41 +68,8 @@ Values = Sequence[Any]
 _LOG2 = math.log(2.0)
 
 
-class _Derived(Op):
-    """A row of floats whose formula and gradients see half precision as float32."""
-
-    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.ELEMENTWISE})
-    takes: ClassVar[Takes] = Takes.FLOATS
-    cost: ClassVar[Cost] = Cost.HEAVY
-
-    def formula(self, *operands: Any) -> Any:
-        """The result, of operands in float32 or float64."""
-        raise NotImplementedError
-
-    def slopes(self, *operands: Any) -> Sequence[Callable[[Any, Any], Any] | None]:
-        """For each operand ``(result, gradient of the result) -> gradient``; None: it is 0."""
-        raise NotImplementedError
-
-    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
-        return (cast(self.formula(*map(wide, inputs)), inputs[0].type.dtype),)
-
-    def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
-        slopes = self.slopes(*map(wide, inputs))
-
-        def thunk(slope: Callable[[Any, Any], Any] | None, operand: Any) -> Thunk:
-            def gradient() -> Any:
-                if slope is None:
-                    return zeros_like(operand)
-                found = slope(wide(outputs[0]), wide(grads[0]))
-                return sum_to(cast(found, operand.type.dtype), operand.type.shape)
-
-            return gradient
-
-        return tuple(thunk(s, x) for s, x in zip(slopes, inputs, strict=True))
-
-
 @dataclass(frozen=True)
-class Hypot(_Derived, Binary):
+class Hypot(Derived, Binary):
     """sqrt(x*x + y*y) without overflow; infinite where an operand is, whatever the other."""
 
     name: ClassVar[str] = "hypot"
@@ -127,7 +93,7 @@ def _signbit(x: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Copysign(_Derived, Binary):
+class Copysign(Derived, Binary):
     """The size of x with the sign of y, zeros' too; the gradient at x = 0 is 0."""
 
     name: ClassVar[str] = "copysign"
@@ -150,7 +116,7 @@ def _xlogy(x: Array, y: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Xlogy(_Derived, Binary):
+class Xlogy(Derived, Binary):
     """x * log(y); 0 where x is 0, unless y is NaN."""
 
     name: ClassVar[str] = "xlogy"
@@ -180,7 +146,7 @@ def _logaddexp(x: Any, y: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Logaddexp(_Derived, Binary):
+class Logaddexp(Derived, Binary):
     """log(exp(x) + exp(y)) without overflow."""
 
     name: ClassVar[str] = "logaddexp"
@@ -196,7 +162,7 @@ class Logaddexp(_Derived, Binary):
 
 
 @dataclass(frozen=True)
-class Logaddexp2(_Derived, Binary):
+class Logaddexp2(Derived, Binary):
     """log2(2**x + 2**y) without overflow."""
 
     name: ClassVar[str] = "logaddexp2"
@@ -212,7 +178,7 @@ class Logaddexp2(_Derived, Binary):
 
 
 @dataclass(frozen=True)
-class Logit(_Derived, Unary):
+class Logit(Derived, Unary):
     """log(x / (1 - x)); NaN outside of [0, 1], as its gradient is."""
 
     name: ClassVar[str] = "logit"
@@ -230,7 +196,7 @@ class Logit(_Derived, Unary):
 
 
 @dataclass(frozen=True)
-class Power(_Derived):
+class Power(Derived):
     """x to the power of a number.
 
     Half and minus half are the root and its reciprocal, as in PyTorch (but for float16): -0 and

@@ -39,6 +39,7 @@ __all__ = [
     "everywhere",
     "function",
     "method",
+    "methods",
     "methods_of",
     "plain_of",
 ]
@@ -101,6 +102,7 @@ class Variants:
 
 function = Variants(function=True)
 method = Variants(method=True)
+methods = Variants(method=True, inplace=True)
 attribute = Variants(attribute=True)
 both = Variants(function=True, method=True)
 everywhere = Variants(function=True, method=True, inplace=True)

@@ -85,7 +85,7 @@ TABLES: dict[str, dict[str, Policy]] = {"cpu": _by_name(_CPU), "cuda": _by_name(
 #: Functions without a row that are one operator in PyTorch and consist of others here.
 OPAQUE = frozenset(
     [
-        *("addmv", "bilinear", "celu", "dot", "elu", "embedding_bag", "exp2", "mv", "nanmean"),
-        *("nansum", "selu", "trace", "vander", "vdot"),
+        *("addmv", "bilinear", "celu", "dot", "elu", "embedding_bag", "exp2", "mv", "mvlgamma"),
+        *("nanmean", "nansum", "selu", "trace", "vander", "vdot"),
     ]
 )

@@ -223,6 +223,8 @@ _AFTER = r"""
     xlogy  y  f  2  1.5
     float_power  y  2  1.5  f
     heaviside  y  f
+    polygamma  0  1  2
+    mvlgamma  1  3
     logit  ()  0.1
     nan_to_num  ()  1.0  1, 2, 3
     unfold  0, 1, 1  -1, 2, 1  0, 0, 1
@@ -239,8 +241,8 @@ _ALONE = """
     bitwise_not  conj  isreal  is_conj  is_neg  is_signed  resolve_conj  resolve_neg
     t  adjoint  fliplr  flipud  msort  zero_  t_  exp  expm1  log  log1p  log2
     sqrt  rsqrt  reciprocal  sin  cos  tan  asin  acos  atan  sinh  cosh  tanh  asinh  acosh
-    atanh  erf  erfc  sigmoid  abs  sign  sgn  exp2  log10  square  deg2rad  rad2deg  relu
-    floor  ceil  trunc  frac  argwhere  ravel  signbit
+    atanh  erf  erfc  lgamma  digamma  sigmoid  abs  sign  sgn  exp2  log10  square  deg2rad
+    rad2deg  relu  floor  ceil  trunc  frac  argwhere  ravel  signbit
 """
 
 #: Calls that are written out: attributes, operators, assignments, functions of other arguments.

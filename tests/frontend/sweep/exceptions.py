@@ -41,6 +41,7 @@ _UNWRITTEN = "PyTorch returns memory that nothing wrote"
 _BLAS = "the sign of a sum of zeros depends on the kernel: whether it starts at 0"
 _LOOPS = "PyTorch's vector loops, which take this copy, differ from its scalar ones"
 _TIES = "which of equal elements is found depends on PyTorch's partial sort"
+_POLES = "at its poles PyTorch divides by the sine of what is not quite a multiple of pi"
 
 EXCEPTIONS = [
     Exemption(*row)
@@ -95,6 +96,9 @@ EXCEPTIONS = [
         (r"F\.hardtanh_", "gradient", "64.*edges", _LOOPS),
         (r"x\.(matmul|mm|inner)|x @|m\.(einsum|tensordot)", "sign", "edges", _BLAS),
         (r"F\.ctc_loss", "gradient", "edges", "PyTorch subtracts the infinite logarithms of 0"),
+        (r"x\.(digamma|polygamma\(0)", "gradient", "", _POLES),
+        (r"x\.(clone\(\)\.)?polygamma_?\(1", "value", "", _POLES),
+        (r"x\.polygamma\(2", "value", "edges", "PyTorch's is NaN at infinity, its limit is 0"),
         (r"x\.prod\(", "gradient", "edges", "PyTorch asks for zeros before it asks for NaN"),
     )
 ]

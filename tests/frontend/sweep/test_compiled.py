@@ -37,7 +37,10 @@ NEEDS_VALUES = (
     r"|F\.one_hot\([^,]*\)$|x\[b( > 0, \.\.\.|\[0\])?\]"
 )
 #: What a backend computes otherwise, and why.
-OTHERWISE = {("tvm", r"F\.conv"): "its gradients of convolutions multiply the zeros around, too"}
+OTHERWISE = {
+    ("tvm", r"F\.conv"): "its gradients of convolutions multiply the zeros around, too",
+    ("onnx", r"x\.mvlgamma\(1"): "the runtime takes x + 0 for x, a pole of another sign if x is -0",
+}
 _WHERE = "Where, of which the runtime takes a zero from its other side"
 #: Zeros of which a backend loses the sign, and why.
 SIGNS = {
