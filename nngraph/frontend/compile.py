@@ -19,11 +19,12 @@ from nngraph.backends.base import Target
 from nngraph.backends.build import build
 from nngraph.frontend.capture.arguments import argument_of, arguments_of, leaf_names
 from nngraph.frontend.capture.history import Call, Reason, why_another_call
+from nngraph.frontend.capture.numbers import fixed
 from nngraph.frontend.capture.recorder import NOTHING, Assumed
 from nngraph.frontend.capture.specialization import Specialization
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.tracing import trace_arguments, trace_call
-from nngraph.frontend.capture.varying import Varying, with_integers_of
+from nngraph.frontend.capture.varying import Varying, with_numbers_of
 from nngraph.frontend.modes import is_grad_enabled, recording
 from nngraph.frontend.precision.state import current, resumed
 from nngraph.frontend.pytree import flatten, unflatten
@@ -70,6 +71,7 @@ class CompiledFunction(Generic[_R]):
         self.check_finite = check_finite
         self.keep_grads = keep_grads
         self._known: dict[Call, list[Specialization]] = {}
+        self._fixed = set[Call]()  # whose floats shape the trace
         self._latest: Specialization | None = None
         self._history: list[tuple[str, Traced]] = []
         self._reasons: list[str] = []  # other than sizes of arguments
@@ -146,6 +148,8 @@ class CompiledFunction(Generic[_R]):
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _R:
         """Runs compiled code for these arguments, tracing first what was not traced yet."""
         given, passed = kind_of_call(args, kwargs)
+        if self._fixed and given in self._fixed:
+            given = _with_fixed_numbers(given)
         while True:
             call = given if self._varying is None else self._varying.general(given)
             for specialization in reversed(self._known.get(call, ())):
@@ -172,17 +176,25 @@ class CompiledFunction(Generic[_R]):
         return False
 
     def _made(self, call: Call, given: Call) -> Specialization:
-        """A new trace for a kind of call; for the very call, where sizes cannot have names."""
-        try:
-            return self._new(call, given)
-        except Exception as error:
-            if self._varying is None or call is given:
-                raise
-            made = self._new(
-                given, given
-            )  # what is wrong with the code at all is raised here again
-            self._varying.give_up(call, error)
-            return made
+        """A new trace for a kind of call, or for the very sizes and floats where that fails.
+
+        What is wrong with the code at all is raised by the last of these.
+        """
+        failed: list[Exception] = []
+        kinds = dict.fromkeys((call, given, _with_fixed_numbers(given)))
+        for left, kind in zip(range(len(kinds) - 1, -1, -1), kinds, strict=True):
+            try:
+                made = self._new(kind, given)
+                break
+            except Exception as error:
+                if not left:
+                    raise
+                failed.append(error)
+        if failed and self._varying is not None and call != given:
+            self._varying.give_up(call, failed[0])
+        if kind not in (call, given):
+            self._fixed.add(given)
+        return made
 
     def _new(self, call: Call, given: Call) -> Specialization:
         known = self._known.get(call, ())
@@ -191,7 +203,7 @@ class CompiledFunction(Generic[_R]):
         else:
             names = leaf_names(self.function, call.tree)
             reason = why_another_call(call, list(self._known), names)
-        made = self._specialize(with_integers_of(given, call), reason)
+        made = self._specialize(with_numbers_of(given, call), reason)
         self._known.setdefault(call, []).append(made)
         return made
 
@@ -244,7 +256,7 @@ class CompiledFunction(Generic[_R]):
         """
         latest = self._specialization()
         call = next(c for c, group in self._known.items() if latest in group)
-        call = call._replace(arguments=latest.traced.integers.filled(call.arguments))
+        call = call._replace(arguments=latest.traced.numbers.filled(call.arguments))
         with latest.alone():
             plain = assumed == NOTHING and function is None and latest.traced.pullback is None
             if plain and latest.is_valid():
@@ -322,6 +334,10 @@ def _named(function: FunctionType) -> Any:
     for part in function.__qualname__.split("."):
         found = getattr(found, part, None)
     return found
+
+
+def _with_fixed_numbers(call: Call) -> Call:
+    return call._replace(arguments=tuple(map(fixed, call.arguments)))
 
 
 def kind_of_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call, list[Any]]:

@@ -138,7 +138,11 @@ def _scheduled(wanted: _Wanted, schedule: Any, every: int) -> Traced:
             raise
     else:
         returned = any(isinstance(effect, NumberReturned) for effect in traced.effects)
-        traced = (_in_graph(wanted, why) if traced.on_host or returned else None) or traced
+        given = traced.numbers.box is not None
+        if given:  # what Python makes of them has to be nodes
+            traced = wanted.traced(in_graph=True)
+        elif traced.on_host or returned:
+            traced = _in_graph(wanted, why) or traced
     _refuse_host(traced, why)
     return traced
 

@@ -30,6 +30,7 @@ __all__ = [
     "host_number",
     "in_graph",
     "is_host_number",
+    "settled",
 ]
 
 
@@ -257,6 +258,15 @@ def call(function: Callable[[Any], Any], number: Any) -> Any:
 def concrete(value: Any) -> Any:
     """The number in this trace, for what is made once; anything else is itself."""
     return value._value if type(value) is HostNumber else value
+
+
+def settled(number: HostNumber, what: str) -> Any:
+    """The number in this trace, which holds for calls in which it is the same.
+
+    Raises:
+        ConcretizationError: if the traced code itself changes it.
+    """
+    return number._program.settle(number, what)
 
 
 def _is_number(value: object) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nngraph.frontend.record import Edge, Entry, Handle, Leaf
+from nngraph.frontend.record import Edge, Entry, Handle, Leaf, Lost
 from nngraph.frontend.tape import edge_of, save
 from nngraph.frontend.world import world
 from nngraph.ir.op import Op, Thunk
@@ -58,7 +58,9 @@ def joined(tensors: Sequence[Any]) -> tuple[list[Any], Entry]:
 
 def need_no_joint(edge: Edge | Leaf | None) -> None:
     """Refuses to assign to a tensor that shares its memory with the one that it was made of."""
-    if isinstance(edge, Edge) and isinstance(edge.entry.op, Joint):
+    if not isinstance(edge, Edge) or isinstance(edge.entry, Lost):
+        return
+    if isinstance(edge.entry.op, Joint):
         raise RuntimeError(
             f"Output {edge.index} of BackwardHookFunction is a view and is being modified inplace. "
             "This view is what a module with full backward hooks gives to its forward and to its "

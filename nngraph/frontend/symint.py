@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from nngraph.frontend.errors import size_is_unknown
+from nngraph.frontend.host import is_host_number, settled
 from nngraph.frontend.tape import apply
 from nngraph.ir.attributes import attributes
 from nngraph.ir.dims import Dim, SymDim, floordiv, is_nonnegative, maximum, minimum
@@ -211,7 +212,9 @@ def dims_of(values: Sequence[Any]) -> tuple[Dim, ...]:
 
 
 def with_dims(op: Op) -> Op:
-    """The operator, with dimensions for sizes where a user's have come among its attributes."""
+    """The operator with plain attributes: a user's size is its dimension there, and a number that
+    lives in Python what it is in this trace, which is traced again when that changes.
+    """
     found = {name: _without(value) for name, value in attributes(op)}
     changed = any(found[name] is not value for name, value in attributes(op))
     return dataclasses.replace(op, **found) if changed else op
@@ -221,6 +224,8 @@ def _without(value: Any) -> Any:
     if isinstance(value, tuple):
         plain = tuple(map(_without, value))
         return plain if any(a is not b for a, b in zip(plain, value, strict=True)) else value
+    if is_host_number(value):
+        return settled(value, "an operator that keeps the number")
     return value.dim if isinstance(value, SymInt) else value
 
 

@@ -113,3 +113,52 @@ def test_what_holds_no_results_keeps_no_memory() -> None:
     assert entry.name() == "CompiledFunctionBackward"
     out.backward()
     assert all(saved.storage is None for saved in entry.inputs)
+
+
+@pytest.mark.parametrize("into", ["closure", "buffer", "slice"])
+def test_a_state_says_that_its_history_is_gone(into: str) -> None:
+    """PyTorch's would have one: a gradient through it must not be a part of the whole."""
+    w, state = ng.ones(3, requires_grad=True), ng.zeros(3)
+    holder = ng.nn.Module()
+    holder.register_buffer("kept", state)
+
+    @ng.compile(backend="reference")
+    def f(x: ng.Tensor) -> Any:
+        made = x * w
+        if into == "slice":
+            state[:] = made
+        else:
+            (state if into == "closure" else holder.kept).copy_(made)
+        return made.sum()
+
+    for _ in range(3):
+        y = f(ng.ones(3))
+        assert state.requires_grad
+        with pytest.raises(RuntimeError, match=r"backward through .*wrote something that req"):
+            (state.sum() + y).backward()
+    y.backward()
+    assert w.grad.tolist() == [1, 1, 1]
+    assert len(f._history) == 1
+    state.add_(1)  # and no less a tensor
+    assert state.detach().tolist() == [2, 2, 2]
+
+
+def test_a_state_without_a_history_stays_without() -> None:
+    w, state, last = ng.ones(3, requires_grad=True), ng.zeros(3), ng.zeros(())
+    optimizer = ng.optim.SGD([w], lr=0.5)
+
+    @ng.compile(backend="reference")
+    def step(x: ng.Tensor) -> Any:
+        optimizer.zero_grad()
+        loss = (x * w).sum()
+        last.copy_(loss)  # whose history backward frees
+        state.copy_((x * w).detach())
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step(ng.ones(3))
+    step(ng.ones(3))
+    assert not state.requires_grad
+    assert not last.requires_grad
+    assert last.item() == 1.5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from nngraph.frontend.functional.data import from_dlpack
 from nngraph.frontend.pytree import Tree
 from nngraph.frontend.record import Edge
 from nngraph.frontend.world import world
-from nngraph.ir.dtypes import as_dtype, float64
+from nngraph.ir.dtypes import as_dtype
 from nngraph.ir.types import TensorType, tensor_type
 
 __all__ = ["Argument", "Spec", "argument_of", "arguments_of", "leaf_names", "spec"]
@@ -55,9 +55,9 @@ class Argument:
 
     Attributes:
         kind: of a fixed value: True and 1 are equal, and are two values.
-        varies: whether a fixed value is none: an integer that each call reads.
+        varies: whether a fixed value is none: a number that each call reads.
+        number: that number in this call, of which no trace depends.
         is_made: whether recorded operators made it: it is no leaf.
-        is_number: whether it is a Python float, which enters as a tensor.
         same: the position of an earlier leaf that is the same object, which enters only once.
         gradient: the type of the gradient that it has, which enters after all leaves; or the
             position of the leaf that it is.
@@ -69,8 +69,8 @@ class Argument:
     value: Any = None
     kind: Any = None
     varies: bool = False
+    number: Any = field(default=None, compare=False)
     is_made: bool = False
-    is_number: bool = False
     same: int | None = None
     gradient: TensorType | int | None = None
     hooks: tuple[Any, ...] = ()
@@ -121,11 +121,12 @@ def argument_of(leaf: Any) -> tuple[Argument, Any]:
         dtype = as_dtype(leaf.dtype.newbyteorder("="))
         return Argument(TensorType(dtype, tuple(map(int, leaf.shape)))), leaf
     if leaf is None or isinstance(leaf, bool | int | str):
-        return Argument(None, value=leaf, kind=type(leaf)), None
-    if isinstance(leaf, float | np.generic):
-        is_float = isinstance(leaf, float)
-        array = np.asarray(leaf, float64.numpy if is_float else None)
-        return Argument(TensorType(as_dtype(array.dtype), ()), is_number=is_float), array
+        return Argument(None, value=leaf, kind=type(leaf), number=leaf), None
+    if isinstance(leaf, float):
+        return Argument(None, kind=float, varies=True, number=float(leaf)), None
+    if isinstance(leaf, np.generic):
+        array = np.asarray(leaf)
+        return Argument(TensorType(as_dtype(array.dtype), ())), array
     if hasattr(leaf, "__dlpack__"):
         shared = from_dlpack(leaf)
         return Argument(shared.type), shared

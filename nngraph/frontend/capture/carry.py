@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 from nngraph.frontend.capture.actions import boxes_of, perform, record
 from nngraph.frontend.capture.boxes import ABSENT, Box, Kind, Place
@@ -228,16 +228,14 @@ class Carry:
         """The step that gives a number; a symbol is read when it is first needed."""
         if isinstance(number._slot, Spot):
             number._slot = self.program.read(number._slot)
-        found: int = number._slot
-        return found
+        return cast("int", number._slot)
 
     def compute(
         self, function: Callable[..., Any], args: Sequence[Any], varies: bool = False
     ) -> HostNumber:
         value = function(*map(concrete, args))
-        for arg in args:
-            if is_host_number(arg):
-                self.slot(arg)
+        for arg in filter(is_host_number, args):
+            self.slot(arg)
         slot = self.program.apply(function, args, varies, user_source())
         return HostNumber(self, slot, value)
 
@@ -263,6 +261,10 @@ class Carry:
 
     def call(self, function: Callable[[Any], Any], number: HostNumber) -> Any:
         return function(number)
+
+    def enter(self, number: HostNumber, name: str) -> list[Any]:
+        """The inputs of the graph for a number that is an argument: none, a call reads it."""
+        return []
 
     def returned(self, number: HostNumber) -> Any:
         """What stands for a number among the results: a tensor, if the graph has it."""

@@ -25,7 +25,7 @@ from nngraph.frontend.capture.effects import (
     SizeReturned,
 )
 from nngraph.frontend.capture.holding import Holding
-from nngraph.frontend.capture.joins import history_of
+from nngraph.frontend.capture.joins import histories_lost, history_of
 from nngraph.frontend.capture.leaving import Leaving
 from nngraph.frontend.capture.overlay import Flag
 from nngraph.frontend.capture.pullback import Left
@@ -76,7 +76,6 @@ class Finish:
         self.symbols = symbols
         self.of = of
         given = [a for a in of.arguments if a.type is not None]
-        self.numbers = frozenset(i for i, a in enumerate(given) if a.is_number)
         self.required = [a.requires_grad for a in given] + [False] * len(symbols)
         self.effects: list[Effect] = []
         self.result: Tree | None = None
@@ -102,7 +101,7 @@ class Finish:
         self.add_argument_gradients()
         self.add_argument_flags()
         self.add_leaves()
-        leaving = Leaving(trace.carry, trace, self.symbols, self.numbers, self.place_output)
+        leaving = Leaving(trace.carry, trace, self.symbols, self.place_output)
         self.effects += leaving.effects(changes)
         self.carried, self.on_host = leaving.described, leaving.on_host
         if trace.first.only:
@@ -111,6 +110,7 @@ class Finish:
             trace.graph.set_state(cell.name, trace.look(storage, None))
         if self.of.joins:
             self.effects += history_of(trace, self.symbols, self._left)
+            self.effects += histories_lost(trace)
         try:
             Hold().run(trace.graph, Context())
         except Unheld as error:

@@ -18,17 +18,19 @@ from typing import Any
 import numpy as np
 
 from nngraph.frontend.capture.actions import boxes_of
-from nngraph.frontend.capture.boxes import ABSENT, Box
+from nngraph.frontend.capture.boxes import ABSENT, Box, Kind
 from nngraph.frontend.capture.carry import Carry, Change
 from nngraph.frontend.capture.lowering import NotInGraph, Table, lowered, number_as
 from nngraph.frontend.capture.numberstates import NumberStates
 from nngraph.frontend.capture.paths import Decisions, Leaf, choose, joined, raising, ways
 from nngraph.frontend.capture.program import Spot
+from nngraph.frontend.capture.refusals import refuse_argument
 from nngraph.frontend.capture.values import (
     container_like,
     is_numeric,
     is_plain_number,
     is_symbolic,
+    kind_of,
     parts_of,
     same,
 )
@@ -39,6 +41,7 @@ from nngraph.frontend.record import Handle
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import eagerly
 from nngraph.ir.dtypes import float64
+from nngraph.ir.types import TensorType
 
 __all__ = ["NumbersInGraph"]
 
@@ -63,6 +66,7 @@ class NumbersInGraph(Carry):
         self._made: dict[Hashable, HostNumber] = {}
         self._recipes: dict[int, tuple[Callable[..., Any], Sequence[Any]]] = {}
         self._nodes: dict[int, Tensor] = {}
+        self._entered = set[int]()
         self._states = NumberStates(trace, changing)
         self._decisions: Decisions | None = None
         self._required: list[HostNumber] = []
@@ -111,7 +115,27 @@ class NumbersInGraph(Carry):
         """A number of the graph: Python has nothing to do for it."""
         return self.program.add(lambda values, undo: None, sources)
 
+    def enter(self, number: HostNumber, name: str) -> list[Tensor]:
+        """A number that is an argument is an input of a file, as a tensor is."""
+        kind = kind_of(number._value)
+        slot = self.slot(number)
+        value = self._trace.graph.add_input(TensorType(kind, ()), name)
+        self._nodes[slot] = Tensor(self._trace.hold(value))
+        self._entered.add(slot)
+        return [self._nodes[slot]]
+
+    def _need_no_argument(self, number: HostNumber, what: str) -> None:
+        """Refuses to fix what each run of a file is given.
+
+        Raises:
+            ConcretizationError: naming the argument.
+        """
+        for spot in self.program.sources[self.slot(number)]:
+            if spot.place.box.kind is Kind.ARGUMENTS:
+                raise refuse_argument(what, spot.place.key)
+
     def settle(self, number: HostNumber, what: str) -> Any:
+        self._need_no_argument(number, what)
         if self._decisions is None or what != AS_TEXT or not self._changes(self.slot(number)):
             return super().settle(number, what)
         sources = self.program.sources[self.slot(number)]
@@ -119,6 +143,7 @@ class NumbersInGraph(Carry):
 
     def decide(self, number: HostNumber, what: str) -> Any:
         if self._decisions is None or not self._changes(self.slot(number)):
+            self._need_no_argument(number, what)
             return super().decide(number, what)
         return self._decisions.decide(number)
 
@@ -147,7 +172,7 @@ class NumbersInGraph(Carry):
                 f"a number made of {names} may be an integer in one run and a float in the next: "
                 "make it one of both with float() or int()"
             )
-        if slot not in self._recipes:
+        if slot not in self._recipes and slot not in self._entered:
             self._states.asked |= {spot.name for spot in self.program.sources[slot]}
         return self._tensor(number)
 

@@ -12,6 +12,7 @@ from nngraph.frontend.capture.effects import (
     ArgumentJoined,
     ArgumentWritten,
     Effect,
+    HistoryLost,
     LeafReturned,
     Returned,
 )
@@ -39,7 +40,7 @@ from nngraph.ops.creation import zeros_like
 from nngraph.passes.partition import Backward, partition
 from nngraph.passes.selected import is_selected
 
-__all__ = ["history_of"]
+__all__ = ["histories_lost", "history_of"]
 
 
 def history_of(
@@ -83,6 +84,23 @@ def history_of(
     finally:
         _erase_after(trace.graph, last)
     return effects
+
+
+def histories_lost(trace: Trace) -> list[Effect]:
+    """What marks the states that code outside may read, whose histories no call leaves."""
+    rows = trace.histories()
+    freed = with_freed([tensor for tensor, _ in rows])
+    return [
+        HistoryLost(ref(tensor), _LOST.format(name, trace.graph.name))
+        for (tensor, name), gone in zip(rows, freed, strict=True)
+        if not gone
+    ]
+
+
+_LOST = (
+    "backward through {0}, to which the compiled function {1!r} wrote something that requires a "
+    "gradient: such a history is not kept. Write `.detach()` of it, or return it"
+)
 
 
 class _Kind(enum.Enum):

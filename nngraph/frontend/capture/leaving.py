@@ -40,24 +40,17 @@ class Leaving:
     Args:
         carry: what the trace knows about Python's objects.
         symbols: the tensors that stand for the arguments.
-        numbers: positions of arguments that are Python floats.
         output_of: adds outputs.
     """
 
     def __init__(
-        self,
-        carry: Carry,
-        trace: Any,
-        symbols: Sequence[TensorBase],
-        numbers: frozenset[int],
-        output_of: OutputOf,
+        self, carry: Carry, trace: Any, symbols: Sequence[TensorBase], output_of: OutputOf
     ) -> None:
         self.carry = carry
         self.trace = trace
         self.output_of = output_of
         self.described: list[str] = []
         self.on_host: list[str] = []
-        self._numbers = numbers
         self._arguments = {id(s._storage): i for i, s in enumerate(symbols)}
         self._symbols = {id(s): i for i, s in enumerate(symbols)}
         self._known: dict[int, tuple[Any, Recipe]] = {}
@@ -184,8 +177,6 @@ class Leaving:
         storage, path = value._storage, value._path
         position = self._symbols.get(id(value))
         if position is not None:
-            if position in self._numbers:
-                return lambda call: call.passed[position].item()
             return lambda call: _passed(call, position)
         if self.carry.holds(value):
             return lambda call: value

@@ -415,6 +415,14 @@ class Overlay:
     ) -> None:
         self._edges[id(tensor)] = (tensor, edge, seen)
 
+    def histories(self) -> list[tuple[Handle, str]]:
+        """The tensors of before that the code gave a history with new elements; names of states."""
+        return [
+            (t, self._suggested.get(t._storage, "a tensor"))
+            for t, edge, _ in self._edges.values()
+            if isinstance(edge, Edge) and t._storage.elements.value is None and t._view is None
+        ]
+
     def forget(self, tensor: Handle) -> None:
         self._leaves[id(tensor)] = (tensor, False)
         self.set_edge(tensor, None)

@@ -20,6 +20,7 @@ from nngraph.frontend.userline import user_source
 __all__ = [
     "first_line",
     "refuse_action",
+    "refuse_argument",
     "refuse_branch",
     "refuse_change",
     "refuse_draw",
@@ -38,6 +39,15 @@ def refuse_branch(what: str, name: str) -> NumberNeeded:
         "`float` as global names of your own module are computed anew at each call; "
         "`ng.where(step < n, a, b)` chooses between tensors), or decide outside and "
         "pass what was decided as an argument: `step(x, y, update=count % 3 == 0)`."
+    )
+
+
+def refuse_argument(what: str, name: str) -> NumberNeeded:
+    """A file whose code depends on a number that each run is given."""
+    return NumberNeeded(
+        f"{what} needs the value of {name}, which each run of the file is given.\n"
+        f"    {user_source()}\nCompute with it (`ng.where({name} > 0.5, a, b)` chooses between "
+        f"tensors), or fix it: export `lambda x: f(x, {name}=0.5)`."
     )
 
 

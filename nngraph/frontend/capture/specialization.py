@@ -59,7 +59,7 @@ class Specialization:
         What ``structure`` tells about is looked at again only after a change.
         """
         if arguments:
-            self.traced.integers.give(arguments)
+            self.traced.numbers.give(arguments)
         if not self._put_again():
             return False
         stamp = structure.stamp  # before the look: what changes meanwhile, changes it again

@@ -10,7 +10,7 @@ from weakref import ref
 
 from nngraph.frontend.capture.effects import ArgumentWritten, Effect
 from nngraph.frontend.capture.holding import Holding
-from nngraph.frontend.capture.integers import Integers
+from nngraph.frontend.capture.numbers import Numbers
 from nngraph.frontend.capture.overlay import StateCell
 from nngraph.frontend.capture.program import Program
 from nngraph.frontend.capture.pullback import Joined, Pullback
@@ -45,7 +45,7 @@ class Traced:
         baked: what of Python's objects is fixed in the graph, a line each.
         once: what the next call would not find as this trace did.
         rebound: the storages that a call gives other elements, as ``t.data = other`` does.
-        integers: the arguments that are numbers of Python's which each call reads.
+        numbers: the arguments that are numbers of Python's which each call reads.
         told: what users have to know of a file of it, a line each.
         modes: in which the call leaves the modules whose modes matter, by their ids.
     """
@@ -67,7 +67,7 @@ class Traced:
     rebound: dict[Storage, ref[Handle]]
     modes: dict[int, bool]
     told: list[str]
-    integers: Integers = field(default_factory=lambda: Integers((), ()))
+    numbers: Numbers = field(default_factory=lambda: Numbers((), ()))
 
     @cached_property
     def signature(self) -> Signature:

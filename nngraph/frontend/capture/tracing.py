@@ -10,7 +10,7 @@ from nngraph.frontend.capture.arguments import Argument, argument_of, leaf_names
 from nngraph.frontend.capture.carry import Carry
 from nngraph.frontend.capture.finish import Finish, Given
 from nngraph.frontend.capture.ingraph import NumbersInGraph
-from nngraph.frontend.capture.integers import Integers
+from nngraph.frontend.capture.numbers import Numbers
 from nngraph.frontend.capture.reach import Reach
 from nngraph.frontend.capture.recorder import NOTHING, Assumed, Put, Trace, put_again, take_back
 from nngraph.frontend.capture.traced import Traced
@@ -118,7 +118,7 @@ class _Tracing:
         self.plan = plan
         self.names = leaf_names(function, tree)
         self.tables: list[Put] = []
-        self.integers = Integers(arguments, self.names)
+        self.numbers = Numbers(arguments, self.names)
         self.reach = self._reached()
         self.watched = watches(self.reach.others)
 
@@ -169,8 +169,8 @@ class _Tracing:
 
     def _reached(self) -> Reach:
         reach = Reach(self.function)
-        if self.integers.box is not None:
-            reach.boxes.append(self.integers.box)
+        if self.numbers.box is not None:
+            reach.boxes.append(self.numbers.box)
         return reach
 
     def _traced(self, trace: Trace) -> Traced | frozenset[str]:
@@ -196,7 +196,7 @@ class _Tracing:
         finally:
             trace.take_back()
             carry.restore()
-        return replace(finish.traced(), integers=self.integers)
+        return replace(finish.traced(), numbers=self.numbers)
 
     def _called(self, args: Any, kwargs: Any) -> Any:
         recorded = is_grad_enabled()
@@ -215,7 +215,7 @@ class _Tracing:
         for argument, name in zip(self.arguments, self.names, strict=True):
             if argument.type is None:
                 same = argument.same
-                value = self.integers.values[name] if argument.varies else argument.value
+                value = self.numbers.values[name] if argument.varies else argument.value
                 leaves.append(value if same is None else leaves[same])
                 continue
             symbol = Tensor(trace.hold(trace.graph.add_input(argument.type, name)))
@@ -226,6 +226,9 @@ class _Tracing:
             symbols.append(symbol)
             trace.argument(symbol)
         self._gradients(trace, symbols, leaves)
+        for argument, name in zip(self.arguments, self.names, strict=True):
+            if argument.varies:
+                symbols += trace.carry.enter(self.numbers.values[name], name)
         return symbols, leaves
 
     def _gradients(self, trace: Trace, symbols: list[Tensor], leaves: Sequence[Any]) -> None:

@@ -13,11 +13,11 @@ from typing import TypeVar, cast
 
 from nngraph.frontend.capture.arguments import Argument
 from nngraph.frontend.capture.history import Call, same_but_sizes
-from nngraph.frontend.capture.integers import are_integers, varying
+from nngraph.frontend.capture.numbers import are_integers, varying
 from nngraph.ir.dims import Dim, SymDim, sym
 from nngraph.ir.types import TensorType
 
-__all__ = ["Varying", "with_integers_of"]
+__all__ = ["Varying", "with_numbers_of"]
 
 _T = TypeVar("_T")
 #: For how many kinds of calls it is remembered which trace serves them.
@@ -115,10 +115,10 @@ def _serving(was: Argument, now: Argument, names: _Names) -> Argument:
     )
 
 
-def with_integers_of(call: Call, kind: Call) -> Call:
-    """The kind with the integers of one of its calls, from which it is traced."""
+def with_numbers_of(call: Call, kind: Call) -> Call:
+    """The kind with the numbers of one of its calls, from which it is traced."""
     pairs = zip(kind.arguments, call.arguments, strict=True)
-    filled = (replace(was, value=now.value) if was.varies else was for was, now in pairs)
+    filled = (replace(was, number=now.number) if was.varies else was for was, now in pairs)
     return kind._replace(arguments=tuple(filled))
 
 

@@ -51,9 +51,9 @@ with region:
 out += [region.fast_dtype, region.device]
 """,
     "in place and out=": """
-a = w.detach().clone()
+a, b = w.detach().clone(), w.detach()
 with m.autocast("cpu"):
-    out += [m.mm(a, a, out=m.empty(3, 3)), a.addmm_(a, a), a @ a]
+    out += [m.mm(a, a, out=m.empty(3, 3)), a.addmm_(b, b), a @ a]
     try:
         m.mm(a.bfloat16(), a, out=m.empty(3, 3))
     except RuntimeError:
