@@ -30,7 +30,7 @@ def _seeds(tensors: Tensors, given: Seeds) -> list[tuple[TensorBase, TensorBase 
     if len(seeds) != len(roots):
         raise RuntimeError(f"got {len(roots)} tensors and {len(seeds)} gradients")
     for position, (root, seed) in enumerate(zip(roots, seeds, strict=True)):
-        if seed is not None and seed.type.shape != root.type.shape:
+        if seed is not None and seed.aval.shape != root.aval.shape:
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[{position}] has a shape of {tuple(seed.shape)} "
                 f"and output[{position}] has a shape of {tuple(root.shape)}."

@@ -42,8 +42,8 @@ class Version:
         self._replay = replay
 
     @property
-    def type(self) -> TensorType:
-        return self.saved.type
+    def aval(self) -> TensorType:
+        return self.saved.aval
 
     def apply(self, op: Op, operands: Sequence[Operand]) -> tuple[Any, ...]:
         return apply(op, operands)
@@ -66,9 +66,9 @@ class Version:
             if version != moved.version:
                 break
             elements, version = moved.now, moved.since
-        if elements is not saved.elements and storage.type != saved.type:
+        if elements is not saved.elements and storage.type != saved.aval:
             raise RuntimeError(
-                f"t.data became a {storage.type} after an operator saved t, a {saved.type}, for "
+                f"t.data became a {storage.type} after an operator saved t, a {saved.aval}, for "
                 "backward(): assign elements of the same type, or after it"
             )
         return storage, elements, version
@@ -166,7 +166,7 @@ class _Replay:
         place = f"{entry.op.name} ({entry.origin})" if entry is not None else "the record"
         return RuntimeError(
             "one of the variables needed for gradient computation has been modified by an "
-            f"inplace operation: a value of {place}, of type {saved.type}, is at version "
+            f"inplace operation: a value of {place}, of type {saved.aval}, is at version "
             f"{version}; expected version {saved.version}. Change a clone() of it instead."
         )
 
@@ -313,7 +313,7 @@ def need_no_nan(entry: Entry, found: Sequence[Any], here: World) -> None:
 def looked_up(op: Any, places: Version, grad: Any) -> Rows:
     """The rows of the gradient of a table: those that were looked up."""
     numbers, values = _tensors([places, grad])
-    width = values.type.shape[-1]
+    width = values.aval.shape[-1]
     return Rows(numbers.detach().reshape(-1), values.reshape(-1, width), op.padding_idx)
 
 

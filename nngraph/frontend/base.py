@@ -63,11 +63,11 @@ class TensorBase(HookedTensor):
     # -- what it is ------------------------------------------------------------------------
     @property
     def dtype(self) -> DType:
-        return self.type.dtype
+        return self.aval.dtype
 
     @property
     def shape(self) -> Size:
-        shape = self.type.shape
+        shape = self.aval.shape
         for d in shape:
             if type(d) is not int:
                 return Size(map(size_of, shape))
@@ -75,7 +75,7 @@ class TensorBase(HookedTensor):
 
     @property
     def ndim(self) -> int:
-        return self.type.rank
+        return self.aval.rank
 
     @property
     def device(self) -> device:
@@ -195,7 +195,7 @@ class TensorBase(HookedTensor):
         if array.size != 1:
             raise ValueError(
                 "only one element tensors can be converted to Python scalars; this "
-                f"one is {self.type}"
+                f"one is {self.aval}"
             )
         return array.item()
 
@@ -229,8 +229,8 @@ class TensorBase(HookedTensor):
 
     @grad.setter
     def grad(self, value: TensorBase | None) -> None:
-        if value is not None and (value.type.shape != self.type.shape or value.dtype != self.dtype):
-            raise RuntimeError(f"assigned grad is {value.type}; the tensor is {self.type}")
+        if value is not None and (value.aval.shape != self.aval.shape or value.dtype != self.dtype):
+            raise RuntimeError(f"assigned grad is {value.aval}; the tensor is {self.aval}")
         world().set_grad(self, value)
 
     def backward(
@@ -322,7 +322,7 @@ class TensorBase(HookedTensor):
         """
         self._need_no_leaf(self._edge_in(world()))
         if source.dtype is not self.dtype:
-            raise RuntimeError(f"set_() of {self.type} needs its dtype, not {source.type}")
+            raise RuntimeError(f"set_() of {self.aval} needs its dtype, not {source.aval}")
         self.data = source
         return self
 
@@ -334,9 +334,9 @@ class TensorBase(HookedTensor):
             RuntimeError: for a leaf that requires grad while gradients are recorded, and for a
                 result of another shape.
         """
-        if new.type.shape != self.type.shape:
+        if new.aval.shape != self.aval.shape:
             raise RuntimeError(
-                f"an in-place operation gives {new.type}, which does not fit the tensor {self.type}"
+                f"an in-place operation gives {new.aval}, which does not fit the tensor {self.aval}"
             )
         here = world()
         edge, new_edge = self._edge_in(here), new._edge_in(here)
@@ -384,14 +384,14 @@ class TensorBase(HookedTensor):
             view = None if path is None else View(base, path)
             return base if view is None else cast("TensorBase", base._result(base._storage, view))
 
-        whole = write_through(self._path, base.type.shape, part, read)
+        whole = write_through(self._path, base.aval.shape, part, read)
         return cast("TensorBase", whole)
 
     def _write(self, new: TensorBase) -> None:
         """Overwrites the elements, for all tensors that share them; nothing is recorded."""
-        if new.type != self.type:
+        if new.aval != self.aval:
             with recording(False):
-                new = broadcast_to(select.cast(new, self.dtype), self.type.shape)
+                new = broadcast_to(select.cast(new, self.dtype), self.aval.shape)
         here = world()
         here.write(self._storage, self._path, new._read(here))
 
@@ -463,9 +463,9 @@ def seed_of(root: TensorBase, gradient: TensorBase | None) -> TensorBase:
         RuntimeError: if the root has several elements, or the gradient another shape.
     """
     if gradient is None:
-        if root.type.size != 1:
+        if root.aval.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
         return creation.ones_like(root)
-    if gradient.type.shape != root.type.shape:
-        raise RuntimeError(f"the gradient is {gradient.type}; the tensor is {root.type}")
+    if gradient.aval.shape != root.aval.shape:
+        raise RuntimeError(f"the gradient is {gradient.aval}; the tensor is {root.aval}")
     return gradient

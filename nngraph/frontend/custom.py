@@ -100,8 +100,8 @@ class Custom(Op):
         def gradient(position: int) -> Any:
             if not found:
                 found.extend(self._run(inputs, outputs, grads))
-            given, kind = found[self.places[position]], inputs[position].type
-            same = given is None or given.type.dtype is kind.dtype
+            given, kind = found[self.places[position]], inputs[position].aval
+            same = given is None or given.aval.dtype is kind.dtype
             return given if same else select.cast(given, kind.dtype)
 
         return [lambda p=p: gradient(p) for p in range(len(inputs))]  # type: ignore[misc]
@@ -135,7 +135,7 @@ class Custom(Op):
         return found
 
     def _check(self, found: tuple[Any, ...], inputs: Any) -> None:
-        types = {place: operand.type for place, operand in zip(self.places, inputs, strict=True)}
+        types = {place: operand.aval for place, operand in zip(self.places, inputs, strict=True)}
         for index, gradient in enumerate(found):
             if gradient is None:
                 continue
@@ -147,10 +147,10 @@ class Custom(Op):
                     f"than None at position {index + 1}, but the corresponding forward input was "
                     "not a Variable"
                 )
-            if gradient.type.shape != types[index].shape:
+            if gradient.aval.shape != types[index].shape:
                 raise RuntimeError(
                     f"Function {self.function.__name__}Backward returned an invalid gradient at "
-                    f"index {index} - got {gradient.type} but expected {types[index]}"
+                    f"index {index} - got {gradient.aval} but expected {types[index]}"
                 )
 
 

@@ -45,7 +45,7 @@ class Eager:
     def run(
         self, op: Op, operands: Sequence[Typed], payloads: Sequence[Payload]
     ) -> Sequence[Payload]:
-        op.infer(*[o.type for o in operands])  # the checks; eval assumes them
+        op.infer(*[o.aval for o in operands])  # the checks; eval assumes them
         with np.errstate(all="ignore"):  # NaN and infinity are results like others
             arrays = op.eval(*payloads)
         if isinstance(op, VIEWS):

@@ -114,10 +114,10 @@ class Generator:
             RuntimeError: for one of another shape.
         """
         if not isinstance(new_state, Tensor) or new_state.dtype is not uint32:
-            got = new_state.type if isinstance(new_state, Tensor) else type(new_state).__name__
+            got = new_state.aval if isinstance(new_state, Tensor) else type(new_state).__name__
             raise TypeError(f"RNG state must be a tensor u32[3] that get_state() gave, got {got}")
-        if new_state.type.shape != (3,):
-            raise RuntimeError(f"RNG state must be u32[3], got {new_state.type}")
+        if new_state.aval.shape != (3,):
+            raise RuntimeError(f"RNG state must be u32[3], got {new_state.aval}")
         self._state._write(new_state)
         return self
 

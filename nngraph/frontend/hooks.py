@@ -183,12 +183,12 @@ def _replaced(hook: Callable[..., Any], gradient: Any, found: Any) -> Any:
         raise TypeError(f"expected Variable, but hook returned '{type(found).__name__}'")
     if gradient is None:
         raise RuntimeError("can't replace a None gradient with a non-None value")
-    if found.type.dtype != gradient.type.dtype:
+    if found.aval.dtype != gradient.aval.dtype:
         raise RuntimeError(
-            f"hook '{_name(hook)}' has changed the type of value (was {gradient.type.dtype.name} "
-            f"got {found.type.dtype.name})"
+            f"hook '{_name(hook)}' has changed the type of value (was {gradient.aval.dtype.name} "
+            f"got {found.aval.dtype.name})"
         )
-    if found.type.shape != gradient.type.shape:
+    if found.aval.shape != gradient.aval.shape:
         raise RuntimeError(f"hook '{_name(hook)}' has changed the size of value")
     return found
 

@@ -88,7 +88,7 @@ def tensor_repr(tensor: TensorBase) -> str:
     if array is None:
         value = tensor._storage.elements.value
         of = "" if value is None else f" of {value.graph.name}"
-        return f"<traced tensor {tensor.type}{of}>"
+        return f"<traced tensor {tensor.aval}{of}>"
     shown = array.astype(np.float32) if tensor.dtype.name == "bfloat16" else array
     text = "tensor(" + (_shown(shown) if shown.size else "[]")
     for suffix in _suffixes(tensor):
@@ -99,9 +99,9 @@ def tensor_repr(tensor: TensorBase) -> str:
 
 def _suffixes(tensor: TensorBase) -> list[str]:
     parts: list[str] = []
-    if tensor.type.size == 0:
+    if tensor.aval.size == 0:
         if tensor.ndim != 1:
-            parts.append(f"size={tuple(tensor.type.shape)}")
+            parts.append(f"size={tuple(tensor.aval.shape)}")
         if tensor.dtype is not default_dtype():
             parts.append(f"dtype={tensor.dtype!r}")
     elif tensor.dtype not in (default_dtype(), int64, bool_):

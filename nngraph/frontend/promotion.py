@@ -154,7 +154,7 @@ def need_alpha(x: Any, alpha: Any) -> None:
     if isinstance(alpha, Tensor) and (alpha.ndim or alpha.requires_grad):
         raise TypeError(
             "alpha and value must be a number, or a tensor without axes that requires no gradient, "
-            f"got {alpha.type}{' with requires_grad' if alpha.requires_grad else ''}: write the "
+            f"got {alpha.aval}{' with requires_grad' if alpha.requires_grad else ''}: write the "
             "product and the sum"
         )
     is_tensor = isinstance(alpha, Tensor)

@@ -16,7 +16,7 @@ class Typed(Protocol):
     """Anything of a tensor type."""
 
     @property
-    def type(self) -> TensorType: ...
+    def aval(self) -> TensorType: ...
 
 
 class ModuleLike(Protocol):

@@ -133,7 +133,7 @@ class Region:
             if isinstance(leaf, Handle) and here.elements(leaf._storage).version != version:
                 raise RuntimeError(
                     "one of the variables needed for gradient computation has been modified by an "
-                    f"inplace operation: an argument of a checkpoint, of type {leaf.type}. Pass a "
+                    f"inplace operation: an argument of a checkpoint, of type {leaf.aval}. Pass a "
                     "clone() of it, or change that."
                 )
 
@@ -173,7 +173,7 @@ def _behind(tensor: Any, when: Any) -> Any:
 
 def _token(gradient: Any) -> Any:
     """A bool that is known when the gradient is; None eagerly, where all is in order anyway."""
-    kind = gradient.type
+    kind = gradient.aval
     if world().peek(gradient._storage, gradient._path) is not None or 0 in kind.shape:
         return None
     with recording(False):
@@ -191,7 +191,7 @@ def _need_alike(old: Sequence[Entry | None], new: Sequence[Entry], types: bool) 
     for one, two in zip(old, new, strict=True):
         if one is None or not types:
             continue
-        kinds = [[s.type for s in (*e.inputs, *e.outputs)] for e in (one, two)]
+        kinds = [[s.aval for s in (*e.inputs, *e.outputs)] for e in (one, two)]
         if type(one.op) is not type(two.op) or kinds[0] != kinds[1]:
             raise CheckpointError(
                 "checkpoint: Recomputed values for the following tensors have different metadata "
@@ -220,6 +220,6 @@ def _need_version(entry: Entry, saved: Saved, fresh: Saved) -> None:
     if saved.edge is not None and saved.edge is fresh.edge and saved.version != fresh.version:
         raise RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace "
-            f"operation: a value of {entry.op.name} in a checkpoint, of type {saved.type}, is at "
+            f"operation: a value of {entry.op.name} in a checkpoint, of type {saved.aval}, is at "
             f"version {fresh.version}; expected version {saved.version}."
         )

@@ -139,7 +139,7 @@ class Saved:
             PyTorch, where operators save the operand itself, but the elements of their results.
     """
 
-    __slots__ = ("edge", "elements", "follows", "path", "storage", "type", "version")
+    __slots__ = ("aval", "edge", "elements", "follows", "path", "storage", "version")
 
     def __init__(
         self, storage: Storage, elements: Elements, path: Path | None, edge: Edge | Leaf | None
@@ -148,7 +148,7 @@ class Saved:
         self.elements: Elements | None = elements
         self.path = path
         self.edge = edge
-        self.type: TensorType = storage.type if path is None else path.type
+        self.aval: TensorType = storage.type if path is None else path.type
         self.version = elements.version
         self.follows = False
 
@@ -156,7 +156,7 @@ class Saved:
     def is_number(self) -> bool:
         """Whether it has no axes and no history, and no tensor shows it any more."""
         storage = self.storage
-        if self.type.rank or self.edge is not None or storage is None:
+        if self.aval.rank or self.edge is not None or storage is None:
             return False
         return not storage.tensors()
 
@@ -340,7 +340,7 @@ class Handle:
         return None if self._view is None else self._view.path
 
     @property
-    def type(self) -> TensorType:
+    def aval(self) -> TensorType:
         """Element type and shape as the graph has them."""
         view = self._view
         return self._storage.type if view is None else view.path.type

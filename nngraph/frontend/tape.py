@@ -26,7 +26,7 @@ class Operand(Protocol):
     """What operators are applied to: a tensor, or in a gradient rule one version of it."""
 
     @property
-    def type(self) -> TensorType: ...
+    def aval(self) -> TensorType: ...
     def _read(self, here: World) -> Payload: ...
     def _edge_in(self, here: World) -> Edge | Leaf | None: ...
     def _saved(self, here: World, edge: Edge | Leaf | None) -> Saved: ...
@@ -61,7 +61,7 @@ def apply(op: Op, operands: Sequence[Operand]) -> tuple[Any, ...]:
             outputs = [save(here, o, None) for o in outs]
             entry = Entry(op, inputs, outputs, here.origin_of(parts), here.level)
             for index, out in enumerate(outs):
-                if out.type.dtype.is_floating_point:
+                if out.aval.dtype.is_floating_point:
                     out._edge = Edge(entry, index)
     return tuple(outs)
 

@@ -42,7 +42,7 @@ def write_through(
     Raises:
         RuntimeError: if the view repeats elements.
     """
-    is_empty = 0 in part.type.shape
+    is_empty = 0 in part.aval.shape
     while path is not None:
         if is_empty and isinstance(path.op, BroadcastTo):
             return read(None)
@@ -64,7 +64,7 @@ def _replaced(path: Path, whole: Shape, part: Any, read: Callable[[Path | None],
             offsets: list[Dim] = [0] * len(_shape(path.under, whole))
             for size in sizes[: path.index]:
                 offsets[axis] = offsets[axis] + size
-            return slice_update(read(path.under), part, offsets, part.type.shape)
+            return slice_update(read(path.under), part, offsets, part.aval.shape)
         case Strided() as strided:
             return strided.written(read(path.under), part)
     raise RuntimeError(

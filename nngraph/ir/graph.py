@@ -32,6 +32,11 @@ class Value:
         self._uses: dict[Use, None] = {}
 
     @property
+    def aval(self) -> TensorType:
+        """The type, by the name that rules ask any operand by."""
+        return self.type
+
+    @property
     def uses(self) -> tuple[Use, ...]:
         """Every (user, input position), in the order in which they were made."""
         return tuple(self._uses)

@@ -39,10 +39,14 @@ class Cost(enum.IntEnum):
 
 @runtime_checkable
 class Operand(Protocol):
-    """What operator rules compute with: a graph's ``Value`` or the frontend's ``Tensor``."""
+    """What operator rules compute with: a graph's ``Value`` or the frontend's ``Tensor``.
+
+    Attributes:
+        aval: its type, as JAX's "abstract value"; ``type`` is a method of PyTorch's tensors.
+    """
 
     @property
-    def type(self) -> TensorType: ...
+    def aval(self) -> TensorType: ...
 
     def apply(self, op: Op, operands: Sequence[Any]) -> tuple[Any, ...]:
         """Applies ``op`` to ``operands`` (all of this kind; none for creation operators)."""

@@ -73,8 +73,8 @@ class Recorder:
         self.records = records
 
     @property
-    def type(self) -> TensorType:
-        kind: TensorType = self.inner.type
+    def aval(self) -> TensorType:
+        kind: TensorType = self.inner.aval
         return kind
 
     def apply(self, op: Op, operands: Sequence[Recorder]) -> tuple[Recorder, ...]:
@@ -89,7 +89,7 @@ def needed(records: Iterable[Record], wanted: Iterable[Any]) -> set[int]:
     ids = {id(w) for w in wanted}
     for record in records:
         if record.op.differentiable and any(id(v) in ids for v in record.inputs):
-            ids.update(id(o) for o in record.outputs if o.type.dtype.is_floating_point)
+            ids.update(id(o) for o in record.outputs if o.aval.dtype.is_floating_point)
     return ids
 
 

@@ -15,22 +15,6 @@ from nngraph.ir.dtypes import DTYPES, DType, as_dtype
 __all__ = ["Shape", "TensorType", "TypeMismatch", "parse_type", "tensor_type", "type_of_array"]
 
 Shape = tuple[Dim, ...]
-#: PyTorch's words for element types, in the names that ``tensor.type()`` gives.
-_WORDS = {
-    "float64": "Double",
-    "float32": "Float",
-    "float16": "Half",
-    "bfloat16": "BFloat16",
-    "int8": "Char",
-    "int16": "Short",
-    "int32": "Int",
-    "int64": "Long",
-    "uint8": "Byte",
-    "uint16": "UInt16",
-    "uint32": "UInt32",
-    "uint64": "UInt64",
-    "bool": "Bool",
-}
 _SHORT = {d.short: d for d in DTYPES}
 
 
@@ -93,19 +77,6 @@ class TensorType:
 
     def __str__(self) -> str:
         return f"{self.dtype.short}[{','.join(map(str, self.shape))}]"
-
-    def __call__(self, dtype: object = None) -> str:
-        """What ``tensor.type()`` means to PyTorch: the name of the element type's tensors.
-
-        Raises:
-            TypeError: for ``tensor.type(dtype)``, which has to be written ``tensor.to(dtype)``.
-        """
-        if dtype is not None:
-            raise TypeError(
-                f"tensor.type is the element type and shape, {self}; it does not convert: write "
-                f"tensor.to({getattr(dtype, 'name', dtype)}) instead of tensor.type(...)"
-            )
-        return f"torch.{_WORDS[self.dtype.name]}Tensor"
 
 
 def tensor_type(dtype: object, shape: Iterable[int | str | SymDim] = ()) -> TensorType:

@@ -164,7 +164,7 @@ def matrix_rank(
         out: where to write.
     """
     need_matrix("linalg.matrix_rank", A)
-    if 0 in A.type.shape[-2:]:
+    if 0 in A.aval.shape[-2:]:
         return A.detach().flatten(-2).ne(0).sum(-1)
     found = A.detach()
     values = eigvalsh(found).abs() if hermitian else svdvals(found)
@@ -232,9 +232,9 @@ def lstsq(
         )
     vector = B.ndim == A.ndim - 1
     a, b = broadcast_batches(A, B.unsqueeze(-1) if vector else B)
-    if a.type.shape[-2] != b.type.shape[-2]:
+    if a.aval.shape[-2] != b.aval.shape[-2]:
         raise RuntimeError(
-            f"linalg.lstsq: A is {A.type} and B {B.type}; they must have as many rows"
+            f"linalg.lstsq: A is {A.aval} and B {B.aval}; they must have as many rows"
         )
     x = _of_full_rank(a, b) if driver == "gels" else _by_pinv(a, b, rcond)
     return LeastSquares(x.squeeze(-1) if vector else x, *_facts(a, b, x, rcond, driver))
@@ -264,7 +264,7 @@ def _facts(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Residuals, rank, singular values."""
     none = a.new_empty(0)
-    rows, columns = a.type.static_shape[-2:]
+    rows, columns = a.aval.static_shape[-2:]
     rank = none.long() if driver == "gels" else matrix_rank(a, rtol=rcond)
     by_values = driver in ("gelsd", "gelss")
     full = driver == "gels" or (by_values and bool(rank.eq(columns).all()))

@@ -46,7 +46,7 @@ def vector_norm(
             f"linalg.vector_norm: Expected a floating point tensor as input. Got {x.dtype.name}"
         )
     axes = axes_of(x, dim)
-    if (ord < 0 or ord == _INF) and 0 in (x.type.shape[a] for a in axes):
+    if (ord < 0 or ord == _INF) and 0 in (x.aval.shape[a] for a in axes):
         raise RuntimeError(
             f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the "
             "operation does not have an identity"
@@ -97,7 +97,7 @@ def matrix_norm(
     if isinstance(ord, int | float) and abs(ord) in (1, _INF):
         inner, outer = (rows, columns) if abs(ord) == 1 else (columns, rows)
         sums = vector_norm(x, 1, inner, True)
-        none = ord > 0 and sums.type.shape[outer] == 0  # whose largest is 0
+        none = ord > 0 and sums.aval.shape[outer] == 0  # whose largest is 0
         reduce = sums.sum if none else sums.amax if ord > 0 else sums.amin
         found = reduce(outer, True)
     elif ord in (2, -2, "nuc"):
@@ -118,7 +118,7 @@ def _pair(dim: Any) -> tuple[int, int]:
 def _spectral(x: Tensor, ord: float | str) -> Tensor:
     need_matrix("linalg.matrix_norm", x)
     values = svdvals(x)
-    if ord == "nuc" or values.type.shape[-1] == 0:
+    if ord == "nuc" or values.aval.shape[-1] == 0:
         return values.sum(-1)
     return values.amax(-1) if ord == 2 else values.amin(-1)
 

@@ -53,9 +53,9 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | None = N
     if input.ndim != other.ndim:
         raise RuntimeError(
             "linalg.cross: inputs must have the same number of dimensions, got "
-            f"{input.type} and {other.type}."
+            f"{input.aval} and {other.aval}."
         )
-    shape = broadcast_shapes(input.type.shape, other.type.shape)
+    shape = broadcast_shapes(input.aval.shape, other.aval.shape)
     return input.expand(*shape).cross(other.expand(*shape), dim)
 
 
@@ -101,7 +101,7 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor
         if matrix.ndim != 2:
             raise RuntimeError(f"multi_dot(): tensor {k} must be 2D but got {tensors[k].ndim}D")
     for k, (a, b) in enumerate(pairwise(chain)):
-        if a.type.shape[1] != b.type.shape[0]:
+        if a.aval.shape[1] != b.aval.shape[0]:
             raise RuntimeError(
                 f"multi_dot(): tensors {k} and {k + 1} with shapes {list(tensors[k].shape)} and "
                 f"{list(tensors[k + 1].shape)} cannot be multiplied"

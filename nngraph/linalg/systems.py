@@ -105,7 +105,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Tensor | None = None)
 
 
 def _solved(A: Tensor, B: Tensor, left: bool, checked: bool) -> Tensor:
-    if B.ndim != 1 and B.type.shape != A.type.shape[:-1]:
+    if B.ndim != 1 and B.aval.shape != A.aval.shape[:-1]:
         return solved("linalg.solve", A, B, left, checked)
     if not left:
         raise RuntimeError(

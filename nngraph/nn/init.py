@@ -67,7 +67,7 @@ def _filled(tensor: _T, values: Any) -> _T:
 
 
 def _sizes(tensor: Tensor) -> list[int]:
-    return [cast("int", d) for d in tensor.type.shape]
+    return [cast("int", d) for d in tensor.aval.shape]
 
 
 def uniform_(tensor: _T, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> _T:
@@ -106,7 +106,7 @@ def trunc_normal_(
     while len(values) < count:
         drawn = _truncated_draw(max(count - len(values), 64), *window, generator)
         values = np.concatenate([values, drawn])
-    return _filled(tensor, from_array(values[:count] * std + mean).reshape(tensor.type.shape))
+    return _filled(tensor, from_array(values[:count] * std + mean).reshape(tensor.aval.shape))
 
 
 def _truncated_draw(
@@ -194,7 +194,7 @@ def kaiming_uniform_(
     generator: Generator | None = None,
 ) -> _T:
     """Uniform with variance ``gain^2 / fan`` (He et al., 2015)."""
-    if 0 in tensor.type.shape:
+    if 0 in tensor.aval.shape:
         return _empty(tensor)
     bound = math.sqrt(3.0) * calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
     return uniform_(tensor, -bound, bound, generator)
@@ -208,7 +208,7 @@ def kaiming_normal_(
     generator: Generator | None = None,
 ) -> _T:
     """Normal with variance ``gain^2 / fan`` (He et al., 2015)."""
-    if 0 in tensor.type.shape:
+    if 0 in tensor.aval.shape:
         return _empty(tensor)
     std = calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
     return normal_(tensor, 0.0, std, generator)
@@ -222,7 +222,7 @@ def orthogonal_(tensor: _T, gain: float = 1, generator: Generator | None = None)
     """
     if tensor.ndim < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
-    if 0 in tensor.type.shape:
+    if 0 in tensor.aval.shape:
         return tensor
     rows, *rest = _sizes(tensor)
     columns = math.prod(rest)
@@ -230,7 +230,7 @@ def orthogonal_(tensor: _T, gain: float = 1, generator: Generator | None = None)
     q, r = np.linalg.qr(flat.T if rows < columns else flat)
     q = q * np.sign(np.diag(r))  # makes the distribution uniform (Mezzadri, 2006)
     matrix = from_array(q.T if rows < columns else q)
-    return _filled(tensor, (matrix * gain).reshape(tensor.type.shape))
+    return _filled(tensor, (matrix * gain).reshape(tensor.aval.shape))
 
 
 def sparse_(

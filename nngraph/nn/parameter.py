@@ -121,7 +121,7 @@ class UninitializedTensorMixin:
         )
 
     @property
-    def type(self) -> Any:
+    def aval(self) -> Any:
         raise ValueError(
             "Attempted to use an uninitialized parameter. This error happens when you are using a "
             "`LazyModule` or explicitly manipulating "
@@ -130,11 +130,14 @@ class UninitializedTensorMixin:
             "functions"
         )
 
+    def type(self, *args: Any, **kwargs: Any) -> Any:
+        return self.aval
+
     def detach(self) -> Any:
-        return self.type
+        return self.aval
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
-        return self.type
+        return self.aval
 
     def share_memory_(self) -> Any:
         raise RuntimeError(

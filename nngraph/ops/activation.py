@@ -105,17 +105,17 @@ class Softmax(_Normalized):
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         (x,) = inputs
-        if x.type.shape[self.axis] == 0:
+        if x.aval.shape[self.axis] == 0:
             return (x,)
         powers = exp(self._shifted(x))
-        return (cast(div(powers, sum(powers, (self.axis,), True)), x.type.dtype),)
+        return (cast(div(powers, sum(powers, (self.axis,), True)), x.aval.dtype),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         def gradient() -> Any:
             y, g = wide(outputs[0]), wide(grads[0])
             part = mul(g, y)
             dx = sub(part, mul(y, sum(part, (self.axis,), True)))
-            return cast(dx, inputs[0].type.dtype)
+            return cast(dx, inputs[0].aval.dtype)
 
         return (gradient,)
 
@@ -135,17 +135,17 @@ class LogSoftmax(_Normalized):
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         (x,) = inputs
-        if x.type.shape[self.axis] == 0:
+        if x.aval.shape[self.axis] == 0:
             return (x,)
         shifted = self._shifted(x)
         total = log(sum(exp(shifted), (self.axis,), True))
-        return (cast(sub(shifted, total), x.type.dtype),)
+        return (cast(sub(shifted, total), x.aval.dtype),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         def gradient() -> Any:
             y, g = wide(outputs[0]), wide(grads[0])
             dx = sub(g, mul(exp(y), sum(g, (self.axis,), True)))
-            return cast(dx, inputs[0].type.dtype)
+            return cast(dx, inputs[0].aval.dtype)
 
         return (gradient,)
 
@@ -190,14 +190,14 @@ class Silu(_Activation):
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         x = wide(inputs[0])
-        return (cast(mul(x, sigmoid(x)), inputs[0].type.dtype),)
+        return (cast(mul(x, sigmoid(x)), inputs[0].aval.dtype),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         def gradient() -> Any:
             # With s = sigmoid(x) and y = x*s the slope is s + y*(1 - s).
             y, s = wide(outputs[0]), sigmoid(wide(inputs[0]))
             slope = add(s, mul(y, sub(1.0, s)))
-            return cast(mul(wide(grads[0]), slope), inputs[0].type.dtype)
+            return cast(mul(wide(grads[0]), slope), inputs[0].aval.dtype)
 
         return (gradient,)
 
@@ -234,7 +234,7 @@ class Softplus(_Activation):
         y = add(relu(scaled), log1p(exp(neg(abs(scaled)))))
         y = y if self.beta == 1 else div(y, self.beta)
         y = y if math.isinf(self.threshold) else where(gt(scaled, self.threshold), x, y)
-        return (cast(y, inputs[0].type.dtype),)
+        return (cast(y, inputs[0].aval.dtype),)
 
     def _scaled(self, x: Any) -> Any:
         return x if self.beta == 1 else mul(x, self.beta)
@@ -247,7 +247,7 @@ class Softplus(_Activation):
                 last = 0.5 + 0.5 * math.tanh(0.5 * self.threshold)
                 beyond = where(gt(scaled, self.threshold), 1.0, full_like(scaled, last))
                 slope = where(ge(scaled, self.threshold), beyond, slope)
-            return cast(mul(wide(grads[0]), slope), inputs[0].type.dtype)
+            return cast(mul(wide(grads[0]), slope), inputs[0].aval.dtype)
 
         return (gradient,)
 
@@ -302,14 +302,14 @@ class Hardswish(_Activation):
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         x = wide(inputs[0])
         y = div(mul(x, clip(add(x, 3.0), 0.0, 6.0)), 6.0)
-        return (cast(y, inputs[0].type.dtype),)
+        return (cast(y, inputs[0].aval.dtype),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         def gradient() -> Any:
             x, g = wide(inputs[0]), wide(grads[0])
             inside = mul(g, add(div(where(lt(x, 3.0), x, 0.0), 3.0), 0.5))
             slope = where(le(x, -3.0), 0.0, where(lt(x, 3.0), inside, g))
-            return cast(slope, inputs[0].type.dtype)
+            return cast(slope, inputs[0].aval.dtype)
 
         return (gradient,)
 
@@ -338,7 +338,7 @@ class Mish(_Activation):
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         x = wide(inputs[0])
         gate, _ = self._gate(x)
-        return (cast(mul(x, gate), inputs[0].type.dtype),)
+        return (cast(mul(x, gate), inputs[0].aval.dtype),)
 
     def _gate(self, x: Any) -> tuple[Any, Any]:
         """The hyperbolic tangent, and its slope 4*r*r*s / (1 + r*r)**2."""
@@ -353,7 +353,7 @@ class Mish(_Activation):
         def gradient() -> Any:
             x = wide(inputs[0])
             gate, slope = self._gate(x)
-            return cast(mul(wide(grads[0]), add(gate, mul(x, slope))), inputs[0].type.dtype)
+            return cast(mul(wide(grads[0]), add(gate, mul(x, slope))), inputs[0].aval.dtype)
 
         return (gradient,)
 
@@ -399,7 +399,7 @@ class Gelu(_Activation):
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         x = wide(inputs[0])
-        return (cast(mul(x, self._gate(x)), inputs[0].type.dtype),)
+        return (cast(mul(x, self._gate(x)), inputs[0].aval.dtype),)
 
     def _gate(self, x: Any) -> Any:
         if self.approximate == "tanh":
@@ -417,7 +417,7 @@ class Gelu(_Activation):
                 )
             else:
                 bell = mul(mul(x, exp(mul(square, -0.5))), math.sqrt(0.5 / math.pi))
-            return cast(mul(wide(grads[0]), add(gate, bell)), inputs[0].type.dtype)
+            return cast(mul(wide(grads[0]), add(gate, bell)), inputs[0].aval.dtype)
 
         return (gradient,)
 

@@ -91,28 +91,28 @@ class ScaledDotProductAttention(Op):
         return (out.astype(inputs[0].dtype, copy=False),)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
-        q, k, v, *masks = (wide(x) if x.type.dtype is not bool_ else x for x in inputs)
+        q, k, v, *masks = (wide(x) if x.aval.dtype is not bool_ else x for x in inputs)
         # Scaling q costs less than scaling the scores, forward and backward.
-        scores = matmul(mul(q, self._scale(q.type)), k, transpose_b=True)
+        scores = matmul(mul(q, self._scale(q.aval)), k, transpose_b=True)
         keep, blind = self._causal_keep(scores) if self.causal else None, None
         if masks:
             bias = masks[0]
-            if bias.type.dtype is bool_:  # added like any, so that NaN that is hidden is NaN
-                bias = where(bias, full(0.0, scores.type.dtype, (), scores), -_INF)
+            if bias.aval.dtype is bool_:  # added like any, so that NaN that is hidden is NaN
+                bias = where(bias, full(0.0, scores.aval.dtype, (), scores), -_INF)
             bias = bias if keep is None else where(keep, bias, -_INF)
-            blind = eq(max(bias, (bias.type.rank - 1,), True), -_INF)
+            blind = eq(max(bias, (bias.aval.rank - 1,), True), -_INF)
             # A query that sees nothing looks everywhere here, and its result is dropped below.
             scores, keep = add(scores, where(blind, 0.0, bias)), None
         if keep is not None:
             scores = where(keep, scores, -_INF)
-        out = matmul(softmax(scores, scores.type.rank - 1), v)
+        out = matmul(softmax(scores, scores.aval.rank - 1), v)
         if blind is not None:
             out = where(blind, 0.0, out)
-        return (cast(out, inputs[0].type.dtype),)
+        return (cast(out, inputs[0].aval.dtype),)
 
     @staticmethod
     def _causal_keep(scores: Any) -> Any:
-        rows, columns = scores.type.shape[-2:]
+        rows, columns = scores.aval.shape[-2:]
         return ge(iota(int32, (rows, 1), 0, scores), iota(int32, (1, columns), 1, scores))
 
     @classmethod

@@ -79,7 +79,7 @@ class Reduction(Op):
 
     def expand(self, x: O, like: O) -> O:
         """A result-shaped ``x`` broadcast to the operand's shape."""
-        return expand_reduced(x, like.type.shape, self.axes, self.keepdims)
+        return expand_reduced(x, like.aval.shape, self.axes, self.keepdims)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Reshape(Op):
     def vjp(
         self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
     ) -> Sequence[Thunk | None]:
-        return (lambda: reshape(grads[0], inputs[0].type.shape),)
+        return (lambda: reshape(grads[0], inputs[0].aval.shape),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -170,7 +170,7 @@ class BroadcastTo(Op):
     def vjp(
         self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
     ) -> Sequence[Thunk | None]:
-        return (lambda: sum_to(grads[0], inputs[0].type.shape),)
+        return (lambda: sum_to(grads[0], inputs[0].aval.shape),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -195,13 +195,13 @@ def _shown(shape: Shape) -> str:
 
 def sum(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
     """Sum over ``axes`` (all by default)."""
-    return apply1(Sum(normalize_axes(axes, x.type.rank, "sum"), keepdims), x)
+    return apply1(Sum(normalize_axes(axes, x.aval.rank, "sum"), keepdims), x)
 
 
 def reshape(x: O, shape: Sequence[Dim]) -> O:
     """Row-major reshape; one dimension may be -1. The operand itself where nothing changes."""
-    target = _resolved(x.type, tuple(shape))
-    return x if target == x.type.shape else apply1(Reshape(target), x)
+    target = _resolved(x.aval, tuple(shape))
+    return x if target == x.aval.shape else apply1(Reshape(target), x)
 
 
 def _resolved(kind: TensorType, shape: Shape) -> Shape:
@@ -223,22 +223,22 @@ def _resolved(kind: TensorType, shape: Shape) -> Shape:
 
 def broadcast_to(x: O, shape: Sequence[Dim]) -> O:
     """NumPy's ``broadcast_to``; the operand itself where nothing changes."""
-    return x if tuple(shape) == x.type.shape else apply1(BroadcastTo(tuple(shape)), x)
+    return x if tuple(shape) == x.aval.shape else apply1(BroadcastTo(tuple(shape)), x)
 
 
 def unsqueeze(x: O, axes: Sequence[int] | int) -> O:
     """New axes of size 1 at these positions of the result."""
     listed = [axes] if isinstance(axes, int) else list(axes)
-    rank = x.type.rank + len(listed)
+    rank = x.aval.rank + len(listed)
     at = normalize_axes(listed, rank, "unsqueeze")
-    rest = iter(x.type.shape)
+    rest = iter(x.aval.shape)
     return reshape(x, [1 if a in at else next(rest) for a in range(rank)])
 
 
 def squeeze(x: O, axes: Sequence[int] | int | None = None) -> O:
     """Without the size-1 axes among ``axes`` (all by default); others stay, as in PyTorch."""
-    at = normalize_axes(axes, x.type.rank, "squeeze")
-    return reshape(x, [d for a, d in enumerate(x.type.shape) if a not in at or d != 1])
+    at = normalize_axes(axes, x.aval.rank, "squeeze")
+    return reshape(x, [d for a, d in enumerate(x.aval.shape) if a not in at or d != 1])
 
 
 def expand_reduced(x: O, shape: Shape, axes: Sequence[int], keepdims: bool) -> O:
@@ -249,11 +249,11 @@ def expand_reduced(x: O, shape: Shape, axes: Sequence[int], keepdims: bool) -> O
 
 def sum_to(x: O, shape: Shape) -> O:
     """Sums the axes that broadcasting from ``shape`` made; the transpose of ``broadcast_to``."""
-    if x.type.shape == shape:
+    if x.aval.shape == shape:
         return x
-    lead = x.type.rank - len(shape)
+    lead = x.aval.rank - len(shape)
     axes = [*range(lead)]
-    axes += [lead + a for a, d in enumerate(shape) if d == 1 and x.type.shape[lead + a] != 1]
+    axes += [lead + a for a, d in enumerate(shape) if d == 1 and x.aval.shape[lead + a] != 1]
     if not axes:
         return reshape(x, shape)
     if len(axes) == lead:

@@ -28,7 +28,7 @@ def wide_dtype(dtype: DType) -> DType:
 
 def wide(x: O) -> O:
     """Half precision as float32; other operands unchanged."""
-    return cast(x, wide_dtype(x.type.dtype))
+    return cast(x, wide_dtype(x.aval.dtype))
 
 
 def need_parameter(
@@ -76,7 +76,7 @@ class Derived(Op):
         raise NotImplementedError
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
-        return (cast(self.formula(*map(wide, inputs)), inputs[0].type.dtype),)
+        return (cast(self.formula(*map(wide, inputs)), inputs[0].aval.dtype),)
 
     def vjp(
         self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
@@ -88,7 +88,7 @@ class Derived(Op):
                 if slope is None:
                     return zeros_like(operand)
                 found = slope(wide(outputs[0]), wide(grads[0]))
-                return sum_to(cast(found, operand.type.dtype), operand.type.shape)
+                return sum_to(cast(found, operand.aval.dtype), operand.aval.shape)
 
             return gradient
 

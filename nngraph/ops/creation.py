@@ -159,7 +159,7 @@ def full(value: float, dtype: DType, shape: Sequence[Dim], like: O) -> O:
 
 def scalar(value: float, like: O) -> O:
     """``value`` as a rank-0 operand of ``like``'s element type."""
-    return full(value, like.type.dtype, (), like)
+    return full(value, like.aval.dtype, (), like)
 
 
 def extent(size: Dim, like: O) -> O:
@@ -169,7 +169,7 @@ def extent(size: Dim, like: O) -> O:
 
 def full_like(like: O, value: float) -> O:
     """``value`` in the shape and element type of ``like``."""
-    return full(value, like.type.dtype, like.type.shape, like)
+    return full(value, like.aval.dtype, like.aval.shape, like)
 
 
 def zeros_like(like: O) -> O:

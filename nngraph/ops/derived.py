@@ -230,12 +230,12 @@ class Power(Derived):
             return (copy(x),)
         known: dict[float, Callable[[Any], Any]]
         known = {2.0: _second, 3.0: _third, -1.0: reciprocal}
-        if self._is_root(x.type.dtype.numpy):
+        if self._is_root(x.aval.dtype.numpy):
             known = {0.5: sqrt, -0.5: rsqrt}
         high = wide(x)
         rule = known.get(self.exponent)
-        y = rule(high) if rule else pow(high, full(self.exponent, high.type.dtype, (), x))
-        return (cast(y, x.type.dtype),)
+        y = rule(high) if rule else pow(high, full(self.exponent, high.aval.dtype, (), x))
+        return (cast(y, x.aval.dtype),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         (x,), (g,) = inputs, grads

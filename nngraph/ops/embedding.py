@@ -60,7 +60,7 @@ class Embedding(Op):
         def gradient() -> Any:
             g = grads[0]
             if self.padding_idx is not None:
-                g = where(unsqueeze(ne(ids, self.padding_idx), ids.type.rank), g, 0.0)
+                g = where(unsqueeze(ne(ids, self.padding_idx), ids.aval.rank), g, 0.0)
             return scatter_slices(zeros_like(weight), ids, g, 0, "add")
 
         return (gradient, None)

@@ -49,7 +49,7 @@ class Fused(Op):
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         graph = self.body.graph
         need_plain_body("fused", graph)
-        wanted = tuple(v.type for v in graph.inputs)
+        wanted = tuple(v.aval for v in graph.inputs)
         need(
             types == wanted,
             "fused",
@@ -57,7 +57,7 @@ class Fused(Op):
             list(map(str, types)),
             f"{list(map(str, wanted))}, as the body takes",
         )
-        return tuple(v.type for v in graph.outputs)
+        return tuple(v.aval for v in graph.outputs)
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
         return evaluate(self.body.graph, inputs)

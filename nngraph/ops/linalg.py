@@ -65,12 +65,12 @@ class MatMul(Op):
 
         def left() -> Any:
             product = matmul(b, g, tb, True) if ta else matmul(g, b, False, not tb)
-            return sum_to(product, a.type.shape)
+            return sum_to(product, a.aval.shape)
 
         def right() -> Any:
             x, y = (_rows(a), _rows(g)) if _shared(self, a, b) else (a, g)
             product = matmul(y, x, True, ta) if tb else matmul(x, y, not ta, False)
-            return sum_to(product, b.type.shape)
+            return sum_to(product, b.aval.shape)
 
         return (left, right)
 
@@ -101,14 +101,14 @@ def _sized(x: Array, batch: tuple[int, ...], matrix: tuple[int, int], transposed
 
 def _shared(op: MatMul, a: Any, b: Any) -> bool:
     """True where one matrix serves a batch of row blocks: its gradient is one long product."""
-    return b.type.rank == 2 and a.type.rank > 2 and not op.transpose_a
+    return b.aval.rank == 2 and a.aval.rank > 2 and not op.transpose_a
 
 
 def _rows(x: O) -> O:
     count: Dim = 1
-    for d in x.type.shape[:-1]:
+    for d in x.aval.shape[:-1]:
         count = count * d
-    return reshape(x, (count, x.type.shape[-1]))
+    return reshape(x, (count, x.aval.shape[-1]))
 
 
 def matmul(a: O, b: O, transpose_a: bool = False, transpose_b: bool = False) -> O:

@@ -131,7 +131,7 @@ class CrossEntropy(Op):
         keep = ne(target, self.ignore_index)
         safe = from_start(where(keep, target, 0), self.name)
         if weight is None:
-            return keep, safe, cast(keep, logits.type.dtype)
+            return keep, safe, cast(keep, logits.aval.dtype)
         return keep, safe, where(keep, take(weight, safe, 0), 0.0)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
@@ -144,13 +144,13 @@ class CrossEntropy(Op):
         if self.label_smoothing:
             spread = logp if weight is None else mul(logp, _classes(weight, logp))
             uniform = where(keep, sum(spread, (1,)), 0.0)
-            part = mul(uniform, -self.label_smoothing / logits.type.shape[1])
+            part = mul(uniform, -self.label_smoothing / logits.aval.shape[1])
             loss = add(mul(loss, 1 - self.label_smoothing), part)
         if self.reduction != "none":
             loss = sum(loss)
         if self.reduction == "mean":
             loss = div(loss, sum(share))
-        return (cast(loss, inputs[0].type.dtype),)
+        return (cast(loss, inputs[0].aval.dtype),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         thunks: list[Thunk | None] = [lambda: self._logits_gradient(inputs, grads[0]), None]
@@ -171,19 +171,19 @@ class CrossEntropy(Op):
         probability = exp(log_softmax(logits, 1))
         hit = mul(scale, 1 - self.label_smoothing) if self.label_smoothing else scale
         # Where: if all targets are ignored the scale is infinite, and the gradient still zero.
-        hit = broadcast_to(hit, keep.type.shape) if weight is None else mul(share, hit)
+        hit = broadcast_to(hit, keep.aval.shape) if weight is None else mul(share, hit)
         rows = unsqueeze(where(keep, hit, 0.0), 1)
         if self.label_smoothing:
-            part = mul(scale, self.label_smoothing / logits.type.shape[1])
-            each = unsqueeze(where(keep, broadcast_to(part, keep.type.shape), 0.0), 1)
-            spread, total = each, mul(each, float(logits.type.shape[1]))
+            part = mul(scale, self.label_smoothing / logits.aval.shape[1])
+            each = unsqueeze(where(keep, broadcast_to(part, keep.aval.shape), 0.0), 1)
+            spread, total = each, mul(each, float(logits.aval.shape[1]))
             if weight is not None:
                 spread, total = mul(each, _classes(weight, logits)), mul(each, sum(weight))
             dx = sub(mul(probability, add(rows, total)), spread)
         else:
             dx = mul(probability, rows)
         dx = scatter_elements(dx, unsqueeze(safe, 1), neg(rows), 1, "add")
-        return cast(dx, inputs[0].type.dtype)
+        return cast(dx, inputs[0].aval.dtype)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -210,7 +210,7 @@ def _operands(inputs: Values) -> tuple[Any, Any, Any]:
 
 def _classes(weight: Any, x: Any) -> Any:
     """weight[C] beside the axes of x[N, C, ...]."""
-    return reshape(weight, (weight.type.shape[0], *(1,) * (x.type.rank - 2)))
+    return reshape(weight, (weight.aval.shape[0], *(1,) * (x.aval.rank - 2)))
 
 
 def cross_entropy(
@@ -260,10 +260,10 @@ class BinaryCrossEntropy(Op):
         p, y = map(wide, inputs)
         hit, miss = _logarithms(p)
         loss = sub(mul(sub(y, 1.0), miss), mul(y, hit))
-        return (cast(loss, inputs[0].type.dtype),)
+        return (cast(loss, inputs[0].aval.dtype),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
-        dtype = inputs[0].type.dtype
+        dtype = inputs[0].aval.dtype
 
         def of_input() -> Any:
             p, y, g = wide(inputs[0]), wide(inputs[1]), wide(grads[0])

@@ -58,7 +58,7 @@ class Scan(Op):
         """The loop that does not stack these outputs."""
         source = self.body.graph
         graph = Graph(source.name)
-        values = [graph.add_input(v.type, v.hint) for v in source.inputs]
+        values = [graph.add_input(v.aval, v.hint) for v in source.inputs]
         with Builder(graph) as builder:
             results = source.copy_into(builder.copy, values)
         for i, value in enumerate(results):
@@ -76,12 +76,12 @@ class Scan(Op):
             len(types),
             f"{len(graph.inputs)}, as the body takes",
         )
-        wanted = [v.type for v in graph.inputs]
+        wanted = [v.aval for v in graph.inputs]
         for i in range(self.carries + self.consts, len(wanted)):
             wanted[i] = wanted[i].with_shape((self.length, *wanted[i].shape))
         for i, (got, want) in enumerate(zip(types, wanted, strict=True)):
             need(got == want, "scan", f"input {i}", got, f"{want}, as the body takes")
-        results = [v.type for v in graph.outputs]
+        results = [v.aval for v in graph.outputs]
         for i, (start, end) in enumerate(zip(types[: self.carries], results, strict=False)):
             need(start == end, "scan", f"the body's new carry {i}", end, f"{start}, as it starts")
         stacked = (t.with_shape((self.length, *t.shape)) for t in results[self.carries :])
@@ -111,7 +111,7 @@ class Scan(Op):
             return _backward(self, inputs, outputs, grads)
 
         def thunk(position: int) -> Thunk | None:
-            floating = inputs[position].type.dtype.is_floating_point
+            floating = inputs[position].aval.dtype.is_floating_point
             return (lambda: gradients()[position]) if floating else None
 
         return [thunk(i) for i in range(len(inputs))]
@@ -146,7 +146,7 @@ def _sample_body(dtype: DType) -> Subgraph:
 
 # -- the gradient of Scan ------------------------------------------------------------------
 def _floats(values: Sequence[Any]) -> list[int]:
-    return [i for i, v in enumerate(values) if v.type.dtype.is_floating_point]
+    return [i for i, v in enumerate(values) if v.aval.dtype.is_floating_point]
 
 
 def _backward(
@@ -200,7 +200,7 @@ def _step_back(op: Scan, seeded: tuple[int, ...]) -> _StepBack:
     graph = Graph(f"{source.name}_grad")
 
     def declare(values: Iterable[Value]) -> list[Value]:
-        return [graph.add_input(v.type) for v in values]
+        return [graph.add_input(v.aval) for v in values]
 
     grads = declare(carries[i] for i in _floats(carries))
     totals = dict(zip(_floats(consts), declare(consts[i] for i in _floats(consts)), strict=True))
@@ -211,9 +211,9 @@ def _step_back(op: Scan, seeded: tuple[int, ...]) -> _StepBack:
         results = source.copy_into(builder.copy, [*carry_values, *const_values, *x_values])
         seeds = [(results[i], g) for i, g in zip(_floats(carries), grads, strict=True)]
         seeds += [(results[i], g) for i, g in zip(seeded, stack_grads, strict=True)]
-        seeds = [(r, g) for r, g in seeds if r.type.dtype.is_floating_point]
+        seeds = [(r, g) for r, g in seeds if r.aval.dtype.is_floating_point]
         wanted = [
-            v for v in (*carry_values, *const_values, *x_values) if v.type.dtype.is_floating_point
+            v for v in (*carry_values, *const_values, *x_values) if v.aval.dtype.is_floating_point
         ]
         found = reverse(list(graph.nodes), seeds, wanted, add)
         whole = [zeros_like(w) if g is None else g for w, g in zip(wanted, found, strict=True)]
@@ -262,12 +262,12 @@ class _Sums:
         node = grad.producer
         if node is None or any(self._given.get(v, self._fixed) < self._fixed for v in node.inputs):
             return None
-        if node.op == MatMul(True, False) and all(v.type.rank == 2 for v in node.inputs):
+        if node.op == MatMul(True, False) and all(v.aval.rank == 2 for v in node.inputs):
             a, b = map(self._place, node.inputs)
             return lambda given, stacks: matmul(
                 _rows(a(given, stacks)), _rows(b(given, stacks)), True
             )
-        if node.op == Sum((0,), False) and node.inputs[0].type.rank == 2:
+        if node.op == Sum((0,), False) and node.inputs[0].aval.rank == 2:
             x = self._place(node.inputs[0])
             return lambda given, stacks: total_of(_rows(x(given, stacks)), (0,))
         return None
@@ -284,7 +284,7 @@ class _Sums:
 
 def _rows(x: Any) -> Any:
     """``[T, N, W]`` as ``[T N, W]``."""
-    steps, count, width = x.type.shape
+    steps, count, width = x.aval.shape
     return reshape(x, (steps * count, width))
 
 
@@ -302,7 +302,7 @@ def _trimmed(
     made = Graph(graph.name)
     values: dict[Value, Value] = {}
     for v in (*first, *(given[i] for i in used)):
-        values[v] = made.add_input(v.type)
+        values[v] = made.add_input(v.aval)
     with Builder(made) as builder:
         for node in graph.nodes:
             if any(v in needed for v in node.outputs):
@@ -343,7 +343,7 @@ def _shifted(op: Scan, first: Any, after: Any) -> Any:
     """From the carry after each step the carry before it."""
     if not op.length:
         return after
-    start = reshape(first, (1, *first.type.shape))
+    start = reshape(first, (1, *first.aval.shape))
     if op.reverse:
         return concat([slice_axis(after, 0, 1, op.length - 1), start], 0)
     return concat([start, slice_axis(after, 0, 0, op.length - 1)], 0)

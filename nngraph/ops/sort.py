@@ -148,10 +148,10 @@ class Median(Reduction):
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         (x,) = inputs
         values, _ = sort(reshape(x, (-1,)), 0)
-        size = x.type.size
+        size = x.aval.size
         middle, last = (slice_axis(values, 0, at, 1) for at in ((size - 1) // 2, size - 1))
-        found = where(isnan(last), last, middle) if x.type.dtype.is_floating_point else middle
-        return (reshape(found, reduced_shape(x.type.shape, self.axes, self.keepdims)),)
+        found = where(isnan(last), last, middle) if x.aval.dtype.is_floating_point else middle
+        return (reshape(found, reduced_shape(x.aval.shape, self.axes, self.keepdims)),)
 
     def vjp(
         self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
@@ -173,7 +173,7 @@ class Median(Reduction):
 
 def median(x: O) -> O:
     """The middle of all elements, of two the lower."""
-    return apply1(Median(tuple(range(x.type.rank)), False), x)
+    return apply1(Median(tuple(range(x.aval.rank)), False), x)
 
 
 def sort(x: O, axis: int, descending: bool = False) -> tuple[O, O]:

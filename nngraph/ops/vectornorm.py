@@ -84,19 +84,19 @@ class VectorNorm(Reduction):
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         x = wide(inputs[0])
         size, order, axes = abs(x), self.order, self.axes
-        if self._is_size(x.type.shape):
-            y = reshape(size, reduced_shape(x.type.shape, axes, self.keepdims))
+        if self._is_size(x.aval.shape):
+            y = reshape(size, reduced_shape(x.aval.shape, axes, self.keepdims))
         elif math.isinf(order):
             y = (max if order > 0 else min)(size, axes, self.keepdims)
         elif order == 0:
-            y = sum(cast(ne(x, 0.0), x.type.dtype), axes, self.keepdims)
+            y = sum(cast(ne(x, 0.0), x.aval.dtype), axes, self.keepdims)
         elif order == 1:
             y = sum(size, axes, self.keepdims)
         elif order == 2:
             y = sqrt(sum(mul(x, x), axes, self.keepdims))
         else:
             y = power(sum(power(size, order), axes, self.keepdims), 1 / order)
-        return (cast(y, inputs[0].type.dtype),)
+        return (cast(y, inputs[0].aval.dtype),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         if self.order == 0:
@@ -106,7 +106,7 @@ class VectorNorm(Reduction):
             x, g = wide(inputs[0]), wide(grads[0])
             # Rounded to half precision the norm may be infinite: it is taken again in float32.
             y = outputs[0] if x is inputs[0] else apply1(self, x)
-            return cast(self._gradient(x, y, g), inputs[0].type.dtype)
+            return cast(self._gradient(x, y, g), inputs[0].aval.dtype)
 
         return (gradient,)
 
@@ -116,7 +116,7 @@ class VectorNorm(Reduction):
             return mul(sign(x), self.expand(g, x))
         if math.isinf(order):
             alike = logical_or(eq(size, self.expand(y, x)), isnan(x))
-            hits = cast(alike, x.type.dtype)
+            hits = cast(alike, x.aval.dtype)
             part = div(g, sum(hits, self.axes, self.keepdims))
             return mul(sign(x), mul(hits, self.expand(part, x)))
         if order == 2:
@@ -148,7 +148,7 @@ def vector_norm(
     x: O, order: float, axes: Sequence[int] | int | None = None, keepdims: bool = False
 ) -> O:
     """The norm of an order over ``axes`` (all by default)."""
-    return apply1(VectorNorm(normalize_axes(axes, x.type.rank, "norm"), keepdims, order), x)
+    return apply1(VectorNorm(normalize_axes(axes, x.aval.rank, "norm"), keepdims, order), x)
 
 
 OPERATORS = operators_of(globals())

@@ -27,8 +27,8 @@ def at_least_zero(what: str, most: float = float("inf")) -> Check:
 
 
 def _check_rate(lr: Any) -> None:
-    if isinstance(lr, TensorBase) and lr.type.size != 1:
-        raise ValueError(f"Tensor lr must be 1-element, got {lr.type}")
+    if isinstance(lr, TensorBase) and lr.aval.size != 1:
+        raise ValueError(f"Tensor lr must be 1-element, got {lr.aval}")
     at_least_zero("learning rate")(lr)
 
 

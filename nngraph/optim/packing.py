@@ -111,7 +111,7 @@ def _keep_storages(state: dict[Any, Any], loaded: dict[Any, Any]) -> None:
         known = state.get(param, {}) if isinstance(values, dict) else {}
         for name, value in values.items() if isinstance(values, dict) else ():
             old = known.get(name)
-            if isinstance(old, Tensor) and isinstance(value, Tensor) and old.type == value.type:
+            if isinstance(old, Tensor) and isinstance(value, Tensor) and old.aval == value.aval:
                 wanted.setdefault(id(old), []).append((old, values, name))
     for places in wanted.values():
         old, first = places[0][0], places[0][1][places[0][2]]
@@ -127,4 +127,4 @@ def _share_steps(loaded: dict[Any, Any]) -> None:
     for values in loaded.values():
         step = values.get("step") if isinstance(values, dict) else None
         if isinstance(step, Tensor) and step.numel() == 1:
-            values["step"] = known.setdefault((step.type, step.item()), step)
+            values["step"] = known.setdefault((step.aval, step.item()), step)

@@ -67,7 +67,7 @@ class SparseAdam(FormulaOptimizer):
                 "SparseAdam does not support dense gradients, please consider Adam instead (or "
                 "look rows up with sparse=True, and leave the gradient as backward() made it)"
             )
-        if 0 in rows.values.type.shape:
+        if 0 in rows.values.aval.shape:
             return
         places = rows.places.to(int64)
         g = _totals(rows, places, param)

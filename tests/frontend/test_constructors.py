@@ -73,7 +73,23 @@ TEXTS = """
     isinstance(m.nn.Parameter(y), m.FloatTensor), issubclass(m.FloatTensor, m.Tensor)
     isinstance(m.Tensor([1]), m.FloatTensor), isinstance(h, (m.HalfTensor, m.LongTensor))
     m.FloatTensor is m.FloatTensor, m.FloatTensor == m.DoubleTensor, len({m.IntTensor: 1})
-    y.type(), i.type(), b.type(), m.nn.Parameter(y).type()
+    y.type(), i.type(), b.type(), m.nn.Parameter(y).type(), y.type(None), i.to(m.uint16).type()
+    y.type(m.int64), i.type('torch.FloatTensor'), b.type(m.IntTensor), y.type(dtype=m.float16)
+    y.type(m.float32) is y, y.type(m.FloatTensor) is y, y.type(m.Tensor) is y
+    y.type(m.float64, True).dtype, y.type(dtype='torch.ByteTensor', non_blocking=False).dtype
+    y.type('float')
+    y.type('torch.float32')
+    y.type('FloatTensor')
+    y.type('torch.cuda.FloatTensor')
+    y.type(float)
+    y.type(3)
+    y.type(m.nn.Parameter)
+    y.type(m.float32, True, 3)
+    y.requires_grad_().type(m.float64).sum().backward(); (y.grad, y.grad.dtype)
+    m.nn.Linear(2, 2).type('torch.DoubleTensor').weight.type()
+    m.nn.Linear(2, 2).type(m.HalfTensor).bias.dtype
+    m.nn.Linear(2, 2).type('double')
+    m.nn.LazyLinear(2).type(m.float64)
     y.new(), i.new().dtype
     y.new(2, 3).shape
     y.new([1, 2])

@@ -115,7 +115,7 @@ POINTWISE = [
         m.bitwise_not(x.long())  x.clamp_min(1)  x.clamp_max(1)  x.lerp(x, 0.5)  x.addcmul(x, x)
         x.addcdiv(x, x + 1)  x.half()  x.bfloat16()  x.byte()  x.char()  x.short()  x.float()
         x.type_as(x.double())  x.view_as(x)  x.reshape_as(x)  x.expand_as(x)
-        x.broadcast_to(x.shape)
+        x.broadcast_to(x.shape)  x.type('torch.LongTensor')
         x.permute(*range(x.ndim))  x.swapaxes(0, -1)  x.contiguous()  x.fill_(1)  x.zero_()
         x.normal_()  x.uniform_()  x.bernoulli_()
         x.copy_(x * 2)  x.masked_scatter(x > 0, x)  x.index_put((m.arange(0),), x[:0])

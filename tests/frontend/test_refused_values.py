@@ -222,8 +222,3 @@ def test_a_refused_value_is_seen_where_only_gradients_are_used(backend: str) -> 
     with pytest.raises(RuntimeError, match="all elements of target should be between 0 and 1"):
         step(ng.tensor([1.0, 7.0]))
     assert w.tolist() == before
-
-
-def test_type_says_how_to_convert() -> None:
-    with pytest.raises(TypeError, match=r"write tensor\.to\(float64\)"):
-        ng.zeros(2).type(ng.float64)

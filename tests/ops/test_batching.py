@@ -93,7 +93,7 @@ def test_what_does_not_differ_is_computed_once() -> None:
     with Builder(graph):
         lanes = [Lane(x, 4, False), Lane(y, 4, False)]
         (out,) = batch(REGISTRY["add"](), lanes, lanes[0])
-    assert not out.is_batched and out.type == x.type and len(graph) == 1
+    assert not out.is_batched and out.aval == x.aval and len(graph) == 1
 
 
 @dataclass(frozen=True)

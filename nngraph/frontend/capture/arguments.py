@@ -97,7 +97,7 @@ def arguments_of(leaves: Sequence[Any]) -> tuple[tuple[Argument, ...], list[Any]
         gradient = value._grad if isinstance(value, TensorBase) else None
         if gradient is not None and arguments[position].same is None:
             place = first.get(id(gradient))
-            entered = gradient.type if place is None else place
+            entered = gradient.aval if place is None else place
             arguments[position] = replace(arguments[position], gradient=entered)
             passed += [gradient] if place is None else []
     return tuple(arguments), passed
@@ -111,7 +111,7 @@ def argument_of(leaf: Any) -> tuple[Argument, Any]:
     """
     if isinstance(leaf, TensorBase):
         edge = leaf._edge_in(world())
-        argument = _of_tensor(leaf.type, edge is not None, isinstance(edge, Edge))
+        argument = _of_tensor(leaf.aval, edge is not None, isinstance(edge, Edge))
         if leaf._hooks is not None and any(leaf._hooks_listed):
             argument = replace(argument, hooks=leaf._hooks_listed)
         return argument, leaf
@@ -129,7 +129,7 @@ def argument_of(leaf: Any) -> tuple[Argument, Any]:
         return Argument(TensorType(as_dtype(array.dtype), ())), array
     if hasattr(leaf, "__dlpack__"):
         shared = from_dlpack(leaf)
-        return Argument(shared.type), shared
+        return Argument(shared.aval), shared
     raise TypeError(
         f"a compiled function takes tensors, NumPy arrays, numbers, strings and None in tuples, "
         f"lists and dicts; got {type(leaf).__name__}"

@@ -150,7 +150,7 @@ class GradientSet:
         tensor = self.owner()
         if tensor is not None:
             before, gradient = tensor._grad, call.tensor(self.output)
-            if before is not None and is_plain(before) and before.type == gradient.type:
+            if before is not None and is_plain(before) and before.aval == gradient.aval:
                 tensor._grad = gradient  # no trace could tell the two apart
             else:
                 EAGER.set_grad(tensor, gradient)

@@ -258,7 +258,7 @@ class Finish:
                 count += 1
                 continue
             held = None if note.found is None else trace.state_name(note.found._storage)
-            if held is not None and note.now.type == note.found.type:
+            if held is not None and note.now.aval == note.found.aval:
                 output = self.output(note.now, f"grad_{count}", Role.PLACE, held)
             else:
                 of = trace.state_name(tensor._storage) or ""

@@ -100,7 +100,7 @@ class GradSlot:
         if now is None:
             return False
         now._storage.watched = True
-        if now.type != kind or now._view is not None:
+        if now.aval != kind or now._view is not None:
             return False
         return isinstance(now._edge, Leaf) if requires_grad else now._edge is None
 
@@ -115,11 +115,11 @@ class NewGradSlot(GradSlot):
 
     @property
     def type(self) -> TensorType:
-        return self.tensor.type
+        return self.tensor.aval
 
     @property
     def array(self) -> Array | None:
-        kind = self.tensor.type
+        kind = self.tensor.aval
         return np.full(kind.static_shape, -0.0, kind.dtype.numpy)
 
     @array.setter

@@ -183,7 +183,7 @@ class _Joining:
         pullback = Pullback(
             sources=list(self.sources.values()),
             gradients=[self.gradients.get(key) for key in self.sources],
-            results=[(t.type, w) for (_, t), w in zip(left, wanted, strict=True)],
+            results=[(t.aval, w) for (_, t), w in zip(left, wanted, strict=True)],
             reads=[(False, order[r]) if not isinstance(r, int) else (True, r) for r in reads],
             forward=graph,
             kept=backward.kept,

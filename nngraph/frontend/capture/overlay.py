@@ -79,7 +79,7 @@ class _Term:
         self.value = value
 
     @property
-    def type(self) -> TensorType:
+    def aval(self) -> TensorType:
         return self.value.type
 
     def apply(self, op: Op, operands: Sequence[_Term]) -> tuple[_Term, ...]:
@@ -298,9 +298,9 @@ class Overlay:
                 "t.data = other gives a view t memory of its own",
                 "Write t = other; or t.copy_(other) under no_grad, which the base shows, too.",
             )
-        if tensor.type != value.type:
+        if tensor.aval != value.aval:
             self.refuse(
-                f"t.data = other makes a {tensor.type} a {value.type}",
+                f"t.data = other makes a {tensor.aval} a {value.aval}",
                 "Assign elements of the same type, or assign outside.",
             )
         arguments = (a._storage for a in self._arguments.values())
@@ -394,7 +394,7 @@ class Overlay:
                 t._edge is None and self._is_written(t._storage),
             )
             for t in self._asked.values()
-            if t.type.dtype.is_floating_point and t._view is None
+            if t.aval.dtype.is_floating_point and t._view is None
         ]
         return flags + [
             Flag(ref(t), self._suggested.get(t._storage, ""), None, False)

@@ -195,7 +195,7 @@ class Trace(Overlay):
         try:
             return self.graph.add_node(with_dims(op), payloads, self.here()).outputs
         except TypeMismatch as error:
-            if not any(is_selected(d) for o in operands for d in o.type.shape):
+            if not any(is_selected(d) for o in operands for d in o.aval.shape):
                 raise
             raise TypeMismatch(
                 f"{error} (a size selected_by_mask_n is how many elements a mask selects, which "
@@ -405,7 +405,7 @@ class Trace(Overlay):
             reason = f"{name} was None, and is there now"
             self.guard(key, lambda: now() is None, reason, True, f"{name} is None")
             return None
-        slot, kind, wanted = GradSlot(tensor), gradient.type, gradient._edge is not None
+        slot, kind, wanted = GradSlot(tensor), gradient.aval, gradient._edge is not None
         if not slot.fits(kind, wanted) or self.knows(gradient._storage):
             self.guard(key, lambda: now() is gradient, f"{name} is another tensor now", what=name)
             return gradient

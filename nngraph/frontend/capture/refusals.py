@@ -104,7 +104,7 @@ def shown(value: Any) -> str:
     if value is ABSENT:
         return "nothing"
     if isinstance(value, Handle):
-        return f"a tensor ({value.type})"
+        return f"a tensor ({value.aval})"
     text = repr(concrete(value))
     return text if len(text) < 60 else f"{text[:57]}..."
 

@@ -166,6 +166,6 @@ class _Reader:
     def _view(self, name: str, offset: int, size: Any, stride: Any, count: int) -> Tensor:
         del count
         base, numel = self._base(name).detach(), math.prod(size)
-        if numel > base.type.size:
+        if numel > base.aval.size:
             self._budget.take(numel * base.dtype.itemsize)
         return as_strided(base, size, stride, offset)

@@ -47,7 +47,7 @@ class Rebuilder:
             if part.is_whole:
                 return base
         alias = base.detach()
-        if part.is_whole and part.size == alias.type.shape:
+        if part.is_whole and part.size == alias.aval.shape:
             return alias
         return as_strided(alias, part.size, [max(s, 0) for s in part.stride], part.offset)
 

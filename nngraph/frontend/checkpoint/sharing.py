@@ -72,7 +72,7 @@ class Group:
 def _place(tensor: Tensor) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     """What of its memory a tensor shows: size, strides, offset."""
     root = cast("Tensor", root_of(tensor))
-    offset = offset_of(tensor._path, root.type.shape)
+    offset = offset_of(tensor._path, root.aval.shape)
     return tuple(map(int, tensor.shape)), tuple(tensor.stride()), cast("int", offset)
 
 

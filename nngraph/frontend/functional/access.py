@@ -53,10 +53,10 @@ def write_result(tensor: Tensor, result: Tensor) -> Tensor:
             point), or of another shape.
     """
     check_cast(result.dtype, tensor.dtype)
-    if result.type.shape != tensor.type.shape:
+    if result.aval.shape != tensor.aval.shape:
         raise RuntimeError(
-            f"output with shape {list(tensor.type.shape)} doesn't match the broadcast shape "
-            f"{list(result.type.shape)}"
+            f"output with shape {list(tensor.aval.shape)} doesn't match the broadcast shape "
+            f"{list(result.aval.shape)}"
         )
     return overwrite(tensor, result.to(tensor.dtype))
 
@@ -81,7 +81,7 @@ def viewed(result: Tensor, input: Tensor) -> Tensor:
     For functions that PyTorch gives a view in: what changes the handle of one (``y.t_()``,
     ``y.requires_grad_()``) is nothing to the other.
     """
-    return apply(Reshape(input.type.shape), (input,))[0] if result is input else result
+    return apply(Reshape(input.aval.shape), (input,))[0] if result is input else result
 
 
 def unrepeated(tensor: Tensor) -> Tensor:

@@ -42,10 +42,10 @@ def histogram(
         RuntimeError: for other dtypes and shapes, a range that is empty or not finite.
     """
     need_floats("histogram", input)
-    if weight is not None and (weight.type != input.type):
+    if weight is not None and (weight.aval != input.aval):
         raise RuntimeError(
-            f"histogram: weight must be of the input's shape and dtype {input.type}, got "
-            f"{weight.type}"
+            f"histogram: weight must be of the input's shape and dtype {input.aval}, got "
+            f"{weight.aval}"
         )
     edges = _edges(input, bins, range)
     x = input.detach().flatten()
@@ -64,7 +64,7 @@ def _edges(input: Tensor, bins: Any, span: Sequence[float] | None) -> Tensor:
         if bins.ndim != 1 or bins.dtype is not input.dtype or bins.numel() < 2:
             raise RuntimeError(
                 f"histogram: bins must be a number or a vector of {input.dtype.name}, got "
-                f"{bins.type}"
+                f"{bins.aval}"
             )
         return bins
     if bins <= 0:
@@ -88,15 +88,15 @@ def sum_to_size(input: Tensor, *size: Any) -> Tensor:
     shape = sizes_of(size)
     expanded = (1,) * (input.ndim - len(shape)) + shape
     fits = len(shape) <= input.ndim and all(
-        a in (1, b) for a, b in zip(expanded, input.type.shape, strict=True)
+        a in (1, b) for a, b in zip(expanded, input.aval.shape, strict=True)
     )
     if not fits:
         raise RuntimeError(
             f"size {{{list(shape)}}} is not expandable to size {{{list(input.shape)}}}."
         )
-    pairs = zip(expanded, input.type.shape, strict=True)
+    pairs = zip(expanded, input.aval.shape, strict=True)
     axes = [axis for axis, (a, b) in enumerate(pairs) if a != b]
-    if input.ndim and shape == tuple(input.type.shape):
+    if input.ndim and shape == tuple(input.aval.shape):
         return input
     found = input.sum(axes, keepdim=True) if axes else input.clone()
     return found.reshape(shape) if len(shape) != input.ndim else found

@@ -112,7 +112,7 @@ def allclose(
 @both
 def equal(input: Tensor, other: Tensor) -> bool:
     """True if shapes and all elements are equal: needs values, so eager only."""
-    return input.type.shape == other.type.shape and bool(input.eq(other).to(bool_).all())
+    return input.aval.shape == other.aval.shape and bool(input.eq(other).to(bool_).all())
 
 
 not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge

@@ -183,6 +183,7 @@ _TYPES: dict[str, Any] = {
     each.__name__: each
     for each in (FloatTensor, DoubleTensor, HalfTensor, BFloat16Tensor, LongTensor)
 } | {each.__name__: each for each in (IntTensor, ShortTensor, CharTensor, ByteTensor, BoolTensor)}
+_NAMES: dict[DType, str] = {each.dtype: name for name, each in _TYPES.items()}
 
 
 def dtype_of(named: Any) -> DType:
@@ -208,6 +209,11 @@ def dtype_of(named: Any) -> DType:
     if kind.startswith(("cuda.", "xpu.")):
         raise RuntimeError(f"no type {name}: tensors are on the CPU; write ng.{kind[5:]}")
     raise ValueError(f"invalid type: {name!r}; as ng.float32, ng.FloatTensor, 'torch.FloatTensor'")
+
+
+def type_name(dtype: DType) -> str:
+    """PyTorch's name of the tensors of a dtype."""
+    return f"torch.{_NAMES.get(dtype) or dtype.name.replace('uint', 'UInt') + 'Tensor'}"
 
 
 def set_default_tensor_type(t: Any, /) -> None:

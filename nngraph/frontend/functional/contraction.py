@@ -38,7 +38,7 @@ def _evaluated(equation: str, operands: tuple[Tensor, ...]) -> Tensor:
     for term, x in zip(terms, operands, strict=True):
         if len(term) != x.ndim or "." in term:
             raise RuntimeError(
-                f"einsum(): the term {term!r} does not name the {x.ndim} dimensions of {x.type}"
+                f"einsum(): the term {term!r} does not name the {x.ndim} dimensions of {x.aval}"
             )
     joined = "".join(terms)
     if not arrow:
@@ -76,7 +76,7 @@ def _same_sizes(single: Sequence[tuple[str, Tensor]]) -> list[tuple[str, Tensor]
     """Dimensions of one letter broadcast."""
     sizes: dict[str, Dim] = {}
     for term, x in single:
-        for c, size in zip(term, x.type.shape, strict=True):
+        for c, size in zip(term, x.aval.shape, strict=True):
             if sizes.setdefault(c, size) == 1:
                 sizes[c] = size
             elif size not in (1, sizes[c]):
@@ -90,9 +90,9 @@ def _diagonal(term: str, x: Tensor) -> tuple[str, Tensor]:
         letter = next(c for c in term if term.count(c) > 1)
         first = term.index(letter)
         second = term.index(letter, first + 1)
-        if x.type.shape[first] != x.type.shape[second]:
+        if x.aval.shape[first] != x.aval.shape[second]:
             raise RuntimeError(
-                f"einsum(): {letter!r} is repeated for sizes that differ in {x.type}"
+                f"einsum(): {letter!r} is repeated for sizes that differ in {x.aval}"
             )
         x = x.diagonal(0, first, second).movedim(-1, first)
         term = term[:second] + term[second + 1 :]
@@ -183,7 +183,7 @@ def _paired(a: Tensor, left: list[int], b: Tensor, right: list[int]) -> tuple[Te
             f"tensordot(): both dimension lists should have same length, got {left} and {right}"
         )
     for i, j in zip(left, right, strict=True):
-        m, n = a.type.shape[i], b.type.shape[j]
+        m, n = a.aval.shape[i], b.aval.shape[j]
         if m == n:
             continue
         if m == 1:
@@ -192,7 +192,7 @@ def _paired(a: Tensor, left: list[int], b: Tensor, right: list[int]) -> tuple[Te
             a = a.sum(i, keepdim=True)
         else:
             raise RuntimeError(
-                f"tensordot(): contracted dimensions need to match, but {a.type} has {m} in "
-                f"dimension {i} and {b.type} {n} in dimension {j}"
+                f"tensordot(): contracted dimensions need to match, but {a.aval} has {m} in "
+                f"dimension {i} and {b.aval} {n} in dimension {j}"
             )
     return a, b

@@ -8,6 +8,7 @@ from typing import Any, overload
 from nngraph import ops
 from nngraph.frontend.devices import is_device, need_cpu
 from nngraph.frontend.functional.axes import sizes_of
+from nngraph.frontend.functional.constructor import dtype_of, type_name
 from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.functional.variants import both, function, method
 from nngraph.frontend.promotion import filler
@@ -80,6 +81,27 @@ to_int = _cast("int", int32)
 to_long = _cast("long", int64)
 to_byte = _cast("byte", uint8)
 to_bool = _cast("bool", bool_)
+
+
+@overload
+def type(input: Tensor, dtype: None = None, non_blocking: bool = False) -> str: ...
+@overload
+def type(input: Tensor, dtype: Any, non_blocking: bool = False) -> Tensor: ...
+@method.overloaded
+def type(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Tensor | str:
+    """The tensor as another dtype; without one, the name of its own: ``"torch.FloatTensor"``.
+
+    Args:
+        dtype: a dtype, a type of tensors (``ng.FloatTensor``), or the name of one.
+        non_blocking: means nothing: there is one device.
+
+    Raises:
+        ValueError, TypeError: for what names no dtype.
+        RuntimeError: for tensors on another device.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.type.html
+    """
+    return type_name(input.dtype) if dtype is None else input.to(dtype_of(dtype))
 
 
 @method

@@ -200,7 +200,7 @@ def zeros_like(
     memory_format: object = None,
 ) -> Tensor:
     """Zeros of the shape (and dtype) of ``input``."""
-    return full(input.type.shape, 0, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return full(input.aval.shape, 0, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 @function
@@ -215,7 +215,7 @@ def ones_like(
     memory_format: object = None,
 ) -> Tensor:
     """Ones of the shape (and dtype) of ``input``."""
-    return full(input.type.shape, 1, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return full(input.aval.shape, 1, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 @function
@@ -247,7 +247,7 @@ def full_like(
 ) -> Tensor:
     """``full`` of the shape (and dtype) of ``input``."""
     kind = dtype or input.dtype
-    return full(input.type.shape, fill_value, dtype=kind, requires_grad=requires_grad)
+    return full(input.aval.shape, fill_value, dtype=kind, requires_grad=requires_grad)
 
 
 @function

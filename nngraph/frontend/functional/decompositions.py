@@ -48,13 +48,13 @@ def factored(input: Tensor, complete: bool) -> QR:
             recorded that there is not.
     """
     need_matrix("linalg.qr", input)
-    rows, columns = input.type.shape[-2:]
+    rows, columns = input.aval.shape[-2:]
     if not complete or rows == columns:
         return QR(*ops.qr(input))
     if is_grad_enabled() and input.requires_grad:
         raise RuntimeError(
             "linalg.qr: the QR decomposition has no gradient with mode='complete' for other than "
-            f"square matrices, got {input.type}; write mode='reduced', or input.detach()"
+            f"square matrices, got {input.aval}; write mode='reduced', or input.detach()"
         )
     return QR(*ops.qr_complete(input))
 
@@ -85,7 +85,7 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
 
 def least_ratio(input: Tensor) -> float:
     """Of singular values, below which they count as zero."""
-    rows, columns = input.type.static_shape[-2:]
+    rows, columns = input.aval.static_shape[-2:]
     return max(rows, columns) * finfo(input.dtype).eps
 
 
@@ -96,7 +96,7 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     Raises:
         RuntimeError: for other than square matrices.
     """
-    if input.ndim < 2 or input.type.shape[-1] != input.type.shape[-2] or n < 0:
+    if input.ndim < 2 or input.aval.shape[-1] != input.aval.shape[-2] or n < 0:
         need_square("linalg.matrix_power" if n >= 0 else "linalg.inv", input)
     if n == 0:
         return identity_like(input).clone()
@@ -124,7 +124,7 @@ def matrix_exp(input: Tensor) -> Tensor:
     """
     x = wide(input)
     need_square("linalg.matrix_exp", x)
-    if x.type.shape[-1] == 0:
+    if x.aval.shape[-1] == 0:
         return input.clone()
     norm = x.detach().abs().sum(-2).amax(-1)[..., None, None]
     halvings = (norm / _REACH).log2().ceil().clamp(0, _SQUARINGS)

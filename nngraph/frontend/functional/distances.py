@@ -53,9 +53,9 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = _MO
             )
         if x.ndim < 2:
             raise RuntimeError(f"cdist only supports at least 2D tensors, {name} got: {x.ndim}D")
-    if x1.type.shape[-1] != x2.type.shape[-1]:
+    if x1.aval.shape[-1] != x2.aval.shape[-1]:
         raise RuntimeError(
-            f"X1 and X2 must have the same number of columns. X1: {x1.type} X2: {x2.type}"
+            f"X1 and X2 must have the same number of columns. X1: {x1.aval} X2: {x2.aval}"
         )
     if x1.dtype is not x2.dtype:
         raise RuntimeError(
@@ -64,7 +64,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = _MO
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
     difference = x1.unsqueeze(-2) - x2.unsqueeze(-3)
-    if difference.type.shape[-1] == 0:
+    if difference.aval.shape[-1] == 0:
         return difference.sum(-1)
     return norm_of(difference, float(p))
 

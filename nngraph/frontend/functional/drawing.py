@@ -90,7 +90,7 @@ def normal(
     if isinstance(std, Tensor):
         whole = std.detach().ge(0).all()
         std = ops.require(std.detach(), whole, "normal expects all elements of std >= 0.0")
-    shape = (tensors[0] + tensors[-1]).type.shape
+    shape = (tensors[0] + tensors[-1]).aval.shape
     unit = randn(shape, generator=generator, dtype=tensors[0].dtype)
     moved: Tensor = unit * std + (mean.detach() if isinstance(mean, Tensor) else mean)
     return moved.to(unit.dtype)
@@ -112,7 +112,7 @@ def bernoulli(
     if p is not None:
         if not 0.0 <= p <= 1.0:
             raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
-        return rand(input.type.shape, generator=generator, dtype=float64).lt(p).to(input.dtype)
+        return rand(input.aval.shape, generator=generator, dtype=float64).lt(p).to(input.dtype)
     need_floats("bernoulli", input)
     return chances(input.detach(), generator).to(input.dtype)
 
@@ -125,7 +125,7 @@ def chances(input: Tensor, generator: Generator | None) -> Tensor:
     """
     whole = (input.ge(0) & input.le(1)).all()
     p = ops.require(input, whole, "Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
-    return rand(input.type.shape, generator=generator, dtype=float64).lt(p)
+    return rand(input.aval.shape, generator=generator, dtype=float64).lt(p)
 
 
 @both
@@ -155,7 +155,7 @@ def multinomial(
     if replacement:
         return _by_sums(p, count, generator)
     # The first of exponential clocks whose rates are the weights; weight 0 comes last.
-    times = exponentials(input.type.shape, generator) / p
+    times = exponentials(input.aval.shape, generator) / p
     return times.topk(count, dim=-1, largest=False).indices
 
 
@@ -188,7 +188,7 @@ def _weights(p: Tensor) -> Tensor:
 
 def _by_sums(p: Tensor, count: int, generator: Generator | None) -> Tensor:
     sums = p.cumsum(-1)
-    shape = (*p.type.shape[:-1], count)
+    shape = (*p.aval.shape[:-1], count)
     points = rand(shape, generator=generator, dtype=float64) * sums[..., -1:]
     # A point that rounding takes to the sum itself belongs to the last weight above 0.
     last = p.gt(0).to(int64).cumsum(-1).argmax(-1, keepdim=True)

@@ -86,14 +86,14 @@ def argmin(
 
 def _arg(input: Tensor, op: Callable[..., Any], dim: int | None, keepdim: bool) -> Tensor:
     if dim is None:
-        if input.type.size == 0:
+        if input.aval.size == 0:
             raise IndexError(
                 "argmax()/argmin(): Expected reduction dim to be specified for input.numel() == 0."
             )
         flat: Tensor = op(input.reshape(-1), 0, False)
         return flat.reshape((1,) * input.ndim) if keepdim else flat
     source, axis = one_axis(input, dim)
-    if source.type.shape[axis] == 0:
+    if source.aval.shape[axis] == 0:
         raise IndexError(f"Expected reduction dim {dim} to have non-zero size.")
     found: Tensor = op(source, axis, keepdim and bool(input.ndim))
     return found

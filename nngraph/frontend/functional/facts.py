@@ -28,7 +28,7 @@ __all__ = [
 @both
 def numel(input: Tensor) -> Any:
     """The number of elements."""
-    return size_of(input.type.size)
+    return size_of(input.aval.size)
 
 
 @attribute
@@ -117,7 +117,7 @@ def itemsize(input: Tensor) -> int:
 @attribute
 def nbytes(input: Tensor) -> Any:
     """Bytes of all elements."""
-    return size_of(input.type.size * input.dtype.itemsize)
+    return size_of(input.aval.size * input.dtype.itemsize)
 
 
 @method
@@ -130,7 +130,7 @@ def stride(input: Tensor, dim: int | None = None) -> Any:
 @method
 def is_contiguous(input: Tensor, memory_format: object = None) -> bool:
     """True if the elements lie in memory in the order of their indices, or in another order."""
-    shape, strides = input.type.shape, world().strides(input._storage, input._path)
+    shape, strides = input.aval.shape, world().strides(input._storage, input._path)
     if memory_format in (channels_last, channels_last_3d):
         rank = 4 if memory_format is channels_last else 5
         if len(shape) != rank:

@@ -34,7 +34,7 @@ def uniform_(
         raise RuntimeError(
             f"uniform_ expects to return a [from, to) range, but found from={from_} > to={to}"
         )
-    drawn = rand(input.type.shape, generator=generator, dtype=input.dtype)
+    drawn = rand(input.aval.shape, generator=generator, dtype=input.dtype)
     return replace(input, drawn * (to - from_) + from_)
 
 
@@ -50,7 +50,7 @@ def normal_(
     _need_floats("normal_", input)
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    drawn = randn(input.type.shape, generator=generator, dtype=input.dtype)
+    drawn = randn(input.aval.shape, generator=generator, dtype=input.dtype)
     return replace(input, drawn * std + mean)
 
 
@@ -66,9 +66,9 @@ def bernoulli_(input: Tensor, p: Operand = 0.5, *, generator: Generator | None =
     if isinstance(p, Tensor):
         need_floats("bernoulli_", p)
         return replace(
-            input, chances(p.detach().expand(input.type.shape), generator).to(input.dtype)
+            input, chances(p.detach().expand(input.aval.shape), generator).to(input.dtype)
         )
-    drawn = rand(input.type.shape, generator=generator, dtype=float64)
+    drawn = rand(input.aval.shape, generator=generator, dtype=float64)
     return replace(input, drawn.lt(p).to(input.dtype))
 
 
@@ -84,7 +84,7 @@ def exponential_(
     _need_floats("exponential_", input)
     if not lambd > 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
-    return _filled(input, exponentials(input.type.shape, generator) / lambd)
+    return _filled(input, exponentials(input.aval.shape, generator) / lambd)
 
 
 @method
@@ -97,7 +97,7 @@ def geometric_(input: Tensor, p: float, *, generator: Generator | None = None) -
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
     need_numbers("geometric_", input.dtype)
-    drawn = exponentials(input.type.shape, generator) / -math.log1p(-p)
+    drawn = exponentials(input.aval.shape, generator) / -math.log1p(-p)
     return _filled(input, drawn.ceil())
 
 
@@ -113,7 +113,7 @@ def cauchy_(
     _need_floats("cauchy_", input)
     if not sigma > 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
-    turns = rand(input.type.shape, generator=generator, dtype=float64) - 0.5
+    turns = rand(input.aval.shape, generator=generator, dtype=float64) - 0.5
     return _filled(input, (turns * math.pi).tan() * sigma + median)
 
 
@@ -129,7 +129,7 @@ def log_normal_(
     need_floats("log_normal_", input)
     if not std > 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
-    drawn = randn(input.type.shape, generator=generator, dtype=wide_dtype(input.dtype))
+    drawn = randn(input.aval.shape, generator=generator, dtype=wide_dtype(input.dtype))
     return _filled(input, (drawn * std + mean).exp())
 
 
@@ -149,7 +149,7 @@ def random_(
         from_, to = 0, from_
     last = largest(input.dtype) + 1 if to is ... or to is None else operator.index(to)
     first = 0 if from_ is None else operator.index(from_)
-    return replace(input, integers(first, last, input.type.shape, input.dtype, generator))
+    return replace(input, integers(first, last, input.aval.shape, input.dtype, generator))
 
 
 def _filled(input: Tensor, drawn: Tensor) -> Tensor:
@@ -158,4 +158,4 @@ def _filled(input: Tensor, drawn: Tensor) -> Tensor:
 
 def _need_floats(name: str, input: Tensor) -> None:
     if not input.dtype.is_floating_point:
-        raise RuntimeError(f"{name}: expected a floating point tensor, got {input.type}")
+        raise RuntimeError(f"{name}: expected a floating point tensor, got {input.aval}")

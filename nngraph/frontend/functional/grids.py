@@ -41,7 +41,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
         RuntimeError: for other than one dimension, and a negative N.
     """
     if x.ndim != 1:
-        raise RuntimeError(f"x must be a one-dimensional tensor, got {x.type}.")
+        raise RuntimeError(f"x must be a one-dimensional tensor, got {x.aval}.")
     if N is not None and N < 0:
         raise RuntimeError(f"N must be non-negative, got {N}.")
     found = powers_of(x, x.shape[0] if N is None else N)
@@ -154,7 +154,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
     """All choices of one element of each vector, as rows."""
     for x in tensors:
         if x.ndim != 1:
-            raise RuntimeError(f"Expect a 1D vector, but got {x.type}")
+            raise RuntimeError(f"Expect a 1D vector, but got {x.aval}")
     if len(tensors) == 1:
         return tensors[0]
     return stack([grid.flatten() for grid in meshgrid(*tensors, indexing="ij")], 1)

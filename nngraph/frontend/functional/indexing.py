@@ -59,14 +59,14 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
     if isinstance(value, Tensor):
         world().assigned(value)
     if _has_mask(key):
-        if isinstance(value, Tensor) and value.type.size != 1:
+        if isinstance(value, Tensor) and value.aval.size != 1:
             _need_dtype(input, value)
         if assigned_part(input, key, _filler(input, value)):
             return
     if isinstance(key, Tensor) and key.dtype is bool_:
         filler = _filler(input, value)
-        if filler.type.size == 1 and key.type.shape == input.type.shape[: key.ndim]:
-            mask = key.reshape(*key.type.shape, *(1,) * (input.ndim - key.ndim))
+        if filler.aval.size == 1 and key.aval.shape == input.aval.shape[: key.ndim]:
+            mask = key.reshape(*key.aval.shape, *(1,) * (input.ndim - key.ndim))
             overwrite(input, ops.where(mask, filler.reshape(()), input))
             return
     plan = plan_subscript(key, input)
@@ -95,10 +95,10 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
     """Slices of ``dim`` named by a 1-D index tensor; none is counted from the end."""
     if not index.dtype.is_integer:
         raise RuntimeError(
-            f"index_select(): Expected dtype int32 or int64 for index, got {index.type}"
+            f"index_select(): Expected dtype int32 or int64 for index, got {index.aval}"
         )
     if index.ndim > 1:
-        raise IndexError(f"index_select(): Index is supposed to be a vector, got {index.type}")
+        raise IndexError(f"index_select(): Index is supposed to be a vector, got {index.aval}")
     axis = normalize_axis(dim, input.ndim)
     places = ops.from_start(_line(index), "index_select")
     return _as_before(ops.take(_line(input), places, axis), input)
@@ -133,15 +133,15 @@ def take_along_dim(
     if input.ndim != indices.ndim:
         raise RuntimeError(
             "take_along_dim(): input and indices should have the same number of dimensions, got "
-            f"{input.type} and {indices.type}"
+            f"{input.aval} and {indices.aval}"
         )
     axis = normalize_axis(dim, input.ndim)
     if not input.ndim:
         raise IndexError("take_along_dim: the input has no dimensions")
-    shapes = [(*t.type.shape[:axis], 1, *t.type.shape[axis + 1 :]) for t in (input, indices)]
+    shapes = [(*t.aval.shape[:axis], 1, *t.aval.shape[axis + 1 :]) for t in (input, indices)]
     common = broadcast_shapes(*shapes)
     input, indices = (
-        t.expand(*common[:axis], t.type.shape[axis], *common[axis + 1 :]) for t in (input, indices)
+        t.expand(*common[:axis], t.aval.shape[axis], *common[axis + 1 :]) for t in (input, indices)
     )
     return ops.gather_elements(input, indices, axis)
 
@@ -152,10 +152,10 @@ def _need_rank(name: str, input: Tensor, index: Tensor) -> None:
     Raises:
         RuntimeError: with both types.
     """
-    if 0 not in index.type.shape and max(input.ndim, 1) != max(index.ndim, 1):
+    if 0 not in index.aval.shape and max(input.ndim, 1) != max(index.ndim, 1):
         raise RuntimeError(
             f"{name}(): Index tensor must have the same number of dimensions as the input, got "
-            f"{index.type} for {input.type}"
+            f"{index.aval} for {input.aval}"
         )
 
 
@@ -166,8 +166,8 @@ def gather(
     """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``; no index counts from the end."""
     axis = normalize_axis(dim, input.ndim)
     _need_rank("gather", input, index)
-    if 0 in index.type.shape and index.ndim != input.ndim:
-        return input.reshape(-1)[:0].reshape(index.type.shape)
+    if 0 in index.aval.shape and index.ndim != input.ndim:
+        return input.reshape(-1)[:0].reshape(index.aval.shape)
     found = ops.gather_elements(_line(input), ops.from_start(_line(index), "gather"), axis)
     return _as_before(found, index)
 
@@ -239,7 +239,7 @@ def scatter_reduce(
 def _scatter(input: Tensor, dim: int, index: Tensor, src: Operand, reduction: str) -> Tensor:
     axis = normalize_axis(dim, input.ndim)
     _need_rank("scatter", input, index)
-    if 0 in index.type.shape and not (isinstance(src, Tensor) and src.requires_grad):
+    if 0 in index.aval.shape and not (isinstance(src, Tensor) and src.requires_grad):
         return input.clone()
     places = _line(index)
     if isinstance(src, Tensor):
@@ -249,10 +249,10 @@ def _scatter(input: Tensor, dim: int, index: Tensor, src: Operand, reduction: st
                 f"{input.dtype.name} and {src.dtype.name}"
             )
         updates = _line(src)
-        if updates.type.shape != places.type.shape:
-            updates = updates[tuple(slice(0, n) for n in places.type.shape)]
+        if updates.aval.shape != places.aval.shape:
+            updates = updates[tuple(slice(0, n) for n in places.aval.shape)]
     else:
-        updates = filler(src, input.dtype, input).expand(*places.type.shape)
+        updates = filler(src, input.dtype, input).expand(*places.aval.shape)
     starts = ops.from_start(places, "scatter")
     return _as_before(ops.scatter_elements(_line(input), starts, updates, axis, reduction), input)
 
@@ -274,7 +274,7 @@ def index_add(
     if (input.ndim == 0) is not (source.ndim == 0):
         raise RuntimeError(
             "index_add(): source tensor shape must match self tensor shape, excluding the "
-            f"specified dimension. Got self {input.type} and source {source.type}"
+            f"specified dimension. Got self {input.aval} and source {source.aval}"
         )
     updates = source if alpha == 1 else source * as_number(alpha, source.dtype)
     return _scattered_slices(input, ops.from_start(index, "index_add"), updates, axis, "add")
@@ -282,7 +282,7 @@ def index_add(
 
 def _need_vector(name: str, index: Tensor) -> None:
     if index.ndim > 1:
-        raise IndexError(f"{name}: the index should have dimension 1 or 0, got {index.type}")
+        raise IndexError(f"{name}: the index should have dimension 1 or 0, got {index.aval}")
 
 
 def _scattered_slices(
@@ -299,7 +299,7 @@ def index_copy(
     """Replaces slices of ``dim`` named by ``index``."""
     _need_vector("index_copy", index)
     axis = normalize_axis(dim, input.ndim)
-    count, given = index.type.size, source.type.shape[axis] if source.ndim > axis else 1
+    count, given = index.aval.size, source.aval.shape[axis] if source.ndim > axis else 1
     if isinstance(count, int) and isinstance(given, int) and count != given:
         raise IndexError(
             f"index_copy_(): Number of indices ({count}) should be equal to "
@@ -308,7 +308,7 @@ def index_copy(
     if input.ndim and source.ndim and input.ndim != source.ndim:
         raise IndexError(
             "index_copy(): When source and destination are not scalars, their dimensionality must "
-            f"match, got {source.type} and {input.type}"
+            f"match, got {source.aval} and {input.aval}"
         )
     return _scattered_slices(input, ops.from_start(index, "index_copy"), source, axis, "none")
 
@@ -319,11 +319,11 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor
     axis = normalize_axis(dim, input.ndim)
     if index.ndim > 1:
         raise RuntimeError(
-            f"index_fill: the index has to be a vector or a number, got {index.type}"
+            f"index_fill: the index has to be a vector or a number, got {index.aval}"
         )
-    size = input.type.shape[axis] if input.ndim else 1
+    size = input.aval.shape[axis] if input.ndim else 1
     named = ops.full(False, bool_, (size,), input)
-    there = ops.full(True, bool_, _line(index).type.shape, input)
+    there = ops.full(True, bool_, _line(index).aval.shape, input)
     named = ops.scatter_slices(named, _line(index), there, 0, "none")
     shape = (-1, *(1,) * (input.ndim - axis - 1)) if input.ndim else ()
     return ops.where(named.reshape(shape), filler(value, input.dtype, input), input)
@@ -339,8 +339,8 @@ def index_put(
         raise IndexError(
             f"too many indices for tensor of dimension {input.ndim} (got {len(indices)})"
         )
-    whole = len(indices) == 1 and indices[0].type.shape == input.type.shape
-    if whole and indices[0].dtype is bool_ and values.type.size == 1 and not accumulate:
+    whole = len(indices) == 1 and indices[0].aval.shape == input.aval.shape
+    if whole and indices[0].dtype is bool_ and values.aval.size == 1 and not accumulate:
         return ops.where(indices[0], values.reshape(()), input)
     plan = plan_subscript(tuple(indices), input)
     return plan.write(_update(plan, values), "add" if accumulate else "none")
@@ -374,10 +374,10 @@ def slice_scatter(
 
 
 def _need_shape(name: str, plan: Plan, src: Tensor) -> None:
-    if src.type.shape != plan.shape:
+    if src.aval.shape != plan.shape:
         raise RuntimeError(
             f"{name}(): expected src to have a size equal to the slice of self, "
-            f"{list(plan.shape)}, got {src.type}"
+            f"{list(plan.shape)}, got {src.aval}"
         )
 
 
@@ -394,8 +394,8 @@ def _update(plan: Plan, value: Any) -> Tensor:
     shape: Sequence[Any] = plan.shape
     extra = update.ndim - len(shape)
     if extra > 0:  # PyTorch drops leading sizes of 1
-        update = update.reshape(update.type.shape[extra:])
-    return update if update.type.shape == tuple(shape) else update.expand(*shape)
+        update = update.reshape(update.aval.shape[extra:])
+    return update if update.aval.shape == tuple(shape) else update.expand(*shape)
 
 
 def _neutral(reduce: str, like: Tensor) -> float:

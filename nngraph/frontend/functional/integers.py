@@ -190,7 +190,7 @@ def randint_like(
     if low is None and high is None:
         raise TypeError("randint_like() takes (input, high) or (input, low, high)")
     first, last = _interval(low, high)
-    result = integers(first, last, input.type.shape, as_dtype(dtype or input.dtype), generator)
+    result = integers(first, last, input.aval.shape, as_dtype(dtype or input.dtype), generator)
     return result.requires_grad_() if requires_grad else result
 
 

@@ -34,12 +34,12 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
     if any(not t.ndim for t in tensors):
         raise RuntimeError(
             "cat: tensors without dimensions cannot be concatenated, got "
-            f"{', '.join(str(t.type) for t in tensors)}; use stack"
+            f"{', '.join(str(t.aval) for t in tensors)}; use stack"
         )
     dtype = result_type(*tensors)
     # A vector of nothing fits everywhere, as it did before PyTorch had other empty tensors.
     lines = all(t.ndim == 1 for t in tensors)
-    some = [t for t in tensors if lines or t.type.shape != (0,)]
+    some = [t for t in tensors if lines or t.aval.shape != (0,)]
     parts = [as_tensor_like(t, dtype, t) for t in some]
     return owned(ops.concat(parts, normalize_axis(dim, parts[0].ndim, "cat")), *parts)
 
@@ -72,8 +72,8 @@ def vstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
 @function
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """All tensors in their common shape."""
-    shape = broadcast_shapes(*(x.type.shape for x in tensors))
-    return tuple(x if x.type.shape == shape else x.expand(*shape) for x in tensors)
+    shape = broadcast_shapes(*(x.aval.shape for x in tensors))
+    return tuple(x if x.aval.shape == shape else x.expand(*shape) for x in tensors)
 
 
 @function
@@ -101,7 +101,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     if any(t.ndim > 1 for t in lines):
         raise RuntimeError(
             "meshgrid: expected tensors of one axis or none, got "
-            f"{', '.join(str(t.type) for t in lines)}"
+            f"{', '.join(str(t.aval) for t in lines)}"
         )
     swap = indexing == "xy" and len(lines) > 1
     if swap:

@@ -69,8 +69,8 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The products of two batches of matrices."""
     if input.ndim != 3 or mat2.ndim != 3:
         raise RuntimeError("bmm: both arguments must be 3-D")
-    if input.type.shape[0] != mat2.type.shape[0]:
-        raise RuntimeError(f"bmm: expected batches of one size, got {input.type} and {mat2.type}")
+    if input.aval.shape[0] != mat2.aval.shape[0]:
+        raise RuntimeError(f"bmm: expected batches of one size, got {input.aval} and {mat2.aval}")
     return input.matmul(mat2)
 
 
@@ -114,10 +114,10 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Sums of products over the last dimensions; a product where one has no axis."""
     if not input.ndim or not other.ndim:
         return input * other
-    if input.type.shape[-1] != other.type.shape[-1]:
+    if input.aval.shape[-1] != other.aval.shape[-1]:
         raise RuntimeError(
             f"inner() the last dimension must match on both input tensors but "
-            f"got shapes {input.type} and {other.type}"
+            f"got shapes {input.aval} and {other.aval}"
         )
     need_same("inner", input, other=other)
     if input.ndim == other.ndim == 1:
@@ -173,23 +173,23 @@ def cross(
 ) -> Tensor:
     """Vector products along a dimension of size 3 (the first one, if not named)."""
     if dim is None:
-        dim = next((a for a, d in enumerate(input.type.shape) if d == 3), None)
+        dim = next((a for a, d in enumerate(input.aval.shape) if d == 3), None)
         if dim is None:
-            raise RuntimeError(f"cross: no dimension of size 3 in input {input.type}")
+            raise RuntimeError(f"cross: no dimension of size 3 in input {input.aval}")
     axis = normalize_axis(dim, input.ndim)
-    if input.type.shape[axis] != 3 or other.type.shape[axis] != 3:
+    if input.aval.shape[axis] != 3 or other.aval.shape[axis] != 3:
         raise RuntimeError(
-            f"linalg.cross: inputs dimension must have length 3. Got {input.type} and {other.type}"
+            f"linalg.cross: inputs dimension must have length 3. Got {input.aval} and {other.aval}"
         )
     return input.roll(-1, axis) * other.roll(1, axis) - input.roll(1, axis) * other.roll(-1, axis)
 
 
 def plus(x: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     """``beta * x + alpha * product``, in the product's shape and dtype."""
-    if broadcast_shapes(x.type.shape, product.type.shape) != product.type.shape:
+    if broadcast_shapes(x.aval.shape, product.aval.shape) != product.aval.shape:
         raise RuntimeError(
-            f"the input is {x.type}; it must be of a shape that broadcasts to the product's, "
-            f"{product.type}"
+            f"the input is {x.aval}; it must be of a shape that broadcasts to the product's, "
+            f"{product.aval}"
         )
     kind = product.dtype  # whose factors are of it, as C casts them
     scaled = product if alpha == 1 else product * as_number(alpha, kind)
@@ -210,7 +210,7 @@ def trace(input: Tensor) -> Tensor:
 def _need_matrix(input: Tensor, what: str) -> None:
     if input.ndim < 2:
         raise RuntimeError(
-            f"{what}: input tensor must have at least 2 dimensions, got {input.type}"
+            f"{what}: input tensor must have at least 2 dimensions, got {input.aval}"
         )
 
 

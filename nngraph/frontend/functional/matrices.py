@@ -17,7 +17,7 @@ def need_matrix(name: str, x: Tensor, argument: str = "A") -> None:
     """
     if x.ndim < 2:
         raise RuntimeError(
-            f"{name}: The input tensor {argument} must have at least 2 dimensions, got {x.type}."
+            f"{name}: The input tensor {argument} must have at least 2 dimensions, got {x.aval}."
         )
     if not x.dtype.is_floating_point:
         raise RuntimeError(
@@ -38,7 +38,7 @@ def need_square(name: str, x: Tensor, argument: str = "A") -> None:
         RuntimeError: with the shape or the dtype.
     """
     need_matrix(name, x, argument)
-    rows, columns = x.type.shape[-2:]
+    rows, columns = x.aval.shape[-2:]
     if rows != columns:
         raise RuntimeError(
             f"{name}: {argument} must be batches of square matrices, but they are {rows} by "
@@ -59,14 +59,14 @@ def need_same_matrices(name: str, a: Tensor, b: Tensor, left: bool = True) -> No
             f"and B of type {b.dtype.name} instead"
         )
     need_matrix(name, b, "B")
-    if a.type.shape[-1] != b.type.shape[-2 if left else -1]:
+    if a.aval.shape[-1] != b.aval.shape[-2 if left else -1]:
         raise RuntimeError(
             f"{name}: Incompatible shapes of A and B for the equation {'AX' if left else 'XA'} = B "
-            f"({a.type} and {b.type})"
+            f"({a.aval} and {b.aval})"
         )
 
 
 def broadcast_batches(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Both with the same dimensions before the last two."""
-    batch = broadcast_shapes(a.type.shape[:-2], b.type.shape[:-2])
+    batch = broadcast_shapes(a.aval.shape[:-2], b.aval.shape[:-2])
     return a.expand(*batch, *a.shape[-2:]), b.expand(*batch, *b.shape[-2:])

@@ -98,7 +98,7 @@ def frombuffer(
 def typename(obj: Any, /) -> str:
     """The name of an object's type; of a tensor, as ``x.type()`` gives it."""
     if isinstance(obj, Tensor):
-        return f"torch.{obj.type().rpartition('.')[2]}"
+        return obj.type()
     named = obj if hasattr(obj, "__qualname__") else type(obj)
     module = getattr(named, "__module__", None)
     plain = module in (None, "builtins", "__builtin__")
@@ -156,7 +156,7 @@ def _mapped(
     for each in (input, *others):
         _need_no_grad(name, each)
         if each.dtype is not input.dtype:
-            raise TypeError(f"{name}: expected a tensor of {input.dtype.name}, got {each.type}")
+            raise TypeError(f"{name}: expected a tensor of {input.dtype.name}, got {each.aval}")
     arrays = [t.expand(*input.shape)._array(need) for t in (input, *others)]
     columns = [a.reshape(-1).tolist() for a in arrays]
     return _filled(input, [function(*v) for v in zip(*columns, strict=True)])
@@ -164,4 +164,4 @@ def _mapped(
 
 def _filled(input: Tensor, values: list[Any]) -> Tensor:
     made = input.new_tensor(values) if values else input
-    return input.copy_(made.reshape(input.type.shape))
+    return input.copy_(made.reshape(input.aval.shape))

@@ -33,11 +33,11 @@ def permute(input: Tensor, *dims: int) -> Tensor: ...
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """The dimensions in the order named: a view."""
     if len(listed(dims)) != input.ndim:
-        raise RuntimeError(f"permute(dims): {list(dims)} for {input.ndim} dimensions, {input.type}")
+        raise RuntimeError(f"permute(dims): {list(dims)} for {input.ndim} dimensions, {input.aval}")
     perm = tuple(normalize_axis(d, input.ndim, "permute") for d in listed(dims))
     if sorted(perm) != list(range(input.ndim)):
         raise RuntimeError(
-            f"permute(dims): {list(dims)} does not name every dimension of {input.type} once"
+            f"permute(dims): {list(dims)} does not name every dimension of {input.aval} once"
         )
     return ops.transpose(input, perm)
 
@@ -145,7 +145,7 @@ def flip(input: Tensor, *dims: Any) -> Tensor:
 def fliplr(input: Tensor) -> Tensor:
     """The second dimension in reverse order."""
     if input.ndim < 2:
-        raise RuntimeError(f"fliplr: the input must be at least 2-d, got {input.type}")
+        raise RuntimeError(f"fliplr: the input must be at least 2-d, got {input.aval}")
     return input.flip(1)
 
 
@@ -153,7 +153,7 @@ def fliplr(input: Tensor) -> Tensor:
 def flipud(input: Tensor) -> Tensor:
     """The first dimension in reverse order."""
     if not input.ndim:
-        raise RuntimeError(f"flipud: the input must be at least 1-d, got {input.type}")
+        raise RuntimeError(f"flipud: the input must be at least 1-d, got {input.aval}")
     return input.flip(0)
 
 
@@ -161,21 +161,21 @@ def flipud(input: Tensor) -> Tensor:
 def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Tensor:
     """Moves elements round; without ``dims`` the flattened tensor is rolled."""
     if not isinstance(dims, int) and not dims:
-        return input.flatten().roll(shifts, 0).reshape(input.type.shape)
+        return input.flatten().roll(shifts, 0).reshape(input.aval.shape)
     steps = dims_of((shifts,) if isinstance(shifts, int | SymInt) else shifts)
     axes = (dims,) if isinstance(dims, int) else tuple(dims)
     if len(steps) != len(axes):
         raise RuntimeError(
             f"shifts and dimensions must align. shifts: {len(steps)}, dims: {len(axes)}"
         )
-    if input.type.size == 0:  # nothing moves, along whatever
+    if input.aval.size == 0:  # nothing moves, along whatever
         return input.clone()
     named = tuple(normalize_axis(d, input.ndim, "roll") for d in axes)
     if not input.ndim:
         raise IndexError(f"roll: dimension {axes[0]} of a tensor without dimensions")
     out = input
     for step, axis in zip(steps, named, strict=True):
-        size = out.type.shape[axis] if out.ndim else 1
+        size = out.aval.shape[axis] if out.ndim else 1
         if isinstance(size, int) and isinstance(step, int):
             out = ops.roll(out, step, axis)
         else:  # how often the shift goes round is known only in a run
@@ -197,7 +197,7 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
             "Number of dimensions of repeat dims can not be smaller than number "
             "of dimensions of tensor"
         )
-    full = (1,) * (len(counts) - input.ndim) + tuple(input.type.shape)
+    full = (1,) * (len(counts) - input.ndim) + tuple(input.aval.shape)
     if not any(isinstance(d, SymDim) for d in counts):
         return ops.tile(input.reshape(full), cast("tuple[int, ...]", counts))
     ones = input.reshape([d for size in full for d in (1, size)])
@@ -233,18 +233,18 @@ def repeat_interleave(
     axis = normalize_axis(dim, input.ndim)
     if isinstance(repeats, Tensor):
         counts = _counts(input, repeats, axis, output_size)
-        places = np.repeat(np.arange(input.type.static_shape[axis]), counts)
+        places = np.repeat(np.arange(input.aval.static_shape[axis]), counts)
         return ops.take(input, ops.constant(places.astype(np.int64), input), axis)
     if isinstance(repeats, int) and repeats < 0:
         raise RuntimeError("Repeats must be non-negative")
-    x, shape = input.unsqueeze(axis + 1), list(input.type.shape)
+    x, shape = input.unsqueeze(axis + 1), list(input.aval.shape)
     wide = x.expand(*shape[: axis + 1], dim_of(repeats), *shape[axis + 1 :])
     return owned(wide.flatten(axis, axis + 1))
 
 
 def _counts(input: Tensor, repeats: Tensor, axis: int, total: int | None) -> Any:
     counts = elements(repeats, "repeat_interleave(tensor)")
-    size = input.type.static_shape[axis]
+    size = input.aval.static_shape[axis]
     if not repeats.dtype.is_integer:
         raise RuntimeError(f'"repeat_interleave_cpu" not implemented for {repeats.dtype.name}')
     if counts.ndim > 1 or (counts.ndim and counts.size not in (1, size)):

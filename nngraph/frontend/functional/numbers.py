@@ -98,7 +98,7 @@ def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 @both
 def isreal(input: Tensor) -> Tensor:
     """True everywhere: there are no complex numbers."""
-    return ops.full(True, bool_, input.type.shape, input)
+    return ops.full(True, bool_, input.aval.shape, input)
 
 
 @function
@@ -140,7 +140,7 @@ def is_signed(input: Tensor) -> bool:
 @both
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     """Whether both have one shape."""
-    return input.type.shape == other.type.shape
+    return input.aval.shape == other.aval.shape
 
 
 @function

@@ -72,7 +72,7 @@ def topk(
     source, axis = one_axis(input, dim)
     values, places = cast("Any", ops.topk(source, dim_of(k), axis, largest))
     if not input.ndim:
-        values, places = (t.reshape(input.type.shape if k else (0,)) for t in (values, places))
+        values, places = (t.reshape(input.aval.shape if k else (0,)) for t in (values, places))
     return Extremes(values, places)
 
 
@@ -93,7 +93,7 @@ def kthvalue(
     """
     need_numbers("kthvalue", input.dtype)
     source, axis = one_axis(input, dim)
-    size = source.type.shape[axis]
+    size = source.aval.shape[axis]
     if size == 0:
         raise IndexError(f"kthvalue(): Expected reduction dim {axis} to have non-zero size.")
     if k < 1 or (isinstance(size, int) and k > size):
@@ -112,12 +112,12 @@ def median(
 @both
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
     """The middle element, of two the lower; with a dimension also where it is."""
-    if dim is None and input.type.size == 0:
+    if dim is None and input.aval.size == 0:
         return _median_of_nothing(input)
     if dim is None:
         return ops.median(input)
     axis = normalize_axis(dim, input.ndim)
-    size = cast("int", input.type.shape[axis]) if input.ndim else 1
+    size = cast("int", input.aval.shape[axis]) if input.ndim else 1
     found = input.kthvalue((size - 1) // 2 + 1, dim, keepdim)
     if not (input.ndim and input.dtype.is_floating_point):
         return found
@@ -160,11 +160,11 @@ def unique(
         given, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
     )
     values = values.astype(input.dtype.numpy)
-    if axis is not None and 0 in (shape := input.type.static_shape) and shape[axis]:
+    if axis is not None and 0 in (shape := input.aval.static_shape) and shape[axis]:
         raise RuntimeError(
             "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
         )
-    inverse = inverse.reshape(input.type.static_shape if axis is None else -1)
+    inverse = inverse.reshape(input.aval.static_shape if axis is None else -1)
     wanted = [values, *[inverse] * return_inverse, *[counts] * return_counts]
     found = [ops.constant(np.asarray(a, order="C"), input) for a in wanted]
     return found[0] if len(found) == 1 else tuple(found)

@@ -48,7 +48,7 @@ def into(
     result = plain(*args, **given)
     parts = (result,) if isinstance(result, Tensor) else result
     for part, each in zip(parts, targets, strict=False):
-        if part.type.shape != each.type.shape:
+        if part.aval.shape != each.aval.shape:
             _need_no_operand(each, part, (args, given))
     if isinstance(result, Tensor):
         _store(result, targets[0])
@@ -79,10 +79,10 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 def _store(result: Tensor, target: Tensor) -> None:
     """Writes ``result``, cast, to ``target``, which takes its shape."""
     check_cast(result.dtype, target.dtype)
-    if result.type.shape == target.type.shape:
+    if result.aval.shape == target.aval.shape:
         target.copy_(result)
         return
-    if target.type.size != 0:
+    if target.aval.size != 0:
         warnings.warn(
             "An output with one or more elements was resized since it had shape "
             f"{list(target.shape)}, which does not match the required output shape "

@@ -18,8 +18,8 @@ __all__: list[str] = []
 def copy_(input: Tensor, other: Operand, non_blocking: bool = False) -> Tensor:
     """Overwrites the elements (``other`` is cast and broadcast)."""
     like = as_tensor_like(other, input.dtype, input)
-    if like.type.shape != input.type.shape:
-        like = like.expand(*input.type.shape)
+    if like.aval.shape != input.aval.shape:
+        like = like.expand(*input.aval.shape)
     return replace(input, like)
 
 
@@ -32,7 +32,7 @@ def fill_(input: Tensor, value: Operand) -> Tensor:
             "dimensions."
         )
     each = unrepeated(input)  # which may hold elements that repeat: they get one value
-    replace(each, filler(value, input.dtype, input).expand(*each.type.shape))
+    replace(each, filler(value, input.dtype, input).expand(*each.aval.shape))
     return input
 
 
@@ -69,11 +69,11 @@ def fill_diagonal_(input: Tensor, fill_value: Operand, wrap: bool = False) -> Te
     Raises:
         RuntimeError: for other shapes.
     """
-    shape = input.type.shape
+    shape = input.aval.shape
     if len(shape) < 2 or (len(shape) > 2 and any(size != shape[0] for size in shape)):
         raise RuntimeError(
             "fill_diagonal_: expected a matrix, or a tensor of which all dimensions have equal "
-            f"sizes, got {input.type}"
+            f"sizes, got {input.aval}"
         )
     first, *others = (
         ops.iota(int64, (*(1,) * a, size, *(1,) * (len(shape) - a - 1)), a, input)

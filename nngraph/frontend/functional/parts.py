@@ -37,7 +37,7 @@ def _axis(name: str, input: Tensor, dim: int) -> int:
     """
     axis = normalize_axis(dim, input.ndim, name)
     if not input.ndim:
-        raise RuntimeError(f"{name} expects at least a 1-dimensional tensor, got {input.type}")
+        raise RuntimeError(f"{name} expects at least a 1-dimensional tensor, got {input.aval}")
     return axis
 
 
@@ -45,9 +45,9 @@ def _axis(name: str, input: Tensor, dim: int) -> int:
 def narrow(input: Tensor, dim: int, start: Dim | Tensor, length: Dim) -> Tensor:
     """``length`` elements from ``start`` along ``dim``."""
     axis = _axis("narrow", input, dim)
-    size = input.type.shape[axis]
+    size = input.aval.shape[axis]
     if isinstance(start, Tensor):
-        if not isinstance(world(), Eager) and start.type.size == 1:
+        if not isinstance(world(), Eager) and start.aval.size == 1:
             return _window(input, axis, start, dim_of(length))
         start = int(elements(start, "narrow() from a tensor").item())
     given, length = dim_of(start), dim_of(length)
@@ -59,7 +59,7 @@ def narrow(input: Tensor, dim: int, start: Dim | Tensor, length: Dim) -> Tensor:
     if not (isinstance(size, int) or is_nonnegative(size - start - length)):
         # Slices are clipped where the size is too small; pieces are counted.
         return ops.split(input, (start, length, size - start - length), axis)[1]
-    starts, sizes = list[Dim]([0] * input.ndim), list(input.type.shape)
+    starts, sizes = list[Dim]([0] * input.ndim), list(input.aval.shape)
     starts[axis], sizes[axis] = start, length
     found = ops.slice(input, tuple(starts), tuple(sizes), (1,) * input.ndim)
     return viewed(found, input)
@@ -67,7 +67,7 @@ def narrow(input: Tensor, dim: int, start: Dim | Tensor, length: Dim) -> Tensor:
 
 def _window(input: Tensor, axis: int, start: Tensor, length: Dim) -> Tensor:
     """From a place that only the graph knows: a copy, which nobody may write to as to a view."""
-    size = input.type.shape[axis]
+    size = input.aval.shape[axis]
     first = start.reshape(()).to(int64)
     first = ops.where(first < 0, first + size_of(size), first)
     first = ops.where(first < 0, size_of(size), first)  # out of range, as it was
@@ -102,7 +102,7 @@ def split_method(
 ) -> tuple[Tensor, ...]:
     """Parts of ``split_size`` (the last may be smaller), or of the sizes listed."""
     axis = _axis("split", input, dim)
-    total = input.type.shape[axis]
+    total = input.aval.shape[axis]
     if isinstance(split_size, Sequence):
         parts = dims_of(split_size)
     elif isinstance(total, SymDim) or not isinstance(split_size, int):
@@ -142,7 +142,7 @@ def _equal_parts(total: Dim, size: Dim) -> tuple[Dim, ...]:
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` parts of equal size (the last may be smaller)."""
     axis = _axis("chunk", input, dim)
-    total = input.type.shape[axis]
+    total = input.aval.shape[axis]
     if chunks < 1:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     if isinstance(total, SymDim):
@@ -161,7 +161,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     axis = normalize_axis(dim, input.ndim, "unbind")
     if not input.ndim:
         raise IndexError("unbind: dimension specified as 0 but tensor has no dimensions")
-    return tuple(input.select(axis, i) for i in range(int(cast("int", input.type.shape[axis]))))
+    return tuple(input.select(axis, i) for i in range(int(cast("int", input.aval.shape[axis]))))
 
 
 @both
@@ -174,7 +174,7 @@ def tensor_split(
         RuntimeError: for less than one part.
     """
     axis = _axis("tensor_split", input, dim)
-    total = input.type.shape[axis]
+    total = input.aval.shape[axis]
     places: Any = indices_or_sections
     if isinstance(places, Tensor):
         places = elements(places, "tensor_split(tensor)").tolist()
@@ -204,7 +204,7 @@ def _split_evenly(
             f"torch.{name} requires a tensor with at least {rank} dimension, but got a tensor "
             f"with {input.ndim} dimensions!"
         )
-    size = input.type.shape[dim]
+    size = input.aval.shape[dim]
     parts = indices_or_sections
     if isinstance(parts, int) and isinstance(size, int) and (parts <= 0 or size % parts):
         raise RuntimeError(
@@ -245,13 +245,13 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     if a == b:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
     rest = [d for d in range(input.ndim) if d not in (a, b)]
-    rows, columns = (int(cast("int", input.type.shape[d])) for d in (a, b))
+    rows, columns = (int(cast("int", input.aval.shape[d])) for d in (a, b))
     count = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
     starts = [0] * input.ndim
     if count:
         starts[a], starts[b] = max(-offset, 0), max(offset, 0)
     steps = [[int(d == k) for d in range(input.ndim)] for k in rest]
-    shape = (*(input.type.shape[d] for d in rest), count)
+    shape = (*(input.aval.shape[d] for d in rest), count)
     return ops.strided(
         input, shape, starts, [*steps, [int(d in (a, b)) for d in range(input.ndim)]]
     )
@@ -264,7 +264,7 @@ def diagonal_scatter(
     """A copy with a diagonal replaced by ``src``."""
     copy = input.clone()
     shown = copy.diagonal(offset, dim1, dim2)
-    if shown.type.shape != src.type.shape:
+    if shown.aval.shape != src.aval.shape:
         raise RuntimeError(
             "expected src to have a size equal to the slice of self. "
             f"src size = {list(src.shape)}, slice size = {list(shown.shape)}"
@@ -289,10 +289,10 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     rows, columns = (normalize_axis(d, input.ndim + 1, "diag_embed") for d in (dim1, dim2))
     if rows == columns:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
-    size = int(cast("int", input.type.shape[-1]))
+    size = int(cast("int", input.aval.shape[-1]))
     side = size + abs(offset)
     places = np.arange(size) * (side + 1) + (offset if offset >= 0 else -offset * side)
-    lead = input.type.shape[:-1]
+    lead = input.aval.shape[:-1]
     empty = ops.full(0, input.dtype, (*lead, side * side), input)
     index = ops.constant(places.astype(np.int64), input)
     filled = ops.scatter_slices(empty, index, input, len(lead), "none")

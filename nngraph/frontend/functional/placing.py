@@ -29,10 +29,10 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     if index.dtype.is_floating_point or index.numel() != source.numel():
         raise IndexError(
             "put_(): expected an int64 index and a source of as many elements, got "
-            f"{index.type} and {source.type}"
+            f"{index.aval} and {source.aval}"
         )
     flat = input.reshape(-1).index_put((index.reshape(-1),), source.reshape(-1), accumulate)
-    return flat.reshape(input.type.shape)
+    return flat.reshape(input.aval.shape)
 
 
 @everywhere
@@ -63,7 +63,7 @@ def index_reduce(
             f"{reduce}."
         )
     if index.ndim > 1:
-        raise IndexError(f"index_reduce_(): Index is supposed to be a vector, got {index.type}")
+        raise IndexError(f"index_reduce_(): Index is supposed to be a vector, got {index.aval}")
     if source.dtype is not input.dtype:
         raise RuntimeError(
             "index_reduce(): self and source expected to have the same dtype, but got "

@@ -163,7 +163,7 @@ def rand_like(
     memory_format: object = None,
 ) -> Tensor:
     """``rand`` of the shape (and dtype) of ``input``."""
-    shape, kind = input.type.shape, dtype or input.dtype
+    shape, kind = input.aval.shape, dtype or input.dtype
     return rand(shape, generator=generator, dtype=kind, requires_grad=requires_grad)
 
 
@@ -180,7 +180,7 @@ def randn_like(
     memory_format: object = None,
 ) -> Tensor:
     """``randn`` of the shape (and dtype) of ``input``."""
-    shape, kind = input.type.shape, dtype or input.dtype
+    shape, kind = input.aval.shape, dtype or input.dtype
     return randn(shape, generator=generator, dtype=kind, requires_grad=requires_grad)
 
 

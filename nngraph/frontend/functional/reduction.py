@@ -103,7 +103,7 @@ def _need_elements(name: str, input: Tensor, dim: Dims) -> None:
         RuntimeError: if none is named.
     """
     for axis in axes_of(input, dim):
-        if input.type.shape[axis] == 0:
+        if input.aval.shape[axis] == 0:
             kind = RuntimeError if dim is None or dim == () else IndexError
             raise kind(f"{name}: Expected reduction dim {axis} to have non-zero size.")
 

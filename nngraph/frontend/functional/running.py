@@ -29,7 +29,7 @@ Pair = tuple[Tensor, ...]
 
 def _doubled(what: str, start: Pair, axis: int, join: Callable[[Pair, Pair], Pair]) -> Pair:
     """What ``join`` makes of all elements up to each: after step k of the last 2**k of them."""
-    size = start[0].type.shape[axis]
+    size = start[0].aval.shape[axis]
     if isinstance(size, SymDim):
         raise size_is_unknown(what, size, world().place())
     found, reach = start, 1
@@ -58,7 +58,7 @@ def _extreme(name: str, input: Tensor, dim: int, wins: Callable[[Any, Any], Tens
 
     _, places = _doubled(name, (x, places), axis, join)
     values = source.gather(axis, places)
-    return Extremes(values.reshape(input.type.shape), places.reshape(input.type.shape))
+    return Extremes(values.reshape(input.aval.shape), places.reshape(input.aval.shape))
 
 
 @both
@@ -84,7 +84,7 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tenso
 
     (found,) = _doubled("logcumsumexp", (source,), axis, join)
     found = found.clone() if found is source else found
-    return found.reshape(input.type.shape)
+    return found.reshape(input.aval.shape)
 
 
 def _steps(name: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, Any, int]:
@@ -103,7 +103,7 @@ def _steps(name: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[T
     if x is None:
         return sums, dx, axis
     if not x.ndim:
-        raise RuntimeError(f"{name}: x must have a value for each sample point, got {x.type}")
+        raise RuntimeError(f"{name}: x must have a value for each sample point, got {x.aval}")
     if x.ndim == 1 and y.ndim > 1:
         if x.shape[0] != size:
             raise RuntimeError(

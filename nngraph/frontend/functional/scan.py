@@ -47,7 +47,7 @@ def softmax(
     """``exp(x) / sum(exp(x))`` along a dimension."""
     x = input if dtype is None else input.to(dtype)
     source, axis = one_axis(x, dim)
-    return ops.softmax(source, axis).reshape(input.type.shape)
+    return ops.softmax(source, axis).reshape(input.aval.shape)
 
 
 @both
@@ -57,7 +57,7 @@ def log_softmax(
     """The logarithm of ``softmax``."""
     x = input if dtype is None else input.to(dtype)
     source, axis = one_axis(x, dim)
-    return ops.log_softmax(source, axis).reshape(input.type.shape)
+    return ops.log_softmax(source, axis).reshape(input.aval.shape)
 
 
 @both
@@ -78,11 +78,11 @@ def diff(
     if not input.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional")
     parts = [t for t in (prepend, input, append) if t is not None]
-    if n and len(parts) == 1 and input.type.shape[axis] == 0:
+    if n and len(parts) == 1 and input.aval.shape[axis] == 0:
         return input  # itself, as in PyTorch
     x = input if len(parts) == 1 else ops.concat(parts, axis)
     for _ in range(n):
-        size = x.type.shape[axis]
+        size = x.aval.shape[axis]
         count = positive_part(size - 1)
         later, earlier = x.narrow(axis, size - count, count), x.narrow(axis, 0, count)
         x = later.ne(earlier) if x.dtype is bool_ else later - earlier

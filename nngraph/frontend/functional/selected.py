@@ -46,12 +46,12 @@ class _Part:
     @property
     def shape(self) -> tuple[Dim, ...]:
         """Of what is selected."""
-        whole = self.whole.type.shape
+        whole = self.whole.aval.shape
         return (*whole[: self.axis], self.size, *whole[self.end :])
 
     def read(self) -> Tensor:
         """The selected elements: one axis for those of the mask."""
-        shape = self.whole.type.shape
+        shape = self.whole.aval.shape
         joined = math.prod(shape[self.axis : self.end])
         flat: Tensor = self.whole.reshape(*shape[: self.axis], joined, *shape[self.end :])
         mask = self.mask.reshape(-1).to(bool_)
@@ -60,17 +60,17 @@ class _Part:
 
     def write(self, value: Tensor) -> None:
         """Assigns a tensor that can be broadcast to what is selected."""
-        value = value.reshape((1,) * (len(self.shape) - value.ndim) + value.type.shape)
-        if is_selected(value.type.shape[self.axis]):
+        value = value.reshape((1,) * (len(self.shape) - value.ndim) + value.aval.shape)
+        if is_selected(value.aval.shape[self.axis]):
             value = value.expand(*self.shape)
             mask = self.mask.reshape(-1).to(bool_)
             placed: Tensor = apply(Unselect(self.size, self.axis), (value, mask))[0]
-            placed = placed.reshape(*self.whole.type.shape)
+            placed = placed.reshape(*self.whole.aval.shape)
         else:
-            before, after = value.type.shape[: self.axis], value.type.shape[self.axis + 1 :]
+            before, after = value.aval.shape[: self.axis], value.aval.shape[self.axis + 1 :]
             placed = value.reshape(*before, *(1,) * self.mask.ndim, *after)
         after_mask = (1,) * (self.whole.ndim - self.end)
-        mask = self.mask.reshape(*self.mask.type.shape, *after_mask).to(bool_)
+        mask = self.mask.reshape(*self.mask.aval.shape, *after_mask).to(bool_)
         overwrite(self.whole, ops.where(mask, placed, self.whole))
 
 
@@ -91,10 +91,10 @@ def _part(input: Tensor, key: Any) -> _Part | None:
     whole: Tensor = input if len(parts) == mask.ndim else input[tuple(parts)]
     before = sum(not isinstance(p, int) and p is not Ellipsis for p in parts[:place])
     before += (input.ndim - rest) * (Ellipsis in parts[:place])
-    found = whole.type.shape[before : before + mask.ndim]
-    if found != mask.type.shape:
+    found = whole.aval.shape[before : before + mask.ndim]
+    if found != mask.aval.shape:
         raise IndexError(
-            f"The shape of the mask {list(mask.type.shape)} does not match "
+            f"The shape of the mask {list(mask.aval.shape)} does not match "
             f"the shape {list(found)} of the indexed axes"
         )
     return _Part(whole, mask, before, size)
@@ -112,11 +112,11 @@ def assigned_part(input: Tensor, key: Any, value: Tensor) -> bool:
     if part is None:
         return False
     extra = max(value.ndim - len(part.shape), 0)  # PyTorch drops leading sizes of 1
-    value = value.reshape(value.type.shape[extra:]) if extra else value
-    padded = (1,) * (len(part.shape) - value.ndim) + value.type.shape
+    value = value.reshape(value.aval.shape[extra:]) if extra else value
+    padded = (1,) * (len(part.shape) - value.ndim) + value.aval.shape
     if padded[part.axis] not in (1, part.size):
         world().refuse(
-            f"x[mask] = values of {value.type}: how many places there are depends on the mask's "
+            f"x[mask] = values of {value.aval}: how many places there are depends on the mask's "
             "values, which are not there",
             "Write x = ng.where(mask, full_size_values, x) instead.",
         )
@@ -126,8 +126,8 @@ def assigned_part(input: Tensor, key: Any, value: Tensor) -> bool:
 
 def selected_elements(input: Tensor, mask: Tensor) -> Tensor | None:
     """``masked_select``; None where the mask's elements are there."""
-    shape = broadcast_shapes("masked_select", (input.type.shape, mask.type.shape))
-    mask = mask if mask.type.shape == shape else mask.expand(*shape)
+    shape = broadcast_shapes("masked_select", (input.aval.shape, mask.aval.shape))
+    mask = mask if mask.aval.shape == shape else mask.expand(*shape)
     size = world().selection(mask)
     return None if size is None else _Part(input.expand(*shape), mask, 0, size).read()
 

@@ -95,17 +95,17 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     Raises:
         RuntimeError: if ``source`` has too few; of a compiled function, by the call.
     """
-    chosen = mask.expand(*input.type.shape).reshape(-1)
+    chosen = mask.expand(*input.aval.shape).reshape(-1)
     ordinal = chosen.to(int64).cumsum(0)
     values = flat = input.reshape(-1)
-    if source.dtype.is_floating_point and source.type.size == 0:
+    if source.dtype.is_floating_point and source.aval.size == 0:
         values = flat + source.sum()  # of nothing, whose gradient is as empty
     elif source.numel():
         values = source.reshape(-1).take((ordinal - 1).clamp(0, source.numel() - 1))
     enough = ordinal.le(source.numel()).all()
     message = "Number of elements of source < number of ones in mask"
     written = ops.require(ops.where(chosen, values, flat), enough, message)
-    return written.reshape(input.type.shape)
+    return written.reshape(input.aval.shape)
 
 
 @both
@@ -120,7 +120,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     if selected is not None:
         return selected
     places = np.flatnonzero(
-        np.broadcast_to(elements(mask, "masked_select()"), input.type.static_shape)
+        np.broadcast_to(elements(mask, "masked_select()"), input.aval.static_shape)
     )
     index = ops.constant(places.astype(np.int64), input)
     return input.reshape(-1).index_select(0, index)

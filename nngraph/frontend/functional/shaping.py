@@ -52,7 +52,7 @@ def reshape(input: Tensor, *shape: Dim) -> Tensor: ...
 @both.overloaded
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The elements in another shape; -1 is what is left."""
-    target = infer_size(sizes_of(shape), input.type.size, input.type)
+    target = infer_size(sizes_of(shape), input.aval.size, input.aval)
     return viewed(ops.reshape(input, target), input)
 
 
@@ -74,11 +74,11 @@ def view(input: Tensor, *size: Any, dtype: DType | None = None) -> Tensor:
     if kind is not None:
         if kind is not input.dtype:
             raise RuntimeError(
-                f"view({kind.name}) of {input.type} would read its bits as other numbers, which "
+                f"view({kind.name}) of {input.aval} would read its bits as other numbers, which "
                 f"nngraph cannot; x.to({kind.name}) converts numbers, and eager code may write "
                 f"ng.from_numpy(x.numpy().view({kind.name!r}))"
             )
-        size = input.type.shape
+        size = input.aval.shape
     out = input.reshape(*size)
     if not is_view(out):
         raise RuntimeError(
@@ -91,13 +91,13 @@ def view(input: Tensor, *size: Any, dtype: DType | None = None) -> Tensor:
 @method
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """``view`` in the shape of ``other``."""
-    return input.view(other.type.shape)
+    return input.view(other.aval.shape)
 
 
 @method
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """``reshape`` to the shape of ``other``."""
-    return input.reshape(other.type.shape)
+    return input.reshape(other.aval.shape)
 
 
 @both
@@ -109,9 +109,9 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     if start > end:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     middle: Dim = 1
-    for d in input.type.shape[start : end + 1]:
+    for d in input.aval.shape[start : end + 1]:
         middle = middle * d
-    shape = (*input.type.shape[:start], middle, *input.type.shape[end + 1 :])
+    shape = (*input.aval.shape[:start], middle, *input.aval.shape[end + 1 :])
     return ops.reshape(input, shape)
 
 
@@ -127,8 +127,8 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     axis = normalize_axis(dim, input.ndim, "unflatten")
     if not input.ndim:
         raise RuntimeError(f"unflatten: dimension {dim} of a tensor without dimensions")
-    shape = input.type.shape
-    parts = infer_size(dims_of(sizes), shape[axis], input.type)
+    shape = input.aval.shape
+    parts = infer_size(dims_of(sizes), shape[axis], input.aval)
     return viewed(ops.reshape(input, (*shape[:axis], *parts, *shape[axis + 1 :])), input)
 
 
@@ -139,10 +139,10 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     drop = {normalize_axis(d, input.ndim, "squeeze") for d in named}
     if len(drop) != len(named):
         raise RuntimeError(f"squeeze: a dim appears multiple times in the list of dims {named}")
-    for a, d in enumerate(input.type.shape):
+    for a, d in enumerate(input.aval.shape):
         if a in drop:
             _need_known(d, a)
-    shape = [d for a, d in enumerate(input.type.shape) if not (a in drop and d == 1)]
+    shape = [d for a, d in enumerate(input.aval.shape) if not (a in drop and d == 1)]
     return viewed(ops.reshape(input, tuple(shape)), input)
 
 
@@ -157,7 +157,7 @@ def _need_known(size: Dim, axis: int) -> None:
 @both
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """Another dimension of size 1."""
-    shape = list(input.type.shape)
+    shape = list(input.aval.shape)
     shape.insert(normalize_axis(dim, input.ndim + 1, "unsqueeze"), 1)
     return ops.reshape(input, tuple(shape))
 
@@ -183,10 +183,10 @@ def expand(input: Tensor, *size: Any) -> Tensor:
             f"non-existing dimension: {list(wanted)}"
         )
     shape = tuple(
-        input.type.shape[a - lead] if isinstance(d, int) and d == -1 else d
+        input.aval.shape[a - lead] if isinstance(d, int) and d == -1 else d
         for a, d in enumerate(wanted)
     )
-    if shape == (*(1,) * lead, *input.type.shape):  # nothing is repeated: it can be written to
+    if shape == (*(1,) * lead, *input.aval.shape):  # nothing is repeated: it can be written to
         return viewed(ops.reshape(input, shape), input)
     return viewed(ops.broadcast_to(input, shape), input)
 
@@ -200,4 +200,4 @@ def broadcast_to(input: Tensor, size: Sequence[Dim]) -> Tensor:
 @method
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
     """``expand`` to the shape of ``other``."""
-    return input.expand(*other.type.shape)
+    return input.expand(*other.aval.shape)

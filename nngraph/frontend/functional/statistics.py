@@ -49,7 +49,7 @@ def _quantile(
     if wanted.ndim > 1 or wanted.dtype is not input.dtype:
         raise RuntimeError(
             f"{name}() q must be a number, or a tensor without axes or with one and of the "
-            f"input's dtype {input.dtype.name}, got {wanted.type}"
+            f"input's dtype {input.dtype.name}, got {wanted.aval}"
         )
     if not isinstance(q, Tensor) and not 0 <= q <= 1:
         raise RuntimeError(f"{name}() q values must be in the range [0, 1], got {q}")
@@ -140,7 +140,7 @@ def nanmedian(
     if dim is None:
         return nanmedian(input.flatten(), 0).values if input.numel() else input.median()
     source, axis = one_axis(input, dim)
-    if source.type.shape[axis] == 0:
+    if source.aval.shape[axis] == 0:
         return input.median(dim, keepdim)
     values, places = source.sort(axis)
     count = source.detach().isnan().logical_not().sum(axis, keepdim=True)
@@ -157,7 +157,7 @@ def mode(
 ) -> Extremes:
     """The most frequent element along a dimension, of several the least, and its last place."""
     source, axis = one_axis(input, dim)
-    if source.type.shape[axis] == 0:
+    if source.aval.shape[axis] == 0:
         raise IndexError(f"mode(): Expected reduction dim {axis} to have non-zero size.")
     x = source.movedim(axis, -1)
     values, places = x.detach().sort(-1)
@@ -210,17 +210,17 @@ def searchsorted(
             "torch.searchsorted(): input value can be a scalar only when sequence has one dimension"
         )
     if sorter is not None:
-        if sorter.dtype is not int64 or sorter.type.shape != sequence.type.shape:
+        if sorter.dtype is not int64 or sorter.aval.shape != sequence.aval.shape:
             raise RuntimeError(
                 "torch.searchsorted(): sorter must be int64 and of the sequence's shape "
-                f"{sequence.type}, got {sorter.type}"
+                f"{sequence.aval}, got {sorter.aval}"
             )
         sequence = sequence.gather(-1, sorter)
-    if sequence.ndim != 1 and sequence.type.shape[:-1] != values.type.shape[:-1]:
+    if sequence.ndim != 1 and sequence.aval.shape[:-1] != values.aval.shape[:-1]:
         raise RuntimeError(
             "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
             f"dimensions of boundaries tensor and input value tensor must match, but got "
-            f"{sequence.type} and {values.type}"
+            f"{sequence.aval} and {values.aval}"
         )
     found = bisected(sequence, values, right or side == "right")
     return found.to(int32) if out_int32 else found
@@ -228,7 +228,7 @@ def searchsorted(
 
 def bisected(sequence: Tensor, values: Tensor, right: bool) -> Tensor:
     """By bisection, a gather for each halving, in PyTorch's steps where NaN breaks the order."""
-    size = int(sequence.type.static_shape[-1])
+    size = int(sequence.aval.static_shape[-1])
     v, s = values.detach(), sequence.detach()
     start = v.new_zeros(v.shape, dtype=int64)
     end = start + size
@@ -351,9 +351,9 @@ def cov(
 def _weights(x: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> Tensor | None:
     for name, w in (("fweights", fweights), ("aweights", aweights)):
         if w is not None and (w.ndim > 1 or w.numel() != x.shape[1]):
-            raise RuntimeError(f"cov(): expected {name} of {x.shape[1]} elements, got {w.type}")
+            raise RuntimeError(f"cov(): expected {name} of {x.shape[1]} elements, got {w.aval}")
     if fweights is not None and fweights.dtype.is_floating_point:
-        raise RuntimeError(f"cov(): expected fweights to have integral dtype, got {fweights.type}")
+        raise RuntimeError(f"cov(): expected fweights to have integral dtype, got {fweights.aval}")
     if aweights is not None and not aweights.dtype.is_floating_point:
         raise RuntimeError(f"cov(): expected aweights to have floating point dtype, got {aweights}")
     given = [w.to(x.dtype) for w in (fweights, aweights) if w is not None]

@@ -52,7 +52,7 @@ class Plan:
         return (*rest[:place], *gathered, *rest[place:])
 
     def _gather_layout(self) -> tuple[tuple[Dim, ...], list[Dim], int]:
-        shapes = [t.type.shape for t in self.indices.values()]
+        shapes = [t.aval.shape for t in self.indices.values()]
         axes = sorted(self.indices)
         adjacent = axes == list(range(axes[0], axes[0] + len(axes)))
         rest = [d for a, d in enumerate(self.view) if a not in self.indices]
@@ -67,9 +67,9 @@ class Plan:
     def sliced(self) -> Tensor:
         """The basic part of the read."""
         x = self.base
-        if self.sizes != list(x.type.shape) or any(s != 1 for s in self.steps):
+        if self.sizes != list(x.aval.shape) or any(s != 1 for s in self.steps):
             x = ops.slice(x, self.starts, self.sizes, self.steps)
-        return x if tuple(self.view) == x.type.shape else ops.reshape(x, self.view)
+        return x if tuple(self.view) == x.aval.shape else ops.reshape(x, self.view)
 
     def read(self) -> Tensor:
         x = self.sliced()
@@ -98,7 +98,7 @@ class Plan:
             joined: Dim = 1
             for a in axes:
                 joined = joined * self.view[a]
-            moved = moved.reshape(joined, *moved.type.shape[len(axes) :])
+            moved = moved.reshape(joined, *moved.aval.shape[len(axes) :])
         return moved, row, perm
 
     def _restore(self, out: Tensor, perm: list[int]) -> Tensor:
@@ -118,7 +118,7 @@ class Plan:
         """``base`` with the subscripted part replaced by ``update`` (of shape ``shape``)."""
         part = self._scatter(update, reduction) if self.indices else update
         inner = ops.reshape(part, tuple(self.sizes))
-        whole = self.sizes == list(self.base.type.shape) and all(s == 1 for s in self.steps)
+        whole = self.sizes == list(self.base.aval.shape) and all(s == 1 for s in self.steps)
         if whole and not self.base.requires_grad:  # (else its gradient is zero, not None)
             return inner
         out = ops.slice_update(self.base, inner, self.starts, self.sizes, self.steps)
@@ -136,7 +136,7 @@ class Plan:
         ]
         front = update.permute(*order) if place else update
         done = ops.scatter_slices(flat, row, front, 0, reduction)
-        moved_shape = [x.type.shape[a] for a in perm]
+        moved_shape = [x.aval.shape[a] for a in perm]
         inverse = sorted(range(len(perm)), key=perm.__getitem__)
         return done.reshape(moved_shape).permute(*inverse)
 
@@ -193,7 +193,7 @@ def _as_part(part: Any, base: Tensor) -> Any:
     if isinstance(part, Tensor):
         if part.dtype.is_floating_point:
             raise IndexError(
-                f"tensors used as indices must be long, int, byte or bool tensors, got {part.type}"
+                f"tensors used as indices must be long, int, byte or bool tensors, got {part.aval}"
             )
         if part.dtype in (bool_, uint8) and not part.ndim:
             return bool(part)
@@ -209,8 +209,8 @@ def _expand_masks(parts: list[Any], base: Tensor) -> list[Any]:
     for part in parts:
         known = isinstance(part, np.ndarray)
         if known or (isinstance(part, Tensor) and part.dtype in (bool_, uint8)):
-            shape = base.type.shape[axis : axis + part.ndim]
-            own = part.shape if known else part.type.shape
+            shape = base.aval.shape[axis : axis + part.ndim]
+            own = part.shape if known else part.aval.shape
             if Ellipsis not in out and own != shape:
                 raise IndexError(
                     f"The shape of the mask {list(own)} does not match "
@@ -231,7 +231,7 @@ def _add_window(plan: Plan, part: slice, axis: int) -> bool:
 
     False where the length is not known, or the slice would be clipped.
     """
-    start, size = part.start, plan.base.type.shape[axis]
+    start, size = part.start, plan.base.aval.shape[axis]
     count = distance(start, part.stop)
     if count is None or count < 1 or part.step not in (None, 1) or not isinstance(size, int):
         return False
@@ -252,7 +252,7 @@ def _add_window(plan: Plan, part: slice, axis: int) -> bool:
 
 
 def _add_axis(plan: Plan, part: Any, axis: int) -> None:
-    size = plan.base.type.shape[axis]
+    size = plan.base.aval.shape[axis]
     if isinstance(part, slice):
         start, count, step = _slice_of(part, size)
         plan.view.append(count)

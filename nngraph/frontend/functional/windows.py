@@ -25,14 +25,14 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """
     axis = normalize_axis(dimension, input.ndim, "unfold")
     x = input if input.ndim else input.reshape(1)
-    length = int(cast("int", x.type.shape[axis]))
+    length = int(cast("int", x.aval.shape[axis]))
     if not 0 <= size <= length:
         raise RuntimeError(
             f"maximum size for tensor at dimension {axis} is {length} but size is {size}"
         )
     if step <= 0:
         raise RuntimeError(f"step is {step} but must be > 0")
-    shape = list(x.type.shape)
+    shape = list(x.aval.shape)
     shape[axis] = (length - size) // step + 1
     steps = [[int(d == k) for d in range(x.ndim)] for k in range(x.ndim)]
     window = steps[axis]
@@ -64,7 +64,7 @@ def as_strided(
     if any(s < 0 for s in stride):
         raise RuntimeError(f"as_strided: Negative strides are not supported, got {list(stride)}")
     base = cast("Tensor", root_of(input))
-    shape = base.type.shape
+    shape = base.aval.shape
     if not is_row_major(shape, world().strides(base._storage, None)):
         raise RuntimeError("as_strided: the memory is not contiguous; clone() the tensor first")
     first = offset_of(input._path, shape) if storage_offset is None else storage_offset

@@ -75,10 +75,10 @@ def enter(level: Level, tensor: Any, axis: int) -> Any:
     with inside(outer):
         edge = tensor._edge_in(outer) if is_grad_enabled() else None
         with recording(False):
-            rest = [a for a in range(tensor.type.rank) if a != axis]
+            rest = [a for a in range(tensor.aval.rank) if a != axis]
             moved = transpose(tensor, (axis, *rest)) if axis else tensor
             batch = outer.copied(moved._read(outer))
-    kind = moved.type.with_shape(moved.type.shape[1:])
+    kind = moved.aval.with_shape(moved.aval.shape[1:])
     made = Handle._result(Storage(None, Part(level, batch, kind)))  # type: ignore[arg-type]
     if edge is not None:
         saved = [tensor._saved(outer, edge)]
@@ -92,11 +92,11 @@ def leave(level: Level, element: Any, axis: int) -> Any:
     outer = level.outer
     if not level.owns(element._read(level)):
         with inside(outer):
-            whole = broadcast_to(element, (level.size, *element.type.shape))
+            whole = broadcast_to(element, (level.size, *element.aval.shape))
             return copy(_placed(whole, axis))
     edge = element._edge_in(level) if is_grad_enabled() else None
     with inside(outer), recording(False):
-        held = level.batch_of(element._read(level), element.type)
+        held = level.batch_of(element._read(level), element.aval)
         made = Handle._result(
             outer.copied(_placed(Handle._result(outer.hold(held)), axis)._read(outer))
         )
@@ -111,5 +111,5 @@ def _placed(whole: Any, axis: int) -> Any:
     """A tensor whose first axis goes to another place."""
     if not axis:
         return whole
-    rest = list(range(1, whole.type.rank))
+    rest = list(range(1, whole.aval.rank))
     return transpose(whole, (*rest[:axis], 0, *rest[axis:]))

@@ -60,13 +60,13 @@ def level_of(storage: Storage | None) -> Level | None:
 class _Term:
     """A payload as an operand, for rules that build operators."""
 
-    __slots__ = ("payload", "type", "world")
+    __slots__ = ("aval", "payload", "world")
 
     def __init__(self, world: World, payload: Payload, kind: TensorType) -> None:
-        self.world, self.payload, self.type = world, payload, kind
+        self.world, self.payload, self.aval = world, payload, kind
 
     def apply(self, op: Op, operands: Sequence[_Term]) -> tuple[_Term, ...]:
-        kinds = op.infer(*(o.type for o in operands))
+        kinds = op.infer(*(o.aval for o in operands))
         outs = self.world.run(op, operands, [o.payload for o in operands])
         return tuple(_Term(self.world, o, k) for o, k in zip(outs, kinds, strict=True))
 
@@ -119,7 +119,7 @@ class Level:
 
     def part(self, term: Any) -> Part:
         """An element, of the batch."""
-        kind: TensorType = term.type
+        kind: TensorType = term.aval
         return Part(self, self.outer.hold(term.payload), kind.with_shape(kind.shape[1:]))
 
     def batch_of(self, payload: Payload, kind: TensorType) -> Payload:
@@ -143,8 +143,8 @@ class Level:
         if not any(map(self.owns, payloads)):
             return self.outer.run(op, operands, payloads)
         op = with_dims(op)
-        op.infer(*(o.type for o in operands))
-        lanes = [self._lane(p, o.type) for p, o in zip(payloads, operands, strict=True)]
+        op.infer(*(o.aval for o in operands))
+        lanes = [self._lane(p, o.aval) for p, o in zip(payloads, operands, strict=True)]
         outs = batch(op, lanes, lanes[0])
         return [self.part(o.inner) if o.is_batched else o.inner.payload for o in outs]
 
@@ -160,7 +160,7 @@ class Level:
         if self.randomness == "same":
             return self.outer.run(op, operands, payloads)
         made = with_dims(replace(op, shape=(self.size, *op.shape)))
-        (kind,) = made.infer(*(o.type for o in operands))
+        (kind,) = made.infer(*(o.aval for o in operands))
         (found,) = self.outer.run(made, operands, payloads)
         return [self.part(_Term(self.outer, found, kind))]
 

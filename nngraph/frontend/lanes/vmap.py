@@ -121,7 +121,7 @@ class _Mapped:
                 f"{type(leaf)}. We cannot vmap over non-Tensor arguments, please use None as the "
                 "respective in_dim"
             )
-        rank = leaf.type.rank
+        rank = leaf.aval.rank
         if not -rank <= axis < rank:
             raise ValueError(
                 f"{self._said()}: Got in_dim={axis} for some input, but that input is a Tensor of "
@@ -131,7 +131,7 @@ class _Mapped:
         return axis % rank
 
     def _size(self, leaves: Sequence[Any], axes: Sequence[int | None]) -> Dim:
-        sizes = [v.type.shape[a] for v, a in zip(leaves, axes, strict=True) if a is not None]
+        sizes = [v.aval.shape[a] for v, a in zip(leaves, axes, strict=True) if a is not None]
         if not sizes:
             raise ValueError("vmap: Expected at least one Tensor to vmap over")
         if any(s != sizes[0] for s in sizes):
@@ -190,7 +190,7 @@ class _Mapped:
                     "out_dim is None"
                 )
             return result
-        rank: int = result.type.rank + 1
+        rank: int = result.aval.rank + 1
         if not -rank <= axis < rank:
             raise IndexError(
                 f"Dimension out of range (expected to be in range of [{-rank}, {rank - 1}], but "
@@ -215,7 +215,7 @@ class _Mapped:
             out_axes = self._out_axes(returned, run)
             runs.append(run)
         joined = [
-            outs[0] if axis is None else concat(outs, axis % outs[0].type.rank)
+            outs[0] if axis is None else concat(outs, axis % outs[0].aval.rank)
             for axis, outs in zip(out_axes, zip(*runs, strict=True), strict=True)
         ]
         return unflatten(shape, joined)

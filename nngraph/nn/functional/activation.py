@@ -312,14 +312,14 @@ def gumbel_softmax(
     """
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
-    uniform = random.rand(logits.type.shape, dtype=wide_dtype(logits.dtype)).to(logits.dtype)
+    uniform = random.rand(logits.aval.shape, dtype=wide_dtype(logits.dtype)).to(logits.dtype)
     # Half precision rounds what is nearly 1 to 1, whose noise would be infinite.
     uniform = uniform.clamp(max=1 - finfo(logits.dtype).eps)
     soft = ((logits - (-uniform.log()).log()) / tau).softmax(dim)
     if not hard:
         return soft
     place = soft.detach().argmax(dim, keepdim=True)
-    return soft.detach().new_zeros(soft.type.shape).scatter(dim, place, 1.0) - soft.detach() + soft
+    return soft.detach().new_zeros(soft.aval.shape).scatter(dim, place, 1.0) - soft.detach() + soft
 
 
 def rrelu(

@@ -59,7 +59,7 @@ def scaled_dot_product_attention(
     if min(query.ndim, key.ndim, value.ndim) < 2:
         raise RuntimeError(
             "scaled_dot_product_attention: expected query, key and value of two axes or more, "
-            f"got {query.type}, {key.type} and {value.type}"
+            f"got {query.aval}, {key.aval} and {value.aval}"
         )
     if not dropout_p:
         return ops.scaled_dot_product_attention(query, key, value, attn_mask, is_causal, scale)
@@ -83,7 +83,7 @@ def _repeat_heads(tensor: Tensor, query: Tensor) -> Tensor:
     heads, wanted = cast("int", tensor.shape[-3]), cast("int", query.shape[-3])
     if wanted % heads:
         raise RuntimeError(f"enable_gqa: {wanted} query heads are no multiple of {heads}")
-    *lead, tokens, width = tensor.type.shape
+    *lead, tokens, width = tensor.aval.shape
     out = tensor.unsqueeze(-3).expand(*lead, wanted // heads, tokens, width)
     return out.reshape(*lead[:-1], wanted, tokens, width)
 
@@ -179,19 +179,19 @@ def multi_head_attention_forward(
     if not batched:
         query, key, value = _with_batch(query, key, value)
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
-    length, batch, width = query.type.shape
+    length, batch, width = query.aval.shape
     mask, padding, is_causal = _masks(query, attn_mask, key_padding_mask, need_weights, is_causal)
     _need_width(width, embed_dim_to_check, num_heads)
     separate = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else ()
     q, k, v = _projected(query, key, value, in_proj_weight, in_proj_bias, separate)
-    mask = _mask_of_heads(mask, (length, key.type.shape[0]), batch, num_heads)
+    mask = _mask_of_heads(mask, (length, key.aval.shape[0]), batch, num_heads)
     k, v = _with_biases(k, v, bias_k, bias_v, (static_k, static_v))
     q = _heads(q, num_heads)
     k = _heads(k, num_heads) if static_k is None else _static(static_k, "static_k", q)
     v = _heads(v, num_heads) if static_v is None else _static(static_v, "static_v", q)
     k, v = (_with_zeros(k), _with_zeros(v)) if add_zero_attn else (k, v)
     more = (bias_k is not None) + bool(add_zero_attn)
-    mask = _merged(mask, padding, more, (batch, k.type.shape[2]))
+    mask = _merged(mask, padding, more, (batch, k.aval.shape[2]))
     rate = dropout_p if training else 0.0
     out, weights = _attention(q, k, v, mask, rate, need_weights, is_causal)
     out = out.permute(2, 0, 1, 3).reshape(length, batch, width)
@@ -222,7 +222,7 @@ def _masks(
 
 
 def _with_zeros(x: Tensor) -> Tensor:
-    batch, heads, _, width = x.type.shape
+    batch, heads, _, width = x.aval.shape
     return cat([x, zeros((batch, heads, 1, width), dtype=x.dtype)], 2)
 
 
@@ -260,9 +260,9 @@ def _is_batched(
         f"For {what} `query`, expected `attn_mask` to be `None`, 2-D or 3-D",
     )
     if rank == 2 and attn_mask is not None and attn_mask.ndim == 3:
-        wanted = (num_heads, query.type.shape[0], key.type.shape[0])
+        wanted = (num_heads, query.aval.shape[0], key.aval.shape[0])
         _need(
-            attn_mask.type.shape == wanted,
+            attn_mask.aval.shape == wanted,
             f"Expected `attn_mask` shape to be {wanted} but got {attn_mask.shape}",
         )
     return rank == 3
@@ -293,14 +293,14 @@ def _projected(
     biases = (None, None, None) if bias is None else bias.chunk(3)
     if separate:
         _need(
-            key.type.shape[:2] == value.type.shape[:2],
+            key.aval.shape[:2] == value.aval.shape[:2],
             f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}",
         )
         given = all(w is not None for w in separate)
         _need(given, "use_separate_proj_weight is True but a projection's weight is None")
         rows = zip((query, key, value), cast("Sequence[Tensor]", separate), biases, strict=True)
         return [linear(x, w, b) for x, w, b in rows]
-    same = key.type.shape == value.type.shape
+    same = key.aval.shape == value.aval.shape
     _need(same, f"key shape {key.shape} does not match value shape {value.shape}")
     if weight is None:
         raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
@@ -309,7 +309,7 @@ def _projected(
     if key is not value:
         rows = zip((query, key, value), weight.chunk(3), biases, strict=True)
         return [linear(x, w, b) for x, w, b in rows]
-    width = query.type.shape[-1]
+    width = query.aval.shape[-1]
     b, more = (None, None) if bias is None else (bias[:width], bias[width:])
     return linear(query, weight[:width], b), *linear(key, weight[width:], more).chunk(2, -1)
 
@@ -328,7 +328,7 @@ def _with_biases(
         return k, v
     for x, name in zip(static, ("key", "value"), strict=True):
         _need(x is None, f"bias cannot be added to static {name}.")
-    _, batch, width = k.type.shape
+    _, batch, width = k.aval.shape
     return cat([k, bias_k.expand(1, batch, width)]), cat([v, bias_v.expand(1, batch, width)])
 
 
@@ -342,7 +342,7 @@ def _merged(
         return mask
     padding = pad(padding, (0, more)) if more else padding
     _need(
-        padding.type.shape == keys,
+        padding.aval.shape == keys,
         f"Expected key_padding_mask of shape {keys}, but got {padding.shape}",
     )
     padding = padding.unsqueeze(1).unsqueeze(1)
@@ -356,7 +356,7 @@ def _mask_of_heads(
     if mask is None:
         return None
     wanted = pairs if mask.ndim == 2 else (batch * heads, *pairs)
-    if mask.type.shape != wanted:
+    if mask.aval.shape != wanted:
         raise RuntimeError(
             f"The shape of the {mask.ndim}D attn_mask is {mask.shape}, but should be {wanted}."
         )
@@ -365,18 +365,18 @@ def _mask_of_heads(
 
 def _heads(x: Tensor, heads: int) -> Tensor:
     """``[L, N, E]`` as ``[N, H, L, E / H]``."""
-    length, batch, width = x.type.shape
+    length, batch, width = x.aval.shape
     return x.reshape(length, batch, heads, cast("int", width) // heads).permute(1, 2, 0, 3)
 
 
 def _static(x: Tensor, name: str, q: Tensor) -> Tensor:
-    batch, heads, _, width = q.type.shape
+    batch, heads, _, width = q.aval.shape
     _need(
-        x.type.shape[0] == batch * heads,
+        x.aval.shape[0] == batch * heads,
         f"expecting {name}.size(0) of {batch * heads}, but got {x.shape[0]}",
     )
-    _need(x.type.shape[2] == width, f"expecting {name}.size(2) of {width}, but got {x.shape[2]}")
-    return x.reshape(batch, heads, x.type.shape[1], width)
+    _need(x.aval.shape[2] == width, f"expecting {name}.size(2) of {width}, but got {x.shape[2]}")
+    return x.reshape(batch, heads, x.aval.shape[1], width)
 
 
 def _attention(

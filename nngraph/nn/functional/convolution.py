@@ -61,10 +61,10 @@ def pad(
         )
     if mode in ("reflect", "replicate"):
         need_numbers(f"pad(mode={mode!r})", input.dtype)
-        if input.type.shape[-len(pad) // 2 - 1] == 0:
+        if input.aval.shape[-len(pad) // 2 - 1] == 0:
             raise RuntimeError(
                 "Expected tensor with possibly 0 batch size and other non-zero dimensions for "
-                f"input, but got: {list(input.type.shape)}"
+                f"input, but got: {list(input.aval.shape)}"
             )
     pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)][::-1]
     whole = [(0, 0)] * (input.ndim - len(pairs)) + pairs
@@ -76,7 +76,7 @@ def pad(
 
 
 def _with_bias(out: Tensor, bias: Tensor | None, count: int) -> Tensor:
-    need_shape("the bias of a convolution", bias, out.type.shape[1])
+    need_shape("the bias of a convolution", bias, out.aval.shape[1])
     return out if bias is None else out + bias.reshape(-1, *(1,) * count)
 
 
@@ -112,7 +112,7 @@ def _conv(
     groups: int,
 ) -> Tensor:
     strides, dilations = each(stride, count, "stride"), each(dilation, count, "dilation")
-    kernel = [cast("int", k) for k in weight.type.shape[2:]]
+    kernel = [cast("int", k) for k in weight.aval.shape[2:]]
     pairs = padding_pairs(padding, kernel, strides, dilations)
 
     def run(x: Tensor) -> Tensor:
@@ -197,13 +197,13 @@ def _transposed(
     groups: int,
     dilation: PerAxis,
 ) -> Tensor:
-    if weight.ndim != count + 2 or 0 in weight.type.shape[:2]:
+    if weight.ndim != count + 2 or 0 in weight.aval.shape[:2]:
         raise RuntimeError(
-            f"{name}: the weight is {weight.type}; it must have {count + 2} axes, and channels"
+            f"{name}: the weight is {weight.aval}; it must have {count + 2} axes, and channels"
         )
     strides, dilations = each(stride, count, "stride"), each(dilation, count, "dilation")
     pads, extra = each(padding, count, "padding"), each(output_padding, count, "output_padding")
-    kernel = [cast("int", k) for k in weight.type.shape[2:]]
+    kernel = [cast("int", k) for k in weight.aval.shape[2:]]
     for e, s, d in zip(extra, strides, dilations, strict=True):
         if e >= s and e >= d:
             raise RuntimeError(
@@ -221,12 +221,12 @@ def _transposed(
         size = tuple(
             (n - 1) * s - low - high + d * (k - 1) + e + 1
             for n, s, (low, high), d, k, e in zip(
-                x.type.shape[2:], strides, both, dilations, kernel, within, strict=True
+                x.aval.shape[2:], strides, both, dilations, kernel, within, strict=True
             )
         )
         if any(isinstance(n, int) and n < 0 for n in size):
             raise RuntimeError(
-                f"{name}: the output of an input of {x.type} would be of the spatial size {size}; "
+                f"{name}: the output of an input of {x.aval} would be of the spatial size {size}; "
                 "use a larger input, less padding or a larger kernel"
             )
         y = ops.conv_input_grad(x, weight, size, strides, both, dilations, groups)
@@ -324,7 +324,7 @@ def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tenso
     if not fits or input.shape[2] != weight.shape[1] or weight.shape[2] != bias.shape[0]:
         raise RuntimeError(
             "conv_tbc: expected input [T, N, C], weight [K, C, O] and bias [O], "
-            f"but got {input.type}, {weight.type} and {bias.type}"
+            f"but got {input.aval}, {weight.aval} and {bias.aval}"
         )
     found = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
     return found.permute(2, 0, 1)

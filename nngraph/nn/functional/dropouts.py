@@ -26,7 +26,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     Raises:
         ValueError: if ``p`` is not a probability.
     """
-    return _dropped(input, p, training, inplace, input.type.shape)
+    return _dropped(input, p, training, inplace, input.aval.shape)
 
 
 def _dropped(x: Tensor, p: float, training: bool, inplace: bool, mask: Any) -> Tensor:
@@ -53,7 +53,7 @@ def _by_channel(x: Tensor, p: float, training: bool, inplace: bool, batched: boo
             f"got {x.ndim + (not batched)}"
         )
     lead = 1 + batched
-    return _dropped(x, p, training, inplace, (*x.type.shape[:lead], *(1,) * (x.ndim - lead)))
+    return _dropped(x, p, training, inplace, (*x.aval.shape[:lead], *(1,) * (x.ndim - lead)))
 
 
 def _warn(name: str, x: Tensor, spatial: int) -> None:
@@ -121,7 +121,7 @@ def alpha_dropout(
 
     Source: Klambauer et al., "Self-Normalizing Neural Networks", 2017.
     """
-    return _alpha_dropped(input, p, training, inplace, input.type.shape)
+    return _alpha_dropped(input, p, training, inplace, input.aval.shape)
 
 
 def feature_alpha_dropout(
@@ -134,7 +134,7 @@ def feature_alpha_dropout(
     """
     if training and 0 < p < 1 and input.ndim < 2:
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    shape = (*input.type.shape[:2], *(1,) * (input.ndim - 2))
+    shape = (*input.aval.shape[:2], *(1,) * (input.ndim - 2))
     return _alpha_dropped(input, p, training, inplace, shape)
 
 

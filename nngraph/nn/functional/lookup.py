@@ -46,7 +46,7 @@ def embedding(
     """
     _need_integers("embedding", input)
     if weight.ndim != 2:
-        raise RuntimeError(f"embedding: 'weight' must be 2-D, got {weight.type}")
+        raise RuntimeError(f"embedding: 'weight' must be 2-D, got {weight.aval}")
     padding_idx = _padding(padding_idx, weight)
     if max_norm is not None:
         _renormalize(weight, input, max_norm, norm_type)
@@ -88,7 +88,7 @@ def _by_frequency(found: Tensor, input: Tensor, weight: Tensor) -> Tensor:
     flat = input.reshape(-1).to(int64)
     counts = zeros(weight.shape[0], dtype=int64).index_add(0, flat, flat * 0 + 1)
     share = 1 / counts.index_select(0, flat).to(found.dtype)
-    scaled = found * share.reshape(*input.type.shape, 1)
+    scaled = found * share.reshape(*input.aval.shape, 1)
     return found.detach() + (scaled - scaled.detach())
 
 
@@ -124,7 +124,7 @@ def embedding_bag(
         RuntimeError: for offsets that do not begin at 0 or end beyond the input; in a compiled
             function they fail the call.
     """
-    if per_sample_weights is not None and input.type.shape != per_sample_weights.type.shape:
+    if per_sample_weights is not None and input.aval.shape != per_sample_weights.aval.shape:
         raise ValueError(
             f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, "
             f"then it must have the same shape as the input ({input.shape})"
@@ -164,7 +164,7 @@ def _need_bags(input: Tensor, offsets: Tensor | None) -> None:
         )
     if input.ndim == 1 and (offsets is None or offsets.ndim != 1):
         raise ValueError(
-            f"offsets has to be a 1D Tensor but got {None if offsets is None else offsets.type}"
+            f"offsets has to be a 1D Tensor but got {None if offsets is None else offsets.aval}"
         )
 
 
@@ -183,7 +183,7 @@ def _need_combination(mode: str, by_frequency: bool, sparse: bool, weighted: boo
 def _counted(input: Tensor, padding_idx: int | None) -> Tensor:
     """Which of the indices are no padding, as bools."""
     if padding_idx is None:
-        return ops.constant(np.ones((), bool), input).expand(*input.type.shape)
+        return ops.constant(np.ones((), bool), input).expand(*input.aval.shape)
     return input.ne(padding_idx)
 
 
@@ -218,10 +218,10 @@ def _bag_of(offsets: Tensor, input: Tensor) -> Tensor:
 
 
 def _uneven_bags(rows: Tensor, counted: Tensor, bag: Tensor, bags: int, mode: str) -> Tensor:
-    mask, empty = counted.unsqueeze(-1), rows.new_zeros(bags, rows.type.shape[1])
+    mask, empty = counted.unsqueeze(-1), rows.new_zeros(bags, rows.aval.shape[1])
     held = zeros(bags, dtype=int64).index_add(0, bag, counted.to(int64)).unsqueeze(1)
     if mode == "max":
-        place = bag.unsqueeze(1).expand(*rows.type.shape)
+        place = bag.unsqueeze(1).expand(*rows.aval.shape)
         values = where(mask, rows, float("-inf"))
         fixed = values.detach()
         most = (empty.detach() + float("-inf")).scatter_reduce(0, place, fixed, "amax")

@@ -55,7 +55,7 @@ def layer_norm(
         RuntimeError: if the input does not end in ``normalized_shape``.
     """
     shape = _trailing(input, normalized_shape)
-    if input.type.size == 0:
+    if input.aval.size == 0:
         need_shape("the weight of layer_norm", weight, *shape)
         need_shape("the bias of layer_norm", bias, *shape)
         y = input.clone() if weight is None else input * weight
@@ -67,7 +67,7 @@ def layer_norm(
 
 def _trailing(input: Tensor, normalized_shape: Sequence[Dim]) -> tuple[Dim, ...]:
     shape = dims_of(normalized_shape)
-    if not shape or tuple(input.type.shape[-len(shape) :]) != shape:
+    if not shape or tuple(input.aval.shape[-len(shape) :]) != shape:
         raise RuntimeError(
             f"Given normalized_shape=[{', '.join(map(str, shape))}], expected input with shape [*, "
             f"{', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
@@ -93,7 +93,7 @@ def rms_norm(
     shape = _trailing(input, normalized_shape)
     need_floats("rms_norm", input)
     need_shape("the weight of rms_norm", weight, *shape)
-    if input.type.size == 0:
+    if input.aval.size == 0:
         return input.clone() if weight is None else input * weight
     axes = tuple(range(-len(shape), 0))
     x = wide(input)
@@ -121,10 +121,10 @@ def group_norm(
     if input.ndim < 2:
         raise RuntimeError(
             "Expected at least 2 dimensions for input tensor but received "
-            f"{input.ndim}: group_norm needs [N, C, ...], got {input.type}"
+            f"{input.ndim}: group_norm needs [N, C, ...], got {input.aval}"
         )
-    batch, channels, *rest = input.type.shape
-    size = input.type.size
+    batch, channels, *rest = input.aval.shape
+    size = input.aval.size
     if isinstance(size, int) and size // num_groups == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}"
@@ -138,7 +138,7 @@ def group_norm(
     need_shape("the bias of group_norm", bias, channels)
     width = channels // num_groups * math.prod(rest)
     rows = layer_norm(input.reshape(batch, num_groups, width), (width,), eps=eps)
-    y = _scaled(rows.reshape(input.type.shape), weight, bias)
+    y = _scaled(rows.reshape(input.aval.shape), weight, bias)
     return y if isinstance(size, int) else y * _one_unless_single(size, num_groups, y)
 
 
@@ -183,7 +183,7 @@ def _update_running(
 
 def _values_per_channel(input: Tensor) -> Dim:
     """How many values a batch's statistics are made of; ValueError if only one."""
-    count: Dim = math.prod((input.type.shape[0], *input.type.shape[2:]))
+    count: Dim = math.prod((input.aval.shape[0], *input.aval.shape[2:]))
     if count == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}"
@@ -228,9 +228,9 @@ def batch_norm(
     count = _values_per_channel(input) if training else 0
     _need_channels(input, training, running_mean=running_mean, running_var=running_var)
     _need_channels(input, True, weight=weight, bias=bias)
-    if input.type.size == 0:  # no statistics: those kept stay as they are
+    if input.aval.size == 0:  # no statistics: those kept stay as they are
         return _scaled(input.clone(), weight, bias).to(input.dtype)
-    w, b = _affine(weight, bias, (input.type.shape[1],), input.dtype)
+    w, b = _affine(weight, bias, (input.aval.shape[1],), input.dtype)
     if not training:
         assert running_mean is not None and running_var is not None
         return ops.batch_norm_inference(input, w, b, running_mean, running_var, eps)
@@ -263,12 +263,12 @@ def _need_channels(input: Tensor, optional: bool, **vectors: Tensor | None) -> N
     Raises:
         RuntimeError: with what is there and what should be.
     """
-    channels = input.type.shape[1] if input.ndim > 1 else 0
+    channels = input.aval.shape[1] if input.ndim > 1 else 0
     for name, vector in vectors.items():
         if vector is None and not optional:
             raise RuntimeError(f"Expected {name} to be defined when training=False")
-        if vector is not None and vector.type.shape != (channels,):
-            raise RuntimeError(f"{name} should contain {channels} elements, but is {vector.type}")
+        if vector is not None and vector.aval.shape != (channels,):
+            raise RuntimeError(f"{name} should contain {channels} elements, but is {vector.aval}")
 
 
 def instance_norm(
@@ -284,7 +284,7 @@ def instance_norm(
     """Normalizes each channel of each sample of ``[N, C, ...]``."""
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
-    batch, channels, *rest = input.type.shape
+    batch, channels, *rest = input.aval.shape
     need_shape("the weight of instance_norm", weight, channels)
     need_shape("the bias of instance_norm", bias, channels)
     count: Dim = math.prod(rest)
@@ -293,11 +293,11 @@ def instance_norm(
             f"Expected more than 1 spatial element when training, got input size {input.shape}"
         )
     rows = layer_norm(input.reshape(batch, channels, count), (count,), eps=eps)
-    if running_mean is not None and running_var is not None and input.type.size != 0:
+    if running_mean is not None and running_var is not None and input.aval.size != 0:
         flat = input.detach().reshape(batch, channels, count)
         mean, var = flat.mean(-1).mean(0), flat.var(-1, correction=0).mean(0)
         _update_running(running_mean, running_var, mean, var, momentum, count)
-    return _scaled(rows.reshape(input.type.shape), weight, bias)
+    return _scaled(rows.reshape(input.aval.shape), weight, bias)
 
 
 def local_response_norm(

@@ -160,7 +160,7 @@ def pack_padded_sequence(
     """
     sizes = _numbers(lengths)
     padded = input.transpose(0, 1) if batch_first else input
-    steps, samples = padded.type.shape[:2]
+    steps, samples = padded.aval.shape[:2]
     if any(n <= 0 for n in sizes):
         raise RuntimeError(
             "Length of all samples has to be greater than 0, but found an element in 'lengths' "
@@ -195,7 +195,7 @@ def pack_padded_sequence(
 
 def _rows(padded: Tensor, places: np.ndarray[Any, Any]) -> Tensor:
     """Rows of ``[T, N, ...]``."""
-    steps, samples, *rest = padded.type.shape
+    steps, samples, *rest = padded.aval.shape
     flat = padded.reshape(cast("Any", steps * samples), *rest)
     found: Tensor = ops.take(flat, ops.constant(places, flat), 0)
     return found
@@ -276,7 +276,7 @@ def pad_sequence(
     longest = max(int(cast("int", s.shape[0])) for s in listed)
 
     def whole(s: Tensor) -> Tensor:
-        rest: list[Dim] = list(s.type.shape[1:])
+        rest: list[Dim] = list(s.aval.shape[1:])
         made = s.new_full((longest, *rest), padding_value)
         size = int(cast("int", s.shape[0]))
         start = 0 if padding_side == "right" else longest - size

@@ -29,11 +29,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     with_bias = bias is not None and (bias.ndim > 0 or input.ndim == 2)
     if weight.ndim not in (1, 2) or (weight.ndim == 1 and with_bias):
         raise RuntimeError(
-            f"linear: the weight is {weight.type}; it must be a matrix, or a vector without a bias"
+            f"linear: the weight is {weight.aval}; it must be a matrix, or a vector without a bias"
         )
     if not input.ndim or input.shape[-1] != weight.shape[-1]:
         raise RuntimeError(
-            f"linear: the input is {input.type} and the weight {weight.type}; the last size of "
+            f"linear: the input is {input.aval} and the weight {weight.aval}; the last size of "
             f"the input must be in_features = {weight.shape[-1]}"
         )
     if input.dtype is not weight.dtype:
@@ -44,12 +44,12 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if weight.ndim == 1:
         out = input @ weight
         return out if bias is None else out + bias
-    lead = input.type.shape[:-1]
+    lead = input.aval.shape[:-1]
     # One product of matrices, whatever the leading axes: backends do that best.
-    rows = input if input.ndim == 2 else input.reshape(_count(lead), input.type.shape[-1])
+    rows = input if input.ndim == 2 else input.reshape(_count(lead), input.aval.shape[-1])
     out = ops.matmul(rows, weight, transpose_b=True)
     out = out if bias is None else out + bias
-    return out if input.ndim == 2 else out.reshape(*lead, weight.type.shape[0])
+    return out if input.ndim == 2 else out.reshape(*lead, weight.aval.shape[0])
 
 
 def _count(shape: Any) -> Any:
@@ -62,9 +62,9 @@ def _count(shape: Any) -> Any:
 @autocasts
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``x1^T A_k x2 + b_k`` for each ``k``; ``weight`` is ``[out, in1, in2]``."""
-    outputs, in1, in2 = weight.type.shape
+    outputs, in1, in2 = weight.aval.shape
     flat = linear(input1, weight.permute(0, 2, 1).reshape(outputs * in2, in1))
-    parts = flat.reshape(*input1.type.shape[:-1], outputs, in2)
+    parts = flat.reshape(*input1.aval.shape[:-1], outputs, in2)
     need_shape("the bias of bilinear", bias, outputs)
     out = (parts * input2.unsqueeze(-2)).sum(-1, dtype=parts.dtype)
     return out if bias is None else out + bias

@@ -70,13 +70,13 @@ class Cell:
 
 
 def _parts(x: Any, count: int) -> list[Any]:
-    size = x.type.shape[-1] // count
-    return list(ops.split(x, (size,) * count, x.type.rank - 1))
+    size = x.aval.shape[-1] // count
+    return list(ops.split(x, (size,) * count, x.aval.rank - 1))
 
 
 def _like(x: Any, other: Any) -> Any:
     """``x`` in the dtype of ``other``: under autocast states are wider than gates."""
-    return x if x.type.dtype is other.type.dtype else ops.cast(x, other.type.dtype)
+    return x if x.aval.dtype is other.aval.dtype else ops.cast(x, other.aval.dtype)
 
 
 def _simple(activation: Callable[[Any], Any]) -> Callable[[Any, Any, States], States]:
@@ -136,7 +136,7 @@ def recurrent(
         RuntimeError: for no steps.
         TraceError: for a dynamic number of them.
     """
-    steps = input.type.shape[0]
+    steps = input.aval.shape[0]
     if isinstance(steps, SymDim):
         raise size_is_unknown("a loop over time", steps, world().place())
     if not steps:
@@ -176,12 +176,12 @@ def _layer(
     hh, inner, hr = cast_as("linear", w.hh, inner, w.hr)
     states = _begun(mode, states, hr is not None)
     consts = [c for c in (hh, inner, hr) if c is not None]
-    batch, hidden = x.type.shape[1], w.hh.type.shape[0] // cell.gates
-    size = None if w.hr is None else w.hr.type.shape[0]
+    batch, hidden = x.aval.shape[1], w.hh.aval.shape[0] // cell.gates
+    size = None if w.hr is None else w.hr.aval.shape[0]
     kinds = tuple(s.dtype for s in states)
     body = _body(mode, batch, hidden, size, inner is not None, mask is not None, x.dtype, kinds)
     xs = [x] if mask is None else [x, mask]
-    steps = cast("int", x.type.shape[0])
+    steps = cast("int", x.aval.shape[0])
     outs = ops.scan(body, states, consts, xs, steps, reverse)
     return outs[cell.states], outs[: cell.states]
 

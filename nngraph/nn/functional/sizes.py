@@ -37,9 +37,9 @@ def need_shape(what: str, tensor: Tensor | None, *shape: Dim) -> None:
     Raises:
         RuntimeError: naming both shapes.
     """
-    if tensor is not None and tensor.type.shape != shape:
+    if tensor is not None and tensor.aval.shape != shape:
         wanted = ", ".join(map(str, shape))
-        raise RuntimeError(f"Expected {what} of shape [{wanted}], but got {tensor.type}")
+        raise RuntimeError(f"Expected {what} of shape [{wanted}], but got {tensor.aval}")
 
 
 def symmetric(padding: Sequence[int]) -> tuple[tuple[int, int], ...]:

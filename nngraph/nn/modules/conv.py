@@ -269,7 +269,7 @@ class _ConvTransposeNd(_ConvNd):
         smallest: list[Any] = [
             (d - 1) * s - 2 * p + dil * (k - 1) + 1
             for d, s, p, dil, k in zip(
-                input.type.shape[-n:],
+                input.aval.shape[-n:],
                 self.stride,
                 pads,
                 self.dilation,

@@ -10,7 +10,7 @@ from nngraph.frontend.devices import memory_format, need_cpu
 from nngraph.frontend.functional.creation import empty_like
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dtypes import DType, as_dtype, bfloat16, float16, float32, float64
+from nngraph.ir.dtypes import DType, bfloat16, float16, float32, float64
 from nngraph.nn.modules.state import StateMethods
 
 __all__ = ["ConversionMethods"]
@@ -73,9 +73,9 @@ class ConversionMethods(StateMethods):
     def bfloat16(self) -> Self:
         return self._to_dtype(bfloat16)
 
-    def type(self, dst_type: DType | str) -> Self:
-        """Converts all parameters and buffers."""
-        return self._apply(lambda t: t.to(as_dtype(dst_type)))
+    def type(self, dst_type: Any) -> Self:
+        """Converts all parameters and buffers, as ``Tensor.type`` does."""
+        return self._apply(lambda t: t.type(dst_type))
 
     def to_empty(self, *, device: object, recurse: bool = True) -> Self:
         """Leaves each parameter and buffer with memory of its own, whose elements mean nothing."""

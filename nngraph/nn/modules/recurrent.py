@@ -175,7 +175,7 @@ class RNNBase(Module):
         mask = ops.constant(rows[:, :, None] >= 0, input.data)
         whole = bool((rows >= 0).all())
         out, last = self._loop(padded(input, 0.0), states, None if whole else mask)
-        flat = out.reshape(rows.size, out.type.shape[2])
+        flat = out.reshape(rows.size, out.aval.shape[2])
         data = ops.take(flat, ops.constant(places.astype(np.int64), flat), 0)
         if input.unsorted_indices is not None:
             order = input.unsorted_indices
@@ -198,12 +198,12 @@ class RNNBase(Module):
                 f"{self.input_size}, got {x.shape[-1]}"
             )
         widths = (self._width, self.hidden_size)[: CELLS[self.mode].states]
-        layers, batch = self.num_layers * self._directions, x.type.shape[1]
+        layers, batch = self.num_layers * self._directions, x.aval.shape[1]
         shapes = [(layers, batch, width) for width in widths]
         if states is None:
             states = [x.new_zeros(shape) for shape in shapes]
         for i, (state, shape) in enumerate(zip(states, shapes, strict=True)):
-            if state.type.shape != shape:
+            if state.aval.shape != shape:
                 which = f"hidden[{i}]" if len(shapes) > 1 else "hidden"
                 raise RuntimeError(f"Expected {which} size {shape}, got {list(state.shape)}")
         weights = [self._weights(names) for names in self._all_weights]
@@ -382,14 +382,14 @@ class RNNCellBase(Module):
             raise RuntimeError(
                 f"input has inconsistent input_size: got {x.shape[1]} expected {self.input_size}"
             )
-        shape = (x.type.shape[0], self.hidden_size)
+        shape = (x.aval.shape[0], self.hidden_size)
         if states is None:
             states = [x.new_zeros(shape)] * CELLS[mode].states
         elif input.ndim == 1:
             states = [s.unsqueeze(0) for s in states]
         for i, state in enumerate(states):
-            if state.type.shape != shape:
-                raise RuntimeError(f"hidden{i} is {state.type}; it must be of shape {list(shape)}")
+            if state.aval.shape != shape:
+                raise RuntimeError(f"hidden{i} is {state.aval}; it must be of shape {list(shape)}")
         products = F.linear(x, self.weight_ih, self.bias_ih)
         inner = F.linear(states[0], self.weight_hh, self.bias_hh)
         new = CELLS[mode].step(products, inner, tuple(states))

@@ -54,7 +54,7 @@ class Embedding(Module):
         self.scale_grad_by_freq = scale_grad_by_freq
         self.sparse = sparse
         shape = (num_embeddings, embedding_dim)
-        if _weight is not None and _weight.type.shape != shape:
+        if _weight is not None and _weight.aval.shape != shape:
             raise AssertionError("Shape of weight does not match num_embeddings and embedding_dim")
         table = empty(shape, device=device, dtype=dtype) if _weight is None else _weight
         self.weight = Parameter(table, requires_grad=not _freeze)
@@ -158,7 +158,7 @@ class EmbeddingBag(Module):
             padding_idx %= num_embeddings
         self.padding_idx = padding_idx
         shape = (num_embeddings, embedding_dim)
-        if _weight is not None and _weight.type.shape != shape:
+        if _weight is not None and _weight.aval.shape != shape:
             raise AssertionError("Shape of weight does not match num_embeddings and embedding_dim")
         self.weight = Parameter(
             empty(shape, device=device, dtype=dtype) if _weight is None else _weight

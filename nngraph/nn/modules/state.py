@@ -222,9 +222,9 @@ class StateMethods(HookMethods):
             _ = is_lazy(given) and not is_lazy(value) and given.shape  # refuses
             return
         source = as_tensor(given)
-        if value.ndim == 0 and source.type.shape == (1,):  # checkpoints of old versions
+        if value.ndim == 0 and source.aval.shape == (1,):  # checkpoints of old versions
             source = source.reshape(())
-        if source.type.shape != value.type.shape:
+        if source.aval.shape != value.aval.shape:
             error_msgs.append(
                 f"size mismatch for {key}: copying a param with shape {source.shape} from "
                 f"checkpoint, the shape in current model is {value.shape}."

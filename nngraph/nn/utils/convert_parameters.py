@@ -27,7 +27,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         raise TypeError(f"expected nngraph.Tensor, but got: {type(vec).__name__}")
     start = 0
     for parameter in parameters:
-        count = math.prod(cast("tuple[int, ...]", parameter.type.shape))
-        part = vec.detach().narrow(0, start, count).reshape(parameter.type.shape)
+        count = math.prod(cast("tuple[int, ...]", parameter.aval.shape))
+        part = vec.detach().narrow(0, start, count).reshape(parameter.aval.shape)
         parameter.data = part.clone()
         start += count

@@ -48,7 +48,7 @@ def batch(op: Op, operands: Sequence[Lane], like: Lane) -> tuple[Lane, ...]:
         outs = apply(op, *(o.inner for o in operands), like=like.inner)
         return tuple(Lane(o, size, False) for o in outs)
     if size == 0:
-        kinds = op.infer(*(o.type for o in operands))
+        kinds = op.infer(*(o.aval for o in operands))
         return tuple(Lane(_nothing(k, like.inner), 0, True) for k in kinds)
     rule = rule_of(op)
     if rule is not None:
@@ -80,7 +80,7 @@ def one_by_one(op: Op, operands: Sequence[Lane], size: Dim) -> list[Any]:
 def _element(lane: Lane, index: int) -> Any:
     if not lane.is_batched:
         return lane.inner
-    return reshape(slice_axis(lane.inner, 0, index, 1), lane.type.shape)
+    return reshape(slice_axis(lane.inner, 0, index, 1), lane.aval.shape)
 
 
 Lane._rules = staticmethod(batch)

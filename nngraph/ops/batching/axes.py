@@ -66,7 +66,7 @@ def _slice_update(op: SliceUpdate, operands: Sequence[Lane]) -> Sequence[Any]:
 
 def _strided(op: Strided, operands: Sequence[Lane]) -> Sequence[Any]:
     (x,) = operands
-    through = (1, *(0,) * x.type.rank)
+    through = (1, *(0,) * x.aval.rank)
     steps = (through, *((0, *step) for step in op.steps))
     return apply(Strided((x.size, *op.shape), (0, *op.starts), steps), x.inner)
 

@@ -21,7 +21,7 @@ __all__ = ["RULES", "broadcast"]
 
 def broadcast(op: Op, operands: Sequence[Lane]) -> Sequence[Any]:
     """For what broadcasts its operands: those of fewer axes get axes behind that of the batch."""
-    rank = max(o.type.rank for o in operands)
+    rank = max(o.aval.rank for o in operands)
     return apply(op, *(o.padded(rank) for o in operands))
 
 
@@ -47,7 +47,7 @@ def _layer_norm(op: LayerNorm, operands: Sequence[Lane]) -> Sequence[Any]:
 
 def _after(op: After, operands: Sequence[Lane]) -> Sequence[Any]:
     x, when = operands
-    return apply(op, x.whole, when.padded(x.type.rank))
+    return apply(op, x.whole, when.padded(x.aval.rank))
 
 
 def _require(op: Require, operands: Sequence[Lane]) -> Sequence[Any]:

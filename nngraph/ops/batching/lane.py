@@ -21,19 +21,19 @@ class Lane:
     """An operand as the code sees it that runs for one element of the batch.
 
     Attributes:
+        aval: its type, without the batch axis.
         inner: the operand that holds all elements, on its first axis; or that is the same for all.
         is_batched: which of the two.
         size: of the batch.
-        type: without the batch axis.
     """
 
     _rules: ClassVar[Any]  # what applies an operator to lanes: ``batch``
-    __slots__ = ("inner", "is_batched", "size", "type")
+    __slots__ = ("aval", "inner", "is_batched", "size")
 
     def __init__(self, inner: Any, size: Dim, is_batched: bool) -> None:
         self.inner, self.size, self.is_batched = inner, size, is_batched
-        kind: TensorType = inner.type
-        self.type = kind.with_shape(kind.shape[1:]) if is_batched else kind
+        kind: TensorType = inner.aval
+        self.aval = kind.with_shape(kind.shape[1:]) if is_batched else kind
 
     def apply(self, op: Op, operands: Sequence[Lane]) -> tuple[Lane, ...]:
         """Applies an operator to all elements of the batch at once."""
@@ -45,16 +45,16 @@ class Lane:
         """The operand with a batch axis, whether it needs one or not."""
         if self.is_batched:
             return self.inner
-        return broadcast_to(self.inner, (self.size, *self.type.shape))
+        return broadcast_to(self.inner, (self.size, *self.aval.shape))
 
     def padded(self, rank: int) -> Any:
         """What broadcasts to a batch of operands of this rank."""
-        missing = rank - self.type.rank
+        missing = rank - self.aval.rank
         if not self.is_batched or missing <= 0:
             return self.inner
-        return reshape(self.inner, (self.size, *(1,) * missing, *self.type.shape))
+        return reshape(self.inner, (self.size, *(1,) * missing, *self.aval.shape))
 
     def folded(self) -> Any:
         """The operand whose first axis is that of the batch and its own in one."""
-        first, *rest = self.type.shape
+        first, *rest = self.aval.shape
         return reshape(self.whole, (self.size * first, *rest))

@@ -25,7 +25,7 @@ def _scan(op: Scan, operands: Sequence[Lane]) -> Sequence[Any]:
     inputs: list[Any] = []
     for index, (value, lane) in enumerate(zip(op.body.graph.inputs, operands, strict=True)):
         batched = lane.is_batched or index < op.carries
-        kind = value.type.with_shape((size, *value.type.shape)) if batched else value.type
+        kind = value.aval.with_shape((size, *value.aval.shape)) if batched else value.aval
         lanes.append(Lane(made.add_input(kind, value.hint), size, batched))
         given = lane.whole if batched else lane.inner
         inputs.append(_swapped(given) if batched and index >= first else given)
@@ -37,7 +37,7 @@ def _scan(op: Scan, operands: Sequence[Lane]) -> Sequence[Any]:
 
 
 def _swapped(x: Any) -> Any:
-    return transpose(x, (1, 0, *range(2, x.type.rank)))
+    return transpose(x, (1, 0, *range(2, x.aval.rank)))
 
 
 RULES: dict[type[Op], Rule] = {Scan: _scan}

@@ -29,14 +29,14 @@ def _samples(op: Op, operands: Sequence[Lane]) -> Sequence[Any]:
     """For what treats each sample alone: the samples of all elements of the batch in a row."""
     first = operands[0]
     outs = apply(op, *(o.folded() for o in operands))
-    return [reshape(o, (first.size, first.type.shape[0], *o.type.shape[1:])) for o in outs]
+    return [reshape(o, (first.size, first.aval.shape[0], *o.aval.shape[1:])) for o in outs]
 
 
 def _convolution(op: Any, operands: Sequence[Lane]) -> Sequence[Any]:
     x, w = operands
     if not w.is_batched:
         out = apply1(op, x.folded(), w.inner)
-        return (reshape(out, (x.size, x.type.shape[0], *out.type.shape[1:])),)
+        return (reshape(out, (x.size, x.aval.shape[0], *out.aval.shape[1:])),)
     out = apply1(_grouped(op, x), _as_channels(x), w.folded())
     return (_from_channels(out, x),)
 
@@ -44,7 +44,7 @@ def _convolution(op: Any, operands: Sequence[Lane]) -> Sequence[Any]:
 def _weight_gradient(op: ConvWeightGrad, operands: Sequence[Lane]) -> Sequence[Any]:
     x, dy = operands
     out = apply1(_grouped(op, x), _as_channels(x), _as_channels(dy))
-    return (reshape(out, (x.size, dy.type.shape[1], *out.type.shape[1:])),)
+    return (reshape(out, (x.size, dy.aval.shape[1], *out.aval.shape[1:])),)
 
 
 def _grouped(op: Any, like: Lane) -> Any:
@@ -59,18 +59,18 @@ def _grouped(op: Any, like: Lane) -> Any:
 
 def _as_channels(x: Lane) -> Any:
     """``[N, batch * C, ...]``."""
-    samples, channels, *rest = x.type.shape
+    samples, channels, *rest = x.aval.shape
     swapped = _swapped(x.whole)
     return reshape(swapped, (samples, x.size * channels, *rest))
 
 
 def _from_channels(x: Any, like: Lane) -> Any:
-    samples, channels, *rest = x.type.shape
+    samples, channels, *rest = x.aval.shape
     return _swapped(reshape(x, (samples, like.size, channels // like.size, *rest)))
 
 
 def _swapped(x: Any) -> Any:
-    return transpose(x, (1, 0, *range(2, x.type.rank)))
+    return transpose(x, (1, 0, *range(2, x.aval.rank)))
 
 
 _POOLS: Sequence[type[Op]] = (AvgPool, AvgPoolGrad, MaxPool, MaxPoolGrad, MaxPoolIndices)

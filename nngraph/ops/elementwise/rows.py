@@ -122,7 +122,7 @@ class Binary(_Elementwise):
         def thunk(rule: Derivative | None, operand: Any) -> Thunk | None:
             if rule is None:
                 return None
-            return lambda: sum_to(rule(*inputs, outputs[0], grads[0]), operand.type.shape)
+            return lambda: sum_to(rule(*inputs, outputs[0], grads[0]), operand.aval.shape)
 
         return tuple(thunk(r, v) for r, v in zip(type(self).rules, inputs, strict=True))
 

@@ -43,8 +43,8 @@ class Where(Op):
         (condition, a, b), (g,) = inputs, grads
         return (
             None,
-            lambda: sum_to(where(condition, g, 0.0), a.type.shape),
-            lambda: sum_to(where(condition, 0.0, g), b.type.shape),
+            lambda: sum_to(where(condition, g, 0.0), a.aval.shape),
+            lambda: sum_to(where(condition, 0.0, g), b.aval.shape),
         )
 
     @classmethod
@@ -186,7 +186,7 @@ class Cast(Op):
     def vjp(
         self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
     ) -> Sequence[Thunk | None]:
-        source = inputs[0].type.dtype
+        source = inputs[0].aval.dtype
         return ((lambda: cast(grads[0], source)) if source.is_floating_point else None,)
 
     @classmethod
@@ -223,4 +223,4 @@ def clip(x: O, min: float | None = None, max: float | None = None) -> O:
 
 def cast(x: O, dtype: DType) -> O:
     """``x`` as another element type; the operand itself where nothing changes."""
-    return x if x.type.dtype is dtype else apply1(Cast(dtype), x)
+    return x if x.aval.dtype is dtype else apply1(Cast(dtype), x)

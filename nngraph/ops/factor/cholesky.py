@@ -121,7 +121,7 @@ class Cholesky(Op):
 
         marks = [np.eye(size, dtype=bool), np.tri(size, dtype=bool).T]
         _, columns, fine = loop(self.name, step, [x], marks)
-        low = reshape(transpose(columns, (1, 2, 0)), inputs[0].type.shape)
+        low = reshape(transpose(columns, (1, 2, 0)), inputs[0].aval.shape)
         if self.checked:
             low = require(low, all_of(fine), f"linalg.cholesky: {_FAILED}")
         return (low,)

@@ -67,8 +67,8 @@ def _eliminated(x: Any, size: int) -> tuple[Any, Any, Any]:
         below = logical_and(logical_and(behind, ne(pivot, 0.0)), ne(here, True))
         share = where(below, div(column, pivot), 0.0)
         new = sub(moved, mul(unsqueeze(share, 2), top))
-        stay = total(where(here, cast(chosen, rest.type.dtype), 0.0), -1)
-        return [new], [reshape(pivot, pivot.type.shape[:1]), stay]
+        stay = total(where(here, cast(chosen, rest.aval.dtype), 0.0), -1)
+        return [new], [reshape(pivot, pivot.aval.shape[:1]), stay]
 
     marks = [np.eye(size, dtype=bool), np.eye(size, width, dtype=bool), np.tri(size, dtype=bool).T]
     upper, pivots, stay = loop("elimination", step, [x], marks)
@@ -131,7 +131,7 @@ class Solve(Op):
             x = require(x, all_of(fine), f"{self.what}: the matrix is singular")
         else:
             x = where(unsqueeze(all_of(fine, 0), (1, 2)), x, float("nan"))
-        return (reshape(x, inputs[1].type.shape),)
+        return (reshape(x, inputs[1].aval.shape),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -202,8 +202,8 @@ def _one_by_one(a: Array, b: Array) -> Array:
 
 def _identity_like(x: Any) -> Any:
     """An identity matrix for each matrix of x."""
-    one = constant(np.eye(size_of(x, -1), dtype=x.type.dtype.numpy), x)
-    return broadcast_to(one, x.type.shape)
+    one = constant(np.eye(size_of(x, -1), dtype=x.aval.dtype.numpy), x)
+    return broadcast_to(one, x.aval.shape)
 
 
 @dataclass(frozen=True)
@@ -225,14 +225,14 @@ class Det(Op):
     ) -> Sequence[Thunk | None]:
         """The cofactors; those of a singular matrix from one a little beside it."""
         (x,), (y,), (g,) = inputs, outputs, grads
-        axes = (x.type.rank - 2, x.type.rank - 1)
+        axes = (x.aval.rank - 2, x.aval.rank - 1)
 
         def gradient() -> Any:
             one = _identity_like(x)
-            tiny = float(np.finfo(x.type.dtype.numpy).eps)
-            zero = expand_reduced(eq(y, 0.0), x.type.shape, axes, False)
+            tiny = float(np.finfo(x.aval.dtype.numpy).eps)
+            zero = expand_reduced(eq(y, 0.0), x.aval.shape, axes, False)
             near = sub(x, where(zero, mul(one, -tiny), 0.0))
-            scale = expand_reduced(mul(g, det(near)), x.type.shape, axes, False)
+            scale = expand_reduced(mul(g, det(near)), x.aval.shape, axes, False)
             return mul(apply1(Solve("", True), near, one), scale)
 
         return (gradient,)
@@ -274,9 +274,9 @@ class SlogDet(Op):
             return (None,)
 
         def gradient() -> Any:
-            axes = (x.type.rank - 2, x.type.rank - 1)
+            axes = (x.aval.rank - 2, x.aval.rank - 1)
             inverse = apply1(Solve("", True), x, _identity_like(x))
-            return mul(inverse, expand_reduced(g, x.type.shape, axes, False))
+            return mul(inverse, expand_reduced(g, x.aval.shape, axes, False))
 
         return (gradient,)
 
@@ -308,7 +308,7 @@ class ZeroPivot(Op):
         return (np.asarray(found, np.int32).reshape(x.shape[:-2]),)
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
-        size, batch = size_of(inputs[0], -1), inputs[0].type.shape[:-2]
+        size, batch = size_of(inputs[0], -1), inputs[0].aval.shape[:-2]
         if size == 0:
             return (full(0, int32, batch, inputs[0]),)
         _, pivots, _ = _eliminated(as_batch(inputs[0]), size)
@@ -324,11 +324,11 @@ class ZeroPivot(Op):
 
 def _pivots(x: Any) -> tuple[Any, Any]:
     """The sign of the exchanges ``[...]`` and the pivots ``[n, ...]``."""
-    size, batch = size_of(x, -1), x.type.shape[:-2]
+    size, batch = size_of(x, -1), x.aval.shape[:-2]
     if size == 0:
-        return full(1, x.type.dtype, batch, x), full(1, x.type.dtype, (1, *batch), x)
+        return full(1, x.aval.dtype, batch, x), full(1, x.aval.dtype, (1, *batch), x)
     _, pivots, exchanged = _eliminated(as_batch(x), size)
-    signs = prod(where(exchanged, full(-1, x.type.dtype, (), x), full(1, x.type.dtype, (), x)), 0)
+    signs = prod(where(exchanged, full(-1, x.aval.dtype, (), x), full(1, x.aval.dtype, (), x)), 0)
     return reshape(signs, batch), reshape(pivots, (size, *batch))
 
 

@@ -50,7 +50,7 @@ def size_of(x: Any, axis: int) -> int:
     Raises:
         UnknownSize: if it is symbolic.
     """
-    size: Dim = x.type.shape[axis]
+    size: Dim = x.aval.shape[axis]
     if isinstance(size, SymDim):
         raise UnknownSize(size)
     return size
@@ -59,14 +59,14 @@ def size_of(x: Any, axis: int) -> int:
 def as_batch(x: O) -> O:
     """``[..., m, n]`` as ``[B, m, n]``."""
     count: Dim = 1
-    for d in x.type.shape[:-2]:
+    for d in x.aval.shape[:-2]:
         count = count * d
-    return reshape(x, (count, *x.type.shape[-2:]))
+    return reshape(x, (count, *x.aval.shape[-2:]))
 
 
 def swapped(x: O) -> O:
     """The last two axes exchanged."""
-    rank = x.type.rank
+    rank = x.aval.rank
     return transpose(x, (*range(rank - 2), rank - 1, rank - 2))
 
 
@@ -101,9 +101,9 @@ def loop(
     """
     length = len(marks[0])
     graph = Graph(name)
-    taken = [graph.add_input(v.type) for v in carries]
+    taken = [graph.add_input(v.aval) for v in carries]
     known = [constant(m, carries[0]) for m in marks]
-    taken += [graph.add_input(v.type.with_shape(v.type.shape[1:])) for v in (*known, *xs)]
+    taken += [graph.add_input(v.aval.with_shape(v.aval.shape[1:])) for v in (*known, *xs)]
     with Builder(graph):
         new, stacked = step(*taken)
         for value in (*new, *stacked):

@@ -46,7 +46,7 @@ class _Factors(Op):
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         (x,) = inputs
-        q_type, r_type = self.infer(x.type)
+        q_type, r_type = self.infer(x.aval)
         q, r = _reflected(as_batch(x))
         inner = r_type.shape[-2]
         q, r = slice_axis(q, 2, 0, inner), slice_axis(triu(r), 1, 0, inner)
@@ -81,7 +81,7 @@ class Qr(_Factors):
         (x,), (q, r) = inputs, outputs
         gq, gr = (zeros_like(o) if g is None else g for o, g in zip(outputs, grads, strict=True))
         rows, columns = size_of(x, -2), size_of(x, -1)
-        axis = x.type.rank - 1
+        axis = x.aval.rank - 1
         if rows >= columns:
             return (lambda: _gradient(q, r, gq, gr),)
 
@@ -116,8 +116,8 @@ def _reflected(x: Any) -> tuple[Any, Any]:
     """Q ``[B, m, m]`` and R ``[B, m, n]``: each step clears a column below the diagonal."""
     rows, columns = size_of(x, -2), size_of(x, -1)
     steps = min(rows, columns)
-    one = constant(np.eye(rows, dtype=x.type.dtype.numpy), x)
-    q = broadcast_to(one, (x.type.shape[0], rows, rows))
+    one = constant(np.eye(rows, dtype=x.aval.dtype.numpy), x)
+    q = broadcast_to(one, (x.aval.shape[0], rows, rows))
     if steps == 0:
         return q, x
 

@@ -36,14 +36,14 @@ def _eye(x: Any, size: int) -> Any:
 
 def _gaps(values: Any) -> Any:
     """``values[j] - values[i]`` at ``[i, j]``; 1 on the diagonal."""
-    rank, size = values.type.rank, size_of(values, -1)
+    rank, size = values.aval.rank, size_of(values, -1)
     gaps = sub(unsqueeze(values, rank - 1), unsqueeze(values, rank))
     return where(_eye(values, size), 1.0, gaps)
 
 
 def _diagonal(values: Any) -> Any:
     """Diagonal matrices."""
-    rank, size = values.type.rank, size_of(values, -1)
+    rank, size = values.aval.rank, size_of(values, -1)
     return where(_eye(values, size), unsqueeze(values, rank - 1), 0.0)
 
 
@@ -135,7 +135,7 @@ class Svd(Op):
         self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
     ) -> Sequence[Thunk | None]:
         u, s, vh = outputs
-        axis, inner = u.type.rank - 1, size_of(s, -1)
+        axis, inner = u.aval.rank - 1, size_of(s, -1)
         gu, gs, gvh = grads
         u, gu = (None if t is None else slice_axis(t, axis, 0, inner) for t in (u, gu))
         vh, gvh = (None if t is None else slice_axis(t, axis - 1, 0, inner) for t in (vh, gvh))
@@ -161,7 +161,7 @@ def _non_finite(x: Array) -> str:
 def _svd_gradient(outputs: Sequence[Any], grads: Sequence[Any]) -> Any:
     (u, s, vh), (gu, gs, gvh) = outputs, grads
     middle = _diagonal(zeros_like(s) if gs is None else gs)
-    rank = s.type.rank
+    rank = s.aval.rank
     gaps = _gaps(mul(s, s))
     more: list[Any] = []
     if gu is not None:

@@ -108,7 +108,7 @@ class SolveTriangular(Op):
         backwards = self.upper is not self.transpose
         marks = [np.eye(size, dtype=bool)]
         (found,) = loop(self.name, step, [zeros_like(b)], marks, sequences, backwards)
-        return (reshape(found, inputs[1].type.shape),)
+        return (reshape(found, inputs[1].aval.shape),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -106,12 +106,12 @@ def scatter_vjp(
         )
 
     def share(hit: O, gradient: O) -> O:
-        return mul(cast(hit, x.type.dtype), gradient)  # NaN where nothing is equal to a NaN
+        return mul(cast(hit, x.aval.dtype), gradient)  # NaN where nothing is equal to a NaN
 
     def shared() -> tuple[O, O, O]:
         # All that equal the extreme, the target's own element included, share evenly.
         hits_x, hits_u = eq(x, y), eq(updates, read(y))
-        dtype = x.type.dtype
+        dtype = x.aval.dtype
         return hits_x, hits_u, div(g, write(cast(hits_x, dtype), cast(hits_u, dtype), "add"))
 
     def grad_x() -> O:
@@ -135,7 +135,7 @@ def _product_grad_updates(
     x: O, updates: O, y: O, g: O, read: Callable[[O], O], write: Callable[[O, O, str], O]
 ) -> O:
     """G * product / update; where an update is the only zero, the product without it."""
-    dtype = x.type.dtype
+    dtype = x.aval.dtype
     zero = eq(updates, zeros_like(updates))
     zeros = read(write(zeros_like(x), cast(zero, dtype), "add"))
     many = gt(zeros, ones_like(zeros))

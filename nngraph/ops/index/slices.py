@@ -136,7 +136,7 @@ class OneHot(Op):
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         (indices,) = inputs
-        kind = indices.type
+        kind = indices.aval
         shape: tuple[Dim, ...] = (*(1,) * kind.rank, self.depth)
         classes = iota(kind.dtype, shape, kind.rank, like=indices)
         hot = eq(unsqueeze(indices, (kind.rank,)), classes)

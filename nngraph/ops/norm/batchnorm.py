@@ -51,7 +51,7 @@ def _folded(rank: int) -> tuple[int, ...]:
 
 def _channels(v: O, x: Any) -> O:
     """v[C] beside the axes of x[N, C, ...]."""
-    return reshape(v, (v.type.shape[0], *(1,) * (x.type.rank - 2)))
+    return reshape(v, (v.aval.shape[0], *(1,) * (x.aval.rank - 2)))
 
 
 def _spread(v: Array, x: Array) -> Array:
@@ -92,13 +92,13 @@ class BatchNormTraining(_BatchNormal):
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         x, weight, bias = (wide(v) for v in inputs)
-        axes = _folded(x.type.rank)
+        axes = _folded(x.aval.rank)
         average = mean(x, axes)
         centered = sub(x, _channels(average, x))
         variance = mean(mul(centered, centered), axes)
         scale = mul(weight, rsqrt(add(variance, self.eps)))
         y = add(mul(centered, _channels(scale, x)), _channels(bias, x))
-        return cast(y, inputs[0].type.dtype), average, variance
+        return cast(y, inputs[0].aval.dtype), average, variance
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         x, weight, bias = inputs
@@ -114,19 +114,19 @@ class BatchNormTraining(_BatchNormal):
                 return dx
             return add(dx, self._through_stats(x, average, g_mean, g_var))
 
-        return (to_x, lambda: whole()[1], lambda: cast(whole()[2], bias.type.dtype))
+        return (to_x, lambda: whole()[1], lambda: cast(whole()[2], bias.aval.dtype))
 
     def _through_stats(self, x: Any, average: Any, g_mean: Any, g_var: Any) -> Any:
         """What the statistics, where used as outputs, add to x's gradient."""
         high, parts = wide(x), []
-        count = count_of(high, _folded(x.type.rank))
+        count = count_of(high, _folded(x.aval.rank))
         if g_mean is not None:
             share = _channels(_over(g_mean, count), x)
-            parts.append(broadcast_to(share, x.type.shape))
+            parts.append(broadcast_to(share, x.aval.shape))
         if g_var is not None:
             slope = _channels(mul(_over(g_var, count), 2.0), x)
             parts.append(mul(sub(high, _channels(average, x)), slope))
-        return cast(parts[0] if len(parts) == 1 else add(*parts), x.type.dtype)
+        return cast(parts[0] if len(parts) == 1 else add(*parts), x.aval.dtype)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -188,7 +188,7 @@ class BatchNormGrad(_BatchNormal):
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         dy, x, average, variance, weight = (wide(v) for v in inputs)
-        axes, count = _folded(x.type.rank), count_of(x, _folded(x.type.rank))
+        axes, count = _folded(x.aval.rank), count_of(x, _folded(x.aval.rank))
         rstd = rsqrt(add(variance, self.eps))
         centered = sub(x, _channels(average, x))
         # Sums over [N, ...] first: what follows is one pass with per-channel numbers.
@@ -198,8 +198,8 @@ class BatchNormGrad(_BatchNormal):
         inner = sub(dy, _channels(_over(dbias, count), x))
         inner = sub(inner, mul(centered, _channels(slope, x)))
         dx = mul(inner, _channels(mul(weight, rstd), x))
-        dtype = inputs[4].type.dtype
-        return cast(dx, inputs[1].type.dtype), cast(dweight, dtype), cast(dbias, dtype)
+        dtype = inputs[4].aval.dtype
+        return cast(dx, inputs[1].aval.dtype), cast(dweight, dtype), cast(dbias, dtype)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -235,7 +235,7 @@ class BatchNormInference(_BatchNormal):
         scale = mul(weight, rsqrt(add(variance, self.eps)))
         shift = sub(bias, mul(average, scale))
         y = add(mul(x, _channels(scale, x)), _channels(shift, x))
-        return (cast(y, inputs[0].type.dtype),)
+        return (cast(y, inputs[0].aval.dtype),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

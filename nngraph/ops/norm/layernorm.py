@@ -78,12 +78,12 @@ class LayerNorm(_LayerNormal):
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         x, weight, bias = (wide(v) for v in inputs)
-        axes = self._axes(x.type)
+        axes = self._axes(x.aval)
         average = mean(x, axes, True)
         centered = sub(x, average)
         rstd = rsqrt(add(mean(mul(centered, centered), axes, True), self.eps))
         y = add(mul(mul(centered, rstd), weight), bias)
-        return cast(y, inputs[0].type.dtype), average, rstd
+        return cast(y, inputs[0].aval.dtype), average, rstd
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         x, weight, _ = inputs
@@ -104,13 +104,13 @@ class LayerNorm(_LayerNormal):
     def _through_stats(self, x: Any, average: Any, rstd: Any, g_mean: Any, g_rstd: Any) -> Any:
         """What the statistics, where used as outputs, add to x's gradient."""
         high, parts = wide(x), []
-        count = count_of(high, self._axes(x.type))
+        count = count_of(high, self._axes(x.aval))
         if g_mean is not None:
-            parts.append(broadcast_to(div(g_mean, count), x.type.shape))
+            parts.append(broadcast_to(div(g_mean, count), x.aval.shape))
         if g_rstd is not None:
             slope = div(mul(g_rstd, mul(rstd, mul(rstd, rstd))), count)
             parts.append(mul(sub(average, high), slope))
-        return cast(parts[0] if len(parts) == 1 else add(*parts), x.type.dtype)
+        return cast(parts[0] if len(parts) == 1 else add(*parts), x.aval.dtype)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -166,13 +166,13 @@ class LayerNormGrad(_LayerNormal):
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         dy, x, average, rstd, weight = (wide(v) for v in inputs)
-        axes, lead = self._axes(x.type), self._lead(x.type)
+        axes, lead = self._axes(x.aval), self._lead(x.aval)
         normal, g = mul(sub(x, average), rstd), mul(dy, weight)
         inner = mean(mul(g, normal), axes, True)
         dx = mul(sub(sub(g, mean(g, axes, True)), mul(normal, inner)), rstd)
-        dtype = inputs[4].type.dtype
+        dtype = inputs[4].aval.dtype
         return (
-            cast(dx, inputs[1].type.dtype),
+            cast(dx, inputs[1].aval.dtype),
             cast(_fold(mul(dy, normal), lead), dtype),
             cast(_fold(dy, lead), dtype),
         )

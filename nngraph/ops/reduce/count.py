@@ -16,7 +16,7 @@ def count_of(x: O, axes: Sequence[int]) -> O | float:
     """How many elements a fold over ``axes`` takes in; an operand if the shape is symbolic."""
     total: Dim = 1
     for a in axes:
-        total = total * x.type.shape[a]
+        total = total * x.aval.shape[a]
     if isinstance(total, int):
         return float(total)
-    return cast(extent(total, x), x.type.dtype)
+    return cast(extent(total, x), x.aval.dtype)

@@ -50,7 +50,7 @@ class Mean(Reduction):
         def gradient() -> typing.Any:
             high = wide(x)  # float16 ends at 65504, and a count need not
             share = div(wide(grads[0]), count_of(high, self.axes))
-            return self.expand(cast(share, x.type.dtype), x)
+            return self.expand(cast(share, x.aval.dtype), x)
 
         return (gradient,)
 
@@ -96,7 +96,7 @@ class _Extreme(Reduction):
             wide = self.expand(y, x)
             if self.shares_nan:
                 return evenly(self, x, same(x, wide), g)
-            ties = cast(eq(x, wide), x.type.dtype)
+            ties = cast(eq(x, wide), x.aval.dtype)
             share = div(g, sum(ties, self.axes, self.keepdims))
             return mul(ties, self.expand(share, x))
 
@@ -156,7 +156,7 @@ class Prod(Reduction):
         def gradient() -> typing.Any:
             (x,) = inputs
             exact = through_decomposition(self, inputs, grads, 0)()
-            if not x.type.rank:
+            if not x.aval.rank:
                 return exact
             known = logical_or(any(eq(x, 0.0)), isfinite(x))
             return where(known, exact, float("nan"))
@@ -166,7 +166,7 @@ class Prod(Reduction):
     def decompose(self, *inputs: typing.Any) -> tuple[typing.Any, ...]:
         """Halves multiplied with each other until one element is left."""
         (x,) = inputs
-        shape, dtype = x.type.shape, x.type.dtype
+        shape, dtype = x.aval.shape, x.aval.dtype
         out = reduced_shape(shape, self.axes, self.keepdims)
         kept = [a for a in range(len(shape)) if a not in self.axes]
         count = math.prod(shape[a] for a in self.axes)
@@ -231,33 +231,33 @@ class All(_Logical):
 
 def mean(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
     """Mean over ``axes`` (all by default)."""
-    return apply1(Mean(normalize_axes(axes, x.type.rank, "mean"), keepdims), x)
+    return apply1(Mean(normalize_axes(axes, x.aval.rank, "mean"), keepdims), x)
 
 
 def max(
     x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False, shares_nan: bool = False
 ) -> O:
     """Largest element over ``axes``; ties share the gradient (NaN too if ``shares_nan``)."""
-    return apply1(Max(normalize_axes(axes, x.type.rank, "max"), keepdims, shares_nan), x)
+    return apply1(Max(normalize_axes(axes, x.aval.rank, "max"), keepdims, shares_nan), x)
 
 
 def min(
     x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False, shares_nan: bool = False
 ) -> O:
     """Smallest element over ``axes``; ties share the gradient (NaN too if ``shares_nan``)."""
-    return apply1(Min(normalize_axes(axes, x.type.rank, "min"), keepdims, shares_nan), x)
+    return apply1(Min(normalize_axes(axes, x.aval.rank, "min"), keepdims, shares_nan), x)
 
 
 def prod(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
     """Product over ``axes``."""
-    return apply1(Prod(normalize_axes(axes, x.type.rank, "prod"), keepdims), x)
+    return apply1(Prod(normalize_axes(axes, x.aval.rank, "prod"), keepdims), x)
 
 
 def any(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
     """True where one element over ``axes`` is."""
-    return apply1(Any(normalize_axes(axes, x.type.rank, "any"), keepdims), x)
+    return apply1(Any(normalize_axes(axes, x.aval.rank, "any"), keepdims), x)
 
 
 def all(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
     """True where all elements over ``axes`` are."""
-    return apply1(All(normalize_axes(axes, x.type.rank, "all"), keepdims), x)
+    return apply1(All(normalize_axes(axes, x.aval.rank, "all"), keepdims), x)

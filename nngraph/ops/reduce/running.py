@@ -181,7 +181,7 @@ class CumProd(Running):
         def gradient() -> Any:
             (x,) = inputs
             exact = through_decomposition(self, inputs, grads, 0)()
-            if x.type.shape[self.axis] == 1:
+            if x.aval.shape[self.axis] == 1:
                 return exact
             zero = cast(eq(x, 0.0), int32)
             zeros = apply1(CumSum(self.axis), zero)
@@ -193,9 +193,9 @@ class CumProd(Running):
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         """Doubling steps: after step k each element is the product of the last 2**k."""
-        dtype = inputs[0].type.dtype
+        dtype = inputs[0].aval.dtype
         x = cast(inputs[0], float64) if dtype.is_floating_point else inputs[0]
-        size = x.type.shape[self.axis]
+        size = x.aval.shape[self.axis]
         if isinstance(size, SymDim):
             raise UnknownSize(size)
         reach = 1
@@ -204,7 +204,7 @@ class CumProd(Running):
             tail = slice_axis(x, self.axis, reach, size - reach)
             x = concat([head, mul(tail, slice_axis(x, self.axis, 0, size - reach))], self.axis)
             reach *= 2
-        x = x if size > 1 else mul(x, full(1, x.type.dtype, (), x))
+        x = x if size > 1 else mul(x, full(1, x.aval.dtype, (), x))
         return (cast(x, dtype),)
 
     @classmethod
@@ -220,19 +220,19 @@ class CumProd(Running):
 
 def argmax(x: O, axis: int, keepdims: bool = False) -> O:
     """int64 positions of the largest elements along ``axis``."""
-    return apply1(ArgMax(normalize_axis(axis, x.type.rank, "argmax"), keepdims), x)
+    return apply1(ArgMax(normalize_axis(axis, x.aval.rank, "argmax"), keepdims), x)
 
 
 def argmin(x: O, axis: int, keepdims: bool = False) -> O:
     """int64 positions of the smallest elements along ``axis``."""
-    return apply1(ArgMin(normalize_axis(axis, x.type.rank, "argmin"), keepdims), x)
+    return apply1(ArgMin(normalize_axis(axis, x.aval.rank, "argmin"), keepdims), x)
 
 
 def cumsum(x: O, axis: int, exclusive: bool = False, reverse: bool = False) -> O:
     """Running sum along ``axis``."""
-    return apply1(CumSum(normalize_axis(axis, x.type.rank, "cumsum"), exclusive, reverse), x)
+    return apply1(CumSum(normalize_axis(axis, x.aval.rank, "cumsum"), exclusive, reverse), x)
 
 
 def cumprod(x: O, axis: int) -> O:
     """Running product along ``axis``."""
-    return apply1(CumProd(normalize_axis(axis, x.type.rank, "cumprod")), x)
+    return apply1(CumProd(normalize_axis(axis, x.aval.rank, "cumprod")), x)

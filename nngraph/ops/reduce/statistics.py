@@ -53,25 +53,25 @@ class LogSumExp(Reduction):
 
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         x = wide(inputs[0])
-        if builtins.any(x.type.shape[a] == 0 for a in self.axes):
+        if builtins.any(x.aval.shape[a] == 0 for a in self.axes):
             nothing = log(sum(exp(x), self.axes, self.keepdims))
-            return (cast(nothing, inputs[0].type.dtype),)
+            return (cast(nothing, inputs[0].aval.dtype),)
         top = max(x, self.axes, True)
         top = where(isfinite(top), top, 0.0)
         total = add(log(sum(exp(sub(x, top)), self.axes, True)), top)
-        total = reshape(total, reduced_shape(x.type.shape, self.axes, self.keepdims))
-        return (cast(total, inputs[0].type.dtype),)
+        total = reshape(total, reduced_shape(x.aval.shape, self.axes, self.keepdims))
+        return (cast(total, inputs[0].aval.dtype),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         (x,), (y,), (g,) = inputs, outputs, grads
 
         def gradient() -> Any:
-            if x.type.dtype.bits > 16:
+            if x.aval.dtype.bits > 16:
                 return mul(self.expand(g, x), exp(sub(x, self.expand(y, x))))
             # A large result rounded to half precision is too far from x: take it again in float32.
             high = wide(x)
             share = exp(sub(high, self.expand(apply1(self, high), high)))
-            return cast(mul(self.expand(wide(g), high), share), x.type.dtype)
+            return cast(mul(self.expand(wide(g), high), share), x.aval.dtype)
 
         return (gradient,)
 
@@ -117,15 +117,15 @@ class Var(Op):
         x = wide(inputs[0])
         distance = sub(x, mean(x, self.axes, True))
         total = sum(mul(distance, distance), self.axes, self.keepdims)
-        return (cast(div(total, self._divisor(x)), inputs[0].type.dtype),)
+        return (cast(div(total, self._divisor(x)), inputs[0].aval.dtype),)
 
     def vjp(self, inputs: Values, outputs: Values, grads: Values) -> Sequence[Thunk | None]:
         def gradient() -> Any:
             x, g = wide(inputs[0]), wide(grads[0])
             scale = div(mul(g, 2.0), self._divisor(x))
-            slope = expand_reduced(scale, x.type.shape, self.axes, self.keepdims)
+            slope = expand_reduced(scale, x.aval.shape, self.axes, self.keepdims)
             dx = mul(slope, sub(x, mean(x, self.axes, True)))
-            return cast(dx, inputs[0].type.dtype)
+            return cast(dx, inputs[0].aval.dtype)
 
         return (gradient,)
 
@@ -144,11 +144,11 @@ class Var(Op):
 
 def logsumexp(x: O, axes: Sequence[int] | int | None = None, keepdims: bool = False) -> O:
     """log(sum(exp(x))) over ``axes``."""
-    return apply1(LogSumExp(normalize_axes(axes, x.type.rank, "logsumexp"), keepdims), x)
+    return apply1(LogSumExp(normalize_axes(axes, x.aval.rank, "logsumexp"), keepdims), x)
 
 
 def var(
     x: O, axes: Sequence[int] | int | None = None, correction: int = 1, keepdims: bool = False
 ) -> O:
     """Variance over ``axes``; ``correction=1`` is the unbiased estimate, PyTorch's default."""
-    return apply1(Var(normalize_axes(axes, x.type.rank, "var"), correction, keepdims), x)
+    return apply1(Var(normalize_axes(axes, x.aval.rank, "var"), correction, keepdims), x)

@@ -18,5 +18,5 @@ def same(x: O, y: O) -> O:
 
 def evenly(fold: Reduction, x: O, chosen: O, g: O) -> O:
     """The gradient of a fold's results, shared by the elements of ``x`` that were chosen."""
-    count = sum(cast(chosen, x.type.dtype), fold.axes, fold.keepdims)
+    count = sum(cast(chosen, x.aval.dtype), fold.axes, fold.keepdims)
     return where(chosen, fold.expand(div(g, count), x), 0.0)

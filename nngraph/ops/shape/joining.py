@@ -58,7 +58,7 @@ class Concat(Op):
         thunks: list[Thunk] = []
         start: Dim = 0
         for v in inputs:
-            size = v.type.shape[self.axis]
+            size = v.aval.shape[self.axis]
             thunks.append(_part(grads[0], self.axis, start, size))
             start = start + size
         return thunks
@@ -135,7 +135,7 @@ def concat(operands: Sequence[O], axis: int = 0) -> O:
     if len(operands) == 1:
         return operands[0]
     need(bool(operands), "concat", "the list of operands", "empty", "of one operand or more")
-    return apply1(Concat(normalize_axis(axis, operands[0].type.rank, "concat")), *operands)
+    return apply1(Concat(normalize_axis(axis, operands[0].aval.rank, "concat")), *operands)
 
 
 def stack(operands: Sequence[O], axis: int = 0) -> O:
@@ -143,18 +143,18 @@ def stack(operands: Sequence[O], axis: int = 0) -> O:
     need(bool(operands), "stack", "the list of operands", "empty", "of one operand or more")
     for position, v in enumerate(operands):
         need(
-            v.type.shape == operands[0].type.shape,
+            v.aval.shape == operands[0].aval.shape,
             "stack",
             f"operand {position}",
-            v.type,
-            f"of the first operand's shape, {operands[0].type}",
+            v.aval,
+            f"of the first operand's shape, {operands[0].aval}",
         )
     return concat(
         [unsqueeze(v, axis) for v in operands],
-        normalize_axis(axis, operands[0].type.rank + 1, "stack"),
+        normalize_axis(axis, operands[0].aval.rank + 1, "stack"),
     )
 
 
 def split(x: O, sizes: Sequence[Dim], axis: int = 0) -> tuple[O, ...]:
     """Pieces of ``sizes`` along ``axis``."""
-    return apply(Split(normalize_axis(axis, x.type.rank, "split"), tuple(sizes)), x)
+    return apply(Split(normalize_axis(axis, x.aval.rank, "split"), tuple(sizes)), x)

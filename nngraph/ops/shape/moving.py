@@ -150,7 +150,7 @@ class Tile(Op):
         self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
     ) -> Sequence[Thunk | None]:
         def gradient() -> Any:
-            pairs = zip(self.repeats, inputs[0].type.shape, strict=True)
+            pairs = zip(self.repeats, inputs[0].aval.shape, strict=True)
             apart = reshape(grads[0], [d for pair in pairs for d in pair])
             return sum(apart, [*range(0, 2 * len(self.repeats), 2)])
 
@@ -167,26 +167,26 @@ class Tile(Op):
 
 def transpose(x: O, perm: Sequence[int]) -> O:
     """Axes in the order ``perm``."""
-    rank = x.type.rank
+    rank = x.aval.rank
     return apply1(Transpose(tuple(normalize_axis(p, rank, "transpose") for p in perm)), x)
 
 
 def flip(x: O, axes: Sequence[int] | int) -> O:
     """Reversed along ``axes``."""
-    return apply1(Flip(normalize_axes(axes, x.type.rank, "flip")), x)
+    return apply1(Flip(normalize_axes(axes, x.aval.rank, "flip")), x)
 
 
 def tile(x: O, repeats: Sequence[int]) -> O:
     """Repeated as in NumPy's ``tile``: missing counts are 1, more counts add leading axes."""
-    rank = builtins.max(len(repeats), x.type.rank)
-    wide = reshape(x, (*(1,) * (rank - x.type.rank), *x.type.shape))
+    rank = builtins.max(len(repeats), x.aval.rank)
+    wide = reshape(x, (*(1,) * (rank - x.aval.rank), *x.aval.shape))
     return apply1(Tile((*(1,) * (rank - len(repeats)), *repeats)), wide)
 
 
 def roll(x: O, shift: int, axis: int) -> O:
     """Moved by ``shift`` along ``axis``; what leaves one end enters at the other."""
-    at = normalize_axis(axis, x.type.rank, "roll")
-    size = x.type.shape[at] if x.type.rank else 1
+    at = normalize_axis(axis, x.aval.rank, "roll")
+    size = x.aval.shape[at] if x.aval.rank else 1
     need(isinstance(size, int), "roll", "the axis size", size, "an integer")
     assert isinstance(size, int)
     cut = -shift % size if size else 0
@@ -196,8 +196,8 @@ def roll(x: O, shift: int, axis: int) -> O:
 
 
 def _diagonals(x: O) -> tuple[O, O]:
-    need(x.type.rank >= 2, "tril/triu", "the operand", x.type, "of rank 2 or more")
-    rows, columns = x.type.shape[-2:]
+    need(x.aval.rank >= 2, "tril/triu", "the operand", x.aval, "of rank 2 or more")
+    rows, columns = x.aval.shape[-2:]
     return iota(int64, (rows, 1), 0, x), iota(int64, (1, columns), 1, x)
 
 

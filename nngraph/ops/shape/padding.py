@@ -81,7 +81,7 @@ class Pad(Op):
     def vjp(
         self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
     ) -> Sequence[Thunk | None]:
-        starts, sizes = [a for a, _ in self.pads], inputs[0].type.shape
+        starts, sizes = [a for a, _ in self.pads], inputs[0].aval.shape
         if self.mode == "constant":
             return (lambda: slice(grads[0], starts, sizes),)
         return (lambda: self._folded(grads[0], sizes),)
@@ -97,8 +97,8 @@ class Pad(Op):
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         (x,) = inputs
         if self.mode == "constant":
-            shape = [d + a + b for d, (a, b) in zip(x.type.shape, self.pads, strict=True)]
-            around = full(self.value, x.type.dtype, shape, x)
+            shape = [d + a + b for d, (a, b) in zip(x.aval.shape, self.pads, strict=True)]
+            around = full(self.value, x.aval.dtype, shape, x)
             return (slice_update(around, x, [a for a, _ in self.pads]),)
         for axis, (before, after) in enumerate(self.pads):
             if before or after:
@@ -119,7 +119,7 @@ class Pad(Op):
 
 def _widen_axis(x: O, axis: int, before: int, after: int, mode: str) -> O:
     """One axis padded by copies of its own parts."""
-    size = x.type.shape[axis]
+    size = x.aval.shape[axis]
     parts: list[O] = [x]
     if before:
         parts.insert(0, _copied(x, axis, mode, before, before, size - before, 0))
@@ -134,7 +134,7 @@ def _copied(x: O, axis: int, mode: str, count: int, mirror: Dim, around: Dim, ed
     if mode == "circular":
         return slice_axis(x, axis, around, count)
     line = slice_axis(x, axis, edge, 1)
-    return broadcast_to(line, [count if a == axis else d for a, d in enumerate(x.type.shape)])
+    return broadcast_to(line, [count if a == axis else d for a, d in enumerate(x.aval.shape)])
 
 
 def pad(x: O, pads: Sequence[tuple[int, int]], mode: str = "constant", value: float = 0.0) -> O:
@@ -148,7 +148,7 @@ def pad(x: O, pads: Sequence[tuple[int, int]], mode: str = "constant", value: fl
 def _cut(x: O, pads: Sequence[tuple[int, int]]) -> O:
     """``x`` without what negative pads take away."""
     cuts = [(max(-a, 0), max(-b, 0)) for a, b in pads]
-    if len(cuts) != x.type.rank:
+    if len(cuts) != x.aval.rank:
         return x
-    sizes = [d - a - b for d, (a, b) in zip(x.type.shape, cuts, strict=True)]
+    sizes = [d - a - b for d, (a, b) in zip(x.aval.shape, cuts, strict=True)]
     return slice(x, [a for a, _ in cuts], sizes)

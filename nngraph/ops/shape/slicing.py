@@ -150,17 +150,17 @@ def slice(
     x: O, starts: Sequence[Dim], sizes: Sequence[Dim], steps: Sequence[int] | None = None
 ) -> O:
     """``sizes`` elements from ``starts``; the operand itself if that is all of it."""
-    op = Slice(tuple(starts), tuple(sizes), _steps(x.type.shape, steps))
-    whole = op.sizes == x.type.shape and builtins.all(s == 0 for s in op.starts)
+    op = Slice(tuple(starts), tuple(sizes), _steps(x.aval.shape, steps))
+    whole = op.sizes == x.aval.shape and builtins.all(s == 0 for s in op.starts)
     forward = builtins.all(s > 0 for s in op.steps)
-    return x if whole and forward and len(op.starts) == x.type.rank else apply1(op, x)
+    return x if whole and forward and len(op.starts) == x.aval.rank else apply1(op, x)
 
 
 def slice_axis(x: O, axis: int, start: Dim, size: Dim, step: int = 1) -> O:
     """A slice of one axis, all of the others."""
-    at, rank = normalize_axis(axis, x.type.rank, "slice"), x.type.rank
+    at, rank = normalize_axis(axis, x.aval.rank, "slice"), x.aval.rank
     starts = [start if a == at else 0 for a in range(rank)]
-    sizes = [size if a == at else d for a, d in enumerate(x.type.shape)]
+    sizes = [size if a == at else d for a, d in enumerate(x.aval.shape)]
     return slice(x, starts, sizes, [step if a == at else 1 for a in range(rank)])
 
 
@@ -172,5 +172,5 @@ def slice_update(
     steps: Sequence[int] | None = None,
 ) -> O:
     """``x`` with the slice from ``starts`` replaced by ``update``."""
-    shape = update.type.shape if sizes is None else tuple(sizes)
-    return apply1(SliceUpdate(tuple(starts), shape, _steps(x.type.shape, steps)), x, update)
+    shape = update.aval.shape if sizes is None else tuple(sizes)
+    return apply1(SliceUpdate(tuple(starts), shape, _steps(x.aval.shape, steps)), x, update)

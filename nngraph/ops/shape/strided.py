@@ -102,7 +102,7 @@ class Strided(Op):
     def decompose(self, *inputs: Any) -> tuple[Any, ...]:
         (x,) = inputs
         flat, index, order = self._flattened(x)
-        found = take(flat, index, flat.type.rank - 1)
+        found = take(flat, index, flat.aval.rank - 1)
         return (transpose(found, tuple(sorted(range(len(order)), key=order.__getitem__))),)
 
     def written(self, x: O, part: O, reduction: str = "none") -> O:
@@ -110,27 +110,27 @@ class Strided(Op):
 
         ``reduction`` is that of ``scatter_slices``.
         """
-        whole, _ = self._axes(x.type)
+        whole, _ = self._axes(x.aval)
         flat, index, order = self._flattened(x)
         update = transpose(part, order)
-        new = scatter_slices(flat, index, update, flat.type.rank - 1, reduction)
+        new = scatter_slices(flat, index, update, flat.aval.rank - 1, reduction)
         lead = [a for _, a in whole]
-        moved = [*lead, *(a for a in range(x.type.rank) if a not in lead)]
-        back = reshape(new, [x.type.shape[a] for a in moved])
+        moved = [*lead, *(a for a in range(x.aval.rank) if a not in lead)]
+        back = reshape(new, [x.aval.shape[a] for a in moved])
         return transpose(back, tuple(sorted(range(len(moved)), key=moved.__getitem__)))
 
     def _flattened(self, x: O) -> tuple[O, O, tuple[int, ...]]:
         """X with the axes that are not whole joined, places along these, the order of y's axes."""
-        whole, rest = self._axes(x.type)
+        whole, rest = self._axes(x.aval)
         lead = [a for _, a in whole]
-        others = [a for a in range(x.type.rank) if a not in lead]
-        sizes = x.type.with_shape(x.type.shape[a] for a in others).static_shape
+        others = [a for a in range(x.aval.rank) if a not in lead]
+        sizes = x.aval.with_shape(x.aval.shape[a] for a in others).static_shape
         moved = transpose(x, (*lead, *others))
-        flat = reshape(moved, (*(x.type.shape[a] for a in lead), math.prod(sizes)))
+        flat = reshape(moved, (*(x.aval.shape[a] for a in lead), math.prod(sizes)))
         places = np.asarray(self._place([self.starts[a] for a in others], sizes), np.int64)
         for j in rest:
             step = self._place([self.steps[j][a] for a in others], sizes)
-            (count,) = x.type.with_shape((self.shape[j],)).static_shape
+            (count,) = x.aval.with_shape((self.shape[j],)).static_shape
             places = places[..., None] + np.arange(count) * step
         return flat, constant(places, x), (*(j for j, _ in whole), *rest)
 

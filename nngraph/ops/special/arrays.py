@@ -25,7 +25,7 @@ class _Computed:
     array: Array
 
     @property
-    def type(self) -> TensorType:
+    def aval(self) -> TensorType:
         return type_of_array(self.array)
 
     def apply(self, op: Op, operands: Sequence[_Computed]) -> tuple[_Computed, ...]:

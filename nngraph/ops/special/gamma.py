@@ -113,7 +113,7 @@ class Digamma(Function):
 def _digamma(x: Any) -> Any:
     """Of numbers that are not negative."""
     distance, passed = _from_two(x)
-    over = where(lt(x, 0.5), add(mul(x, 2.0), 1.0), cast(lt(x, 1.5), x.type.dtype))
+    over = where(lt(x, 0.5), add(mul(x, 2.0), 1.0), cast(lt(x, 1.5), x.aval.dtype))
     near = sub(_DIGAMMA(distance), div(over, passed))
     large = maximum(x, _BOUND)
     w = reciprocal(large)

@@ -34,7 +34,7 @@ class Series:
         """The value at ``x``, of float32 or float64; outside of the bounds it is no value."""
         middle, half = (self.high + self.low) / 2, (self.high - self.low) / 2
         t = mul(sub(x, middle) if middle else x, 1 / half)
-        return horner(_powers(self.coefficients, x.type.dtype is float64), t)
+        return horner(_powers(self.coefficients, x.aval.dtype is float64), t)
 
 
 def series(name: str) -> Series:

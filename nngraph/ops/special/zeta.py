@@ -28,7 +28,7 @@ def _bernoulli(count: int) -> list[Fraction]:
 
 def _sizes(x: Any) -> tuple[int, list[Fraction]]:
     """How many terms are added one by one, and the coefficients of those for the rest."""
-    double = x.type.dtype is float64
+    double = x.aval.dtype is float64
     return (10, _bernoulli(12)) if double else (6, _bernoulli(6))
 
 

@@ -119,7 +119,7 @@ class AvgPool(_AvgPooling):
     def vjp(
         self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Sequence[Any]
     ) -> Sequence[Thunk | None]:
-        size = inputs[0].type.shape[2:]
+        size = inputs[0].aval.shape[2:]
         return (lambda: avg_pool_grad(grads[0], *self._attributes(), size=size),)
 
     @classmethod

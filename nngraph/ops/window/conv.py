@@ -83,8 +83,8 @@ class Conv(_Convolution):
         x, w = inputs
         (g,) = grads
         return (
-            lambda: conv_input_grad(g, w, x.type.shape[2:], *_attributes(self)),
-            lambda: conv_weight_grad(x, g, w.type.shape[2:], *_attributes(self)),
+            lambda: conv_input_grad(g, w, x.aval.shape[2:], *_attributes(self)),
+            lambda: conv_weight_grad(x, g, w.aval.shape[2:], *_attributes(self)),
         )
 
     @classmethod
@@ -120,7 +120,7 @@ class ConvInputGrad(_Convolution):
         (g,) = grads
         return (
             lambda: conv(g, w, *_attributes(self)),
-            lambda: conv_weight_grad(g, dy, w.type.shape[2:], *_attributes(self)),
+            lambda: conv_weight_grad(g, dy, w.aval.shape[2:], *_attributes(self)),
         )
 
     @classmethod
@@ -161,7 +161,7 @@ class ConvWeightGrad(_Convolution):
         x, dy = inputs
         (g,) = grads
         return (
-            lambda: conv_input_grad(dy, g, x.type.shape[2:], *_attributes(self)),
+            lambda: conv_input_grad(dy, g, x.aval.shape[2:], *_attributes(self)),
             lambda: conv(x, g, *_attributes(self)),
         )
 

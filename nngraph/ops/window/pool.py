@@ -257,7 +257,7 @@ class MaxPoolGrad(_MaxPooling):
         def to_dy() -> Any:
             _, places = max_pool_indices(x, *self._attributes())
             read = gather_elements(_flat_planes(grads[0]), _flat_planes(places), 2)
-            return reshape(read, dy.type.shape)
+            return reshape(read, dy.aval.shape)
 
         return (None, to_dy)
 
@@ -274,16 +274,16 @@ class MaxPoolGrad(_MaxPooling):
 def _flat_planes(x: Any) -> Any:
     """x[N, C, *S] as [N, C, product of S]."""
     spatial: Dim = 1
-    for size in x.type.shape[2:]:
+    for size in x.aval.shape[2:]:
         spatial = spatial * size
-    return reshape(x, (*x.type.shape[:2], spatial))
+    return reshape(x, (*x.aval.shape[:2], spatial))
 
 
 def _write_planes(x: Any, places: Any, dy: Any) -> Any:
     """Zeros of x's shape with dy added at flat spatial places."""
     target = _flat_planes(zeros_like(x))
     dx = scatter_elements(target, _flat_planes(places), _flat_planes(dy), 2, "add")
-    return reshape(dx, x.type.shape)
+    return reshape(dx, x.aval.shape)
 
 
 def max_pool(

@@ -23,6 +23,7 @@ EITHER = {
     "sum_to_size": "of its own size it is the tensor itself",
     "cartesian_prod": "of one tensor it is the tensor itself",
     "to": "with the same dtype it is the tensor itself",
+    "type": "with the same dtype it is the tensor itself",
     "type_as": "with the same dtype it is the tensor itself",
     "contiguous": "of elements that lie in order it is the tensor itself",
     "float": "of float32 it is the tensor itself; so are double(), half(), long() of their dtypes",
@@ -118,6 +119,7 @@ _TEXT = r"""
     F.embedding  F.embedding(m.arange(x.shape[0]), x)
     to  x.to(x.dtype)  x.to(x)  x.to('cpu')  x.to(x.dtype, copy=True)
     type_as  x.type_as(x)
+    type  x.type(x.dtype)
     contiguous  x.contiguous()  x.mT.contiguous()
     reshape  x.reshape(x.shape)  x.mT.reshape(x.shape)  x.mT.reshape(-1)
     reshape_as  x.mT.reshape_as(x)  x.mT.reshape_as(x.flatten())

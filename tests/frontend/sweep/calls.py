@@ -52,6 +52,7 @@ _AFTER = r"""
     equal  y  f  x
     to  m.float32  m.int64  m.bool  m.float16  m.uint8  m.bfloat16  f  'cpu'  m.int8
     type_as  f  i  b
+    type  m.float32  m.int64  'torch.BoolTensor'  m.HalfTensor
     new_zeros  2  (2, 3)  2, dtype=m.int64
     new_ones  2
     new_empty  (0, 2)

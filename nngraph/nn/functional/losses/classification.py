@@ -62,7 +62,7 @@ def cross_entropy(
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for floating point target")
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
-    if input.ndim and input.type.shape == target.type.shape:
+    if input.ndim and input.aval.shape == target.aval.shape:
         raise RuntimeError(
             "Expected floating point type for target with class probabilities, got "
             f"{target.dtype.name}"
@@ -90,8 +90,8 @@ def _need_batch(input: Tensor, target: Tensor) -> None:
     """
     if input.ndim == 1:
         if target.ndim > 1 or (target.ndim == 1 and target.shape[0] != 1):
-            raise ValueError(f"For 1D input, 1D target must have size 1, but got {target.type}")
-    elif input.ndim and (target.ndim == 0 or input.type.shape[0] != target.type.shape[0]):
+            raise ValueError(f"For 1D input, 1D target must have size 1, but got {target.aval}")
+    elif input.ndim and (target.ndim == 0 or input.aval.shape[0] != target.aval.shape[0]):
         raise ValueError(
             f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
             f"({target.shape[0] if target.ndim else 0})."
@@ -102,15 +102,15 @@ def _soft_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
 ) -> Tensor:
     """The target is a distribution over the classes."""
-    if input.type.shape != target.type.shape:
+    if input.aval.shape != target.aval.shape:
         _need_batch(input, target)
         raise RuntimeError(
-            f"cross_entropy: the target of probabilities is {target.type}; it must "
-            f"have the shape of the input, {input.type}"
+            f"cross_entropy: the target of probabilities is {target.aval}; it must "
+            f"have the shape of the input, {input.aval}"
         )
     axis = 0 if input.ndim == 1 else 1
     classes = cast("int", input.shape[axis])
-    need_shape("the weight of cross_entropy", weight, input.type.shape[axis])
+    need_shape("the weight of cross_entropy", weight, input.aval.shape[axis])
     if smoothing:
         target = target * (1 - smoothing) + smoothing / classes
     terms = input.log_softmax(axis) * target
@@ -149,8 +149,8 @@ def nll_loss(
         input, target = input.unsqueeze(0), target.reshape(1)
         out = nll_loss(input, target, weight, None, ignore_index, None, reduction)
         return out.squeeze(0) if reduction == "none" else out
-    need_shape("the weight of nll_loss", weight, input.type.shape[1])
-    need_shape("the target of nll_loss", target, input.type.shape[0], *input.type.shape[2:])
+    need_shape("the weight of nll_loss", weight, input.aval.shape[1])
+    need_shape("the target of nll_loss", target, input.aval.shape[0], *input.aval.shape[2:])
     counted = target.ne(ignore_index)
     safe = target.masked_fill(counted.logical_not(), 0)
     picked = -input.gather(1, safe.unsqueeze(1)).squeeze(1)
@@ -178,7 +178,7 @@ def binary_cross_entropy(
             call, which changes nothing.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
-    if input.type.shape != target.type.shape:
+    if input.aval.shape != target.aval.shape:
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input "
             f"size ({input.shape}) is deprecated. Please ensure they have the same "
@@ -213,7 +213,7 @@ def binary_cross_entropy_with_logits(
         ValueError: if the shapes differ.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
-    if input.type.shape != target.type.shape:
+    if input.aval.shape != target.aval.shape:
         raise ValueError(
             f"Target size ({target.shape}) must be the same as input size ({input.shape})"
         )
@@ -281,9 +281,9 @@ def linear_cross_entropy(
         RuntimeError: for shapes that do not fit.
     """
     _need_linear(input, linear_weight, linear_bias)
-    classes, *more, width = linear_weight.type.shape
-    shape = (*input.type.shape[:-1], classes, *more)
-    if target.type.shape == shape and ignore_index is not None:
+    classes, *more, width = linear_weight.aval.shape
+    shape = (*input.aval.shape[:-1], classes, *more)
+    if target.aval.shape == shape and ignore_index is not None:
         raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
     flat = math.prod(cast("list[int]", [classes, *more]))
     bias = None if linear_bias is None else linear_bias.reshape(flat)
@@ -305,13 +305,13 @@ def _need_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         raise RuntimeError(
             f"expected linear_weight with dimensionality at least 2, got {weight.ndim}"
         )
-    if input.type.shape[-1] != weight.type.shape[-1]:
+    if input.aval.shape[-1] != weight.aval.shape[-1]:
         raise RuntimeError(
             "expected equal input and linear_weight last dimensions (in_features), got "
             f"{input.shape[-1]} and {weight.shape[-1]}, respectively"
         )
-    if bias is not None and bias.type.shape != weight.type.shape[:-1]:
-        raise RuntimeError(f"expected linear_bias shape {weight.shape[:-1]}, got {bias.type.shape}")
+    if bias is not None and bias.aval.shape != weight.aval.shape[:-1]:
+        raise RuntimeError(f"expected linear_bias shape {weight.shape[:-1]}, got {bias.aval.shape}")
     if weight.ndim > 2 and input.ndim == 1:
         raise RuntimeError(
             f"K-dimensional loss defined by linear_weight shape {tuple(weight.shape)} requires "

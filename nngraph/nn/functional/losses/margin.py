@@ -42,7 +42,7 @@ def soft_margin_loss(
         RuntimeError: if the losses have another shape than ``input``.
     """
     losses = ops.softplus(-target * input)
-    if losses.type.shape != input.type.shape:
+    if losses.aval.shape != input.aval.shape:
         raise RuntimeError(
             f"output with shape {list(input.shape)} doesn't match the broadcast shape "
             f"{list(losses.shape)}: soft_margin_loss() broadcasts the target only"
@@ -174,7 +174,7 @@ def cosine_embedding_loss(
     if target.ndim > 1 or input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
         raise RuntimeError(
             "cosine_embedding_loss: 1D target tensor expects 2D input tensors, 0D target tensor 1D "
-            f"ones, but found {input1.type}, {input2.type} and target {target.type}"
+            f"ones, but found {input1.aval}, {input2.aval} and target {target.aval}"
         )
     least = 1e-12
     product = (input1 * input2).sum(-1)
@@ -220,10 +220,10 @@ def multi_margin_loss(
     _need_scores(input)
     rows = input if input.ndim == 2 else input.reshape(1, input.numel())
     if target.ndim > 1 or target.numel() != rows.shape[0]:
-        raise RuntimeError(f"inconsistent target size: {target.type} for input {input.type}")
+        raise RuntimeError(f"inconsistent target size: {target.aval} for input {input.aval}")
     classes = cast("int", rows.shape[1])
     if weight is not None and weight.shape[0] != classes:
-        raise RuntimeError(f"inconsistent weight size, expected {classes} but got {weight.type}")
+        raise RuntimeError(f"inconsistent weight size, expected {classes} but got {weight.aval}")
     index = ops.from_start(target.reshape(-1, 1), "multi_margin_loss")
     others = ops.one_hot(target.reshape(-1), classes, int64).eq(0)
     ahead = margin - rows.gather(1, index) + rows
@@ -232,11 +232,11 @@ def multi_margin_loss(
     if weight is not None:
         terms = terms * weight.index_select(0, target.reshape(-1)).unsqueeze(1)
     losses = terms.sum(1) / classes
-    return reduced(losses.reshape(target.type.shape) if not target.ndim else losses, reduction)
+    return reduced(losses.reshape(target.aval.shape) if not target.ndim else losses, reduction)
 
 
 def _need_scores(input: Tensor) -> None:
-    if input.ndim > 2 or 0 in input.type.shape[input.ndim - 1 :]:
+    if input.ndim > 2 or 0 in input.aval.shape[input.ndim - 1 :]:
         raise RuntimeError(
             "Expected non-empty vector or matrix with optional 0-dim batch size, "
             f"but got: {list(input.shape)}"
@@ -265,9 +265,9 @@ def multilabel_margin_loss(
     need_floats("multilabel_margin_loss", input)
     reduction = legacy_reduction(size_average, reduce, reduction)
     _need_scores(input)
-    if target.type.shape != input.type.shape or target.dtype is not int64:
+    if target.aval.shape != input.aval.shape or target.dtype is not int64:
         raise RuntimeError(
-            f"inconsistent target size: {target.type} for input {input.type}; it must be int64 "
+            f"inconsistent target size: {target.aval} for input {input.aval}; it must be int64 "
             "of the same shape"
         )
     classes = cast("int", input.shape[-1]) if input.ndim else 1
@@ -277,7 +277,7 @@ def multilabel_margin_loss(
     message = f"target is out of range: labels must be from -1 to {classes - 1}"
     rows = ops.require(rows, fits, message)
     places = where(valid, labels, 0)
-    is_label = labels.new_zeros(labels.type.shape).scatter_add(1, places, valid.to(int64)).gt(0)
+    is_label = labels.new_zeros(labels.aval.shape).scatter_add(1, places, valid.to(int64)).gt(0)
     ahead = 1 - rows.gather(1, places).unsqueeze(2) + rows.unsqueeze(1)
     counted = valid.unsqueeze(2) & is_label.logical_not().unsqueeze(1) & (ahead > 0)
     losses = where(counted, ahead, 0.0).sum((1, 2)) / classes

@@ -38,7 +38,7 @@ def reduced(values: Tensor, reduction: str) -> Tensor:
 
 def warn_of_sizes(input: Tensor, target: Tensor) -> None:
     """Warns the caller of the loss where sizes differ, and what follows would broadcast."""
-    if input.type.shape != target.type.shape:
+    if input.aval.shape != target.aval.shape:
         warnings.warn(
             f"Using a target size ({target.shape}) that is different to the input size "
             f"({input.shape}). This will likely lead to incorrect results due to broadcasting. "
@@ -53,10 +53,10 @@ def need_weights(weight: Tensor, input: Tensor) -> None:
     Raises:
         ValueError: with both.
     """
-    if weight.type.shape != input.type.shape:
+    if weight.aval.shape != input.aval.shape:
         raise ValueError(
             "Weights and input must have the same size, "
-            f"but they are {weight.type} and {input.type}"
+            f"but they are {weight.aval} and {input.aval}"
         )
 
 

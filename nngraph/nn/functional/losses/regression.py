@@ -170,7 +170,7 @@ def gaussian_nll_loss(
         if var < 0:
             raise ValueError(negative)
         var = full_like(input, var, dtype=promoted(input, float(var))[0].dtype)
-    elif var.type.shape != input.type.shape:
+    elif var.aval.shape != input.aval.shape:
         var = _spread(var, input)
     need_floats("gaussian_nll_loss", promoted(input, target, var)[0])
     valid = var.detach().lt(0).any().logical_not()
@@ -182,9 +182,9 @@ def gaussian_nll_loss(
 
 def _spread(var: Tensor, input: Tensor) -> Tensor:
     """A variance for each row."""
-    if var.type.shape == input.type.shape[:-1]:
+    if var.aval.shape == input.aval.shape[:-1]:
         return var.unsqueeze(-1)
-    rows = zip(input.type.shape, var.type.shape, strict=False)
+    rows = zip(input.aval.shape, var.aval.shape, strict=False)
     if input.ndim != var.ndim or [have for size, have in rows if have != size] != [1]:
         raise ValueError("var is of incorrect size")
     return var

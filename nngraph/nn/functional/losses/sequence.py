@@ -62,7 +62,7 @@ def ctc_loss(
     if not batched:
         log_probs, targets = log_probs.unsqueeze(1), targets.unsqueeze(0)
     _need_fit(log_probs, targets, blank)
-    steps, samples = (int(cast("int", n)) for n in log_probs.type.shape[:2])
+    steps, samples = (int(cast("int", n)) for n in log_probs.aval.shape[:2])
     lengths = _lengths("input_lengths", input_lengths, samples, log_probs)
     counts = _lengths("target_lengths", target_lengths, samples, log_probs)
     labels = _labels(targets, counts, target_lengths, steps, blank)
@@ -72,15 +72,15 @@ def ctc_loss(
 
 
 def _need_fit(log_probs: Tensor, targets: Tensor, blank: int) -> None:
-    words = f"log_probs is {log_probs.type}, targets {targets.type}"
-    if log_probs.ndim != 3 or 0 in log_probs.type.shape or not log_probs.dtype.is_floating_point:
+    words = f"log_probs is {log_probs.aval}, targets {targets.aval}"
+    if log_probs.ndim != 3 or 0 in log_probs.aval.shape or not log_probs.dtype.is_floating_point:
         raise RuntimeError(f"ctc_loss: log_probs must be floats [T, N, C] with elements; {words}")
     if not targets.dtype.is_integer:
         raise RuntimeError(f"ctc_loss: targets must be integers; {words}")
     if not 0 <= blank < cast("int", log_probs.shape[2]):
         raise RuntimeError(f"blank must be in label range, but it is {blank}; {words}")
     if targets.ndim not in (1, 2) or (
-        targets.ndim == 2 and targets.type.shape[0] != log_probs.type.shape[1]
+        targets.ndim == 2 and targets.aval.shape[0] != log_probs.aval.shape[1]
     ):
         raise RuntimeError(f"ctc_loss: targets must be [N, S] or of all samples in line; {words}")
 
@@ -90,9 +90,9 @@ def _lengths(what: str, given: Lengths, samples: int, like: Tensor) -> Tensor:
     if not isinstance(given, Tensor):
         given = ops.constant(np.asarray(given, np.int64), like)
     if given.dtype.is_floating_point:
-        raise RuntimeError(f"{what} must be integral, but got {given.type}")
+        raise RuntimeError(f"{what} must be integral, but got {given.aval}")
     if given.numel() != samples:
-        raise RuntimeError(f"{what} must be of size batch_size {samples}, but got {given.type}")
+        raise RuntimeError(f"{what} must be of size batch_size {samples}, but got {given.aval}")
     return given.reshape(samples).to(int64)
 
 
@@ -113,7 +113,7 @@ def _checked(log_probs: Tensor, lengths: Tensor, counts: Tensor, targets: Tensor
 
 def _labels(targets: Tensor, counts: Tensor, given: Lengths, steps: int, blank: int) -> Tensor:
     """``[N, S]`` labels, ``blank`` after the last of each sample."""
-    longest = int(cast("int", targets.type.shape[-1]))
+    longest = int(cast("int", targets.aval.shape[-1]))
     if targets.ndim == 1 and not isinstance(given, Tensor):
         longest = max(given, default=0)
     longest = min(longest, steps)  # more labels than steps cannot be aligned
@@ -133,8 +133,8 @@ def _aligned(
     log_probs: Tensor, labels: Tensor, lengths: Tensor, counts: Tensor, blank: int
 ) -> Tensor:
     """The loss of each sample; minus ``_NEVER`` or about it where none of the alignments fits."""
-    steps, samples, _ = (int(cast("int", n)) for n in log_probs.type.shape)
-    longest = int(cast("int", labels.type.shape[1]))
+    steps, samples, _ = (int(cast("int", n)) for n in log_probs.aval.shape)
+    longest = int(cast("int", labels.aval.shape[1]))
     size = 2 * longest + 1  # a blank before, between and after labels
     blanks = labels.new_full((samples, 1), blank)
     pairs = labels.unsqueeze(2).expand(samples, longest, 2) * ops.constant(np.array([0, 1]), labels)

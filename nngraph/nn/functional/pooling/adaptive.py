@@ -58,7 +58,7 @@ def _edges(size: int, windows: int) -> list[tuple[int, int]]:
 
 def _even_window(x: Tensor, wanted: tuple[int | None, ...]) -> tuple[int, ...] | None:
     """The size of all windows, if they have one and do not overlap."""
-    sizes = x.type.shape[2:]
+    sizes = x.aval.shape[2:]
     pairs = [(s, w) for s, w in zip(sizes, wanted, strict=True) if isinstance(s, int) and w]
     if len(pairs) == len(sizes) and all(s and s % w == 0 for s, w in pairs):
         return tuple(s // w for s, w in pairs)
@@ -119,11 +119,11 @@ def _maxima(x: Tensor, wanted: tuple[int | None, ...]) -> tuple[Tensor, Tensor]:
     if (window := _even_window(x, wanted)) is not None:
         none, ones = ((0, 0),) * len(window), (1,) * len(window)
         return ops.max_pool_indices(x, window, window, none, ones)
-    sizes = [int(cast("int", s)) for s in x.type.shape[2:]]
+    sizes = [int(cast("int", s)) for s in x.aval.shape[2:]]
     counts = [s if w is None else w for s, w in zip(sizes, wanted, strict=True)]
     places = ops.constant(_windows(sizes, counts)[None, None], x)
     if 0 in counts:
-        empty = x.reshape(-1)[:0].reshape(*x.type.shape[:2], *counts)
+        empty = x.reshape(-1)[:0].reshape(*x.aval.shape[:2], *counts)
         return empty, empty.to(places.dtype)
     return window_maxima(x, places)
 

@@ -45,7 +45,7 @@ def _fractional(
     need_elements(name, input)
 
     def run(x: Tensor) -> tuple[Tensor, Tensor]:
-        sizes = [int(cast("int", s)) for s in x.type.shape[2:]]
+        sizes = [int(cast("int", s)) for s in x.aval.shape[2:]]
         counts = _counts(name, count, sizes, output_size, output_ratio)
         for size, window, windows in zip(sizes, kernel, counts, strict=True):
             # PyTorch wants one element more than needed in volumes.
@@ -76,13 +76,13 @@ def _counts(
 
 def _samples(name: str, given: Tensor | None, x: Tensor, count: int) -> Tensor:
     """A number from 0 to 1 for each plane and axis: ``[N, C, count]``."""
-    images, channels = x.type.shape[:2]
+    images, channels = x.aval.shape[:2]
     if given is None:
         return rand(images, channels, count, dtype=x.dtype)
-    fits = given.ndim == 3 and given.type.shape[1:] == (channels, count)
+    fits = given.ndim == 3 and given.aval.shape[1:] == (channels, count)
     if not fits or given.shape[0] < x.shape[0] or given.dtype is not x.dtype:
         raise RuntimeError(
-            f"{name}: _random_samples are {given.type}; they must be {x.dtype.name}"
+            f"{name}: _random_samples are {given.aval}; they must be {x.dtype.name}"
             f"[{images}, {channels}, {count}]: one from 0 to 1 for each plane and axis"
         )
     return given.narrow(0, 0, images)
@@ -100,15 +100,15 @@ def _windows(
         place = start.unsqueeze(-1) + ops.constant(np.arange(window, dtype=np.int64), samples)
         shape: list[Any] = [1] * (2 * rank)
         shape[axis], shape[rank + axis] = windows, window
-        lines.append(place.reshape(*samples.type.shape[:2], *shape))
+        lines.append(place.reshape(*samples.aval.shape[:2], *shape))
     found = cast("Tensor", flat_places(lines, sizes))
-    return found.reshape(*samples.type.shape[:2], *counts, int(np.prod(kernel)))
+    return found.reshape(*samples.aval.shape[:2], *counts, int(np.prod(kernel)))
 
 
 def _starts(sample: Tensor, size: int, window: int, windows: int) -> Tensor:
     """Where each window begins, ``[N, C, windows]``: steps of two sizes in a random order."""
     last = ops.constant(np.full((1, 1, 1), size - window, np.int64), sample)
-    last = last.expand(*sample.type.shape, 1)
+    last = last.expand(*sample.aval.shape, 1)
     if windows <= 1:
         return last[..., :windows]
     step = (size - window) / (windows - 1)

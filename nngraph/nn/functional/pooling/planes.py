@@ -16,13 +16,13 @@ __all__ = ["flat", "flat_places", "need_elements", "taken", "window_maxima"]
 
 def flat(x: Tensor) -> Tensor:
     """``[N, C, *S]`` as ``[N, C, product of S]``."""
-    return x.reshape(*x.type.shape[:2], math.prod(cast("tuple[int, ...]", x.type.shape[2:])))
+    return x.reshape(*x.aval.shape[:2], math.prod(cast("tuple[int, ...]", x.aval.shape[2:])))
 
 
 def taken(x: Tensor, places: Tensor) -> Tensor:
     """The elements of ``x[N, C, *S]`` at flat places ``[N, C, *O]`` of its planes."""
     found = flat(x).gather(2, flat(places))
-    return found.reshape(*places.type.shape)
+    return found.reshape(*places.aval.shape)
 
 
 def flat_places(lines: Sequence[Tensor | np.ndarray], sizes: Sequence[int]) -> Tensor | np.ndarray:
@@ -40,11 +40,11 @@ def window_maxima(x: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         x: ``[N, C, *S]``.
         places: ``[N or 1, C or 1, *O, K]``: what each of the windows reads; places may repeat.
     """
-    lead = x.type.shape[:2]
-    spread = places.expand(*lead, *places.type.shape[2:])
-    if places.type.shape[:2] == (1, 1):
+    lead = x.aval.shape[:2]
+    spread = places.expand(*lead, *places.aval.shape[2:])
+    if places.aval.shape[:2] == (1, 1):
         lines = ops.take(flat(x.detach()), places.reshape(-1), 2)
-        values = lines.reshape(*spread.type.shape)
+        values = lines.reshape(*spread.aval.shape)
     else:
         values = taken(x.detach(), spread)
     best = values.argmax(-1, keepdim=True)
@@ -58,7 +58,7 @@ def need_elements(name: str, input: Tensor, from_axis: int = 1) -> None:
     Raises:
         RuntimeError: if an axis from ``from_axis`` on is empty.
     """
-    if any(size == 0 for size in input.type.shape[from_axis:]):
+    if any(size == 0 for size in input.aval.shape[from_axis:]):
         raise RuntimeError(
             f"{name}: Expected input to have non-zero size for non-batch dimensions, "
             f"but got {list(input.shape)}"

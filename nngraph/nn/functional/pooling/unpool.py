@@ -36,9 +36,9 @@ def _unpool(
     sizes = _sizes(input.shape[-count:], kernel, strides, pads, output_size)
     need_floats(name, input)
     _check(name, input, indices)
-    lead = input.type.shape[: input.ndim - count]
+    lead = input.aval.shape[: input.ndim - count]
     values, places = (t.unsqueeze(0) if t.ndim == count + 1 else t for t in (input, indices))
-    empty = ops.full(0, input.dtype, (*values.type.shape[:2], math.prod(sizes)), input)
+    empty = ops.full(0, input.dtype, (*values.aval.shape[:2], math.prod(sizes)), input)
     filled = empty.scatter(2, flat(places), flat(values))
     return filled.reshape(*lead, *sizes)
 
@@ -48,12 +48,12 @@ def _check(name: str, input: Tensor, indices: Tensor) -> None:
         raise RuntimeError(
             f"elements in indices should be type int64 but got: {indices.dtype.name}"
         )
-    if indices.type.shape != input.type.shape:
+    if indices.aval.shape != input.aval.shape:
         raise RuntimeError(
             "Expected shape of indices to be same as that of the input tensor "
             f"({list(input.shape)}) but got indices tensor with shape: {list(indices.shape)}"
         )
-    if any(size == 0 for size in input.type.shape[1:]):
+    if any(size == 0 for size in input.aval.shape[1:]):
         raise RuntimeError(
             f"{name}: Expected input to have non-zero size for non-batch dimensions, "
             f"but got {list(input.shape)}"

@@ -52,7 +52,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
             f"respectively. Got size {size}."
         )
     count = len(size) - 2
-    if theta.ndim != 3 or theta.type.shape[1:] != (count, count + 1):
+    if theta.ndim != 3 or theta.aval.shape[1:] != (count, count + 1):
         raise ValueError(
             f"Expected a batch of {count}D affine matrices of shape Nx{count}x{count + 1} for size "
             f"{size}. Got {list(theta.shape)}."
@@ -120,7 +120,7 @@ def grid_sample(
         warnings.warn(_CHANGED, stacklevel=2)
         align_corners = False
     _need_fit(input, grid, mode)
-    sizes = [int(cast("int", n)) for n in input.type.shape[2:]]
+    sizes = [int(cast("int", n)) for n in input.aval.shape[2:]]
     # The grid's last axis has x first; planes have it last.
     lines = [grid.select(-1, axis) for axis in reversed(range(len(sizes)))]
     places = [_place(line, n, align_corners) for line, n in zip(lines, sizes, strict=True)]
@@ -133,7 +133,7 @@ def grid_sample(
 
 def _need_fit(input: Tensor, grid: Tensor, mode: str) -> None:
     count = input.ndim - 2
-    words = f"the input is {input.type}, the grid {grid.type}"
+    words = f"the input is {input.aval}, the grid {grid.aval}"
     if input.ndim not in (4, 5) or grid.ndim != input.ndim:
         raise RuntimeError(
             f"grid_sampler(): expected 4D or 5D input and grid of its rank, but {words}"
@@ -142,12 +142,12 @@ def _need_fit(input: Tensor, grid: Tensor, mode: str) -> None:
         raise RuntimeError(
             f"grid_sampler(): expected input and grid to have same dtype, but {words}"
         )
-    if input.type.shape[0] != grid.type.shape[0] or grid.type.shape[-1] != count:
+    if input.aval.shape[0] != grid.aval.shape[0] or grid.aval.shape[-1] != count:
         raise RuntimeError(
             "grid_sampler(): expected grid and input to have same batch size, and grid to have "
             f"size {count} in last dimension, but {words}"
         )
-    if 0 in input.type.shape[2:]:
+    if 0 in input.aval.shape[2:]:
         raise RuntimeError(
             f"grid_sampler(): expected input to have non-empty spatial dimensions, but {words}"
         )
@@ -166,7 +166,7 @@ class _Planes:
     """What is sampled, and what lies around it."""
 
     def __init__(self, input: Tensor, sizes: list[int], padding: str, align: bool) -> None:
-        self.flat = input.reshape(*input.type.shape[:2], math.prod(sizes))
+        self.flat = input.reshape(*input.aval.shape[:2], math.prod(sizes))
         self.sizes, self.padding, self.align = sizes, padding, align
 
     def inside(self, place: Tensor, size: int) -> Tensor:
@@ -197,8 +197,8 @@ class _Planes:
             line = where(fits, place, 0.0).to(int64)
             index = line if index is None else index * size + line
             valid = fits if valid is None else valid & fits
-        images, channels = self.flat.type.shape[:2]
-        shape = index.type.shape[1:]
+        images, channels = self.flat.aval.shape[:2]
+        shape = index.aval.shape[1:]
         flat = index.reshape(images, 1, math.prod(shape)).expand(images, channels, math.prod(shape))
         found = self.flat.gather(2, flat).reshape(images, channels, *shape)
         return where(valid.unsqueeze(1), found, 0.0)

@@ -83,14 +83,14 @@ def unfold(
     """
     _need_no_integers("unfold", input)
     patches = _patches("unfold", kernel_size, dilation, padding, stride)
-    if input.ndim not in (3, 4) or 0 in input.type.shape[-3:]:
+    if input.ndim not in (3, 4) or 0 in input.aval.shape[-3:]:
         raise RuntimeError(
             "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero "
             f"dimensions for input, but got: {list(input.shape)}"
         )
     if input.ndim == 3:
         return unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)
-    *lead, height, width = input.type.shape
+    *lead, height, width = input.aval.shape
     counts = patches.counts([int(cast("int", height)), int(cast("int", width))])
     if min(counts) < 1:
         raise RuntimeError(
@@ -120,7 +120,7 @@ def fold(
     _need_no_integers("fold", input)
     patches = _patches("fold", kernel_size, dilation, padding, stride)
     sizes = each(output_size, 2, "output_size")
-    if input.ndim not in (2, 3) or 0 in input.type.shape[-2:]:
+    if input.ndim not in (2, 3) or 0 in input.aval.shape[-2:]:
         raise RuntimeError(
             "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and "
             f"non-zero dimensions for input, but got: {list(input.shape)}"
@@ -128,7 +128,7 @@ def fold(
     if input.ndim == 2:
         found = fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride)
         return found.squeeze(0)
-    images, rows, columns = input.type.shape
+    images, rows, columns = input.aval.shape
     area, counts = math.prod(patches.kernel), patches.counts(sizes)
     if cast("int", rows) % area:
         raise RuntimeError(

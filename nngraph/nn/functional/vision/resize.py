@@ -91,7 +91,7 @@ def _wanted(
 ) -> tuple[list[int], list[float] | None]:
     """The new sizes, and the factors where they decide."""
     count = input.ndim - 2
-    old = [int(cast("int", n)) for n in input.type.shape[2:]]
+    old = [int(cast("int", n)) for n in input.aval.shape[2:]]
     if size is not None and scale_factor is not None:
         raise ValueError("only one of size or scale_factor should be defined")
     if size is not None:
@@ -141,12 +141,12 @@ def _need_mode(input: Tensor, mode: str, align_corners: bool, antialias: bool) -
 
 
 def _need_sizes(input: Tensor, sizes: Sequence[int]) -> None:
-    if min(sizes) <= 0 or 0 in input.type.shape[2:]:
+    if min(sizes) <= 0 or 0 in input.aval.shape[2:]:
         raise RuntimeError(
             "Input and output sizes should be greater than 0, but got input "
             f"{list(input.shape[2:])} and output {list(sizes)}"
         )
-    if 0 in input.type.shape[1:]:
+    if 0 in input.aval.shape[1:]:
         raise RuntimeError(
             f"Non-empty {input.ndim}D data tensor expected but got a tensor with sizes "
             f"{list(input.shape)}"
@@ -163,7 +163,7 @@ class _Resampler:
 
     def along(self, x: Tensor, axis: int, size: int, factor: float | None) -> Tensor:
         """``x`` with another size along ``axis``."""
-        old = int(cast("int", x.type.shape[axis]))
+        old = int(cast("int", x.aval.shape[axis]))
         if self.mode in _NEAREST:
             return _nearest(x, axis, size, factor, self.mode == "nearest-exact")
         if size == old and factor is None and not self.antialias:
@@ -199,7 +199,7 @@ class _Resampler:
         cubic, offset = self.mode == "bicubic", real - low
         shifts = range(-1, 3) if cubic else range(2)
         weights: Sequence[Any] = cubic_weights(offset) if cubic else (1 - offset, offset)
-        old, margin = x.type.shape[axis], len(shifts) // 2
+        old, margin = x.aval.shape[axis], len(shifts) // 2
         padded = ops.pad(
             x, [(margin, margin) if a == axis else (0, 0) for a in range(x.ndim)], "edge"
         )
@@ -210,7 +210,7 @@ class _Resampler:
                 for shift, weight in zip(shifts, weights, strict=True)
             )
             phases.append(functools.reduce(add, terms))
-        shape = x.type.shape
+        shape = x.aval.shape
         return stack(phases, axis + 1).reshape(*shape[:axis], old * times, *shape[axis + 1 :])
 
     def _taps(self, old: int, size: int, step: Any) -> tuple[Any, Any]:
@@ -247,11 +247,11 @@ def _step(old: int, size: int, factor: float | None, align_corners: bool, dtype:
 
 
 def _nearest(x: Tensor, axis: int, size: int, factor: float | None, exact: bool) -> Tensor:
-    old = int(cast("int", x.type.shape[axis]))
+    old = int(cast("int", x.aval.shape[axis]))
     if size % old == 0 and (factor is None or factor == size // old):
         if size == old:
             return x
-        shape = x.type.shape
+        shape = x.aval.shape
         wide = (*shape[: axis + 1], size // old, *shape[axis + 1 :])
         return x.unsqueeze(axis + 1).expand(*wide).reshape(*shape[:axis], size, *shape[axis + 1 :])
     step = np.float32(1.0 / factor if factor else old / size)

@@ -29,7 +29,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     r = upscale_factor
     if r <= 0:
         raise RuntimeError(f"pixel_shuffle expects a positive upscale_factor, but got {r}")
-    *lead, channels, height, width = input.type.shape
+    *lead, channels, height, width = input.aval.shape
     if cast("int", channels) % (r * r):
         raise RuntimeError(
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
@@ -53,7 +53,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     r = downscale_factor
     if r <= 0:
         raise RuntimeError(f"pixel_unshuffle expects a positive downscale_factor, but got {r}")
-    *lead, channels, height, width = input.type.shape
+    *lead, channels, height, width = input.aval.shape
     for name, size in (("height", height), ("width", width)):
         if cast("int", size) % r:
             raise RuntimeError(
@@ -81,7 +81,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
         )
     if groups <= 0:
         raise RuntimeError(f"Number of groups to divide channels in must be positive: {groups}")
-    images, channels, *sizes = input.type.shape
+    images, channels, *sizes = input.aval.shape
     if cast("int", channels) % groups:
         raise RuntimeError(
             f"Number of channels must be divisible by groups. Got {channels} channels and "

@@ -235,7 +235,7 @@ class Transformer(Module):
             RuntimeError: if batch sizes or widths do not fit.
         """
         axis = 0 if self.batch_first else 1
-        if src.ndim == 3 and src.type.shape[axis] != tgt.type.shape[axis]:
+        if src.ndim == 3 and src.aval.shape[axis] != tgt.aval.shape[axis]:
             raise RuntimeError("the batch number of src and tgt must be equal")
         if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
             raise RuntimeError("the feature number of src and tgt must be equal to d_model")
@@ -278,8 +278,8 @@ def _is_causal(mask: Tensor | None, known: bool | None, x: Tensor, layer: Any) -
     if known is not None or mask is None:
         return known is True
     batch_first = layer.self_attn.batch_first
-    length = x.type.shape[1 if batch_first and x.ndim == 3 else 0]
-    if mask.type.shape != (length, length):
+    length = x.aval.shape[1 if batch_first and x.ndim == 3 else 0]
+    if mask.aval.shape != (length, length):
         return False
     found = world().peek(mask._storage, mask._path)
     if found is None:
