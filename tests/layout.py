@@ -51,11 +51,19 @@ LAYERS = (
     "einops",
     "mps",
     "xpu",
+    # The command.
+    "cli",
+    "__main__",
 )
 
 # Packages that only some users have, and where they may be imported; torch only in tests.
 HOMES: dict[str, tuple[str, ...]] = {
-    "onnx": ("nngraph/backends/onnx/proto", "nngraph/backends/onnx/export"),
+    "onnx": (
+        "nngraph/backends/onnx/proto",
+        "nngraph/backends/onnx/export",
+        "nngraph/backends/onnx/describe",
+    ),
+    "click": ("nngraph/cli/",),
     "onnxruntime": ("nngraph/backends/onnx/load",),
     "einops": ("nngraph/einops/",),
     "tvm": ("nngraph/backends/tvm/",),

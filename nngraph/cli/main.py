@@ -1,0 +1,48 @@
+"""The group of commands; a command's module is imported when the command is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from nngraph.version import __version__
+
+__all__ = ["COMMANDS", "main"]
+
+#: Each command is ``command`` of the module of its name in ``nngraph.cli.commands``.
+COMMANDS = {
+    "inspect": "What is in a file: inputs, state, operators, costs, by module.",
+    "export": "Writes a model or a training step to a file.",
+    "passes": "The graph of a function, and after each pass.",
+    "doctor": "What is installed, what works here, and how to get the rest.",
+    "serve": "Serves a folder to this machine's browsers.",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"nngraph.cli.commands.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nngraph")
+def main() -> None:
+    """Compiles neural networks and the loops that train them.
+
+    Files are ONNX models. A function or model of your own is named `module:name`, as in
+    `train:step` for `step` in train.py; `train:make()` calls a function for it. Every command
+    takes --json. Exit codes: 0 all went well, 1 it failed, 2 the command line is wrong, 3 the
+    answer is no.
+    """

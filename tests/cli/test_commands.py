@@ -1,0 +1,204 @@
+"""The commands' answers, their JSON, their exit codes, and bad input."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner, Result
+
+import nngraph as ng
+from nngraph import nn
+from nngraph.backends.onnx.describe import describe
+from nngraph.cli import main
+from nngraph.cli.commands.serve import make_server
+from nngraph.cli.text import amount, table
+
+
+def ran(*words: str) -> Result:
+    return CliRunner().invoke(main, list(words))
+
+
+@pytest.fixture(scope="module")
+def step_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8 * 36, 10))
+    optimizer = ng.optim.SGD(model.parameters(), lr=0.1)
+
+    @ng.compile(backend="onnx")
+    def step(x: ng.Tensor) -> ng.Tensor:
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    path = tmp_path_factory.mktemp("files") / "step.onnx"
+    ng.export(step, path, ng.spec((None, 3, 8, 8)))
+    return path
+
+
+def test_costs_are_those_of_the_formulas(step_file: Path) -> None:
+    facts = json.loads(ran("inspect", str(step_file), "--size", "batch=4", "--json").output)
+    convolution = 2 * 4 * 8 * 36 * 27
+    linear = 2 * 4 * 10 * 288
+    operators = {row["name"]: row for row in facts["operators"]}
+    assert operators["Gemm"]["flops"] == 3 * linear
+    rows = {row["name"]: row for row in facts["modules"]}
+    assert rows["0"]["flops"] >= 2 * convolution  # no gradient of x
+    assert rows["0"]["forward"] >= 1
+    assert rows["0"]["backward"] >= 1
+    phases = {row["name"]: row["nodes"] for row in facts["phases"]}
+    assert phases.keys() == {"forward", "backward", "update"}
+    assert sum(phases.values()) == facts["nodes"] == len(onnx.load(step_file).graph.node)
+    assert [s["name"] for s in facts["state"]] == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert facts["scalars"] == {"lr": 0.1}
+    assert facts["inputs"] == [{"name": "x", "dtype": "float32", "shape": [4, 3, 8, 8]}]
+
+
+def test_a_dynamic_size_leaves_costs_open(step_file: Path) -> None:
+    facts = json.loads(ran("inspect", str(step_file), "--json").output)
+    assert facts["flops"] is None
+    assert facts["inputs"][0]["shape"] == ["batch", 3, 8, 8]
+    update = next(row for row in facts["phases"] if row["name"] == "update")
+    assert update["flops"] > 0
+
+
+def test_files_of_other_tools(tmp_path: Path) -> None:
+    helper = onnx.helper
+    value = helper.make_tensor_value_info
+    weight = onnx.numpy_helper.from_array(np.ones((5, 3), np.float32), "w")
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["h"]),
+            helper.make_node("Einsum", ["h", "h"], ["y"], equation="bi, bj -> ij"),
+            helper.make_node("Unknown", ["y"], ["z"], domain="somewhere.else"),
+        ],
+        "g",
+        [value("x", 1, ["n", 5])],
+        [value("z", 1, None)],
+        [weight],
+    )
+    domains = [helper.make_opsetid("", 18), helper.make_opsetid("somewhere.else", 1)]
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=domains), path)
+    facts = describe(path, {"n": 7})
+    assert [n.flops for n in facts.nodes] == [2 * 7 * 5 * 3, 2 * 7 * 3 * 3, None]
+    assert str(facts.outputs[0]) == "float32[...]"
+    assert facts.opset == 18
+    assert "no module" in ran("inspect", str(path)).output
+
+
+def test_loops_count_as_often_as_they_run(tmp_path: Path) -> None:
+    lstm = nn.LSTM(4, 8)
+    lstm_step = ng.compile(lambda x: lstm(x)[0].sum().backward(), backend="onnx")
+    path = tmp_path / "m.onnx"
+    ng.export(lstm_step, path, ng.spec((5, 2, 4)))
+    facts = describe(path)
+    assert any(n.kind in ("Scan", "Loop") for n in facts.nodes)
+    products = sum(n.flops or 0 for n in facts.nodes if n.kind in ("MatMul", "Gemm"))
+    assert products >= 5 * 2 * 2 * 32 * 8  # the recurrent product, at each of five steps
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["inspect", "none.onnx"], 1, "No such file"),
+        (["inspect", "bad.onnx"], 1, "is no ONNX model that can be read"),
+        (["inspect", "bad.onnx", "--size", "batch"], 2, "write a name and a number, as batch=32"),
+        (["passes", "os"], 2, "not of the form module:name"),
+        (["passes", "os:nothing"], 2, "has no 'nothing'"),
+        (["passes", "no_such_module_x:f"], 2, "there is no module"),
+        (["passes", "os:name"], 2, "which can't be called"),
+        (["passes", "math:sin", "--arg", "float33[2]"], 2, "float33"),
+        (["passes", "math:sin", "--arg", "[2]"], 2, "write a type such as float32[batch,64]"),
+        (["export", "math:sin", "out.onnx", "--arg", "float32[2]"], 1, "needs the value"),
+        (["serve", "none"], 1, "is no folder"),
+        (["nothing"], 2, "No such command"),
+    ],
+)
+def test_bad_input(
+    words: list[str], code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.onnx").write_bytes(b"\x0a\x07nothing here" * 40)
+    result = ran(*words)
+    assert result.exit_code == code, result.output
+    assert said in result.output
+    assert sorted(os.listdir(tmp_path)) == ["bad.onnx"]
+
+
+def test_passes_of_one_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "mine_of_passes.py").write_text("def f(x):\n    return (x + 0) * 2\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    words = ["passes", "mine_of_passes:f", "--arg", "float32[2]", "--backend", "reference"]
+    rows: list[dict[str, Any]] = json.loads(ran(*words, "--json").output)
+    assert rows[0]["pass"] == "trace"
+    assert rows[-1]["nodes"] <= rows[0]["nodes"]
+    assert ran(*words, "--only", "trace").output.count("## after") == 1
+    assert "the passes are trace" in ran(*words, "--only", "nothing").output
+
+
+def test_the_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.util import find_spec
+
+    monkeypatch.setattr(
+        "nngraph.backends.registry.find_spec",
+        lambda name: None if name in ("tvm", "onnxruntime") else find_spec(name),
+    )
+    result = ran("doctor", "--json")
+    assert result.exit_code == 3
+    rows = {row["backend"]: row for row in json.loads(result.output)["backends"]}
+    assert rows["reference"]["works"]
+    assert "pip install 'nngraph[tvm]'" in rows["tvm"]["why"]
+    assert not rows["onnx"]["works"]
+
+
+def test_a_served_folder(tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "page.mjs").write_text("1")
+    (tmp_path / "secret").write_text("2")
+    (inside / "link").symlink_to(tmp_path / "secret")
+    server = make_server(inside, 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def got(path: str) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+        connection.close()
+        return response
+
+    try:
+        page = got("/page.mjs")
+        assert page.status == 200
+        assert page.headers["Content-Type"] == "text/javascript"
+        assert page.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert page.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+        for path in ("/link", "/../secret", "/%2e%2e/secret", "/none"):
+            assert got(path).status == 404
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_module_is_the_command() -> None:
+    words = [sys.executable, "-m", "nngraph", "--version"]
+    assert "nngraph" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
+def test_numbers_and_columns_for_people() -> None:
+    texts = [amount(n) for n in (0, 999, 1000, 999_999, 1_234_567, None)]
+    assert texts == ["0", "999", "1 k", "1 M", "1.23 M", "?"]
+    assert amount(2_000_000, "B") == "2 MB"
+    assert table(("a", "n"), [("x", 1), ("yy", "23")]) == "a    n\n--  --\nx    1\nyy  23"
