@@ -10,13 +10,28 @@ from nngraph.version import __version__
 
 __all__ = ["COMMANDS", "main"]
 
-#: Each command is ``command`` of the module of its name in ``nngraph.cli.commands``.
+#: What each command is for, and the module that has it as ``command``.
 COMMANDS = {
-    "inspect": "What is in a file: inputs, state, operators, costs, by module.",
-    "export": "Writes a model or a training step to a file.",
-    "passes": "The graph of a function, and after each pass.",
-    "doctor": "What is installed, what works here, and how to get the rest.",
-    "serve": "Serves a folder to this machine's browsers.",
+    "inspect": (
+        "What is in a file: inputs, state, operators, costs, by module.",
+        lambda: import_module("nngraph.cli.commands.inspect"),
+    ),
+    "export": (
+        "Writes a model or a training step to a file.",
+        lambda: import_module("nngraph.cli.commands.export"),
+    ),
+    "passes": (
+        "The graph of a function, and after each pass.",
+        lambda: import_module("nngraph.cli.commands.passes"),
+    ),
+    "doctor": (
+        "What is installed, what works here, and how to get the rest.",
+        lambda: import_module("nngraph.cli.commands.doctor"),
+    ),
+    "serve": (
+        "Serves a folder to this machine's browsers.",
+        lambda: import_module("nngraph.cli.commands.serve"),
+    ),
 }
 
 
@@ -27,13 +42,13 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(f"nngraph.cli.commands.{cmd_name}").command
+        command = COMMANDS[cmd_name][1]().command
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, use) for name, (use, _) in COMMANDS.items()])
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

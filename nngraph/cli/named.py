@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 
-import nngraph as ng
+from nngraph.backends.errors import BackendError
+from nngraph.frontend.capture.arguments import spec
+from nngraph.frontend.errors import TraceError
 
 __all__ = ["argument_option", "failing", "found", "json_option", "size_option", "sizes", "specs"]
 
@@ -44,7 +46,7 @@ def failing() -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ng.BackendError, ng.TraceError, ValueError, TypeError) as error:
+    except (OSError, BackendError, TraceError, ValueError, TypeError) as error:
         raise click.ClickException(f"{type(error).__name__}: {error}") from error
 
 
@@ -90,7 +92,7 @@ def _spec(text: str) -> Any:
     parts = [part for part in (match["sizes"] or "").split(",") if part]
     shape = [int(part) if part.isdigit() else None if part == "?" else part for part in parts]
     try:
-        return ng.spec(shape, match["dtype"])
+        return spec(shape, match["dtype"])
     except (TypeError, ValueError) as error:
         raise click.BadParameter(f"--arg {text!r}: {error}") from error
 

@@ -13,11 +13,17 @@ from typing import Any
 import click
 import numpy as np
 
-import nngraph as ng
 from nngraph.backends.base import usable_cpus
 from nngraph.backends.registry import BACKENDS, Registration
 from nngraph.cli.named import json_option
 from nngraph.cli.text import say, say_json, table
+from nngraph.frontend.compile import compile
+from nngraph.frontend.functional.creation import ones
+from nngraph.frontend.functional.data import tensor
+from nngraph.frontend.tensor import Tensor
+from nngraph.nn.parameter import Parameter
+from nngraph.optim import SGD
+from nngraph.version import __version__
 
 __all__ = ["command"]
 
@@ -39,7 +45,7 @@ def command(as_json: bool) -> None:
     """
     checks = [_backend(row) for row in BACKENDS.values()]
     report = {
-        "nngraph": ng.__version__,
+        "nngraph": __version__,
         "python": f"{platform.python_version()} ({sys.executable})",
         "machine": f"{platform.system()} {platform.machine()}",
         "processors": usable_cpus(),
@@ -102,18 +108,18 @@ _WANTED = (1.25, (0.5 * (1 - 0.5 * 0.5**2)) ** 2 + (1 - 0.5) ** 2)
 
 
 def _losses(backend: str) -> list[float]:
-    weight = ng.nn.Parameter(ng.ones(2))
-    optimizer = ng.optim.SGD([weight], lr=0.25)
+    weight = Parameter(ones(2))
+    optimizer = SGD([weight], lr=0.25)
 
-    @ng.compile(backend=backend)
-    def step(x: ng.Tensor) -> ng.Tensor:
+    @compile(backend=backend)
+    def step(x: Tensor) -> Tensor:
         optimizer.zero_grad()
         loss = ((weight * x) ** 2).sum()
         loss.backward()
         optimizer.step()
         return loss
 
-    x = ng.tensor([0.5, 1.0])
+    x = tensor([0.5, 1.0])
     return [step(x).item() for _ in _WANTED]
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-import nngraph as ng
 from nngraph.cli.named import argument_option, failing, found, json_option, specs
 from nngraph.cli.text import say, say_json
+from nngraph.frontend.export import export
+from nngraph.nn.modules.module import Module
 
 __all__ = ["command"]
 
@@ -31,9 +32,9 @@ def command(
     """
     with failing():
         value = found(function)
-        if isinstance(value, ng.nn.Module):
+        if isinstance(value, Module):
             value.train(not evaluating)
-        written = ng.export(value, path, *specs(arguments))
+        written = export(value, path, *specs(arguments))
     if as_json:
         say_json({"file": str(written), "bytes": Path(written).stat().st_size})
     else:

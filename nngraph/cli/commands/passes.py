@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-import nngraph as ng
 from nngraph.backends import get_backend
 from nngraph.backends.base import Target
 from nngraph.backends.registry import BACKENDS
 from nngraph.cli.named import argument_option, failing, found, json_option, specs
 from nngraph.cli.text import say, say_json
+from nngraph.frontend.compile import trace
 from nngraph.passes.base import Context
 
 __all__ = ["command"]
@@ -36,7 +36,7 @@ def command(
     """Prints the graph of MODULE:NAME as traced, and after each pass that changed it."""
     with failing():
         value = found(function)
-        graph = ng.trace(value, *specs(arguments))
+        graph = trace(value, *specs(arguments))
         steps: list[dict[str, Any]] = [
             {"pass": "trace", "changes": len(graph), "nodes": len(graph), "graph": str(graph)}
         ]
