@@ -75,6 +75,7 @@ from nngraph.frontend.inference import inference_mode, is_inference_mode_enabled
 from nngraph.frontend.inplace import IN_PLACE as _IN_PLACE
 from nngraph.frontend.lanes.vmap import vmap
 from nngraph.frontend.limits import finfo, iinfo
+from nngraph.frontend.loaded import load_step
 from nngraph.frontend.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from nngraph.frontend.nodevice import OutOfMemoryError
 from nngraph.frontend.precision import region as _region
@@ -103,6 +104,7 @@ from nngraph.ir.dtypes import (
 from nngraph.ir.dtypes import bool_ as bool
 from nngraph.nn.functional.toplevel import TOP_LEVEL as _TOP_LEVEL
 from nngraph.optim.amp import GradScaler
+from nngraph.runtime.bundle.errors import BundleError
 from nngraph.runtime.checkpoint import CheckpointError
 from nngraph.runtime.finite import NonFiniteError
 from nngraph.version import __version__
@@ -117,8 +119,8 @@ newaxis = None
 
 # fmt: off
 __all__ = [
-    "BackendError", "CheckpointError", "ConcretizationError", "Generator", "GradScaler",
-    "NonFiniteError", "OutOfMemoryError", "Size", "device", "get_default_device",
+    "BackendError", "BundleError", "CheckpointError", "ConcretizationError", "Generator",
+    "GradScaler", "NonFiniteError", "OutOfMemoryError", "Size", "device", "get_default_device",
     "get_default_dtype", "layout", "set_default_device", "set_default_dtype", "set_printoptions",
     "strided", "Tensor",
     "TraceError", "__version__", "amp", "autograd",
@@ -127,7 +129,7 @@ __all__ = [
     "dtype", "e", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64",
     "fft", "func", "half",
     "iinfo", "inf", "int", "int16", "int32", "int64", "int8", "inference_mode", "is_grad_enabled",
-    "is_inference_mode_enabled", "linalg", "load", "long",
+    "is_inference_mode_enabled", "linalg", "load", "load_step", "long",
     "memory_format", "nan", "newaxis", "nn",
     "no_grad", "optim", "pi", "preserve_format", "promote_types", "result_type", "save",
     "set_default_backend", "set_grad_enabled",

@@ -62,6 +62,8 @@ HOMES: dict[str, tuple[str, ...]] = {
         "nngraph/backends/onnx/proto",
         "nngraph/backends/onnx/export",
         "nngraph/backends/onnx/describe",
+        "nngraph/backends/onnx/opsets",
+        "nngraph/backends/onnx/checked",
     ),
     "click": ("nngraph/cli/",),
     "onnxruntime": ("nngraph/backends/onnx/load",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -10,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nngraph.backends.errors import ArtifactError
-from nngraph.backends.files import write_folder
+from nngraph.backends.folder import FileEntry, FileRefused, read_entry, read_file, write_files
+from nngraph.backends.jsontext import JsonRefused, parsed
 from nngraph.ir.signature import Signature, SignatureError
 from nngraph.version import __version__
 
@@ -18,6 +18,7 @@ __all__ = ["MANIFEST", "read_artifact", "write_artifact"]
 
 MANIFEST = "artifact.json"
 _FORMAT = 1
+_LONGEST = 1 << 26  # bytes of a manifest
 
 
 def write_artifact(
@@ -36,23 +37,18 @@ def write_artifact(
         FileNotFoundError: if the folder around it does not exist.
     """
     _refuse_foreign(folder)
-    hashes: dict[str, str] = {}
 
-    def content(name: str, pieces: Iterable[bytes]) -> Any:
-        return lambda path: hashes.update({name: _write(path, pieces)})
-
-    def manifest(path: Path) -> None:
+    def describe(_: Path, entries: Mapping[str, FileEntry]) -> bytes:
         data = {
             "format": _FORMAT,
             "nngraph": __version__,
             "backend": backend,
             "signature": signature.to_json(),
-            "files": hashes,
+            "files": {name: entry.sha256 for name, entry in entries.items()},
         }
-        path.write_text(json.dumps(data, indent=1), encoding="utf-8")
+        return json.dumps(data, indent=1).encode()
 
-    writers = {name: content(name, pieces) for name, pieces in files.items()}
-    write_folder(folder, writers | {MANIFEST: manifest})
+    write_files(folder, files, MANIFEST, describe)
 
 
 def read_artifact(folder: Path, backend: str) -> tuple[Signature, dict[str, bytes]]:
@@ -100,35 +96,19 @@ def _refuse_foreign(folder: Path) -> None:
 
 def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
+    if not path.exists():
+        raise ArtifactError(f"{folder} is no artifact: it has no {MANIFEST}")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ArtifactError(f"{folder} is no artifact: it has no {MANIFEST}") from None
-    except ValueError as error:
+        data = parsed(read_file(folder, MANIFEST, _LONGEST))
+    except (FileRefused, JsonRefused) as error:
         raise ArtifactError(f"{path} is damaged: {error}") from None
     if not isinstance(data, dict) or not {"backend", "format", "files"} <= data.keys():
         raise ArtifactError(f"{path} is damaged: it says nothing of a backend, format or files")
     return data
 
 
-def _write(path: Path, pieces: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    with path.open("wb") as file:
-        for piece in pieces:
-            digest.update(piece)
-            file.write(piece)
-    return digest.hexdigest()
-
-
 def _read(folder: Path, name: str, wanted: object) -> bytes:
-    if Path(name).name != name:
-        raise ArtifactError(f"{folder / MANIFEST} is damaged: {name!r} is no name of a file")
     try:
-        content = (folder / name).read_bytes()
-    except FileNotFoundError:
-        raise ArtifactError(f"{folder} is damaged: {name} is missing") from None
-    if hashlib.sha256(content).hexdigest() != wanted:
-        raise ArtifactError(
-            f"{folder / name} is damaged: it is not what was written (see {MANIFEST})"
-        )
-    return content
+        return read_entry(folder, name, FileEntry(str(wanted)))
+    except FileRefused as error:
+        raise ArtifactError(f"{folder} is damaged (see {MANIFEST}): {error}") from None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -72,6 +74,7 @@ def write_folder(folder: Path, files: Mapping[str, Callable[[Path], object]]) ->
     Raises:
         FileNotFoundError: if the folder around it does not exist.
     """
+    folder = folder.resolve() if folder.is_symlink() else folder
     parent = folder.absolute().parent
     if not parent.is_dir():
         raise FileNotFoundError(f"the folder {parent} does not exist: create it first")
@@ -86,8 +89,14 @@ def write_folder(folder: Path, files: Mapping[str, Callable[[Path], object]]) ->
 
 
 def _take_place(new: Path, folder: Path, attempts: int = 20) -> None:
-    """Gives ``new`` the name of ``folder``; what has it is moved away first, then removed."""
+    """Gives ``new`` the name of ``folder``; what has it is removed.
+
+    Where the system can exchange two names, there is a whole folder of that name at any moment.
+    Elsewhere what has the name is moved away first.
+    """
     moved: list[Path] = []
+    if _exchanged(new, folder):
+        return  # the caller removes what is at ``new`` now
     for attempt in range(attempts):
         try:
             os.rename(new, folder)
@@ -103,6 +112,38 @@ def _take_place(new: Path, folder: Path, attempts: int = 20) -> None:
             moved.append(old)
     for old in moved:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchanged(one: Path, two: Path) -> bool:
+    """Exchanges the names of two folders in one move; False where that cannot be done."""
+    call = _exchange()
+    return call is not None and call(os.fsencode(one), os.fsencode(two)) == 0
+
+
+@functools.cache
+def _exchange() -> Callable[[bytes, bytes], int] | None:
+    """The system's exchange of two names: renameat2(2) of Linux, renamex_np(2) of macOS."""
+    try:
+        library = ctypes.CDLL(None)
+        if sys.platform == "darwin":
+            swap = library.renamex_np
+            swap.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_uint)
+            return lambda one, two: int(swap(one, two, _EXCHANGE))
+        rename = library.renameat2
+        rename.argtypes = (
+            ctypes.c_int,
+            ctypes.c_char_p,
+            ctypes.c_int,
+            ctypes.c_char_p,
+            ctypes.c_uint,
+        )
+        return lambda one, two: int(rename(_HERE, one, _HERE, two, _EXCHANGE))
+    except (AttributeError, OSError, TypeError):
+        return None
+
+
+_HERE = -100  # AT_FDCWD: relative names are of the working directory
+_EXCHANGE = 2  # RENAME_EXCHANGE, and macOS's RENAME_SWAP
 
 
 def _umask() -> int:

@@ -34,7 +34,14 @@ from nngraph.ir.op import Array
 from nngraph.runtime.locks import tracing
 from nngraph.runtime.step import CompiledStep
 
-__all__ = ["CompiledFunction", "compile", "compiled_of", "set_default_backend", "trace"]
+__all__ = [
+    "CompiledFunction",
+    "backend_named",
+    "compile",
+    "compiled_of",
+    "set_default_backend",
+    "trace",
+]
 
 _R = TypeVar("_R")
 _log = logging.getLogger("nngraph.compile")
@@ -435,11 +442,16 @@ def compile(
             cache=cache,
             dynamic=dynamic,
         )
-    name = _chosen(_DEFAULT.backend if backend is None else backend)
+    name = backend_named(backend)
     get_backend(name)
     need_device(name, device)
     target = Target(name, device, threads, strict, in_place=not check_finite, cache=cache)
     return _wrapped(CompiledFunction(function, target, check_finite, keep_grads, bool(dynamic)))
+
+
+def backend_named(backend: str | None) -> str:
+    """The backend that a user's ``backend=`` means: None is the default one."""
+    return _chosen(_DEFAULT.backend if backend is None else backend)
 
 
 def _wrapped(made: CompiledFunction[Any]) -> Any:

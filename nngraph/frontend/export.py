@@ -1,4 +1,4 @@
-"""``ng.export``: one ONNX file from a training step or from a model."""
+"""``ng.export``: a bundle or one ONNX file from a training step or from a model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from nngraph.backends.base import Target
+from nngraph.frontend.bundles import BundleOptions, export_bundle
 from nngraph.frontend.capture.effects import NumberReturned
 from nngraph.frontend.capture.recorder import Assumed
 from nngraph.frontend.capture.traced import Traced
@@ -19,8 +21,9 @@ from nngraph.frontend.compile import CompiledFunction, compiled_of
 from nngraph.frontend.errors import TraceError, summary_of
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.scheduled import AfterEach
+from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
-from nngraph.ir.roles import Role
+from nngraph.passes.places import with_places_as_states
 
 __all__ = ["export"]
 
@@ -33,53 +36,59 @@ def export(
     schedule: Any = None,
     schedule_every: int = 1,
     schedule_steps: int | None = None,
+    opset: int = 21,
+    model: Any = None,
+    model_args: Sequence[Any] | None = None,
     **kwargs: Any,
 ) -> Path:
-    """Writes an ONNX file that any ONNX Runtime runs, and beside it the initial state.
+    """Writes what any ONNX Runtime runs: a bundle, or one file if the name ends in ``.onnx``.
 
-    A compiled function is written as its next call with arguments like the last ones would run it,
-    with modules in the modes in which the last call left them (or for ``args``, if given): inputs
-    are the batch, the host scalars and the state; outputs are the results and the new state; the
-    metadata entry ``nngraph.step`` says which output feeds which input. A module (or another
-    function) is traced for ``args`` without gradients, and its parameters become constants of the
-    file. Numbers of Python's that a compiled function changes at each call (``self.calls += 1``,
-    ``scheduler.step()``) are state of the file, int64 or float64 without axes.
+    A bundle is a folder of the step, the model in it, their state and a manifest (docs/bundles.md),
+    which ``ng.load_step`` runs, too. A compiled function is written as its next call with arguments
+    like the last ones would run it, with modules in the modes in which the last call left them (or
+    for ``args``, if given). A module (or another function) is traced for ``args`` without
+    gradients. What goes in and out is described in docs/export.md.
 
     Args:
         function: a compiled function, a module, or any function of tensors.
-        path: where to write; ``.onnx`` is the usual ending. Files are replaced atomically.
-        args: example arguments, or ``ng.spec(shape, dtype)`` with None for dynamic sizes.
+        path: a folder, or a file ending in ``.onnx``; what is there is replaced at once.
+        args, kwargs: example arguments, or ``ng.spec(shape, dtype)`` with None for dynamic sizes.
         state: ``"safetensors"`` (a file beside; the default for compiled functions),
             ``"initializers"`` (default values of the state inputs), or ``"constants"`` (the default
             for modules: no state inputs at all; the graph must not change its state).
-        schedule: a scheduler, or several, that the file steps after each run of the function: rates
-            and counters are state of the file. ``ReduceLROnPlateau`` adds an input ``metric``
-            (float64, no axes).
+        schedule: a scheduler, or several, that the file steps after each run.
+            ``ReduceLROnPlateau`` adds an input ``metric`` (float64, no axes).
         schedule_every: after how many runs the schedule is stepped.
-        schedule_steps: for how many steps a function of ``LambdaLR`` that no graph computes is in
-            the file as a table; None: the rate stays an input then, and a warning says so.
-        kwargs: keyword arguments of the function.
-
-    Returns:
-        The path.
+        schedule_steps: how long a table of a rate that no graph computes is; None: an input.
+        opset: of the operators in the files, from 18 on; older runtimes load older ones.
+        model: whose ``model.onnx`` is in the bundle: None means the module that the function calls,
+            False none; a dict of modules names their files.
+        model_args: what ``model`` is called with; left out, as the function calls it first.
 
     Raises:
         RuntimeError: if a compiled function was neither called nor given arguments.
         ValueError: if the function changes what only Python has, the graph changes state that
-            ``"constants"`` would freeze, or has no results.
+            ``"constants"`` would freeze, or has no results; for an option that does not fit.
+        FileExistsError: if a folder holds something else than a bundle, which would be lost.
         BackendError: if ONNX cannot express the graph, or its extra is not installed.
     """
-    from nngraph.backends import get_backend
-
-    get_backend("onnx")  # a clear error if the extra is missing
     compiled = compiled_of(function)
     function = function if compiled is None else compiled
+    where, target = Path(path), _target(function)
+    _need_form(where, state, model, model_args)
     wanted = _Wanted(function, args, kwargs, schedule_steps)
-    traced = _scheduled(wanted, schedule, schedule_every)
+    traced, is_inside = _scheduled(wanted, schedule, schedule_every)
     for line in traced.told:
         warnings.warn(line, UserWarning, stacklevel=2)
-    _refuse_once(traced)
-    return _written(function, traced, Path(path), state)
+    _refuse_useless(traced)
+    if where.suffix == _ONE_FILE:
+        return _written(function, traced, where, state, opset)
+    told = None if schedule is None else _described(schedule, schedule_every, is_inside)
+    options = BundleOptions(opset, target, model, model_args, told)
+    return export_bundle(function, traced, where, options)
+
+
+_ONE_FILE = ".onnx"
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,32 @@ class _Wanted:
             return trace_arguments(traced, self.args, kwargs | added, assumed)
 
 
-def _scheduled(wanted: _Wanted, schedule: Any, every: int) -> Traced:
+def _need_form(path: Path, state: str | None, model: Any, model_args: Any) -> None:
+    """Passes for options that fit the form, with what writes it installed."""
+    from nngraph.backends import get_backend
+
+    get_backend("onnx")  # a clear error if the extra is missing
+    is_file = path.suffix == _ONE_FILE
+    if is_file and (model is not None or model_args is not None):
+        raise ValueError(
+            "model= and model_args= are for a bundle, a folder that has the step and the model: "
+            "give a name that does not end in .onnx"
+        )
+    if not is_file and state not in (None, "safetensors"):
+        raise ValueError(
+            f"a bundle has its state in state.safetensors; state={state!r} is for one file: give a "
+            "name that ends in .onnx"
+        )
+
+
+def _described(schedule: Any, every: int, is_inside: bool) -> dict[str, Any]:
+    """What the manifest of a bundle says of a schedule."""
+    each = list(schedule) if isinstance(schedule, list | tuple) else [schedule]
+    kinds = [type(s).__name__ for s in each]
+    return {"kinds": kinds, "where": "graph" if is_inside else "host", "every": every}
+
+
+def _scheduled(wanted: _Wanted, schedule: Any, every: int) -> tuple[Traced, bool]:
     """The trace with the steps of a schedule in it; without them, if no graph computes these."""
     if schedule is not None:
         after = AfterEach(schedule, every)
@@ -122,7 +156,7 @@ def _scheduled(wanted: _Wanted, schedule: Any, every: int) -> Traced:
         traced = _in_graph(wanted, why, after)
         if traced is not None:
             _refuse_host(traced)
-            return traced
+            return traced, True
         warnings.warn(
             f"the schedule is not in the file, and what it sets is an input: {why[0]}. "
             "(`schedule_steps=n` puts n values of a function that no graph computes there.)",
@@ -144,7 +178,7 @@ def _scheduled(wanted: _Wanted, schedule: Any, every: int) -> Traced:
         elif traced.on_host or returned:
             traced = _in_graph(wanted, why) or traced
     _refuse_host(traced, why)
-    return traced
+    return traced, False
 
 
 def _in_graph(wanted: _Wanted, why: list[str], after: AfterEach | None = None) -> Traced | None:
@@ -156,23 +190,33 @@ def _in_graph(wanted: _Wanted, why: list[str], after: AfterEach | None = None) -
         return None
 
 
-def _written(function: Any, traced: Traced, path: Path, state: str | None) -> Path:
-    from nngraph.backends.base import Target
+def _written(function: Any, traced: Traced, path: Path, state: str | None, opset: int) -> Path:
     from nngraph.backends.onnx.export import write_model
 
     compiled = isinstance(function, CompiledFunction)
     how = state or ("safetensors" if compiled else "constants")
+    graph = with_places_as_states(traced.graph)
     if how == "constants":
-        _refuse_changes(traced)
+        _refuse_changes(graph)
+    target = _target(function)
+    states = {c.name: _array(c.lasting.array) for c in traced.cells}
+    scalars = traced.scalars()
+    return write_model(
+        graph, path, states=states, scalars=scalars, state=how, target=target, opset=opset
+    )
+
+
+def _target(function: Any) -> Target:
+    return function.target if isinstance(function, CompiledFunction) else Target("onnx")
+
+
+def _refuse_useless(traced: Traced) -> None:
+    _refuse_once(traced)
     if not traced.signature.outputs and not traced.signature.changed:
         raise ValueError(
             "the function returns no tensor and changes no state: there is nothing that a file of "
             "it could compute. Return the tensors that the file shall give"
         )
-    target = function.target if compiled else Target("onnx")
-    states = {c.name: _array(c.lasting.array) for c in traced.cells}
-    scalars = traced.scalars()
-    return write_model(traced.graph, path, states=states, scalars=scalars, state=how, target=target)
 
 
 def _array(array: Array | None) -> Array:
@@ -202,9 +246,8 @@ def _refuse_once(traced: Traced) -> None:
         )
 
 
-def _refuse_changes(traced: Traced) -> None:
-    put = {o.of for o in traced.signature.with_role(Role.PLACE)}
-    changed = [s.name for s in traced.signature.states if s.is_changed or s.name in put]
+def _refuse_changes(graph: Graph) -> None:
+    changed = [state.name for state in graph.states if state.is_changed]
     if changed:
         shown = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
         raise ValueError(

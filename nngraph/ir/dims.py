@@ -401,7 +401,7 @@ def as_dim(value: int | str | SymDim) -> Dim:
 
     Raises:
         ValueError: if the text is not an expression of names, integers, ``+ - * //``, ``max`` and
-            ``min``.
+            ``min``, or multiplies out to very many terms.
     """
     if isinstance(value, str):
         try:
@@ -424,7 +424,7 @@ def _from_ast(node: ast.expr) -> Dim:
         case ast.BinOp(left=a, op=ast.Sub(), right=b):
             return _from_ast(a) - _from_ast(b)
         case ast.BinOp(left=a, op=ast.Mult(), right=b):
-            return _from_ast(a) * _from_ast(b)
+            return _multiplied(_from_ast(a), _from_ast(b))
         case ast.BinOp(left=a, op=ast.FloorDiv(), right=b):
             return floordiv(_from_ast(a), _from_ast(b))
         case ast.Call(func=ast.Name(id=name), args=[_, *_] as args, keywords=[]) if name in _CALLS:
@@ -434,4 +434,15 @@ def _from_ast(node: ast.expr) -> Dim:
     )
 
 
+def _multiplied(a: Dim, b: Dim) -> Dim:
+    """The product; refused where a text would make very many terms of it."""
+    count = len(a.terms if isinstance(a, SymDim) else ()) * len(
+        b.terms if isinstance(b, SymDim) else ()
+    )
+    if count > _MOST_TERMS:
+        raise ValueError(f"a product of {count} terms is no dimension")
+    return a * b
+
+
+_MOST_TERMS = 1000
 _CALLS: dict[str, Callable[[Dim, Dim], Dim]] = {"max": maximum, "min": minimum}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nngraph.ir.op import Op
@@ -324,6 +324,24 @@ class Graph:
         """Each call gives ``value`` back; ``of`` names the argument or tensor it belongs to."""
         self._outputs.grow(value)
         self._labels.append(Label(name, role, of))
+
+    def drop_output(self, position: int) -> None:
+        """Removes an output; the others keep their order."""
+        kept = [v for i, v in enumerate(self._outputs._inputs) if i != position]
+        self._outputs._release()
+        self._outputs = _Results(self, kept)
+        del self._labels[position]
+
+    def rename_states(self, names: Mapping[str, str]) -> None:
+        """Gives states other names, where ``names`` has one.
+
+        Raises:
+            ValueError: if two would have the same.
+        """
+        renamed = {names.get(name, name): value for name, value in self._states.items()}
+        if len(renamed) != len(self._states):
+            raise ValueError(f"two states would have one name: {sorted(names.values())}")
+        self._states = renamed
 
     def drop_state(self, name: str) -> None:
         """Removes an unread state that no call changes.

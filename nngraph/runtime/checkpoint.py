@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ import numpy as np
 
 from nngraph.backends.arrays import aligned_copy, is_aligned
 from nngraph.backends.files import write_atomically
+from nngraph.backends.jsontext import JsonRefused, parsed
 from nngraph.ir.dtypes import DTYPES, as_dtype
 from nngraph.ir.op import Array
 
@@ -22,6 +22,7 @@ __all__ = ["CheckpointError", "bools_of", "packed", "read_arrays", "unpacked", "
 # safetensors' names of element types: F64, BF16, I8, U32, BOOL, ...
 _DTYPES = {d.short.upper(): d for d in DTYPES}
 _LONGEST_HEADER = 100_000_000  # bytes, as the format has it
+_MOST_ENTRIES = 10_000_000  # of the header: a tensor has some nine
 
 
 class CheckpointError(ValueError):
@@ -116,10 +117,10 @@ def _header(read: Callable[[int, int], Any], size: int) -> tuple[dict[str, Any],
     if size < 8 or length > min(size - 8, _LONGEST_HEADER):
         raise CheckpointError("it is not a whole safetensors file: its header is cut short")
     try:
-        header = json.loads(bytes(read(8, length)).decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        header = parsed(bytes(read(8, length)), _MOST_ENTRIES, depth=4)
+    except JsonRefused as error:
         raise CheckpointError(
-            f"it is not a whole safetensors file: its header is damaged ({error!r:.100})"
+            f"it is not a whole safetensors file: its header is damaged ({error})"
         ) from None
     if not isinstance(header, dict):
         raise CheckpointError("its header is no JSON object")

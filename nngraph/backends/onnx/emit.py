@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from nngraph.backends.errors import Gap
 from nngraph.backends.onnx.choices import Choices
+from nngraph.backends.onnx.kernels import OPSET
 from nngraph.backends.onnx.model import OnnxGraph, OnnxModel, OnnxNode, inner_graphs, names_read
 from nngraph.backends.onnx.nodes import Names, write_nodes
 from nngraph.backends.onnx.rules.table import EMISSIONS
@@ -16,9 +17,9 @@ from nngraph.ir.signature import Signature, signature_of
 __all__ = ["emit_model"]
 
 
-def emit_model(graph: Graph, choices: Choices) -> OnnxModel | list[Gap]:
+def emit_model(graph: Graph, choices: Choices, opset: int = OPSET) -> OnnxModel | list[Gap]:
     """The model of a graph, or everything in it that has no form in ONNX Runtime."""
-    writer, signature = Writer(), signature_of(graph)
+    writer, signature = Writer(opset=opset), signature_of(graph)
     names = _declare(graph, signature, writer)
     inputs = [(names[v], v.type) for v in graph.parameters]
     _compare_sizes(graph.inputs, writer, names)
@@ -37,7 +38,7 @@ def emit_model(graph: Graph, choices: Choices) -> OnnxModel | list[Gap]:
     )
     used = set(names_read(made))
     made.initializers = {n: a for n, a in writer.initializers.items() if n in used}
-    return OnnxModel(made, signature)
+    return OnnxModel(made, signature, opset=opset)
 
 
 def _declare(graph: Graph, signature: Signature, writer: Writer) -> Names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from nngraph.backends.files import FileSet
 from nngraph.backends.onnx.backend import OnnxBackend
 from nngraph.backends.onnx.choices import Choices
 from nngraph.backends.onnx.emit import emit_model
+from nngraph.backends.onnx.kernels import OPSET
 from nngraph.backends.onnx.model import OnnxModel, names_read
+from nngraph.backends.onnx.opsets import need_opset, opset_gaps
 from nngraph.backends.onnx.proto import PROTOBUF_LIMIT, serialized
 from nngraph.ir.dtypes import as_dtype
 from nngraph.ir.graph import Graph
@@ -25,7 +28,7 @@ from nngraph.ir.op import Array
 from nngraph.ir.roles import Role
 from nngraph.ir.signature import Signature
 
-__all__ = ["METADATA_KEY", "StateStorage", "write_model"]
+__all__ = ["METADATA_KEY", "ModelFile", "StateStorage", "data_name", "model_file", "write_model"]
 
 METADATA_KEY = "nngraph.step"
 
@@ -38,6 +41,21 @@ class StateStorage(enum.Enum):
     CONSTANTS = "constants"  # constants of the model: no call may change them
 
 
+@dataclass(frozen=True)
+class ModelFile:
+    """A model as it is written.
+
+    Attributes:
+        content: of the ONNX file.
+        data: of the file beside it that holds large constants, in pieces; empty if there is none.
+        signature: of the graph that it was made from.
+    """
+
+    content: bytes
+    data: tuple[bytes, ...]
+    signature: Signature
+
+
 def write_model(
     graph: Graph,
     path: Path,
@@ -47,6 +65,7 @@ def write_model(
     state: str = "safetensors",
     target: Target | None = None,
     limit: int = PROTOBUF_LIMIT,
+    opset: int = OPSET,
 ) -> Path:
     """Compiles ``graph`` for ONNX and writes it; all files appear at once, complete, or not at all.
 
@@ -66,33 +85,76 @@ def write_model(
             makes states that the graph only reads constants of the model.
         target: as for compiling.
         limit: bytes of constants from which on they go to ``<name>.data`` beside the model.
-
-    Returns:
-        ``path``.
+        opset: whose operators the file has.
 
     Raises:
-        UnsupportedGraph: naming all that ONNX Runtime lacks.
-        ValueError: if ``state`` is none of these, a state's array is missing or of another type,
-            or a state that the graph changes was to be a constant.
+        UnsupportedGraph: naming all that ONNX Runtime or the opset lacks.
+        ValueError: if ``state`` or ``opset`` is none of these, a state's array is missing or of
+            another type, or a state that the graph changes was to be a constant.
     """
     how = _storage(state)
     _check_states(graph, states, how)
+    beside = path.with_suffix(".safetensors").name if how is StateStorage.SAFETENSORS else None
+    file = model_file(
+        graph,
+        path.name,
+        states=states,
+        scalars=scalars,
+        how=how,
+        state_file=beside,
+        target=target,
+        limit=limit,
+        opset=opset,
+    )
+    data = path.with_name(data_name(path.name))
+    with FileSet(path) as files:
+        if beside is not None:
+            files.add(path.parent / beside, lambda f: _write_states(f, graph, states))
+        if file.data:
+            files.add(data, lambda f: _write_pieces(f, file.data))
+        files.add(path, lambda f: _write_pieces(f, [file.content]))
+    return path
+
+
+def data_name(name: str) -> str:
+    """What the file beside a model of that name is called."""
+    return f"{name}.data"
+
+
+def model_file(
+    graph: Graph,
+    name: str,
+    *,
+    states: Mapping[str, Array],
+    scalars: Mapping[str, float] | None = None,
+    how: StateStorage = StateStorage.SAFETENSORS,
+    state_file: str | None = None,
+    target: Target | None = None,
+    limit: int = PROTOBUF_LIMIT,
+    opset: int = OPSET,
+    metadata: Mapping[str, str] | None = None,
+) -> ModelFile:
+    """The file of that name that ``write_model`` writes, in memory.
+
+    Args:
+        state_file: the file that the metadata names for the initial state.
+        metadata: more entries.
+    """
+    need_opset(opset)
     target = target or Target("onnx")
     lowered, _ = lower(OnnxBackend(), graph, target)
-    model = emit_model(lowered, Choices(threads=target.thread_count))
-    if isinstance(model, list):
-        raise UnsupportedGraph("onnx", model)
+    model = emit_model(lowered, Choices(threads=target.thread_count), opset)
+    gaps = model if isinstance(model, list) else opset_gaps(model)
+    if isinstance(model, list) or gaps:
+        raise UnsupportedGraph("onnx", gaps)
     if how is not StateStorage.SAFETENSORS:
         _add_constants(model, states, how)
-    state_file = path.with_suffix(".safetensors").name if how is StateStorage.SAFETENSORS else None
-    model.metadata[METADATA_KEY] = json.dumps(
-        _metadata(model.signature, scalars or {}, how, state_file)
-    )
-    with FileSet(path) as files:
-        if state_file is not None:
-            files.add(path.parent / state_file, lambda f: _write_states(f, graph, states))
-        _write(model, path, files, limit)
-    return path
+    described = _metadata(model.signature, scalars or {}, how, state_file)
+    model.metadata |= {METADATA_KEY: json.dumps(described), **(metadata or {})}
+    content, data = serialized(model, data_name(name), limit)
+    if not data:
+        onnx.checker.check_model(content, full_check=True)
+    return ModelFile(content, tuple(data), model.signature)
 
 
 def _storage(state: str) -> StateStorage:
@@ -134,20 +196,17 @@ def _metadata(
     signature: Signature, scalars: Mapping[str, float], how: StateStorage, state_file: str | None
 ) -> dict[str, Any]:
     ports = () if how is StateStorage.CONSTANTS else signature.states
-    # What code puts at a place that it also reads is the state that the next call reads there.
-    put = {o.of: o.name for o in signature.with_role(Role.PLACE)}
-    after = {p.name: p.output or put.get(p.name) for p in ports}
     effects = [
         {"output": o.name, "role": o.role.value, "of": o.of}
         for o in signature.outputs
-        if o.role is not Role.RESULT and not (o.role is Role.PLACE and o.of in after)
+        if o.role is not Role.RESULT
     ]
     found: dict[str, Any] = {
         "batch": [p.name for p in signature.inputs],
         "scalars": {p.name: np.asarray(scalars.get(p.name, 0)).item() for p in signature.scalars},
         "state": [
-            {"input": p.input, "name": p.name} | ({"output": output} if output else {})
-            for p, output in zip(ports, after.values(), strict=True)
+            {"input": p.input, "name": p.name} | ({"output": p.output} if p.output else {})
+            for p in ports
         ],
         "results": [o.name for o in signature.with_role(Role.RESULT)],
     }
@@ -161,17 +220,6 @@ def _write_states(path: Path, graph: Graph, states: Mapping[str, Array]) -> None
     # save_file writes an array's memory, whatever its strides say.
     arrays = {s.name: np.array(states[s.name], order="C") for s in graph.states}
     save_file(arrays, str(path), {"format": "np"})
-
-
-def _write(model: OnnxModel, path: Path, files: FileSet, limit: int) -> None:
-    """The model, and its data file first where it has one."""
-    beside = path.with_name(path.name + ".data")
-    content, data = serialized(model, beside.name, limit)
-    if data:
-        files.add(beside, lambda f: _write_pieces(f, data))
-    else:
-        onnx.checker.check_model(content, full_check=True)
-    files.add(path, lambda f: _write_pieces(f, [content]))
 
 
 def _write_pieces(path: Path, pieces: Iterable[bytes]) -> None:

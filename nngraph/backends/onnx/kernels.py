@@ -28,7 +28,12 @@ from nngraph.ir.dtypes import (
     uint64,
 )
 
-__all__ = ["HALF", "TO_BOOL", "compute_type", "supports", "typed_inputs"]
+__all__ = ["FIRST_OPSET", "HALF", "OPSET", "TO_BOOL", "compute_type", "supports", "typed_inputs"]
+
+# What stock runtimes of the last two years load; from opset 22 on some kernels are missing.
+OPSET = 21
+# Reductions take their axes as inputs from here on, and bits have operators.
+FIRST_OPSET = 18
 
 _FLOATS = "f64 f32 f16"
 _F32 = "f32 f16"
@@ -76,6 +81,14 @@ _TABLE: dict[str, frozenset[DType]] = {
     for kind in kinds.split()
 }
 
+# The opset from which on an operator takes a type; all other types it takes from the first one on.
+_SINCE: dict[tuple[str, DType], int] = {
+    ("ReduceMax", bool_): 20,
+    ("ReduceMin", bool_): 20,
+    ("IsInf", float16): 20,
+    ("IsInf", bfloat16): 20,
+}
+
 HALF = frozenset({float16, bfloat16})
 
 # Types that hold every value of the key, narrowest first. Sums and products computed wider and
@@ -112,18 +125,20 @@ _BY_FIRST = (
 _TYPED |= dict.fromkeys(_BY_FIRST.split(), slice(0, 1)) | {"ConstantOfShape": slice(0, 0)}
 
 
-def supports(kind: str, dtype: DType) -> bool:
-    """True if the runtime has a kernel of ONNX operator ``kind`` for ``dtype``."""
+def supports(kind: str, dtype: DType, opset: int = OPSET) -> bool:
+    """True if the runtime has a kernel of ONNX operator ``kind`` of an opset for ``dtype``."""
+    if opset < _SINCE.get((kind, dtype), FIRST_OPSET):
+        return False
     return kind not in _TABLE or dtype in _TABLE[kind]
 
 
-def compute_type(kind: str, dtype: DType) -> DType | None:
+def compute_type(kind: str, dtype: DType, opset: int = OPSET) -> DType | None:
     """``dtype``, or else the narrowest type that can stand in for it; None if there is none."""
-    if supports(kind, dtype):
+    if supports(kind, dtype, opset):
         return dtype
     if dtype is uint64 and kind in _MODULAR:
         return int64
-    return next((wide for wide in _WIDER.get(dtype, ()) if supports(kind, wide)), None)
+    return next((wide for wide in _WIDER.get(dtype, ()) if supports(kind, wide, opset)), None)
 
 
 def typed_inputs(kind: str, names: Sequence[str]) -> list[int]:

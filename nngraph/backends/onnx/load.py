@@ -27,7 +27,7 @@ from nngraph.ir.op import Array
 from nngraph.ir.signature import Signature
 from nngraph.ir.types import TensorType
 
-__all__ = ["OnnxExecutable", "ort_value", "session"]
+__all__ = ["OnnxExecutable", "ort_value", "session", "tried"]
 
 _SMALL = 1 << 14  # bytes; below, copying a result is cheaper than binding new memory for it
 _LARGE = 1 << 13  # bytes of a model; below, rewriting it again is sooner done than found
@@ -101,6 +101,20 @@ def _loaded(
             return session(str(folder / MODEL_FILE), threads, spinning)
     except _FAILURES as error:
         raise explained(error, artifact.model, "does not load") from error
+
+
+def tried(path: Path) -> str:
+    """The version of the runtime, which has loaded the file: it has a kernel for each node.
+
+    Raises:
+        BackendError: if it refuses the file, naming the node.
+    """
+    off = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session(str(path), 1, level=off)
+    except _FAILURES as error:
+        raise explained(error, path.read_bytes(), f"does not load {path.name}") from error
+    return str(ort.__version__)
 
 
 def ort_value(array: Array) -> ort.OrtValue:

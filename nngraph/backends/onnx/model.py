@@ -8,12 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from nngraph.ir.dtypes import DType
+from nngraph.backends.onnx.kernels import OPSET
+from nngraph.ir.dtypes import DType, as_dtype
 from nngraph.ir.op import Array
 from nngraph.ir.signature import Signature
 from nngraph.ir.types import TensorType
 
-__all__ = ["Attribute", "Named", "OnnxGraph", "OnnxModel", "OnnxNode", "element_type", "names_read"]
+__all__ = [
+    "Attribute",
+    "Named",
+    "OnnxGraph",
+    "OnnxModel",
+    "OnnxNode",
+    "dtype_of",
+    "element_type",
+    "names_read",
+]
 
 # TensorProto.DataType of the standard.
 _ELEMENT_TYPES: dict[str, int] = {
@@ -36,6 +46,12 @@ _ELEMENT_TYPES: dict[str, int] = {
 def element_type(dtype: DType) -> int:
     """ONNX's number for an element type."""
     return _ELEMENT_TYPES[dtype.name]
+
+
+def dtype_of(element_type: int) -> DType | None:
+    """The type of ONNX's number, None for one that nngraph lacks."""
+    name = next((name for name, number in _ELEMENT_TYPES.items() if number == element_type), None)
+    return None if name is None else as_dtype(name)
 
 
 @dataclass(slots=True)
@@ -69,11 +85,12 @@ Attribute = int | float | str | Array | OnnxGraph | Sequence[int]
 
 @dataclass
 class OnnxModel:
-    """A whole model with the signature of the graph that it was made from."""
+    """A whole model of one opset with the signature of the graph that it was made from."""
 
     graph: OnnxGraph
     signature: Signature
     metadata: dict[str, str] = field(default_factory=dict)
+    opset: int = OPSET
 
 
 def names_read(graph: OnnxGraph) -> Iterator[str]:

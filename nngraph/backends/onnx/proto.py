@@ -21,11 +21,10 @@ from nngraph.ir.op import Array
 from nngraph.ir.types import TensorType
 from nngraph.version import __version__
 
-__all__ = ["IR_VERSION", "OPSET", "PROTOBUF_LIMIT", "serialized", "node_named"]
+__all__ = ["PROTOBUF_LIMIT", "serialized", "node_named"]
 
-# What stock runtimes of the last two years load; from opset 22 on some kernels are missing.
-OPSET = 21
-IR_VERSION = 10
+# The format of files that came with each opset; runtimes that know the opset know it.
+_IR_VERSIONS = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12, 25: 13, 26: 13, 27: 13, 28: 14}
 
 # A protobuf message ends at 2 GiB; names and shapes need room too.
 PROTOBUF_LIMIT = 2**31 - 2**26
@@ -43,8 +42,10 @@ def serialized(
         location: name of the file beside.
         limit: bytes of constants from which on large ones go there; below it there is no file.
     """
-    proto = ModelProto(ir_version=IR_VERSION, producer_name="nngraph", producer_version=__version__)
-    proto.opset_import.add(domain="", version=OPSET)
+    proto = ModelProto(
+        ir_version=_IR_VERSIONS[model.opset], producer_name="nngraph", producer_version=__version__
+    )
+    proto.opset_import.add(domain="", version=model.opset)
     for key, value in model.metadata.items():
         proto.metadata_props.add(key=key, value=value)
     constants = model.graph.initializers

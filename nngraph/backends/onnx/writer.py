@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nngraph.backends.onnx.kernels import TO_BOOL, compute_type, typed_inputs
+from nngraph.backends.onnx.kernels import OPSET, TO_BOOL, compute_type, typed_inputs
 from nngraph.backends.onnx.model import Attribute, OnnxNode, element_type
 from nngraph.ir.dims import Atom, Dim, PositivePart, Quotient, SymDim
 from nngraph.ir.dtypes import DType, as_dtype, bool_, int64
@@ -31,13 +31,15 @@ class Writer:
     Attributes:
         scope: module path of the node being written; the ONNX nodes are named after it.
         doc: origin text, put on each ONNX node.
+        opset: whose operators are written.
     """
 
     scope: str
     doc: str
 
-    def __init__(self, outer: Writer | None = None) -> None:
+    def __init__(self, outer: Writer | None = None, opset: int = OPSET) -> None:
         self.root: Writer = outer.root if outer is not None else self
+        self.opset: int = outer.opset if outer is not None else opset
         self.nodes: list[OnnxNode] = []
         self.initializers: dict[str, Array] = {}
         self.dtypes: dict[str, DType] = self.root.dtypes if outer is not None else {}
@@ -91,7 +93,7 @@ class Writer:
         own = self.dtypes[names[typed[0]]] if typed else None
         wide = own
         if own is not None and kind not in ("Cast", "Identity"):
-            wide = compute_type(kind, own)
+            wide = compute_type(kind, own, self.opset)
             if wide is None:
                 raise Missing(f"ONNX Runtime has no {own.name} kernel of {kind}")
         if wide is not own and wide is not None:

@@ -12,7 +12,6 @@ import numpy as np
 from nngraph.backends.artifact import read_artifact, write_artifact
 from nngraph.backends.base import Backend, Gap, Target
 from nngraph.backends.errors import ArtifactError
-from nngraph.backends.reference.sizes import with_sizes
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
@@ -21,6 +20,7 @@ from nngraph.ir.signature import Signature, signature_of
 from nngraph.ir.text import print_graph
 from nngraph.ops import REGISTRY
 from nngraph.passes.base import Pipeline
+from nngraph.passes.sizes import with_sizes
 
 __all__ = ["ReferenceArtifact", "ReferenceBackend", "ReferenceExecutable", "backend"]
 

@@ -18,7 +18,7 @@ from nngraph.frontend.world import world
 from nngraph.ir.dtypes import as_dtype
 from nngraph.ir.types import TensorType, tensor_type
 
-__all__ = ["Argument", "Spec", "argument_of", "arguments_of", "leaf_names", "spec"]
+__all__ = ["Argument", "Spec", "argument_of", "arguments_of", "leaf_names", "result_names", "spec"]
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,25 @@ def leaf_names(function: Callable[..., Any], tree: Tree) -> list[str]:
     for key, child in zip(kwargs.keys, kwargs.children, strict=True):
         _extend(child, str(key), names)
     return names
+
+
+def result_names(tree: Tree) -> list[str]:
+    """A name for each leaf of a result: what a dict or a named tuple calls it, or its position."""
+    keyed: list[str] = []
+    _named(tree, "", keyed)
+    single = len(keyed) == 1
+    return [name or ("output" if single else f"output_{i}") for i, name in enumerate(keyed)]
+
+
+def _named(tree: Tree, base: str, names: list[str]) -> None:
+    """The keys on the way to each leaf, from the first dict or named tuple on."""
+    if tree.kind is None:
+        names.append(base)
+        return
+    keys = tree.keys or getattr(tree.kind, "_fields", ())
+    for position, child in enumerate(tree.children):
+        key = keys[position] if keys else position if base else ""
+        _named(child, f"{base}_{key}" if base else str(key), names)
 
 
 def _extend(tree: Tree, base: str, names: list[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from weakref import ref
 
 from nngraph.frontend.base import TensorBase
-from nngraph.frontend.capture.arguments import Argument
+from nngraph.frontend.capture.arguments import Argument, result_names
 from nngraph.frontend.capture.carry import Change
 from nngraph.frontend.capture.effects import (
     ArgumentFlag,
@@ -147,6 +147,7 @@ class Finish:
             trace.rebound,
             {id(m.module): m.now for m in trace.modes.values()},
             list(trace.carry.told),
+            list(trace.called.values()),
         )
 
     def place_output(self, storage: Storage, name: str) -> int:
@@ -204,16 +205,17 @@ class Finish:
 
     def add_results(self, leaves: list[Any]) -> None:
         """The tensors among the leaves; None takes their places."""
-        single = len(leaves) == 1
-        for position, leaf in enumerate(leaves):
+        assert self.result is not None, "collect() has it"
+        for position, (leaf, name) in enumerate(
+            zip(leaves, result_names(self.result), strict=True)
+        ):
             if isinstance(leaf, TensorBase):
-                name = "output" if single else f"output_{position}"
                 returned = Returned(self.output(leaf, name, Role.RESULT), position)
                 self.effects.append(returned)
                 self._left.append((returned, cast("Tensor", leaf)))
                 leaves[position] = None
             elif isinstance(leaf, SymInt):
-                found = self.output(leaf.tensor(), f"output_{position}", Role.RESULT)
+                found = self.output(leaf.tensor(), name, Role.RESULT)
                 self.effects.append(SizeReturned(found, position))
                 leaves[position] = None
             elif is_host_number(leaf):

@@ -9,6 +9,7 @@ from typing import Any
 from weakref import ref
 
 from nngraph.frontend.capture.boxes import ABSENT
+from nngraph.frontend.capture.called import CalledModule, called_with
 from nngraph.frontend.capture.carry import Carry
 from nngraph.frontend.capture.effects import FirstCall
 from nngraph.frontend.capture.gradients import GradNote, GradSlot, NewGradSlot
@@ -149,6 +150,7 @@ class Trace(Overlay):
         looked: the tensors whose gradients the code asked for.
         modes: of the modules, as far as the code asked or set them.
         modules_met: the modules that ran.
+        called: those of them that no other one called.
         carry: what the trace knows about Python's own state.
         puts: what the code put into objects for all calls: new optimizer state.
         first: what the code does only in this call.
@@ -180,6 +182,7 @@ class Trace(Overlay):
         self._kept: list[object] = []  # what is known by its id
         self.modes: dict[int, Mode] = {}
         self.modules_met: dict[int, ModuleLike] = {}
+        self.called: dict[int, CalledModule] = {}
 
     # -- operators -------------------------------------------------------------------------
     def here(self) -> Origin:
@@ -423,6 +426,8 @@ class Trace(Overlay):
     def forward(self, module: ModuleLike, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The outermost module gives names (``0.weight``) and paths (``layer1.0.conv1``)."""
         if not self._module_path:
+            if id(module) not in self.called:
+                self.called[id(module)] = called_with(module, args, kwargs)
             for path, child in module.named_modules():
                 self._paths.setdefault(id(child), path)
             for name, tensor in (*module.named_parameters(), *module.named_buffers()):

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 from weakref import ref
 
+from nngraph.frontend.capture.called import CalledModule
 from nngraph.frontend.capture.effects import ArgumentWritten, Effect
 from nngraph.frontend.capture.holding import Holding
 from nngraph.frontend.capture.numbers import Numbers
@@ -47,6 +48,7 @@ class Traced:
         rebound: the storages that a call gives other elements, as ``t.data = other`` does.
         numbers: the arguments that are numbers of Python's which each call reads.
         told: what users have to know of a file of it, a line each.
+        called: the modules that the code called itself, and with what.
         modes: in which the call leaves the modules whose modes matter, by their ids.
     """
 
@@ -67,6 +69,7 @@ class Traced:
     rebound: dict[Storage, ref[Handle]]
     modes: dict[int, bool]
     told: list[str]
+    called: list[CalledModule]
     numbers: Numbers = field(default_factory=lambda: Numbers((), ()))
 
     @cached_property

@@ -17,6 +17,10 @@ from nngraph.ir.types import TensorType
 
 __all__ = ["EMISSIONS"]
 
+# The tangent that stands for the error function in the approximate GELU: of x * (a + b*x*x).
+_LINEAR = math.sqrt(2 / math.pi)
+_CUBIC = 0.044715 * _LINEAR
+
 Lacks = Callable[[Op, Sequence[TensorType]], str]
 
 # Elements from which on the runtime's own statistics lose digits: they are added up one by one in
@@ -67,7 +71,15 @@ def _no_epsilon64(op: Op, types: Sequence[TensorType]) -> str:
 
 
 def _gelu(s: OpSite[ops.Gelu]) -> str:
-    return s("Gelu", s.inputs[0], approximate=s.op.approximate)
+    (x,) = s.inputs
+    if s.writer.opset >= 20:
+        return s("Gelu", x, approximate=s.op.approximate)
+    if s.op.approximate == "tanh":
+        scale = s("Mul", s("Mul", x, x), s.number(_CUBIC))
+        bent = s("Tanh", s("Mul", x, s("Add", scale, s.number(_LINEAR))))
+    else:
+        bent = s("Erf", s("Mul", x, s.number(math.sqrt(0.5))))
+    return s("Mul", s("Mul", x, s.number(0.5)), s("Add", bent, s.number(1)))
 
 
 def _layer_norm(s: OpSite[ops.LayerNorm]) -> Sequence[str]:
