@@ -2,6 +2,7 @@
 # make test    linter, formatter, type checker, dead code, layers and circles of imports, tests
 # make lint    all of these but the tests
 # make stubs   writes what type checkers see of Tensor, from the functions
+# make test-web  trains exported bundles in Node.js; installs onnxruntime-node, and needs node and npm
 # make bench   the benchmarks against PyTorch and others
 # make clean   removes what these made
 #
@@ -12,7 +13,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format stubs bench clean
+.PHONY: help demo test test-web lint format stubs bench clean
 
 PYTHON ?=
 BACKEND ?= onnx
@@ -53,6 +54,11 @@ lint: $(VENV)/.installed-test
 	$(BIN)/vulture
 	$(BIN)/python -m pytest --quiet --no-header tests/test_layout.py
 
+# The package's own install script would fetch a GPU build; the CPU's is in it.
+test-web: $(VENV)/.installed-test
+	cd examples/node && ONNXRUNTIME_NODE_INSTALL=skip npm install --no-audit --no-fund --ignore-scripts
+	$(ONE_THREAD) $(BIN)/python -m pytest tests/bundles/test_node.py
+
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -64,5 +70,5 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out build dist examples/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

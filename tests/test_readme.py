@@ -31,6 +31,7 @@ def test_the_loop_of_the_readme_trains_and_exports(
     assert len(losses) == 20
     assert losses[-1] < 0.8 * losses[0]
     assert (tmp_path / "train_step.onnx").is_file()
+    assert (tmp_path / "bundle" / "manifest.json").is_file()
     assert (tmp_path / "model.onnx").is_file()
 
 

@@ -15,6 +15,7 @@ from nngraph.ir.op import Array
 from nngraph.ir.refusals import REFUSALS
 from nngraph.ir.signature import signature_of
 from nngraph.ir.types import TensorType
+from nngraph.passes.sizes import with_sizes
 from nngraph.runtime.blame import located
 from nngraph.runtime.finite import are_finite, nonfinite
 from nngraph.runtime.overlap import Apart
@@ -132,14 +133,20 @@ class CompiledStep:
             outputs, after = self.built.executable.run(inputs, scalars, states)
         except REFUSALS as error:
             arguments = self._signature.arguments(inputs, scalars, states)
-            raise located(error, self._graph, arguments) from None
+            raise located(error, self._numbered(inputs), arguments) from None
         if self._finite and not are_finite((*inputs, *outputs, *after)):
-            raise nonfinite(self._graph, self._signature.arguments(inputs, scalars, states))
+            arguments = self._signature.arguments(inputs, scalars, states)
+            raise nonfinite(self._numbered(inputs), arguments)
         slots, arrays = self._slots, self._arrays
         for i in self._signature.changed:
             array = arrays[i] = after[i]
             slots[i].exchange(array)
         return outputs
+
+    def _numbered(self, inputs: Sequence[Array]) -> Graph:
+        """The graph with the sizes of these inputs, to be evaluated."""
+        sizes = self._signature.sizes(inputs)
+        return with_sizes(self._graph, sizes) if sizes else self._graph
 
     def _current(self) -> list[Array]:
         """The states' arrays as they are."""
