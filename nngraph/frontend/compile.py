@@ -451,7 +451,8 @@ def compile(
 
 def backend_named(backend: str | None) -> str:
     """The backend that a user's ``backend=`` means: None is the default one."""
-    return _chosen(_DEFAULT.backend if backend is None else backend)
+    named = _DEFAULT.backend if backend is None else backend
+    return choose_backend() if named == "auto" else named
 
 
 def _wrapped(made: CompiledFunction[Any]) -> Any:
@@ -479,7 +480,7 @@ def set_default_backend(backend: str) -> None:
     Raises:
         BackendError: if the backend is unknown or not installed.
     """
-    get_backend(_chosen(backend))
+    get_backend(backend_named(backend))
     _DEFAULT.backend = backend
 
 
@@ -488,10 +489,6 @@ class _Default:
 
 
 _DEFAULT = _Default()
-
-
-def _chosen(backend: str) -> str:
-    return choose_backend() if backend == "auto" else backend
 
 
 def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:

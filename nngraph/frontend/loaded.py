@@ -221,8 +221,8 @@ class LoadedStep:
         wrong = [f"{name} is missing" for name in self._tensors if name not in arrays]
         wrong += [f"{name} is unexpected" for name in arrays if name not in self._tensors]
         for name, tensor in self._tensors.items():
-            if name in arrays and type_of_array(arrays[name]) != tensor.type:
-                wrong.append(f"{name} is {type_of_array(arrays[name])}, wanted {tensor.type}")
+            if name in arrays and type_of_array(arrays[name]) != tensor.aval:
+                wrong.append(f"{name} is {type_of_array(arrays[name])}, wanted {tensor.aval}")
         if wrong:
             raise RuntimeError(f"the state does not fit {self.name}: {'; '.join(wrong)}")
         with self._alone:
@@ -264,7 +264,7 @@ def _need_type(port: Port, array: Array) -> None:
 
 
 def _shown(value: Any) -> str:
-    kind = getattr(value, "type", None)
+    kind = getattr(value, "aval", None)
     if isinstance(kind, TensorType):
         return str(kind)
     return str(type_of_array(value)) if isinstance(value, np.ndarray) else repr(value)[:40]

@@ -40,7 +40,7 @@ def called_with(module: ModuleLike, args: tuple[Any, ...], kwargs: dict[str, Any
 
 
 def _spec(tensor: TensorBase, known: dict[str, str]) -> Spec:
-    kind: TensorType = tensor.type
+    kind: TensorType = tensor.aval
     return Spec(kind.with_shape(_plain(dim, known) for dim in kind.shape))
 
 
