@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -11,7 +13,7 @@ from nngraph.version import __version__
 __all__ = ["COMMANDS", "main"]
 
 #: What each command is for, and the module that has it as ``command``.
-COMMANDS = {
+COMMANDS: dict[str, tuple[str, Callable[[], Any]]] = {
     "inspect": (
         "What is in a file: inputs, state, operators, costs, by module.",
         lambda: import_module("nngraph.cli.commands.inspect"),
