@@ -105,11 +105,13 @@ def read_file(folder: Path, name: str, limit: int, size: int | None = None) -> b
         if isinstance(error, OSError) and error.errno != errno.ELOOP:
             raise FileRefused(f"{name:.100} cannot be opened: {error.strerror}") from None
         raise FileRefused(f"{name:.100} is a link: files lie in the folder itself") from None
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(handle)
+        raise FileRefused(f"{name} is no plain file")
     with os.fdopen(handle, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
-            kind = "has a second name" if stat.S_ISREG(found.st_mode) else "is no plain file"
-            raise FileRefused(f"{name} {kind}: copy the folder's files into one of their own")
+        if found.st_nlink > 1:
+            raise FileRefused(f"{name} has a second name: copy the files into a folder of theirs")
         if found.st_size > limit or found.st_size != (found.st_size if size is None else size):
             wanted = f"at most {limit}" if size is None or found.st_size > limit else size
             raise FileRefused(f"{name} has {found.st_size} bytes, and may have {wanted}")

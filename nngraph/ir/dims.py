@@ -404,6 +404,10 @@ def as_dim(value: int | str | SymDim) -> Dim:
             ``min``, or multiplies out to very many terms.
     """
     if isinstance(value, str):
+        if value.isidentifier():
+            return sym(value)
+        if len(value) > _LONGEST:
+            raise ValueError(f"{value!r:.40}... has {len(value)} letters, and is not a dimension")
         try:
             return _from_ast(ast.parse(value, mode="eval").body)
         except (SyntaxError, ZeroDivisionError, RecursionError, MemoryError):
@@ -445,4 +449,5 @@ def _multiplied(a: Dim, b: Dim) -> Dim:
 
 
 _MOST_TERMS = 1000
+_LONGEST = 10_000  # letters of a text
 _CALLS: dict[str, Callable[[Dim, Dim], Dim]] = {"max": maximum, "min": minimum}

@@ -69,6 +69,8 @@ def test_open_sizes_train_at_every_size(backend: str, tmp_path: Path) -> None:
     for size in (4, 2, 4) if backend == "tvm" else (4, 7, 2, 16, 4):
         batch = network.draw(rng, size)
         assert_close(loaded(*batch)[0].numpy(), step(*batch)[0].numpy())
+    if backend == "tvm":
+        return  # one more size is one more program
     before = {k: v.numpy().copy() for k, v in loaded.state_dict().items()}
     with pytest.raises((IndexError, ng.BackendError)):  # one value per channel, as in PyTorch
         loaded(*network.draw(rng, 1))

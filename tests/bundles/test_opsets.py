@@ -20,7 +20,8 @@ from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
 from tests.support.tolerances import assert_close
 
-OPSETS = (18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28)
+#: Each has operators in another form, or is the first or last; 22 to 28 were all tried once.
+OPSETS = (18, 19, 20, 23, 28)
 
 
 class Network(nn.Module):
