@@ -24,11 +24,11 @@ LAYERS = (
     "optim",
     # Modules at PyTorch's paths: what `nngraph` imports when it is first asked for.
     "accelerator",
+    "func",
     "autograd",
     "amp",
     "cpu",
     "cuda",
-    "func",
     "utils",
     "linalg",
     "fft",

@@ -28,6 +28,7 @@ from nngraph.ir.op import Array, Op
 from nngraph.ops import creation
 from nngraph.ops.broadcast import broadcast_to
 from nngraph.ops.elementwise import add, select
+from nngraph.ops.elementwise import cast as cast_to
 from nngraph.ops.elementwise.arithmetic import copy as copy_of
 
 __all__ = ["Size", "TensorBase", "own_if_view", "seed_of"]
@@ -457,7 +458,7 @@ def _rebuilt(kind: type[TensorBase], array: Array, requires_grad: bool) -> Tenso
 
 
 def seed_of(root: TensorBase, gradient: TensorBase | None) -> TensorBase:
-    """The gradient that backward starts with: one, if none is given.
+    """The gradient that backward starts with, of the root's dtype: one, if none is given.
 
     Raises:
         RuntimeError: if the root has several elements, or the gradient another shape.
@@ -468,4 +469,4 @@ def seed_of(root: TensorBase, gradient: TensorBase | None) -> TensorBase:
         return creation.ones_like(root)
     if gradient.aval.shape != root.aval.shape:
         raise RuntimeError(f"the gradient is {gradient.aval}; the tensor is {root.aval}")
-    return gradient
+    return gradient if gradient.dtype is root.dtype else cast_to(gradient, root.dtype)

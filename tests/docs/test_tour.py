@@ -23,6 +23,7 @@ def runner() -> Any:
 @pytest.mark.parametrize(
     "page",
     [
+        "autograd.md",
         "data.md",
         "distributions.md",
         "tour.md",

@@ -80,6 +80,8 @@ CASES: dict[str, Callable[[Made], Any]] = {
     "backward, kept": lambda m: then(
         m.y.sum().backward(retain_graph=True), m.y.sum().backward(), m.x.grad
     ),
+    "a seed of another dtype": lambda m: m.grad(m.y, m.x, m.plain.double()),
+    "a seed of integers": lambda m: then(m.y.backward(m.plain.long()), m.x.grad),
     "backward, created": lambda m: then(m.y.sum().backward(create_graph=True), m.x.grad),
 }
 
