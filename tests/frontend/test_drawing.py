@@ -34,6 +34,10 @@ m.normal(1.0, 0.0, (2, 2))
 m.normal(1, 0, (2,))
 m.normal(1.0, 0.0, size=(2,), dtype=m.float64)
 m.normal(m.zeros(2, dtype=m.float16), 0.0)
+m.normal(m.ones(2), m.zeros(2, dtype=m.int64))
+m.normal(m.ones(2).half(), m.tensor([False, False]))
+m.normal(m.ones(2), m.tensor(0).double())
+m.normal(m.tensor([-inf, inf]), 0.0)
 m.normal(mean=m.zeros(0, 2), std=1.0)
 m.bernoulli(m.tensor([0.0, 1.0, 0.0]))
 m.bernoulli(m.tensor([[1.0], [0.0]]).double())
@@ -70,7 +74,12 @@ m.normal(0.0, -1.0, (2,))
 m.normal(0.0, 1.0)
 m.normal(m.zeros(2), m.ones(3))
 m.normal(m.zeros(2).long(), 1.0)
+m.normal(m.zeros(2), nan)
+m.normal(m.zeros(2), m.tensor([1.0, nan]))
+m.normal(m.ones(2).bool(), m.ones(2))
+m.normal(m.ones(2).long(), m.ones(2))
 m.normal(0.0, m.ones(2).long())
+m.normal(0.0, m.ones(2).bool())
 m.normal(m.zeros(2), 1.0, (2,))
 m.bernoulli(m.tensor([0.0, 1.5]))
 m.bernoulli(m.tensor([0.0, -0.1]))
@@ -175,15 +184,42 @@ def test_the_same_draws_compiled(backend: str) -> None:
     for run, own in ((draws, None), (compiled, None), (draws, g), (compiled, g)):
         ng.manual_seed(4)
         g.manual_seed(4)
-        runs.append([part.numpy() for _ in range(2) for part in run(p, own)])
+        runs.append([part.detach().numpy() for _ in range(2) for part in run(p, own)])
     for other in runs[1:]:
         for a, b in zip(runs[0], other, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     assert any((a != b).any() for a, b in zip(runs[0][:7], runs[0][7:], strict=True))
 
 
-def test_no_gradient_passes() -> None:
+ZERO = """
+m.normal(a, b)
+m.normal(a[:, None], b)
+m.normal(a, 1.0)
+m.normal(1.0, b)
+m.normal(a, b.double())
+m.bernoulli(a / 4)
+(a * 1).bernoulli_(0.5)
+(a * 1).bernoulli_(b / 4)
+(a * 1).normal_()
+(a * 1).exponential_()
+a.detach().clone().bernoulli_(b / 4)
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("text", ZERO)
+def test_gradients_are_zero_where_pytorchs_are(text: str) -> None:
+    found = []
+    for m in (torch, ng):
+        a, b = (m.tensor([1.0, 2.0], requires_grad=True) for _ in range(2))
+        eval(text, {"m": m, "a": a, "b": b}).sum().backward()
+        found.append([None if x.grad is None else x.grad.tolist() for x in (a, b)])
+    assert found[0] == found[1]
+
+
+def test_indices_and_draws_without_parameters_require_no_gradient() -> None:
     p = ng.tensor([0.5, 0.5]).requires_grad_()
-    assert not any(part.requires_grad for part in draws(p))
+    assert not any(part.requires_grad for part in draws(p)[3:])
+    with ng.no_grad():
+        assert not ng.normal(p, p).requires_grad
     out = ng.empty(0, dtype=ng.int64)
     assert ng.multinomial(p.detach(), 3, True, out=out) is out and out.shape == (3,)

@@ -15,13 +15,14 @@ from nngraph.frontend.record import View
 from nngraph.frontend.tape import apply, root_of
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import world
+from nngraph.ir.dtypes import bool_
 from nngraph.ir.op import Array
 from nngraph.ops.broadcast import BroadcastTo, Reshape
 
 # fmt: off
 __all__ = [
-    "become", "elements", "is_view", "overwrite", "owned", "replace", "unrepeated", "viewed",
-    "write_result",
+    "become", "elements", "is_view", "overwrite", "owned", "replace", "unmoved", "unrepeated",
+    "viewed", "write_result",
 ]
 # fmt: on
 
@@ -43,6 +44,16 @@ def overwrite(tensor: Tensor, new: Tensor) -> Tensor:
 def replace(tensor: Tensor, new: Tensor) -> Tensor:
     """``overwrite`` with elements that do not depend on the old ones, whose gradient is zero."""
     return tensor._replace(new)
+
+
+def unmoved(result: Tensor, *operands: Tensor) -> Tensor:
+    """``result`` as what was made of operands whose gradients are zero, and not none."""
+    if is_grad_enabled():
+        never = ops.full(False, bool_, (), result)
+        for x in operands:
+            if x.requires_grad and result.dtype.is_floating_point:
+                result = ops.where(never, x.to(result.dtype), result)
+    return result
 
 
 def write_result(tensor: Tensor, result: Tensor) -> Tensor:

@@ -8,12 +8,14 @@ from typing import Any, overload
 
 from nngraph import ops
 from nngraph.frontend.defaults import default_dtype
+from nngraph.frontend.functional.access import unmoved
 from nngraph.frontend.functional.axes import sizes_of
 from nngraph.frontend.functional.kinds import need_floats
 from nngraph.frontend.functional.random import rand, randn
 from nngraph.frontend.functional.statistics import bisected
 from nngraph.frontend.functional.variants import both, function
 from nngraph.frontend.generator import Generator
+from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dims import Dim
 from nngraph.ir.dtypes import DType, as_dtype, float64, int64
@@ -69,31 +71,33 @@ def normal(
 ) -> Tensor:
     """Normal numbers: of tensors of means and deviations that broadcast, or of a size.
 
-    Gradients do not pass (``distributions.Normal(mean, std).rsample()`` has them).
+    The dtype is the mean's, or the deviation's beside a number. Gradients of tensors are zero
+    (``distributions.Normal(mean, std).rsample()`` has the others).
 
     Raises:
-        RuntimeError: for a negative deviation, also among the elements; for integers.
+        RuntimeError: for a deviation that is not at least 0, also among the elements; if the dtype
+            would be of integers or bools.
         TypeError: for two numbers without a size.
     """
-    tensors = [x.detach() for x in (mean, std) if isinstance(x, Tensor)]
+    tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
     if not tensors and size is None:
         raise TypeError("normal() takes tensors as mean or std, or (mean, std, size)")
     if tensors and size is not None:
         raise TypeError("normal() takes a size with numbers only: expand the tensors instead")
-    need_floats("normal", *tensors)
-    if not isinstance(std, Tensor) and std < 0:
+    need_floats("normal", *tensors[:1])
+    if not isinstance(std, Tensor) and not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     if not tensors:
         kind = as_dtype(dtype or default_dtype())
         drawn: Tensor = randn(sizes_of((size,)), generator=generator, dtype=kind) * std + mean
         return drawn.requires_grad_() if requires_grad else drawn
-    if isinstance(std, Tensor):
-        whole = std.detach().ge(0).all()
-        std = ops.require(std.detach(), whole, "normal expects all elements of std >= 0.0")
-    shape = (tensors[0] + tensors[-1]).aval.shape
-    unit = randn(shape, generator=generator, dtype=tensors[0].dtype)
-    moved: Tensor = unit * std + (mean.detach() if isinstance(mean, Tensor) else mean)
-    return moved.to(unit.dtype)
+    with no_grad():
+        if isinstance(std, Tensor):
+            std = ops.require(std, std.ge(0).all(), "normal expects all elements of std >= 0.0")
+        shape = (tensors[0] + tensors[-1]).type.shape
+        unit = randn(shape, generator=generator, dtype=tensors[0].dtype)
+        drawn = (unit * std + mean).to(unit.dtype)
+    return unmoved(drawn, *tensors)
 
 
 @both
@@ -106,6 +110,8 @@ def bernoulli(
 ) -> Tensor:
     """1 with the probability that the element is, else 0; with the probability ``p`` if given.
 
+    The gradient of the probabilities is zero.
+
     Raises:
         RuntimeError: for what is no probability; for integers, unless ``p`` is given.
     """
@@ -114,7 +120,7 @@ def bernoulli(
             raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
         return rand(input.aval.shape, generator=generator, dtype=float64).lt(p).to(input.dtype)
     need_floats("bernoulli", input)
-    return chances(input.detach(), generator).to(input.dtype)
+    return unmoved(chances(input.detach(), generator).to(input.dtype), input)
 
 
 def chances(input: Tensor, generator: Generator | None) -> Tensor:

@@ -6,7 +6,7 @@ import math
 import operator
 from typing import Any
 
-from nngraph.frontend.functional.access import replace
+from nngraph.frontend.functional.access import replace, unmoved
 from nngraph.frontend.functional.drawing import chances, exponentials
 from nngraph.frontend.functional.integers import integers, largest
 from nngraph.frontend.functional.kinds import need_floats, need_numbers
@@ -58,6 +58,8 @@ def normal_(
 def bernoulli_(input: Tensor, p: Operand = 0.5, *, generator: Generator | None = None) -> Tensor:
     """1 with probability ``p``, a number or a tensor that broadcasts; else 0.
 
+    The gradient of the probabilities is zero, as is that of the elements before.
+
     Raises:
         RuntimeError: for a number that is no probability.
     """
@@ -65,10 +67,9 @@ def bernoulli_(input: Tensor, p: Operand = 0.5, *, generator: Generator | None =
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
     if isinstance(p, Tensor):
         need_floats("bernoulli_", p)
-        return replace(
-            input, chances(p.detach().expand(input.aval.shape), generator).to(input.dtype)
-        )
-    drawn = rand(input.aval.shape, generator=generator, dtype=float64)
+        happened = chances(p.detach().expand(input.type.shape), generator)
+        return replace(input, unmoved(happened.to(input.dtype), p))
+    drawn = rand(input.type.shape, generator=generator, dtype=float64)
     return replace(input, drawn.lt(p).to(input.dtype))
 
 
