@@ -37,6 +37,7 @@ from nngraph.frontend.functional.comparison import *
 from nngraph.frontend.functional.constructor import *
 from nngraph.frontend.functional.contraction import *
 from nngraph.frontend.functional.conversion import *
+from nngraph.frontend.functional.counts import *
 from nngraph.frontend.functional.creation import *
 from nngraph.frontend.functional.data import *
 from nngraph.frontend.functional.decompositions import *

@@ -108,10 +108,18 @@ def test_a_unary_operator_is_a_row_a_layer(name: str) -> None:
 
 @cache
 def names_in(path: Path) -> set[object]:
-    """What a file defines, reads or lists; what it imports and then uses counts as used."""
+    """What a file defines, reads or lists; what it imports and then uses counts as used.
+
+    The call of a tensor's method does not: code that uses an operator is no place of it.
+    """
     found: set[object] = set()
-    for node in ast.walk(_tree(path)):
+    nodes = list(ast.walk(_tree(path)))
+    calls = (node.func for node in nodes if isinstance(node, ast.Call))
+    methods = {id(f) for f in calls if isinstance(f, ast.Attribute) and _named(f.value) != "ops"}
+    for node in nodes:
         match node:
+            case ast.Attribute() if id(node) in methods:
+                pass
             case ast.FunctionDef(name=text) | ast.ClassDef(name=text):
                 found.add(text)
             case ast.Attribute() | ast.Name() | ast.Constant():

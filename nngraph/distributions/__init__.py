@@ -7,10 +7,16 @@ from __future__ import annotations
 
 from nngraph.distributions import constraints, transforms
 from nngraph.distributions.bernoulli import Bernoulli
+from nngraph.distributions.beta import Beta
+from nngraph.distributions.binomial import Binomial
 from nngraph.distributions.categorical import Categorical
 from nngraph.distributions.cauchy import Cauchy
+from nngraph.distributions.chi2 import Chi2
+from nngraph.distributions.dirichlet import Dirichlet
 from nngraph.distributions.distribution import Distribution
 from nngraph.distributions.exponential import Exponential
+from nngraph.distributions.exponential_family import ExponentialFamily
+from nngraph.distributions.gamma import Gamma
 from nngraph.distributions.geometric import Geometric
 from nngraph.distributions.gumbel import Gumbel
 from nngraph.distributions.half import HalfCauchy, HalfNormal
@@ -25,6 +31,8 @@ from nngraph.distributions.one_hot_categorical import (
     OneHotCategorical,
     OneHotCategoricalStraightThrough,
 )
+from nngraph.distributions.poisson import Poisson
+from nngraph.distributions.student_t import StudentT
 from nngraph.distributions.transformed_distribution import TransformedDistribution
 from nngraph.distributions.transforms import (
     AbsTransform,
@@ -46,12 +54,18 @@ __all__ = [
     "AbsTransform",
     "AffineTransform",
     "Bernoulli",
+    "Beta",
+    "Binomial",
     "Categorical",
     "Cauchy",
+    "Chi2",
     "ComposeTransform",
+    "Dirichlet",
     "Distribution",
     "ExpTransform",
     "Exponential",
+    "ExponentialFamily",
+    "Gamma",
     "Geometric",
     "Gumbel",
     "HalfCauchy",
@@ -65,10 +79,12 @@ __all__ = [
     "Normal",
     "OneHotCategorical",
     "OneHotCategoricalStraightThrough",
+    "Poisson",
     "PowerTransform",
     "SigmoidTransform",
     "SoftmaxTransform",
     "SoftplusTransform",
+    "StudentT",
     "TanhTransform",
     "Transform",
     "TransformedDistribution",

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from nngraph.distributions import constraints
 from nngraph.distributions.distribution import Distribution, Shape
+from nngraph.distributions.exponential_family import ExponentialFamily
 from nngraph.distributions.utils import (
     broadcast_all,
     lazy_property,
@@ -17,7 +18,7 @@ from nngraph.frontend.functional.random import rand
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
-from nngraph.nn.functional import binary_cross_entropy_with_logits
+from nngraph.nn.functional import binary_cross_entropy_with_logits, softplus
 
 __all__ = ["Bernoulli", "Coin"]
 
@@ -66,11 +67,12 @@ class Coin(Distribution):
         return getattr(self, self._given).shape
 
 
-class Bernoulli(Coin):
+class Bernoulli(Coin, ExponentialFamily):
     """1 with probability ``probs``, and 0 otherwise."""
 
     support = constraints.boolean
     has_enumerate_support = True
+    _mean_carrier_measure = 0
 
     @property
     def mean(self) -> Tensor:
@@ -101,3 +103,10 @@ class Bernoulli(Coin):
         shape = (2, *([1] * len(self._batch_shape)))
         values = arange(2, dtype=getattr(self, self._given).dtype).view(shape)
         return values.expand((2, *self._batch_shape)) if expand else values
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.logits,)
+
+    def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
+        return softplus(natural_params[0])

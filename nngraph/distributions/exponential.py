@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from nngraph.distributions import constraints
-from nngraph.distributions.distribution import Distribution, Shape
+from nngraph.distributions.distribution import Shape
+from nngraph.distributions.exponential_family import ExponentialFamily
 from nngraph.distributions.utils import broadcast_all
 from nngraph.frontend.functional.creation import zeros_like
 from nngraph.frontend.functional.random import rand
@@ -14,12 +15,13 @@ from nngraph.frontend.tensor import Tensor
 __all__ = ["Exponential"]
 
 
-class Exponential(Distribution):
+class Exponential(ExponentialFamily):
     """Density ``rate exp(-rate x)`` for x >= 0."""
 
     arg_constraints: ClassVar[Any] = {"rate": constraints.positive}
     support = constraints.nonnegative
     has_rsample = True
+    _mean_carrier_measure = 0
 
     def __init__(self, rate: Any, validate_args: bool | None = None) -> None:
         (self.rate,) = broadcast_all(rate)
@@ -59,3 +61,10 @@ class Exponential(Distribution):
 
     def entropy(self) -> Tensor:
         return 1.0 - self.rate.log()
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (-self.rate,)
+
+    def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
+        return -(-natural_params[0]).log()

@@ -10,9 +10,10 @@ from nngraph.frontend.functional.random import rand
 from nngraph.frontend.limits import finfo
 from nngraph.frontend.tensor import Tensor
 
-__all__ = ["Gumbel"]
+__all__ = ["EULER", "Gumbel"]
 
-_EULER = 0.57721566490153286060
+#: Euler's constant.
+EULER = 0.57721566490153286060
 
 
 class Gumbel(LocationScale):
@@ -20,7 +21,7 @@ class Gumbel(LocationScale):
 
     @property
     def mean(self) -> Tensor:
-        return self.loc + self.scale * _EULER
+        return self.loc + self.scale * EULER
 
     @property
     def stddev(self) -> Tensor:
@@ -46,4 +47,4 @@ class Gumbel(LocationScale):
         return self.loc - self.scale * (-value.log()).log()
 
     def entropy(self) -> Tensor:
-        return self.scale.log() + (1 + _EULER)
+        return self.scale.log() + (1 + EULER)

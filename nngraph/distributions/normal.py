@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from nngraph.distributions.distribution import Shape
+from nngraph.distributions.exponential_family import ExponentialFamily
 from nngraph.distributions.location_scale import LocationScale
 from nngraph.frontend.functional.random import randn
 from nngraph.frontend.tensor import Tensor
@@ -12,8 +13,10 @@ from nngraph.frontend.tensor import Tensor
 __all__ = ["Normal"]
 
 
-class Normal(LocationScale):
+class Normal(LocationScale, ExponentialFamily):
     """Density ``exp(-((x - loc) / scale)^2 / 2) / (scale sqrt(2 pi))``."""
+
+    _mean_carrier_measure = 0
 
     @property
     def mean(self) -> Tensor:
@@ -42,3 +45,11 @@ class Normal(LocationScale):
 
     def entropy(self) -> Tensor:
         return 0.5 + 0.5 * math.log(2 * math.pi) + self.scale.log()
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.loc / self.scale.pow(2), -0.5 * self.scale.pow(2).reciprocal())
+
+    def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
+        x, y = natural_params
+        return -0.25 * x.pow(2) / y + 0.5 * (-math.pi / y).log()

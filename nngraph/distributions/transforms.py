@@ -8,6 +8,7 @@ from typing import Any
 
 from nngraph.distributions import constraints
 from nngraph.distributions.independent import sum_rightmost
+from nngraph.distributions.utils import seen_equal
 from nngraph.frontend.functional.arithmetic import pow as power
 from nngraph.frontend.limits import finfo
 from nngraph.frontend.tensor import Tensor
@@ -270,6 +271,11 @@ class PowerTransform(Transform):
         super().__init__(cache_size=cache_size)
         self.exponent = exponent
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PowerTransform) and seen_equal(self.exponent, other.exponent)
+
+    __hash__ = object.__hash__
+
     @property
     def sign(self) -> Any:
         exponent = self.exponent
@@ -382,6 +388,13 @@ class AffineTransform(Transform):
         self.loc, self.scale, self._event_dim = loc, scale, event_dim
         if event_dim:
             self.domain = self.codomain = constraints.independent(constraints.real, event_dim)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AffineTransform):
+            return False
+        return seen_equal(self.loc, other.loc) and seen_equal(self.scale, other.scale)
+
+    __hash__ = object.__hash__
 
     @property
     def sign(self) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, Generic, TypeVar, overload
 
+import numpy as np
+
 from nngraph.frontend.functional.data import as_tensor
 from nngraph.frontend.functional.joining import broadcast_tensors
 from nngraph.frontend.limits import finfo
@@ -20,6 +22,7 @@ __all__ = [
     "lazy_property",
     "logits_to_probs",
     "probs_to_logits",
+    "seen_equal",
     "seen_false",
 ]
 
@@ -47,6 +50,16 @@ def seen_false(mask: Tensor) -> bool:
     """Whether a mask has an element that is known to be false; while tracing none is."""
     array = world().peek(mask._storage, mask._path)
     return array is not None and not bool(array.all())
+
+
+def seen_equal(one: Any, other: Any) -> bool:
+    """Whether numbers or tensors are known to be equal; while tracing only a tensor to itself."""
+    if one is other or not (isinstance(one, Tensor) or isinstance(other, Tensor)):
+        return one is other or bool(one == other)
+    tensors = [x if isinstance(x, Tensor) else as_tensor(x) for x in (one, other)]
+    arrays = [world().peek(x._storage, x._path) for x in tensors]
+    first, second = arrays
+    return first is not None and second is not None and np.array_equal(first, second)
 
 
 def clamp_probs(probs: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -12,98 +13,17 @@ import torch.distributions as theirs
 
 import nngraph as ng
 import nngraph.distributions as ours
+from tests.distributions.cases import CASES, numbers
 from tests.support.backends import BACKENDS
 from tests.support.tolerances import assert_close
 
-
-def numbers(t: Any, *shape: int, seed: int = 0, low: float = 0.2, high: float = 2.0) -> Any:
-    values = np.random.default_rng(seed).uniform(low, high, shape)
-    return t.tensor(values, requires_grad=True)
-
-
-def simplex(t: Any, *shape: int, seed: int = 0) -> Any:
-    values = np.random.default_rng(seed).uniform(0.1, 1, shape)
-    return t.tensor(values / values.sum(-1, keepdims=True), requires_grad=True)
-
-
-def factor(t: Any, seed: int = 0) -> Any:
-    a = np.tril(np.random.default_rng(seed).uniform(0.3, 1, (3, 3)))
-    return t.tensor(a, requires_grad=True)
-
-
-#: Of each case: the distribution, and values at which it is asked.
-CASES: dict[str, tuple[Any, Any]] = {
-    "Normal": (lambda t, d: d.Normal(numbers(t, 3), numbers(t, 2, 3, seed=1)), [0.5, -1.0, 2.0]),
-    "Normal_numbers": (lambda t, d: d.Normal(0.0, 2.0), [0.5, -1.0]),
-    "LogNormal": (lambda t, d: d.LogNormal(numbers(t, 3), numbers(t, 3, seed=1)), [0.5, 1.0, 2.0]),
-    "Uniform": (
-        lambda t, d: d.Uniform(numbers(t, 3, high=0.4), numbers(t, 3, low=1)),
-        [0.5, 0.6, 0.9],
-    ),
-    "Bernoulli": (lambda t, d: d.Bernoulli(numbers(t, 3, high=0.8)), [0.0, 1.0, 1.0]),
-    "Bernoulli_logits": (lambda t, d: d.Bernoulli(logits=numbers(t, 3, low=-1)), [0.0, 1.0, 1.0]),
-    "Geometric": (lambda t, d: d.Geometric(numbers(t, 3, high=0.8)), [0.0, 1.0, 4.0]),
-    "Geometric_logits": (lambda t, d: d.Geometric(logits=numbers(t, 3, low=-1)), [0.0, 1.0, 4.0]),
-    "Categorical": (lambda t, d: d.Categorical(numbers(t, 2, 3)), [0, 2]),
-    "Categorical_logits": (lambda t, d: d.Categorical(logits=numbers(t, 2, 3)), [[0, 2], [1, 1]]),
-    "OneHot": (lambda t, d: d.OneHotCategorical(numbers(t, 3)), [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]),
-    "Exponential": (lambda t, d: d.Exponential(numbers(t, 3)), [0.0, 0.5, 3.0]),
-    "Laplace": (lambda t, d: d.Laplace(numbers(t, 3), numbers(t, 3, seed=1)), [0.5, -1.0, 3.0]),
-    "Cauchy": (lambda t, d: d.Cauchy(numbers(t, 3), numbers(t, 3, seed=1)), [0.5, -1.0, 3.0]),
-    "HalfNormal": (lambda t, d: d.HalfNormal(numbers(t, 3)), [0.5, 1.0, 3.0]),
-    "HalfCauchy": (lambda t, d: d.HalfCauchy(numbers(t, 3)), [0.5, 1.0, 3.0]),
-    "Gumbel": (lambda t, d: d.Gumbel(numbers(t, 3), numbers(t, 3, seed=1)), [0.5, -1.0, 3.0]),
-    "Independent": (
-        lambda t, d: d.Independent(d.Normal(numbers(t, 2, 3), numbers(t, 2, 3, seed=1)), 1),
-        [[0.5, 1.0, 2.0], [0.1, 0.2, 0.3]],
-    ),
-    "Transformed": (
-        lambda t, d: d.TransformedDistribution(
-            d.Normal(numbers(t, 3), numbers(t, 3, seed=1)),
-            [d.AffineTransform(1.0, numbers(t, 3, seed=2)), d.SigmoidTransform()],
-        ),
-        [0.5, 0.1, 0.9],
-    ),
-    "Transformed_down": (
-        lambda t, d: d.TransformedDistribution(
-            d.Uniform(t.zeros(3, dtype=t.float64), 1.0), d.AffineTransform(1.0, -2.0)
-        ),
-        [0.5, 0.1, -0.9],
-    ),
-    "Squashed": (
-        lambda t, d: d.Independent(
-            d.TransformedDistribution(d.Normal(numbers(t, 3), 1.0), d.TanhTransform()), 1
-        ),
-        [0.5, 0.1, -0.9],
-    ),
-    "Mixture": (
-        lambda t, d: d.MixtureSameFamily(
-            d.Categorical(numbers(t, 3)), d.Normal(numbers(t, 3, seed=1), numbers(t, 3, seed=2))
-        ),
-        [0.5, -1.0],
-    ),
-    "Mixture_vectors": (
-        lambda t, d: d.MixtureSameFamily(
-            d.Categorical(numbers(t, 4)),
-            d.Independent(d.Normal(numbers(t, 4, 2, seed=1), numbers(t, 4, 2, seed=2)), 1),
-        ),
-        [[0.5, -1.0], [0.1, 0.2]],
-    ),
-    "MultivariateNormal": (
-        lambda t, d: d.MultivariateNormal(numbers(t, 3), scale_tril=factor(t)),
-        [[0.5, -1.0, 0.3], [1.0, 1.0, 1.0]],
-    ),
-    "MultivariateNormal_cov": (
-        lambda t, d: d.MultivariateNormal(numbers(t, 2, 3), factor(t) @ factor(t).mT),
-        [0.5, -1.0, 0.3],
-    ),
-    "MultivariateNormal_precision": (
-        lambda t, d: d.MultivariateNormal(numbers(t, 3), precision_matrix=factor(t) @ factor(t).mT),
-        [0.5, -1.0, 0.3],
-    ),
-}
-
-NO_MEAN = ("Transformed", "Transformed_down", "Squashed")
+#: Without a variance, or a finite one.
+HEAVY = ("StudentT_heavy",)
+NO_MEAN = ("TransformedDistribution", "Transformed_down", "Squashed")
+#: Cases whose entropy has PyTorch's trigamma in its gradient, which has nine digits.
+TRIGAMMA = ("Gamma", "Chi2", "Beta", "Dirichlet", "StudentT")
+#: Which wait for the incomplete gamma function.
+NOT_YET = {("Gamma", "cdf"), ("Chi2", "cdf")}
 PARTS = ("log_prob", "cdf", "entropy", "mean", "variance", "stddev", "mode", "perplexity")
 
 
@@ -140,20 +60,21 @@ def test_numbers_and_gradients_are_pytorchs(case: str, part: str) -> None:
         finally:
             t.tensor = before
     wanted, got = found["torch"], found["nngraph"]
-    if wanted is NotImplementedError:
+    if wanted is NotImplementedError or (case, part) in NOT_YET:
         assert got is NotImplementedError
         return
     assert_close(got.detach().numpy(), wanted.detach().numpy(), f"{case}.{part}")
     assert got.requires_grad == wanted.requires_grad
     if not wanted.requires_grad:
         return
+    rough = part in ("entropy", "perplexity") and case.startswith(TRIGAMMA)
     weights = np.random.default_rng(5).uniform(0.5, 1, wanted.shape)
     (wanted * torch.tensor(weights)).sum().backward()
     (got * ng.tensor(weights)).sum().backward()
     for a, b in zip(leaves["nngraph"], leaves["torch"], strict=True):
         zeros = np.zeros(b.shape)
-        first = zeros if a.grad is None else a.grad.numpy()
-        assert_close(first, zeros if b.grad is None else b.grad.numpy(), f"{case}.{part} grad")
+        first, second = (zeros if x.grad is None else x.grad.numpy() for x in (a, b))
+        assert_close(first, second, f"{case}.{part} grad", scale=1e4 if rough else 1)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -176,7 +97,9 @@ def test_shapes_support_and_text(case: str) -> None:
     assert_close(value.detach().numpy(), known.detach().numpy())
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if "auchy" not in c and "Cat" not in c])
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if "auchy" not in c and "Cat" not in c and c not in HEAVY]
+)
 def test_draws_have_the_moments(case: str) -> None:
     made = CASES[case][0](ng, ours)
     ng.manual_seed(0)
@@ -212,30 +135,36 @@ def test_draws_pass_gradients_on(name: str) -> None:
     assert not getattr(ours, name)(loc, scale).sample().requires_grad
 
 
-PAIRS = [
-    ("Normal", "Normal"),
-    ("LogNormal", "LogNormal"),
-    ("Uniform", "Uniform"),
-    ("Uniform", "Normal_numbers"),
+MORE_PAIRS = [
     ("Bernoulli", "Bernoulli_logits"),
+    ("Binomial", "Binomial_few"),
     ("Geometric", "Geometric_logits"),
     ("Categorical", "Categorical_logits"),
-    ("OneHot", "OneHot"),
-    ("Exponential", "Exponential"),
-    ("Exponential", "Normal_numbers"),
-    ("Laplace", "Laplace"),
-    ("HalfNormal", "HalfNormal"),
-    ("Independent", "Independent"),
     ("MultivariateNormal", "MultivariateNormal_cov"),
     ("MultivariateNormal_precision", "MultivariateNormal"),
+    ("Uniform_unit", "Uniform"),
+    ("Uniform_unit", "Beta"),
+    ("Uniform_low", "Gamma"),
+    ("Uniform_low", "Beta"),
+    ("Uniform_low", "Exponential"),
+    ("Beta", "Uniform_unit"),
 ]
+#: Of each pair of classes that PyTorch has and whose cases are named after them.
+NAMED = {(p.__name__, q.__name__) for p, q in theirs.kl._KL_REGISTRY}
+PAIRS = sorted((p, q) for p, q in NAMED if p in CASES and q in CASES)
 
 
-@pytest.mark.parametrize(("p", "q"), PAIRS)
+@pytest.mark.parametrize(("p", "q"), [*PAIRS, *MORE_PAIRS])
 def test_divergences_are_pytorchs(p: str, q: str) -> None:
-    wanted = theirs.kl_divergence(CASES[p][0](torch, theirs), CASES[q][0](torch, theirs))
+    first, second = (CASES[name][0](torch, theirs) for name in (p, q))
+    wanted = theirs.kl_divergence(first, second)
     got = ours.kl_divergence(CASES[p][0](ng, ours), CASES[q][0](ng, ours))
-    assert_close(got.detach().numpy(), wanted.detach().numpy(), f"{p} || {q}")
+    assert_close(got.detach().numpy(), wanted.detach().numpy(), f"{p} || {q}", scale=10)
+
+
+def test_every_pair_of_pytorchs_is_there() -> None:
+    wanted = {(p, q) for p, q in NAMED if hasattr(ours, p) and hasattr(ours, q)}
+    assert not wanted - {(p.__name__, q.__name__) for p, q in ours.kl._RULES}
 
 
 def test_divergences_of_ones_own() -> None:
@@ -300,7 +229,10 @@ def test_checks_can_be_left_out() -> None:
         ours.Distribution.set_default_validate_args(True)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if "number" not in c])
+COMPILED = [c for c in CASES if not re.search("_(numbers|few|corner|heavy|unit|low)", c)]
+
+
+@pytest.mark.parametrize("case", COMPILED)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_compiled_code_gives_the_same(case: str, backend: str) -> None:
     build, at = CASES[case]

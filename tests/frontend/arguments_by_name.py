@@ -37,6 +37,8 @@ ARGUMENTS = {
     "as_tensor": "data=[1.0, 2.0], dtype=m.float64",
     "arange": "start=1, end=7, step=2, dtype=m.float32",
     "bernoulli": "input=y.gt(0).float()",
+    "binomial": "count=y.abs().floor(), prob=y.gt(0).float()",
+    "poisson": "input=y * 0",
     "multinomial": "input=m.eye(3), num_samples=1, replacement=True",
     "normal": "mean=y, std=p * 0",
     "randint_like": "input=y, low=2, high=3",

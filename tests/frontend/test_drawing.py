@@ -56,6 +56,13 @@ m.eye(3).multinomial(1)
 m.randint_like(m.zeros(2, dtype=m.uint8), 1)
 m.randint_like(m.zeros(2), 4, 5, dtype=m.int32)
 m.randint_like(m.zeros(2), m.tensor(1))
+m.poisson(m.zeros(2, 2))
+m.poisson(m.zeros(0, 2).half())
+m.poisson(input=m.tensor(0.0, dtype=m.bfloat16))
+m.binomial(m.tensor([5.0, 0.0, 7.0, -2.0]), m.tensor([0.0, 0.5, 1.0, 0.5]))
+m.binomial(m.tensor([3.0, 2.5, 0.5, 1e30]).double(), m.tensor([1.5, 1.0, 0.5, 0.0]).double())
+m.binomial(count=m.ones(0, 2), prob=m.ones(1, 2))
+m.binomial(m.ones(2), m.tensor([nan, 0.0])).isnan()
 """.strip().splitlines()
 
 
@@ -106,6 +113,18 @@ m.randint_like(m.zeros(3))
 m.randint(300, (2,), dtype=m.uint8)
 m.randint(-1, 3, (2,), dtype=m.uint8)
 m.randint(3)
+m.poisson(m.tensor([1.0, -1.0]))
+m.poisson(m.tensor([nan]))
+m.poisson(m.ones(2).long())
+m.poisson(m.ones(2).bool())
+m.poisson(1.0)
+m.binomial(m.ones(2).long(), m.ones(2))
+m.binomial(m.ones(2), m.ones(2).long())
+m.binomial(m.ones(2), m.ones(2).double())
+m.binomial(m.ones(2).half(), m.ones(2).half())
+m.binomial(m.ones(2).bfloat16(), m.ones(2).bfloat16())
+m.binomial(m.ones(2), m.ones(3))
+m.binomial(m.ones(2), 0.5)
 """.strip().splitlines()
 
 
@@ -125,6 +144,7 @@ def test_values_are_refused_in_compiled_calls(backend: str) -> None:
         "sums": (lambda p: ng.multinomial(p, 1), [0.0, 0.0]),
         "bernoulli": (ng.bernoulli, [0.5, 1.5]),
         "normal": (lambda s: ng.normal(0.0, s), [1.0, -1.0]),
+        "poisson": (ng.poisson, [1.0, -1.0]),
     }
     for call, bad in calls.values():
         compiled = ng.compile(call, backend=backend)
@@ -173,6 +193,8 @@ def draws(p: Any, g: Any = None) -> Any:
         ng.multinomial(p, 4, True, generator=g),
         p.multinomial(2, generator=g),
         ng.randint_like(p, 9, generator=g),
+        ng.poisson(30 * p, generator=g),
+        ng.binomial(90 * p.gt(0).to(p.dtype), p, generator=g),
     )
 
 
@@ -188,7 +210,7 @@ def test_the_same_draws_compiled(backend: str) -> None:
     for other in runs[1:]:
         for a, b in zip(runs[0], other, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-    assert any((a != b).any() for a, b in zip(runs[0][:7], runs[0][7:], strict=True))
+    assert any((a != b).any() for a, b in zip(runs[0][:9], runs[0][9:], strict=True))
 
 
 ZERO = """
@@ -198,6 +220,7 @@ m.normal(a, 1.0)
 m.normal(1.0, b)
 m.normal(a, b.double())
 m.bernoulli(a / 4)
+m.poisson(a)
 (a * 1).bernoulli_(0.5)
 (a * 1).bernoulli_(b / 4)
 (a * 1).normal_()
@@ -218,7 +241,7 @@ def test_gradients_are_zero_where_pytorchs_are(text: str) -> None:
 
 def test_indices_and_draws_without_parameters_require_no_gradient() -> None:
     p = ng.tensor([0.5, 0.5]).requires_grad_()
-    assert not any(part.requires_grad for part in draws(p)[3:])
+    assert not any(part.requires_grad for part in draws(p)[4:7])
     with ng.no_grad():
         assert not ng.normal(p, p).requires_grad
     out = ng.empty(0, dtype=ng.int64)

@@ -94,7 +94,7 @@ def normal(
     with no_grad():
         if isinstance(std, Tensor):
             std = ops.require(std, std.ge(0).all(), "normal expects all elements of std >= 0.0")
-        shape = (tensors[0] + tensors[-1]).type.shape
+        shape = (tensors[0] + tensors[-1]).aval.shape
         unit = randn(shape, generator=generator, dtype=tensors[0].dtype)
         drawn = (unit * std + mean).to(unit.dtype)
     return unmoved(drawn, *tensors)

@@ -67,9 +67,9 @@ def bernoulli_(input: Tensor, p: Operand = 0.5, *, generator: Generator | None =
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
     if isinstance(p, Tensor):
         need_floats("bernoulli_", p)
-        happened = chances(p.detach().expand(input.type.shape), generator)
+        happened = chances(p.detach().expand(input.aval.shape), generator)
         return replace(input, unmoved(happened.to(input.dtype), p))
-    drawn = rand(input.type.shape, generator=generator, dtype=float64)
+    drawn = rand(input.aval.shape, generator=generator, dtype=float64)
     return replace(input, drawn.lt(p).to(input.dtype))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from nngraph.frontend.tensor import Tensor
-from nngraph.ir.dtypes import DType, bool_
+from nngraph.ir.dtypes import DType, bool_, float32, float64
 
-__all__ = ["need_floats", "need_numbers", "need_same"]
+__all__ = ["need_floats", "need_full_floats", "need_numbers", "need_same"]
 
 
 def need_floats(name: str, *operands: Tensor) -> None:
@@ -16,6 +16,19 @@ def need_floats(name: str, *operands: Tensor) -> None:
     """
     for x in operands:
         if not x.dtype.is_floating_point:
+            raise NotImplementedError(
+                f"{name} is not implemented for {x.dtype.name}; convert with .float()"
+            )
+
+
+def need_full_floats(name: str, *operands: Tensor) -> None:
+    """Refuses all but float32 and float64.
+
+    Raises:
+        NotImplementedError: which is a RuntimeError, with the dtype and what to write.
+    """
+    for x in operands:
+        if x.dtype not in (float32, float64):
             raise NotImplementedError(
                 f"{name} is not implemented for {x.dtype.name}; convert with .float()"
             )

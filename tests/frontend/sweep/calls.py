@@ -308,8 +308,10 @@ _WHOLE = cases(r"""
     m.randint_like(x, 255, 256)  m.randint_like(x, 2, dtype=m.int64).dtype
     m.multinomial(m.eye(3).to(x.dtype), 1)  m.multinomial(m.eye(3)[1].to(x.dtype), 4, True)
     m.multinomial(x, 1).shape  m.bernoulli(b.to(x.dtype))
-    m.normal(x, 0.0) + 0  m.normal(x, f * 0) + 0  m.normal(x, i * 0) + 0  m.normal(f, x * 0) + 0
+    m.normal(x, 0.0) + 0  m.normal(x, i * 0) + 0  m.normal(f, x * 0) + 0
     m.normal(2, x * 0)  m.normal(x, b & ~b) + 0
+    m.poisson(x * 0)  m.poisson(x).shape  m.binomial(x * 0, x)  m.binomial(f.abs(), x * 0)
+    m.binomial(x.abs().trunc(), b.to(x.dtype))
     m.tensor(x)
     m.as_tensor(x)  m.as_tensor(x, dtype=m.float32)
     i.flatten().bincount()  x.flatten().abs().bincount()  i.flatten().bincount(x.flatten())
