@@ -160,7 +160,7 @@ def measure_checks() -> dict[str, float]:
     something did, so that everything is looked at again.
     """
     import nngraph as ng
-    from nngraph.frontend.compile import kind_of_call
+    from nngraph.frontend.compiled import kind_of_call
     from nngraph.frontend.structure import structure
 
     fn = ng.compile(make_training_step(), backend="reference")

@@ -105,6 +105,7 @@ from nngraph.ir.dtypes import (
 from nngraph.ir.dtypes import bool_ as bool
 from nngraph.nn.functional.toplevel import TOP_LEVEL as _TOP_LEVEL
 from nngraph.optim.amp import GradScaler
+from nngraph.runtime.agreement import DisagreementError
 from nngraph.runtime.bundle.errors import BundleError
 from nngraph.runtime.checkpoint import CheckpointError
 from nngraph.runtime.finite import NonFiniteError
@@ -120,10 +121,10 @@ newaxis = None
 
 # fmt: off
 __all__ = [
-    "BackendError", "BundleError", "CheckpointError", "ConcretizationError", "Generator",
-    "GradScaler", "NonFiniteError", "OutOfMemoryError", "Size", "device", "get_default_device",
-    "get_default_dtype", "layout", "set_default_device", "set_default_dtype", "set_printoptions",
-    "strided", "Tensor",
+    "BackendError", "BundleError", "CheckpointError", "ConcretizationError",
+    "DisagreementError", "Generator", "GradScaler", "NonFiniteError", "OutOfMemoryError", "Size",
+    "device", "get_default_device", "get_default_dtype", "layout", "set_default_device",
+    "set_default_dtype", "set_printoptions", "strided", "Tensor",
     "TraceError", "__version__", "amp", "autograd",
     "bfloat16", "bool", "channels_last",
     "channels_last_3d", "compile", "contiguous_format", "default_generator", "double",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from nngraph.backends.base import Artifact, Backend, Executable, Target, emit
 from nngraph.backends.cache import ArtifactCache, artifact_key, cache_folder
@@ -25,10 +25,13 @@ class Built(Generic[A_co]):
     """A compiled graph that can be called.
 
     Attributes:
+        backend, target: what it was compiled by and for.
         artifact: what the backend made of it, now or in an earlier process.
         log: a line for each pass.
     """
 
+    backend: Backend[Any]
+    target: Target
     artifact: A_co
     log: tuple[str, ...]
     executable: Executable
@@ -50,7 +53,7 @@ def build(backend: Backend[A], graph: Graph, target: Target) -> Built[A]:
     if known is not None:
         try:
             log = (f"found in {cache.folder}: no pass was run",)
-            return Built(known, log, _loaded(backend, known, target))
+            return Built(backend, target, known, log, _loaded(backend, known, target))
         except BackendError:
             pass  # what cannot be loaded is made anew
     made = _made(backend, graph, target)
@@ -60,7 +63,8 @@ def build(backend: Backend[A], graph: Graph, target: Target) -> Built[A]:
 
 def _made(backend: Backend[A], graph: Graph, target: Target) -> Built[A]:
     made = emit(backend, graph, target)
-    return Built(made.artifact, made.log, _loaded(backend, made.artifact, target))
+    executable = _loaded(backend, made.artifact, target)
+    return Built(backend, target, made.artifact, made.log, executable)
 
 
 def _loaded(backend: Backend[A], artifact: A, target: Target) -> Executable:

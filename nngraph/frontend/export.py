@@ -17,7 +17,8 @@ from nngraph.frontend.capture.effects import NumberReturned
 from nngraph.frontend.capture.recorder import Assumed
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.tracing import trace_arguments
-from nngraph.frontend.compile import CompiledFunction, compiled_of
+from nngraph.frontend.compile import compiled_of
+from nngraph.frontend.compiled import CompiledFunction
 from nngraph.frontend.errors import TraceError, summary_of
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.scheduled import AfterEach

@@ -24,7 +24,7 @@ from nngraph.frontend.capture.effects import (
     GradientSet,
     host_array,
 )
-from nngraph.frontend.compile import backend_named
+from nngraph.frontend.compile import backend_named, checks_of
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.structure import structure
 from nngraph.frontend.tensor import Tensor
@@ -39,7 +39,7 @@ from nngraph.ir.types import TensorType, type_of_array
 from nngraph.passes.sizes import with_sizes
 from nngraph.runtime.bundle.folder import Bundle, read_bundle, write_bundle
 from nngraph.runtime.bundle.results import built
-from nngraph.runtime.step import CompiledStep
+from nngraph.runtime.step import NO_CHECKS, Checks, CompiledStep
 
 __all__ = ["LoadedStep", "load_step"]
 
@@ -52,6 +52,8 @@ def load_step(
     threads: int | None = None,
     strict: bool = True,
     check_finite: bool = False,
+    check: str | None = None,
+    every: int = 100,
     cache: str | None = None,
 ) -> LoadedStep:
     """The step of a bundle that ``ng.export`` wrote, ready to go on from the bundle's state.
@@ -62,7 +64,7 @@ def load_step(
 
     Args:
         bundle: the folder.
-        backend, device, threads, strict, check_finite, cache: as for ``ng.compile``.
+        backend, device, threads, strict, check_finite, check, every, cache: as for ``ng.compile``.
 
     Raises:
         FileNotFoundError: if there is no such folder.
@@ -72,8 +74,9 @@ def load_step(
     name = backend_named(backend)
     get_backend(name)
     need_device(name, device)
-    target = Target(name, device, threads, strict, in_place=not check_finite, cache=cache)
-    return LoadedStep(read_bundle(Path(fspath(bundle))), target, check_finite)
+    checks = checks_of(check_finite, check, every)
+    target = Target(name, device, threads, strict, in_place=checks is NO_CHECKS, cache=cache)
+    return LoadedStep(read_bundle(Path(fspath(bundle))), target, checks)
 
 
 class LoadedStep:
@@ -86,14 +89,14 @@ class LoadedStep:
         target: what it is compiled for.
     """
 
-    def __init__(self, bundle: Bundle, target: Target, check_finite: bool) -> None:
+    def __init__(self, bundle: Bundle, target: Target, checks: Checks) -> None:
         manifest = bundle.manifest
         self.name = manifest.name
         self.signature: Signature = manifest.signature
         self.scalars: dict[str, float] = dict(manifest.scalars)
         self.target = target
         self._bundle = bundle
-        self._check_finite = check_finite
+        self._checks = checks
         self._tensors = {name: Tensor(Storage(a)) for name, a in bundle.states.items()}
         self._steps: dict[frozenset[tuple[str, int]], CompiledStep] = {}
         self._needs_numbers = False
@@ -179,7 +182,7 @@ class LoadedStep:
             slot.watched = True
         readers = [self._reader(port.name) for port in self.signature.scalars]
         written = [e.argument for e in self._effects if isinstance(e, ArgumentWritten)]
-        return CompiledStep(graph, made, slots, readers, self._check_finite, written)
+        return CompiledStep(graph, made, slots, readers, self._checks, written)
 
     def _reader(self, name: str) -> Any:
         return lambda: self.scalars[name]

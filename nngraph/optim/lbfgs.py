@@ -7,7 +7,8 @@ from types import CodeType
 from typing import Any, ClassVar
 
 from nngraph.backends import choose_backend
-from nngraph.frontend.compile import CompiledFunction, compile
+from nngraph.frontend.compile import compile
+from nngraph.frontend.compiled import CompiledFunction
 from nngraph.frontend.errors import TraceError
 from nngraph.frontend.functional.creation import zeros_like
 from nngraph.frontend.functional.joining import cat

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from operator import is_
 from typing import Protocol, cast
 
@@ -16,11 +17,35 @@ from nngraph.ir.refusals import REFUSALS
 from nngraph.ir.signature import signature_of
 from nngraph.ir.types import TensorType
 from nngraph.passes.sizes import with_sizes
+from nngraph.runtime.agreement import disagreement
 from nngraph.runtime.blame import located
 from nngraph.runtime.finite import are_finite, nonfinite
 from nngraph.runtime.overlap import Apart
 
-__all__ = ["CompiledStep", "StateSlot"]
+__all__ = ["NO_CHECKS", "Checks", "CompiledStep", "StateSlot"]
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What is looked at after a call and before its state is kept.
+
+    Attributes:
+        finite: whether NaN or infinity is an error.
+        every: after how many calls one is compared with the reference; 0 for never.
+
+    Raises:
+        ValueError: if ``every`` is negative.
+    """
+
+    finite: bool = False
+    every: int = 0
+
+    def __post_init__(self) -> None:
+        if self.every < 0:
+            raise ValueError(f"every is {self.every}; wanted a number of calls, at least 1")
+
+
+NO_CHECKS = Checks()
 
 
 class StateSlot(Protocol):
@@ -82,7 +107,7 @@ class CompiledStep:
         built: Built[Artifact],
         slots: Sequence[StateSlot],
         readers: Sequence[Callable[[], float]],
-        finite: bool = False,
+        checks: Checks = NO_CHECKS,
         written: Sequence[int] = (),
     ) -> None:
         self.built = built
@@ -90,7 +115,8 @@ class CompiledStep:
         self._signature = signature_of(graph)
         self._slots = list(slots)
         self._readers = list(readers)
-        self._finite = finite
+        self._checks = checks
+        self._calls = 0
         self._apart = Apart(self._signature, written)
         self._arrays: list[Array | None] = [None] * len(self._slots)
         self._types = [port.type for port in self._signature.states]
@@ -123,7 +149,8 @@ class CompiledStep:
             ValueError: if memory that it writes is read-only.
             IndexRangeError, ValueRangeError, IntegerDivisionError: if an operator met a value that
                 it does not take; no state is changed.
-            NonFiniteError: with ``finite``, if NaN or infinity turned up; no state is changed.
+            NonFiniteError, DisagreementError: if what the checks look for turned up; no state is
+                changed.
         """
         scalars = [read() for read in self._readers]
         states = self._current()
@@ -134,14 +161,26 @@ class CompiledStep:
         except REFUSALS as error:
             arguments = self._signature.arguments(inputs, scalars, states)
             raise located(error, self._numbered(inputs), arguments) from None
-        if self._finite and not are_finite((*inputs, *outputs, *after)):
+        if self._checks is not NO_CHECKS:
             arguments = self._signature.arguments(inputs, scalars, states)
-            raise nonfinite(self._numbered(inputs), arguments)
+            self._check(inputs, arguments, (*outputs, *after))
         slots, arrays = self._slots, self._arrays
         for i in self._signature.changed:
             array = arrays[i] = after[i]
             slots[i].exchange(array)
         return outputs
+
+    def _check(
+        self, inputs: Sequence[Array], arguments: Sequence[Array], results: Sequence[Array]
+    ) -> None:
+        checks, count = self._checks, self._calls
+        self._calls += 1
+        if checks.finite and not are_finite((*inputs, *results)):
+            raise nonfinite(self._numbered(inputs), arguments)
+        if checks.every and count % checks.every == 0:
+            error = disagreement(self._numbered(inputs), self.built, arguments, results)
+            if error is not None:
+                raise error
 
     def _numbered(self, inputs: Sequence[Array]) -> Graph:
         """The graph with the sizes of these inputs, to be evaluated."""

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from nngraph.backends.base import BackendError
-from nngraph.frontend.compile import CompiledFunction, compile, trace
+from nngraph.frontend.compile import compile, trace
+from nngraph.frontend.compiled import CompiledFunction
 from nngraph.frontend.errors import ConcretizationError, TraceError
 from nngraph.frontend.functional import random
 from nngraph.frontend.functional.creation import zeros

@@ -78,7 +78,7 @@ def test_a_deep_copy_of_a_compiled_module_has_its_own_state(backend: str) -> Non
     assert [run(x)[0].item() for _ in range(2)] == [1, 2]
     other = copy.deepcopy(run)
     inner, others = run._compiled_function, other._compiled_function
-    assert (others.target, others.check_finite) == (inner.target, True)
+    assert (others.target, others.checks.finite) == (inner.target, True)
     assert others.function is not inner.function
     with pytest.raises(RuntimeError, match="nothing was traced yet"):
         _ = other.graph

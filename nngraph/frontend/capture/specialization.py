@@ -27,7 +27,7 @@ from nngraph.frontend.pytree import unflatten
 from nngraph.frontend.structure import structure
 from nngraph.ir.op import Array
 from nngraph.runtime.locks import Partner
-from nngraph.runtime.step import CompiledStep
+from nngraph.runtime.step import Checks, CompiledStep
 
 __all__ = ["Specialization"]
 
@@ -35,14 +35,14 @@ __all__ = ["Specialization"]
 class Specialization:
     """A traced and compiled function for one kind of arguments."""
 
-    def __init__(self, traced: Traced, built: Built[Artifact], finite: bool) -> None:
+    def __init__(self, traced: Traced, built: Built[Artifact], checks: Checks) -> None:
         self.traced = traced
         self._is_settled = not traced.puts
         self._written = traced.written
         checked = (ArgumentGradient, ArgumentFlag, ArgumentJoined)
         self._followed = [e for e in traced.effects if isinstance(e, checked)]
         cells = [c.lasting for c in traced.cells]
-        self.step = CompiledStep(traced.graph, built, cells, traced.readers, finite, self._written)
+        self.step = CompiledStep(traced.graph, built, cells, traced.readers, checks, self._written)
         self._covered = [g for g in traced.guards if g.covered]
         self._open = [g for g in traced.guards if not g.covered]
         self._partner = Partner(*_places(traced))

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self, cast
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.clearing import clear_gradient
-from nngraph.frontend.compile import CompiledFunction
 from nngraph.frontend.compile import compile as compile_function
+from nngraph.frontend.compiled import CompiledFunction
 from nngraph.frontend.host import is_host_number
 from nngraph.frontend.structure import structure
 from nngraph.frontend.tables import HookTable, Table
