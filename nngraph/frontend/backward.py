@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -23,7 +24,7 @@ from nngraph.ir.reverse import Applied, Record, Walk, reverse
 from nngraph.ir.types import TensorType
 from nngraph.ops.elementwise import add
 
-__all__ = ["backpropagate", "gradients", "leaf_gradients", "leaves_of", "with_freed"]
+__all__ = ["backpropagate", "gradients", "leaf_gradients", "leaves_of", "roots_above", "with_freed"]
 
 
 class Version:
@@ -389,6 +390,31 @@ def leaf_gradients(roots: Sequence[tuple[Handle, Any]]) -> list[tuple[Handle, An
     replay.give_up(0)
     pairs = zip((leaf.owner() for leaf, _ in leaves), _tensors(found), strict=True)
     return [(owner, g) for owner, g in pairs if owner is not None and g is not None]
+
+
+def roots_above(roots: Mapping[int, Handle]) -> dict[int, int]:
+    """From which roots ``backward`` reaches a leaf: for the id of each a number, a bit a root.
+
+    Args:
+        roots: by the positions of their bits.
+    """
+    here = world()
+    edges = {position: edge_of(root, here) for position, root in roots.items()}
+    leaves: dict[int, int] = defaultdict(int)
+    entries: dict[int, int] = defaultdict(int)
+
+    def meet(edge: Edge | Leaf | None, bits: int) -> None:
+        if isinstance(edge, Edge):
+            entries[edge.entry.time] |= bits
+        elif edge is not None:
+            leaves[id(edge.owner())] |= bits
+
+    for position, edge in edges.items():
+        meet(edge, 1 << position)
+    for entry in reversed(_history(list(edges.values()))):
+        for saved in entry.inputs:
+            meet(saved.edge, entries[entry.time])
+    return leaves
 
 
 def with_freed(tensors: Sequence[Handle]) -> list[bool]:

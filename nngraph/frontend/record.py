@@ -130,6 +130,12 @@ class Edge:
         self.index = index
 
 
+class GivenEdge(Edge):
+    """The edge of a tensor to which calls of compiled functions assign: each call gives another."""
+
+    __slots__ = ()
+
+
 class Saved:
     """One version of a tensor, as an entry keeps it: no tensor, so that no cycle forms.
 

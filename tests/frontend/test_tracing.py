@@ -102,7 +102,7 @@ def test_a_view_made_before_the_trace_follows_its_base():
     assert base.tolist() == [[2, 2, 2]] * 2
 
 
-def test_a_buffer_that_takes_a_recorded_result_keeps_its_values():
+def test_a_buffer_that_takes_a_recorded_result_keeps_its_values_and_history():
     buffer = ng.zeros(3)
     w = ng.tensor([1.0, 2.0, 3.0], requires_grad=True)
 
@@ -114,8 +114,10 @@ def test_a_buffer_that_takes_a_recorded_result_keeps_its_values():
 
     assert step(ng.ones(3)).item() == 10
     assert buffer.tolist() == [0, 4, 6]
-    assert not buffer.requires_grad
+    assert buffer.requires_grad
     assert step(ng.ones(3)).item() == 10
+    buffer.sum().backward()
+    assert w.grad.tolist() == [0, 2, 2]
 
 
 @pytest.mark.parametrize("wrong", [lambda x: x + ng.ones(5), lambda x: x @ x, lambda x: x.view(5)])

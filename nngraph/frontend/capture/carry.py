@@ -19,6 +19,7 @@ from nngraph.frontend.capture.boxes import ABSENT, Box, Kind, Place
 from nngraph.frontend.capture.functions import Builtins, real_of, stand_in_of
 from nngraph.frontend.capture.growing import Growing
 from nngraph.frontend.capture.program import Program, Spot
+from nngraph.frontend.capture.pullback import is_of_call
 from nngraph.frontend.capture.reach import Reach
 from nngraph.frontend.capture.refusals import refuse_branch
 from nngraph.frontend.capture.slots import SpotSlot
@@ -37,7 +38,7 @@ from nngraph.frontend.capture.values import (
     values_of,
 )
 from nngraph.frontend.host import HostNumber, concrete, is_host_number
-from nngraph.frontend.record import Edge, Handle, Leaf, Lost, View
+from nngraph.frontend.record import Edge, Handle, Leaf, View
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.userline import user_source
 from nngraph.ir.dtypes import int64
@@ -150,9 +151,8 @@ class Carry:
         return fixed
 
     def _with_symbols(self, index: int) -> dict[Any, Any]:
-        box, content = self.reach.boxes[index], self._real[index]
-        made = dict(content)
-        for key, value in content.items():
+        box, made = self.reach.boxes[index], dict(self._real[index])
+        for key, value in self._real[index].items():
             place = Place(box, key)
             stand_in = self._growing.get(id(value), stand_in_of(value))
             if stand_in is not None:
@@ -187,11 +187,12 @@ class Carry:
         return holder
 
     def _twin(self, tensor: Handle, spot: Spot) -> Handle:
-        storage = tensor._storage
-        history = isinstance(tensor._edge, Edge) and not isinstance(tensor._edge.entry, Lost)
-        if storage.elements.array is None or id(storage) in self._fixed or history:
+        storage, edge = tensor._storage, tensor._edge
+        made = is_of_call(edge)
+        if storage.elements.array is None or id(storage) in self._fixed:
             return tensor
-        if type(tensor) is not Handle._result:  # a parameter, known by identity
+        is_walked = isinstance(edge, Edge) and not made  # eager code's history
+        if is_walked or type(tensor) is not Handle._result:  # a parameter, known by identity
             return tensor
         known = self.twins.get(id(tensor))
         if known is not None:
@@ -206,8 +207,7 @@ class Carry:
         twin: Handle = Handle._result(stand_in)
         if tensor._view is not None:
             twin = Handle._result(stand_in, View(base, tensor._view.path))
-        edge = tensor._edge
-        twin._edge = Leaf(twin) if isinstance(edge, Leaf) else edge
+        twin._edge = None if edge is None else Leaf(twin, made)
         self.twins[id(tensor)] = (twin, spot)
         self._shown.append((spot, twin))
         self.spots[id(twin)] = (twin, spot)

@@ -18,7 +18,7 @@ from nngraph.frontend.base import TensorBase
 from nngraph.frontend.capture.boxes import ABSENT, Box, Kind, Place
 from nngraph.frontend.capture.gradients import is_plain
 from nngraph.frontend.protocols import ModuleLike
-from nngraph.frontend.record import Edge, Handle, Leaf, Lost
+from nngraph.frontend.record import Handle, Leaf
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import EAGER
@@ -34,7 +34,6 @@ __all__ = [
     "FirstCall",
     "GradientSet",
     "GradientsCleared",
-    "HistoryLost",
     "LeafReturned",
     "LeavesSet",
     "ListGrown",
@@ -292,24 +291,6 @@ class ArgumentJoined:
 
     def apply(self, call: Call) -> None:
         """The entry of the call did it."""
-
-
-@dataclass(frozen=True)
-class HistoryLost:
-    """What the code wrote to a tensor of before has a history, which no call gives it.
-
-    Attributes:
-        owner: the tensor.
-        why: what ``backward`` through it says.
-    """
-
-    owner: ref[Handle]
-    why: str
-
-    def apply(self, call: Call) -> None:
-        tensor = self.owner()
-        if tensor is not None:
-            EAGER.set_edge(tensor, Edge(Lost(self.why), 0))
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from nngraph.frontend.capture.effects import (
     SizeReturned,
 )
 from nngraph.frontend.capture.holding import Holding
-from nngraph.frontend.capture.joins import histories_lost, history_of
+from nngraph.frontend.capture.joins import history_of
 from nngraph.frontend.capture.leaving import Leaving
 from nngraph.frontend.capture.overlay import Flag
-from nngraph.frontend.capture.pullback import Left
+from nngraph.frontend.capture.pullback import Left, StateWritten
 from nngraph.frontend.capture.recorder import Put, Trace
 from nngraph.frontend.capture.steady import found_once
 from nngraph.frontend.capture.traced import Traced
@@ -37,7 +37,7 @@ from nngraph.frontend.errors import TraceError, selection_is_unheld
 from nngraph.frontend.host import is_host_number
 from nngraph.frontend.protocols import ModuleLike
 from nngraph.frontend.pytree import Tree, flatten
-from nngraph.frontend.storage import Storage
+from nngraph.frontend.storage import Path, Storage
 from nngraph.frontend.symint import SymInt
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.userline import source_of
@@ -103,14 +103,17 @@ class Finish:
         self.add_leaves()
         leaving = Leaving(trace.carry, trace, self.symbols, self.place_output)
         self.effects += leaving.effects(changes)
+        self._left += leaving.left
         self.carried, self.on_host = leaving.described, leaving.on_host
         if trace.first.only:
             self.effects.append(trace.first)
         for storage, cell in trace.cells.items():
             trace.graph.set_state(cell.name, trace.look(storage, None))
+        for tensor in trace.written_tensors():
+            written = StateWritten(ref(tensor), tensor._storage)
+            self._left.append((written, cast("Tensor", tensor)))
         if self.of.joins:
             self.effects += history_of(trace, self.symbols, self._left)
-            self.effects += histories_lost(trace)
         try:
             Hold().run(trace.graph, Context())
         except Unheld as error:
@@ -150,11 +153,13 @@ class Finish:
             list(trace.called.values()),
         )
 
-    def place_output(self, storage: Storage, name: str) -> int:
-        """The position of the output that holds a storage which code put at a place."""
-        if storage not in self._outputs:
+    def place_output(self, storage: Storage, path: Path | None, name: str) -> int:
+        """The position of the output that holds what code put at a place: a part of a storage."""
+        if path is not None or storage not in self._outputs:
             graph = self.trace.graph
-            graph.add_output(self.trace.look(storage, None), f"{name}_after", Role.PLACE, name)
+            graph.add_output(self.trace.look(storage, path), f"{name}_after", Role.PLACE, name)
+            if path is not None:
+                return len(graph.outputs) - 1
             self._outputs[storage] = len(graph.outputs) - 1
         return self._outputs[storage]
 

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import ref
 
-from nngraph.frontend.backward import leaf_gradients, with_freed
+from nngraph.frontend.backward import leaf_gradients, roots_above, with_freed
 from nngraph.frontend.capture.effects import (
     ArgumentJoined,
     ArgumentWritten,
     Effect,
-    HistoryLost,
     LeafReturned,
     Returned,
 )
@@ -21,10 +20,12 @@ from nngraph.frontend.capture.pullback import (
     Left,
     OfArgument,
     OfOutput,
+    OfPlace,
     OfState,
     OfTensor,
     Pullback,
     Source,
+    StateWritten,
     Untraced,
 )
 from nngraph.frontend.capture.recorder import Trace
@@ -40,7 +41,7 @@ from nngraph.ops.creation import zeros_like
 from nngraph.passes.partition import Backward, partition
 from nngraph.passes.selected import is_selected
 
-__all__ = ["histories_lost", "history_of"]
+__all__ = ["history_of"]
 
 
 def history_of(
@@ -86,23 +87,6 @@ def history_of(
     return effects
 
 
-def histories_lost(trace: Trace) -> list[Effect]:
-    """What marks the states that code outside may read, whose histories no call leaves."""
-    rows = trace.histories()
-    freed = with_freed([tensor for tensor, _ in rows])
-    return [
-        HistoryLost(ref(tensor), _LOST.format(name, trace.graph.name))
-        for (tensor, name), gone in zip(rows, freed, strict=True)
-        if not gone
-    ]
-
-
-_LOST = (
-    "backward through {0}, to which the compiled function {1!r} wrote something that requires a "
-    "gradient: such a history is not kept. Write `.detach()` of it, or return it"
-)
-
-
 class _Kind(enum.Enum):
     """What a tensor that a function leaves is for ``backward``."""
 
@@ -134,6 +118,16 @@ class _Outside:
         return id(leaf) in self.positions or leaf._storage.elements.array is not None
 
 
+def _contents(trace: Trace) -> dict[str, tuple[int, ...]]:
+    """What the code has put at places so far, by identity."""
+    changes = trace.carry.changes()
+
+    return {
+        c.place.name: tuple(map(id, c.after if c.grown or c.resized else [c.after]))
+        for c in changes
+    }
+
+
 def _erase_after(graph: Graph, last: Node | None) -> None:
     """Removes what nobody reads of the nodes after one."""
     for node in graph.reversed_nodes:
@@ -149,6 +143,7 @@ class _Joining:
     Attributes:
         sources: what a call saves, by the value or the leaf that it is for.
         lasting: parameters that are after the call what they were before.
+        unchanged: the states that the call does not write.
         inputs: of the states, by their storages.
     """
 
@@ -159,20 +154,27 @@ class _Joining:
         self.sources: dict[Any, Source] = {}
         self.gradients: dict[Any, int] = {}
         self.lasting: dict[Value, Source] = {}
+        self.unchanged = set[Value]()
         self.inputs: dict[Storage, Value] = {}
 
     def joined(self, left: Sequence[tuple[Left, Tensor]], wanted: Sequence[bool]) -> Joined:
         trace, graph = self.trace, self.graph
         roots = [t for (_, t), w in zip(left, wanted, strict=True) if w]
         seeds = [zeros_like(t) for t in roots]
-        before = {change.place.name: id(change.after) for change in trace.carry.changes()}
+        before = _contents(trace)
         found = leaf_gradients(list(zip(roots, seeds, strict=True)))
         found = [(leaf, g) for leaf, g in found if self.outside.has(leaf)]
         self._need_no_changes(before)
         self._look()
-        results = {t._read(trace): i for i, (_, t) in enumerate(left)}
+        results = {
+            t._read(trace): i
+            for i, (effect, t) in enumerate(left)
+            if not isinstance(effect, StateWritten)  # which the next call writes
+        }
         held = {*self.lasting, *results}
         gradients = [g._read(trace) for _, g in found]
+        positions = [i for i, w in enumerate(wanted) if w]
+        reached = roots_above(dict(zip(positions, roots, strict=True)))
         backward = partition([s._read(trace) for s in seeds], gradients, held, f"{graph.name}_grad")
         self._need_sizes(backward)
         for k, (leaf, _) in enumerate(found):
@@ -183,6 +185,7 @@ class _Joining:
         pullback = Pullback(
             sources=list(self.sources.values()),
             gradients=[self.gradients.get(key) for key in self.sources],
+            reached=[reached[id(leaf)] for leaf, _ in found],
             results=[(t.aval, w) for (_, t), w in zip(left, wanted, strict=True)],
             reads=[(False, order[r]) if not isinstance(r, int) else (True, r) for r in reads],
             forward=graph,
@@ -200,13 +203,15 @@ class _Joining:
                 self.lasting[value] = OfArgument(position)
         for cell, state in zip(self.trace.cells.values(), self.graph.states, strict=True):
             self.inputs[cell.storage] = state.input
-            if not state.is_changed and cell.lasting is cell.storage:
-                self.lasting[state.input] = OfState(cell.storage)
+            if not state.is_changed:
+                self.unchanged.add(state.input)
+                if cell.lasts:
+                    self.lasting[state.input] = OfState(cell.storage)
 
-    def _need_no_changes(self, before: dict[str, int]) -> None:
+    def _need_no_changes(self, before: dict[str, tuple[int, ...]]) -> None:
         """Hooks that change Python's objects would do so at the call, and not in its backward."""
-        now = {c.place.name: id(c.after) for c in self.trace.carry.changes()}
-        names = ", ".join(name for name, made in now.items() if made != before.get(name))
+        now = _contents(self.trace).items()
+        names = ", ".join(name for name, made in now if made != before.get(name))
         if names:
             raise TraceError(f"a hook changes {names} when the gradient is known")
 
@@ -225,10 +230,13 @@ class _Joining:
             if key not in self.lasting:
                 key = id(leaf)
         else:
-            storage = leaf._storage
+            storage, carry = leaf._storage, self.trace.carry
             value = self.inputs.get(storage)
-            key = value if value in self.lasting and leaf._view is None else id(leaf)
+            key = value if value in self.unchanged and leaf._view is None else id(leaf)
+            spot = carry.is_symbol_for(leaf)
             source = OfTensor(ref(leaf), storage)
+            if spot is not None:
+                source = OfPlace(carry.program.read(spot))
         self.sources[key] = source
         self.gradients[key] = gradient
 

@@ -18,8 +18,9 @@ from nngraph.frontend.capture.effects import (
     Refilled,
 )
 from nngraph.frontend.capture.program import Spot
+from nngraph.frontend.capture.pullback import Left, Placed
 from nngraph.frontend.capture.reach import Reach
-from nngraph.frontend.capture.refusals import refuse_change, refuse_value
+from nngraph.frontend.capture.refusals import history_is_gone, refuse_change, refuse_value
 from nngraph.frontend.capture.values import dict_like, is_plain
 from nngraph.frontend.functional.data import from_array
 from nngraph.frontend.host import is_host_number
@@ -30,8 +31,8 @@ from nngraph.ir.roles import Role
 
 __all__ = ["Leaving"]
 
-#: Gives the position of the graph's output that holds a storage of the trace.
-OutputOf = Callable[[Storage, str], int]
+#: Gives the position of the graph's output that holds a part of a storage of the trace.
+OutputOf = Callable[[Storage, Path | None, str], int]
 
 
 class Leaving:
@@ -41,6 +42,11 @@ class Leaving:
         carry: what the trace knows about Python's objects.
         symbols: the tensors that stand for the arguments.
         output_of: adds outputs.
+
+    Attributes:
+        left: tensors with a history that a call makes for places.
+        described: what a call changes, a line each.
+        on_host: those lines that a graph alone does not do.
     """
 
     def __init__(
@@ -49,6 +55,7 @@ class Leaving:
         self.carry = carry
         self.trace = trace
         self.output_of = output_of
+        self.left: list[tuple[Left, Tensor]] = []
         self.described: list[str] = []
         self.on_host: list[str] = []
         self._arguments = {id(s._storage): i for i, s in enumerate(symbols)}
@@ -187,14 +194,23 @@ class Leaving:
                 f"a new {type(value).__name__} at each call. Make it outside, and give it new "
                 "elements inside: `with ng.no_grad(): p.copy_(new)`.",
             )
-        source = self._storage(storage, spot)
         edge = value._edge_in(self.trace)
         name = spot.name
+        if isinstance(edge, Edge) and not self._is_outside(storage):
+            output = self.output_of(storage, path, name)
+            self.left.append((Placed(id(value)), value))
+            return _once(id(value), lambda call: _handle(call.storage(output), None, edge, name))
+        source = self._storage(storage, spot)
 
         def make(call: Call) -> Any:
             return _handle(source(call), path, edge, name)
 
         return _once(id(value), make)
+
+    def _is_outside(self, storage: Storage) -> bool:
+        """Whether the elements were there before the call."""
+        is_held = storage.elements.array is not None or self.carry.home_of(storage) is not None
+        return is_held or id(storage) in self._arguments
 
     def _storage(self, storage: Storage, spot: Spot) -> Callable[[Call], Storage]:
         position = self._arguments.get(id(storage))
@@ -206,7 +222,7 @@ class Leaving:
             return lambda call: call.values[slot]._storage
         if storage.elements.array is not None:
             return lambda call: storage
-        output = self.output_of(storage, spot.name)
+        output = self.output_of(storage, None, spot.name)
         return lambda call: call.storage(output)
 
 
@@ -261,11 +277,5 @@ def _handle(storage: Storage, path: Path | None, edge: Edge | Leaf | None, name:
     if isinstance(edge, Leaf):
         made._edge = Leaf(made)
     elif edge is not None:
-        made._edge = Edge(Lost(_GONE.format(name)), 0)
+        made._edge = Edge(Lost(history_is_gone(name)), 0)
     return made
-
-
-_GONE = (
-    "backward through {0}, which holds a result of an earlier call of a compiled function: the "
-    "history of that call is gone. Write `{0} = h.detach()` for what is kept from call to call."
-)

@@ -9,7 +9,7 @@ from weakref import ref
 
 from nngraph.frontend.capture.gradients import GradSlot
 from nngraph.frontend.errors import ConcretizationError, Need, TraceError, leaked
-from nngraph.frontend.record import Edge, Handle, Leaf, LeafHooks
+from nngraph.frontend.record import Edge, GivenEdge, Handle, Leaf, LeafHooks
 from nngraph.frontend.storage import Elements, Path, Rebound, Storage
 from nngraph.frontend.userline import user_source
 from nngraph.frontend.views import strides_of, viewable, write_through
@@ -38,6 +38,11 @@ class StateCell:
     name: str
     storage: Storage
     lasting: Storage | GradSlot
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the storage itself is there between calls."""
+        return self.lasting is self.storage
 
 
 @dataclass(frozen=True)
@@ -367,15 +372,18 @@ class Overlay:
         known = self._edges.get(id(tensor))
         if known is not None:
             return known[1]
+        edge = tensor._edge
         if tensor._storage.elements.value is None:
             self._asked[id(tensor)] = tensor
             tensor._storage.watched = True
-        return tensor._edge
+            if isinstance(edge, GivenEdge):
+                self.set_edge(tensor, edge := Leaf(tensor, is_made=True))
+        return edge
 
     def is_made(self, tensor: Handle) -> bool:
         known = self._edges.get(id(tensor))
         if known is not None:
-            return isinstance(known[1], Edge)
+            return isinstance(known[1], Edge) or isinstance(tensor._edge, GivenEdge)
         self._made_asked[id(tensor)] = tensor
         tensor._storage.watched = True
         return isinstance(tensor._edge, Edge)
@@ -384,14 +392,14 @@ class Overlay:
         """The tensors of before of which the trace relies on what ``backward`` runs for them.
 
         What the code overwrites may have a history, as long as it is no leaf that requires a
-        gradient: the trace would do the same.
+        gradient: the trace would do the same, unless it gives it one itself.
         """
         flags = [
             Flag(
                 ref(t),
                 self._suggested.get(t._storage, ""),
                 t._edge is not None,
-                t._edge is None and self._is_written(t._storage),
+                t._edge is None and self._is_written(t._storage) and not self._is_joined(t),
             )
             for t in self._asked.values()
             if t.aval.dtype.is_floating_point and t._view is None
@@ -401,6 +409,10 @@ class Overlay:
             for key, t in self._made_asked.items()
             if key not in self._asked and t._storage.elements.value is None
         ]
+
+    def _is_joined(self, tensor: Handle) -> bool:
+        """Whether the code gave a tensor a history."""
+        return isinstance(self._edges.get(id(tensor), (tensor, None))[1], Edge)
 
     def _is_written(self, storage: Storage) -> bool:
         held = self._now.get(storage)
@@ -414,14 +426,6 @@ class Overlay:
         self, tensor: Handle, edge: Edge | Leaf | None, seen: Edge | Leaf | None = None
     ) -> None:
         self._edges[id(tensor)] = (tensor, edge, seen)
-
-    def histories(self) -> list[tuple[Handle, str]]:
-        """The tensors of before that the code gave a history with new elements; names of states."""
-        return [
-            (t, self._suggested.get(t._storage, "a tensor"))
-            for t, edge, _ in self._edges.values()
-            if isinstance(edge, Edge) and t._storage.elements.value is None and t._view is None
-        ]
 
     def forget(self, tensor: Handle) -> None:
         self._leaves[id(tensor)] = (tensor, False)

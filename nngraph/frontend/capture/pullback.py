@@ -21,7 +21,7 @@ import numpy as np
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.capture.effects import ArgumentWritten, Call, Effect, Returned, host_array
 from nngraph.frontend.modes import is_grad_enabled
-from nngraph.frontend.record import Edge, Entry, Handle, Lost, Saved
+from nngraph.frontend.record import Edge, Entry, GivenEdge, Handle, Leaf, Lost, Saved
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.tape import apply, edge_of, save
 from nngraph.frontend.tensor import Tensor
@@ -33,7 +33,19 @@ from nngraph.ir.origin import Origin
 from nngraph.ir.types import TensorType
 from nngraph.ops.creation import zeros_like
 
-__all__ = ["Joined", "OfArgument", "OfOutput", "OfState", "OfTensor", "Pullback", "Untraced"]
+__all__ = [
+    "Joined",
+    "OfArgument",
+    "OfOutput",
+    "OfPlace",
+    "OfState",
+    "OfTensor",
+    "Placed",
+    "Pullback",
+    "StateWritten",
+    "Untraced",
+    "is_of_call",
+]
 
 
 class Source(Protocol):
@@ -73,6 +85,18 @@ class OfTensor:
 
 
 @dataclass(frozen=True)
+class OfPlace:
+    """The tensor that was at a place of Python's objects before the call."""
+
+    slot: int
+
+    def saved(self, call: Call) -> Saved:
+        tensor = call.values[self.slot]
+        found: Saved = tensor._saved(EAGER, edge_of(tensor, EAGER))
+        return found
+
+
+@dataclass(frozen=True)
 class OfState:
     """A state that the call does not change."""
 
@@ -109,6 +133,8 @@ class Pullback:
         sources: what a call saves.
         gradients: for each source the output of ``backward`` that is its gradient, None if it
             gets none.
+        reached: for each output of ``backward`` the results on whose gradients it depends, a bit
+            each: where none of these has a gradient, there is none.
         results: the outputs of the call that join the tape, each with its type and whether it
             requires a gradient: only these have a seed.
         reads: for each value that ``backward`` reads before its seeds, whether it is a result, and
@@ -121,6 +147,7 @@ class Pullback:
 
     sources: Sequence[Source]
     gradients: Sequence[int | None]
+    reached: Sequence[int]
     results: Sequence[tuple[TensorType, bool]]
     reads: Sequence[tuple[bool, int]]
     forward: Graph
@@ -200,17 +227,60 @@ class CompiledCall(Op):
 
             return gradient
 
-        return [None if k is None else thunk(i) for i, k in enumerate(self.pullback.gradients)]
+        pullback = self.pullback
+        given = sum(1 << i for i, g in enumerate(grads) if g is not None)
+        return [
+            None if k is None or not pullback.reached[k] & given else thunk(i)
+            for i, k in enumerate(pullback.gradients)
+        ]
 
 
-Left = Returned | ArgumentWritten
+def is_of_call(edge: Edge | Leaf | None) -> bool:
+    """Whether a call of a compiled function made a tensor with this edge."""
+    if not isinstance(edge, Edge):
+        return False
+    return isinstance(edge.entry, Lost) or isinstance(edge.entry.op, CompiledCall)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A tensor that the call makes for places of Python's objects."""
+
+    key: int
+
+    def find(self, call: Call) -> Tensor:
+        """The tensor of this call."""
+        made: Tensor = call.made[self.key]
+        return made
+
+
+@dataclass(frozen=True)
+class StateWritten:
+    """A tensor from outside, to whose elements the code assigned."""
+
+    owner: ref[Handle]
+    storage: Storage
+
+    def find(self, call: Call) -> Any:
+        """The tensor, or one of the same elements if it is gone."""
+        found = self.owner()
+        return Tensor(self.storage) if found is None else found
+
+
+Left = Returned | ArgumentWritten | Placed | StateWritten
 
 
 def _left(effect: Left, call: Call) -> Any:
     """The tensor that an effect has left."""
     if isinstance(effect, Returned):
         return call.leaves[effect.leaf]
-    return call.passed[effect.argument]
+    if isinstance(effect, ArgumentWritten):
+        return call.passed[effect.argument]
+    return effect.find(call)
+
+
+def _kind_of_edge(effect: Left) -> type[Edge]:
+    return GivenEdge if isinstance(effect, StateWritten) else Edge
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +298,8 @@ class Joined(Effect):
         entry = Entry(CompiledCall(pullback), inputs, outputs, Origin(pullback.forward.name))
         for index, (tensor, (_, wanted)) in enumerate(zip(left, pullback.results, strict=True)):
             if wanted:
-                EAGER.set_edge(tensor, Edge(entry, index))
+                kind = _kind_of_edge(self.tensors[index])
+                EAGER.set_edge(tensor, kind(entry, index))
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,4 +315,4 @@ class Untraced(Effect):
 
     def apply(self, call: Call) -> None:
         for effect in self.tensors:
-            EAGER.set_edge(_left(effect, call), Edge(Lost(self.why), 0))
+            EAGER.set_edge(_left(effect, call), _kind_of_edge(effect)(Lost(self.why), 0))

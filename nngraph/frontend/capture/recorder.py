@@ -14,11 +14,12 @@ from nngraph.frontend.capture.carry import Carry
 from nngraph.frontend.capture.effects import FirstCall
 from nngraph.frontend.capture.gradients import GradNote, GradSlot, NewGradSlot
 from nngraph.frontend.capture.overlay import Overlay
+from nngraph.frontend.capture.refusals import history_is_gone
 from nngraph.frontend.capture.selections import Selections
 from nngraph.frontend.errors import TOO_DEEP, NotYet, TraceError, note_place
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.protocols import Compiled, ModuleLike, Recording, Typed
-from nngraph.frontend.record import Handle, Leaf
+from nngraph.frontend.record import GivenEdge, Handle, Leaf
 from nngraph.frontend.storage import Payload, Storage
 from nngraph.frontend.symint import with_dims
 from nngraph.frontend.tensor import Tensor
@@ -383,11 +384,37 @@ class Trace(Overlay):
         self.grads[id(tensor)] = GradNote(tensor, gradient, gradient, True)
 
     def set_grad(self, tensor: Handle, gradient: Any) -> None:
+        if self._has_earlier_history(tensor):
+            raise RuntimeError(history_is_gone(self._place_of(tensor)))
         note = self.grads.get(id(tensor))
         if note is None:
             self.grads[id(tensor)] = GradNote(tensor, gradient, None, False)
         else:
             note.now = gradient
+
+    def _has_earlier_history(self, tensor: Handle) -> bool:
+        """Whether a tensor from outside stands for what an earlier call made."""
+        found, now = tensor._edge, self._edges.get(id(tensor), (tensor, None))[1]
+        if isinstance(now, Leaf) and not now.is_made:  # the code made it a leaf
+            return False
+        made = isinstance(found, Leaf) and found.is_made and id(tensor) not in self._arguments
+        return made or isinstance(found, GivenEdge)
+
+    def _place_of(self, tensor: Handle) -> str:
+        """Where a tensor is, for messages."""
+        carry = self.carry
+        found = carry.is_symbol_for(tensor)
+        if found is not None:
+            return found.name
+        rows = ((b, carry.real(i)) for i, b in enumerate(carry.reach.boxes))
+        names = (b.name_of(k) for b, content in rows for k, v in content.items() if v is tensor)
+        return next(names, self.suggested(tensor._storage))
+
+    def written_tensors(self) -> list[Handle]:
+        """The tensors of before to which the code assigned something that has a history."""
+        given = [t for t, _, _ in self._edges.values() if t._view is None and self._is_joined(t)]
+        cells = self.cells
+        return [t for t in given if t._storage in cells and cells[t._storage].lasts]
 
     def _found(self, tensor: Handle) -> Any:
         """What the code finds in ``tensor.grad``; a guard holds it to that."""

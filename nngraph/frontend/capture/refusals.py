@@ -19,6 +19,7 @@ from nngraph.frontend.userline import user_source
 
 __all__ = [
     "first_line",
+    "history_is_gone",
     "refuse_action",
     "refuse_argument",
     "refuse_branch",
@@ -96,6 +97,15 @@ def refuse_value(place: Place, value: Any, why: str) -> TraceError:
     """A value that no call can put at a place."""
     return TraceError(
         f"the traced code puts {type(concrete(value)).__name__} at {place.name}: {why}"
+    )
+
+
+def history_is_gone(name: str) -> str:
+    """What ``backward`` says of a tensor whose history was an earlier call's."""
+    return (
+        f"backward through {name}, which holds a result of an earlier call of a compiled "
+        f"function: the history of that call is gone. Write `{name} = h.detach()` for what is kept "
+        "from call to call."
     )
 
 
