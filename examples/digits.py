@@ -114,6 +114,7 @@ def train(backend: str, epochs: int, seed: int, out: Path) -> float:
     out.mkdir(parents=True, exist_ok=True)
     ng.export(train_step, out / "train_step.onnx")
     ng.export(predict, out / "predict.onnx")
+    ng.export(train_step, out / "bundle", ng.spec((None, 1, 8, 8)), ng.spec((None,), ng.int64))
     ng.export(model.eval(), out / "model.onnx", ng.spec((None, 1, 8, 8)))
     np.savez(out / "digits.npz", **data._asdict())
     return accuracy()
@@ -133,7 +134,7 @@ def main() -> None:
     start = time.perf_counter()
     accuracy = train(options.backend, options.epochs, options.seed, options.out)
     print(f"test accuracy {accuracy:.2%} after {time.perf_counter() - start:.1f} s")
-    for path in sorted(options.out.iterdir()):
+    for path in sorted(p for p in options.out.rglob("*") if p.is_file()):
         print(f"  {path}  {path.stat().st_size / 1024:.0f} KiB")
     if accuracy <= WANTED_ACCURACY:
         sys.exit(f"expected more than {WANTED_ACCURACY:.0%}: did you lower --epochs?")

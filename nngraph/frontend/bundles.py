@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nngraph.backends.base import Target
+from nngraph.frontend.capture.arguments import InputName
 from nngraph.frontend.capture.called import CalledModule
 from nngraph.frontend.capture.effects import Returned, SizeReturned
 from nngraph.frontend.capture.recorder import Assumed
@@ -20,7 +21,7 @@ from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.tracing import trace_arguments
 from nngraph.frontend.errors import TraceError, summary_of
 from nngraph.frontend.modes import no_grad
-from nngraph.frontend.pytree import unflatten
+from nngraph.frontend.pytree import flatten, unflatten
 from nngraph.ir.graph import Graph
 from nngraph.ir.names import UniqueNames
 from nngraph.ir.op import Array
@@ -83,6 +84,7 @@ def export_bundle(function: Any, traced: Traced, path: Path, options: BundleOpti
         step,
         signature,
         {name: np.asarray(value).item() for name, value in traced.scalars().items()},
+        _arguments(traced, signature),
         _result(traced, signature),
         models,
         options.schedule,
@@ -149,9 +151,19 @@ def _array(array: Array | None) -> Array:
     return np.ascontiguousarray(array).reshape(array.shape)
 
 
-# -- the result ----------------------------------------------------------------------------
+# -- arguments and result -----------------------------------------------------------------
+def _arguments(traced: Traced, signature: Signature) -> Structure:
+    """The structure of the arguments, with names of inputs."""
+    labels = [value.hint for value in traced.graph.inputs]
+    names = {a: _Name(p.name) for a, p in zip(labels, signature.inputs, strict=True)}
+    leaves: list[Any] = []
+    tree = flatten(traced.call, leaves)
+    found = [names.get(leaf) if isinstance(leaf, InputName) else leaf for leaf in leaves]
+    return structure_of(unflatten(tree, found), _Name, "input")
+
+
 class _Name(str):
-    """The name of an output, among the leaves of a result."""
+    """The name of an input or output, among the leaves of a call."""
 
 
 def _result(traced: Traced, signature: Signature) -> Structure:
@@ -165,7 +177,7 @@ def _result(traced: Traced, signature: Signature) -> Structure:
         if isinstance(effect, Returned | SizeReturned):
             leaves[effect.leaf] = names[effect.output]
     nest = unflatten(traced.result, leaves)
-    return structure_of(nest, lambda leaf: str(leaf) if isinstance(leaf, _Name) else None)
+    return structure_of(nest, _Name, "output")
 
 
 # -- models --------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import numpy as np
 from nngraph.backends import get_backend, need_device
 from nngraph.backends.base import Target, UnsupportedGraph
 from nngraph.backends.build import build
-from nngraph.frontend.base import TensorBase
+from nngraph.frontend.capture.arguments import argument_of
 from nngraph.frontend.capture.effects import (
     ArgumentGradient,
     ArgumentWritten,
@@ -28,7 +28,7 @@ from nngraph.frontend.compile import backend_named, checks_of
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.structure import structure
 from nngraph.frontend.tensor import Tensor
-from nngraph.frontend.world import EAGER
+from nngraph.frontend.world import EAGER, world
 from nngraph.ir.dims import SymDim
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
@@ -38,7 +38,7 @@ from nngraph.ir.text import print_graph
 from nngraph.ir.types import TensorType, type_of_array
 from nngraph.passes.sizes import with_sizes
 from nngraph.runtime.bundle.folder import Bundle, read_bundle, write_bundle
-from nngraph.runtime.bundle.results import built
+from nngraph.runtime.bundle.results import built, matched, shown
 from nngraph.runtime.step import NO_CHECKS, Checks, CompiledStep
 
 __all__ = ["LoadedStep", "load_step"]
@@ -95,8 +95,8 @@ class LoadedStep:
         self.signature: Signature = manifest.signature
         self.scalars: dict[str, float] = dict(manifest.scalars)
         self.target = target
-        self._bundle = bundle
         self._checks = checks
+        self._bundle = replace(bundle, states={})  # the tensors have them from here on
         self._tensors = {name: Tensor(Storage(a)) for name, a in bundle.states.items()}
         self._steps: dict[frozenset[tuple[str, int]], CompiledStep] = {}
         self._needs_numbers = False
@@ -113,14 +113,17 @@ class LoadedStep:
         """One step: changes the state, and returns what the exported function returned.
 
         Args:
-            args, kwargs: the inputs of the bundle, in their order or by their names: tensors,
-                arrays, or numbers for inputs without axes.
+            args, kwargs: as the exported function was called, or the inputs of the bundle in their
+                order or by their names: tensors, arrays, or numbers for inputs without axes.
 
         Raises:
             TypeError: if inputs are missing, or there are others.
             ValueError: if an input has another dtype or shape.
             UnsupportedGraph: if the backend lacks something, at the first call.
         """
+        world().refuse(
+            "a step of a bundle is called", "Call it outside of compiled functions: it is compiled."
+        )
         passed = self._passed(args, kwargs)
         arrays = [host_array(value) for value in passed]
         for port, array in zip(self.signature.inputs, arrays, strict=True):
@@ -137,13 +140,23 @@ class LoadedStep:
     def _passed(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         ports = self.signature.inputs
         names = [port.name for port in ports]
-        given = dict(zip(names, args, strict=False)) | dict(kwargs)
-        twice = kwargs.keys() & set(names[: len(args)])
-        if len(args) > len(names) or given.keys() != {*names} or twice:
-            shown = ", ".join(f"{p.name}: {p.type}" for p in ports) or "nothing"
-            got = [*map(_shown, args), *(f"{key}={_shown(v)}" for key, v in kwargs.items())]
-            raise TypeError(f"{self.name} takes {shown}; got {', '.join(got) or 'nothing'}")
+        given = matched(self._bundle.manifest.arguments, (tuple(args), dict(kwargs)))
+        if given is None or given.keys() != {*names}:
+            given = dict(zip(names, args, strict=False)) | dict(kwargs)
+            twice = kwargs.keys() & set(names[: len(args)])
+            if len(args) > len(names) or given.keys() != {*names} or twice:
+                raise self._unfit(args, kwargs)
         return [_value(port, given[port.name]) for port in ports]
+
+    def _unfit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TypeError:
+        """The error of a call with other arguments than the exported one."""
+        ports = ", ".join(f"{p.name}: {p.type}" for p in self.signature.inputs) or "nothing"
+        got = [*map(_shown, args), *(f"{key}={_shown(v)}" for key, v in kwargs.items())]
+        structure = shown(self._bundle.manifest.arguments)
+        return TypeError(
+            f"{self.name} takes {ports} (arguments and keywords were {structure}); "
+            f"got {', '.join(got) or 'nothing'}"
+        )
 
     def _step(self, sizes: Mapping[str, int]) -> CompiledStep:
         """The compiled graph: one for all sizes, or where the backend needs numbers one for each.
@@ -252,9 +265,10 @@ class LoadedStep:
 def _value(port: Port, value: Any) -> Any:
     if isinstance(value, bool | int | float) and port.type.rank == 0:
         return np.asarray(value, port.type.dtype.numpy)
-    if isinstance(value, TensorBase | np.ndarray | np.generic):
-        return value
-    raise TypeError(f"{port.name} is {port.type}; got {_shown(value)}: pass a tensor or an array")
+    argument, passed = argument_of(value)
+    if argument.type is None:
+        raise TypeError(f"{port.name} is {port.type}; got {_shown(value)}: pass a tensor or array")
+    return passed
 
 
 def _need_type(port: Port, array: Array) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import keyword
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -404,10 +405,12 @@ def as_dim(value: int | str | SymDim) -> Dim:
             ``min``, or multiplies out to very many terms.
     """
     if isinstance(value, str):
-        if value.isidentifier():
+        if value.isidentifier() and not keyword.iskeyword(value):
             return sym(value)
         if len(value) > _LONGEST:
             raise ValueError(f"{value!r:.40}... has {len(value)} letters, and is not a dimension")
+        if not _WRITTEN.fullmatch(value):
+            raise ValueError(f"{value!r:.60} is not a dimension")
         try:
             return _from_ast(ast.parse(value, mode="eval").body)
         except (SyntaxError, ZeroDivisionError, RecursionError, MemoryError):
@@ -450,4 +453,5 @@ def _multiplied(a: Dim, b: Dim) -> Dim:
 
 _MOST_TERMS = 1000
 _LONGEST = 10_000  # letters of a text
+_WRITTEN = re.compile(r"(?:\d++(?!\w)|[^\W\d]\w*+|[\s+\-*/(),])*+")
 _CALLS: dict[str, Callable[[Dim, Dim], Dim]] = {"max": maximum, "min": minimum}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import warnings
 from collections.abc import Callable
@@ -10,10 +11,13 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+import torch
 
 import nngraph as ng
 from nngraph import nn, optim
+from nngraph.backends.onnx import export as onnx_export
 from tests.bundles.networks import NETWORKS, Network
 from tests.support.backends import BACKENDS
 from tests.support.tolerances import assert_close
@@ -119,6 +123,41 @@ def test_calls_by_name_and_refusals(bundle: Path) -> None:
     assert flat(step(x, y)) == flat(twin(x, y))  # nothing had changed
 
 
+def test_arguments_lie_as_in_the_exported_call(tmp_path: Path) -> None:
+    def step(x: Any, factor: float, flag: bool, *, more: Any) -> Any:
+        y = x * factor + more["a"][0] - (more["a"][1] if flag else 0)
+        return {"y": y, "parts": [x, (float("inf"), more["b"])]}
+
+    one, two = np.float32([1, 2]), np.float32([3, 4])
+    compiled = ng.compile(step, backend="reference")
+    compiled(one, 0.5, True, more={"a": [one * 1, two], "b": None})
+    loaded = ng.load_step(ng.export(compiled, tmp_path / "b"), backend="reference")
+    assert [o.name for o in loaded.signature.outputs] == ["y", "parts_0"]
+    calls: list[tuple[float, Any, Any]] = [(0.25, one, two), (2.0, two, one * 3)]
+    for factor, a, b in calls:
+        given = {"b": None, "a": [a, b]}
+        wanted = compiled(one, factor, True, more=given)
+        assert flat(loaded(one, factor, True, more=given)) == flat(wanted)
+        names = dict(zip(("x", "more_a_0", "more_a_1"), (one, a, b), strict=True))
+        assert flat(loaded(**names, factor=factor)) == flat(wanted)
+    for args, more in [((one, 0.5, False), given), ((one, 0.5, True), {"a": [one], "b": None})]:
+        with pytest.raises(TypeError, match=r"were \(\(x, factor, True\), \{'more': \{'a': \["):
+            loaded(*args, more=more)
+
+
+def test_numbers_and_tensors_of_pytorch_are_taken(bundle: Path) -> None:
+    step, twin = (ng.load_step(bundle, backend="reference") for _ in range(2))
+    x, y = next(NETWORKS["perceptron"]().batches(1))
+    assert flat(step(torch.from_numpy(x), torch.from_numpy(y))) == flat(twin(x, y))
+
+
+def test_it_is_no_part_of_a_trace(bundle: Path) -> None:
+    step = ng.load_step(bundle, backend="reference")
+    compiled = ng.compile(lambda x, y: step(x, y), backend="reference")
+    with pytest.raises(ng.TraceError, match="a step of a bundle is called while tracing"):
+        compiled(*next(NETWORKS["perceptron"]().batches(1)))
+
+
 def test_scalars_are_read_at_each_call_and_kept(bundle: Path, tmp_path: Path) -> None:
     step = ng.load_step(bundle, backend="reference")
     batch = next(NETWORKS["perceptron"]().batches(1))
@@ -193,6 +232,31 @@ def test_errors_of_loading(bundle: Path, tmp_path: Path) -> None:
         ng.load_step(bundle, backend="cudnn")
     with pytest.raises(ng.BackendError, match="does not run on device"):
         ng.load_step(bundle, device="tpu")
+
+
+def test_large_constants_lie_in_a_file_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = functools.partial(onnx_export.model_file, limit=1000)
+    monkeypatch.setattr(onnx_export, "model_file", limited)
+    weight = nn.Parameter(ng.ones(40))
+
+    def step(x: Any) -> Any:
+        constant = (ng.arange(1600.0) % 7).sin().reshape(40, 40)
+        return (x @ constant * weight).sum()
+
+    folder = ng.export(ng.compile(step), tmp_path / "b", ng.spec((2, 40)), model=False)
+    assert {"model.onnx", "model.onnx.data"} < {p.name for p in folder.iterdir()}
+    loaded = ng.load_step(folder, backend="onnx")
+    x = np.ones((2, 40), np.float32)
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    (found,) = session.run(None, {"x": x, "tensor_0": np.ones(40, np.float32)})
+    assert_close(loaded(x).numpy(), np.asarray(found))
+    again = ng.load_step(loaded.save(tmp_path / "c"), backend="reference")
+    assert_close(again(x).numpy(), np.asarray(found), scale=4)
+    (tmp_path / "c" / "model.onnx.data").unlink()
+    with pytest.raises(ng.BundleError, match=r"model\.onnx\.data is missing"):
+        ng.load_step(tmp_path / "c")
 
 
 # -- exports -------------------------------------------------------------------------------

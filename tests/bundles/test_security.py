@@ -127,8 +127,8 @@ MANIFESTS: dict[str, tuple[Change, str]] = {
     "a name twice": (first("state", "input", "input"), "two types|one name|another step"),
     "a role that is none": (first("outputs", "role", "owner"), "owner"),
     "a scalar that is no number": (first("scalars", "value", "1+1"), "where a number belongs"),
-    "a result that is none": (manifest(lambda d: d.update(result={"eval": "1"})), "no result"),
-    "a result of no output": (manifest(lambda d: d.update(result={"output": "z"})), "no result"),
+    "a result that is none": (manifest(lambda d: d.update(result={"eval": "1"})), "no output"),
+    "a result of no output": (manifest(lambda d: d.update(result={"output": "z"})), "no output"),
     "a state that only the manifest has": (
         manifest(lambda d: d["models"]["model.onnx"]["state"][0].update(name="more")),
         r"other tensors than manifest\.json: \['more'\]",

@@ -12,13 +12,23 @@ import numpy as np
 
 from nngraph.frontend.base import TensorBase
 from nngraph.frontend.functional.data import from_dlpack
-from nngraph.frontend.pytree import Tree
+from nngraph.frontend.pytree import Tree, unflatten
 from nngraph.frontend.record import Edge
 from nngraph.frontend.world import world
 from nngraph.ir.dtypes import as_dtype
 from nngraph.ir.types import TensorType, tensor_type
 
-__all__ = ["Argument", "Spec", "argument_of", "arguments_of", "leaf_names", "result_names", "spec"]
+__all__ = [
+    "Argument",
+    "InputName",
+    "Spec",
+    "argument_of",
+    "arguments_of",
+    "call_of",
+    "leaf_names",
+    "result_names",
+    "spec",
+]
 
 
 @dataclass(frozen=True)
@@ -101,6 +111,20 @@ def arguments_of(leaves: Sequence[Any]) -> tuple[tuple[Argument, ...], list[Any]
             arguments[position] = replace(arguments[position], gradient=entered)
             passed += [gradient] if place is None else []
     return tuple(arguments), passed
+
+
+class InputName(str):
+    """The name of a graph's input, among the leaves of a call."""
+
+
+def call_of(tree: Tree, arguments: Sequence[Argument], names: Sequence[str]) -> Any:
+    """``(args, kwargs)`` of a call, with an ``InputName`` for each leaf that enters the graph."""
+    leaves: list[Any] = []
+    for argument, name in zip(arguments, names, strict=True):
+        enters = argument.type is not None or argument.varies
+        same = None if argument.same is None else leaves[argument.same]
+        leaves.append(InputName(name) if enters else argument.value if same is None else same)
+    return unflatten(tree, leaves)
 
 
 def argument_of(leaf: Any) -> tuple[Argument, Any]:

@@ -48,6 +48,7 @@ class Traced:
         rebound: the storages that a call gives other elements, as ``t.data = other`` does.
         numbers: the arguments that are numbers of Python's which each call reads.
         told: what users have to know of a file of it, a line each.
+        call: ``(args, kwargs)``, with an ``InputName`` for each leaf that enters the graph.
         called: the modules that the code called itself, and with what.
         modes: in which the call leaves the modules whose modes matter, by their ids.
     """
@@ -71,6 +72,7 @@ class Traced:
     told: list[str]
     called: list[CalledModule]
     numbers: Numbers = field(default_factory=lambda: Numbers((), ()))
+    call: Any = ((), {})
 
     @cached_property
     def signature(self) -> Signature:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nngraph.frontend.capture.arguments import Argument, argument_of, leaf_names
+from nngraph.frontend.capture.arguments import Argument, argument_of, call_of, leaf_names
 from nngraph.frontend.capture.carry import Carry
 from nngraph.frontend.capture.finish import Finish, Given
 from nngraph.frontend.capture.ingraph import NumbersInGraph
@@ -196,7 +196,8 @@ class _Tracing:
         finally:
             trace.take_back()
             carry.restore()
-        return replace(finish.traced(), numbers=self.numbers)
+        call = call_of(self.tree, self.arguments, self.names)
+        return replace(finish.traced(), numbers=self.numbers, call=call)
 
     def _called(self, args: Any, kwargs: Any) -> Any:
         recorded = is_grad_enabled()

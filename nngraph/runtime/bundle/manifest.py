@@ -39,7 +39,8 @@ class Manifest:
         step: the file of the step.
         signature: of the step.
         scalars: the number of each scalar when the bundle was written.
-        result: the structure of what the function returned.
+        arguments: the structure of what the function was called with: a tuple and a dict.
+        result: the structure of what it returned.
         models: the files of models, each with its signature; its states are named as the step's.
         schedule: what steps the rates, as ``ng.export`` was told; None if it was told nothing.
         opset: of all ONNX files.
@@ -52,6 +53,7 @@ class Manifest:
     step: str
     signature: Signature
     scalars: Mapping[str, float]
+    arguments: Structure
     result: Structure
     models: Mapping[str, Signature]
     schedule: Mapping[str, Any] | None
@@ -83,6 +85,7 @@ class Manifest:
             "scalars": [_port(p) | {"value": as_json(self.scalars[p.name])} for p in own.scalars],
             "state": [_state(p) | {"output": p.output} for p in own.states],
             "outputs": [_port(p) | {"role": p.role.value, "of": p.of} for p in own.outputs],
+            "arguments": self.arguments,
             "result": self.result,
             "schedule": self.schedule,
             "models": {
@@ -154,6 +157,7 @@ def _read(data: Mapping[str, Any]) -> Manifest:
         _name(data["step"]),
         signature,
         values,
+        data["arguments"],
         data["result"],
         models,
         None if data["schedule"] is None else _object(data["schedule"]),
@@ -162,7 +166,8 @@ def _read(data: Mapping[str, Any]) -> Manifest:
         _name(data["nngraph"]),
         files,
     )
-    need_structure(made.result, {p.name for p in signature.with_role(Role.RESULT)})
+    need_structure(made.result, {p.name for p in signature.with_role(Role.RESULT)}, "output")
+    need_structure(made.arguments, {p.name for p in signature.inputs}, "input")
     _need_files(made)
     return made
 

@@ -1,4 +1,4 @@
-"""What a function returns around its tensors, as JSON: tuples, lists, dicts, numbers, texts."""
+"""What lies around the tensors of a call, as JSON: tuples, lists, dicts, numbers, texts."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ import math
 from collections.abc import Callable, Collection
 from typing import Any
 
-__all__ = ["NOT_FINITE", "Structure", "as_json", "built", "need_structure", "structure_of"]
+__all__ = [
+    "NOT_FINITE",
+    "Structure",
+    "as_json",
+    "built",
+    "matched",
+    "need_structure",
+    "shown",
+    "structure_of",
+]
 
-#: ``{"output": name}``, ``{"value": 3}``, ``{"number": "NaN"}``, ``{"tuple": [...]}``,
-#: ``{"list": [...]}`` or ``{"dict": [[key, ...], ...]}``.
+#: ``{"output": name}`` or ``{"input": name}``, ``{"value": 3}``, ``{"number": "NaN"}``,
+#: ``{"tuple": [...]}``, ``{"list": [...]}`` or ``{"dict": [[key, ...], ...]}``.
 Structure = dict[str, Any]
 
 #: The numbers that JSON lacks, by the names that Python and JavaScript know.
@@ -23,21 +32,21 @@ def as_json(number: float) -> float | str:
     return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
 
 
-def structure_of(nest: Any, output: Callable[[Any], str | None]) -> Structure:
-    """The structure of a result.
+def structure_of(nest: Any, kind: type[str], word: str) -> Structure:
+    """The structure of a result, or of arguments.
 
     Args:
         nest: tuples, lists and dicts of leaves.
-        output: gives the name of the output that a leaf is; None for a value.
+        kind: of the leaves that are names of tensors.
+        word: ``"output"`` or ``"input"``.
     """
-    name = output(nest)
-    if name is not None:
-        return {"output": name}
+    if isinstance(nest, kind):
+        return {word: str(nest)}
     if isinstance(nest, dict):
-        return {"dict": [[key, structure_of(value, output)] for key, value in nest.items()]}
+        return {"dict": [[key, structure_of(value, kind, word)] for key, value in nest.items()]}
     if isinstance(nest, tuple | list):
-        kind = "list" if isinstance(nest, list) else "tuple"
-        return {kind: [structure_of(part, output) for part in nest]}
+        parts = [structure_of(part, kind, word) for part in nest]
+        return {"list" if isinstance(nest, list) else "tuple": parts}
     if isinstance(nest, float) and not math.isfinite(nest):
         return {"number": as_json(nest)}
     return {"value": nest}
@@ -59,18 +68,58 @@ def built(structure: Structure, output: Callable[[str], Any]) -> Any:
     return tuple(parts) if kind == "tuple" else parts
 
 
-def need_structure(structure: Any, outputs: Collection[str]) -> None:
-    """Passes for a structure of these outputs.
+def matched(structure: Structure, nest: Any) -> dict[str, Any] | None:
+    """What stands in a nest for each name of an input; None if it is of another structure."""
+    ((kind, content),) = structure.items()
+    if kind == "input":
+        return {content: nest}
+    if kind in ("value", "number"):
+        value = NOT_FINITE[content] if kind == "number" else content
+        return {} if type(nest) is type(value) and (nest == value or nest != nest) else None
+    if kind == "dict":
+        pairs = dict(content)
+        if not isinstance(nest, dict) or nest.keys() != pairs.keys():
+            return None
+        rows = [(part, nest[key]) for key, part in pairs.items()]
+    else:
+        if not isinstance(nest, list if kind == "list" else tuple) or len(nest) != len(content):
+            return None
+        rows = list(zip(content, nest, strict=True))
+    found: dict[str, Any] = {}
+    for part, value in rows:
+        inner = matched(part, value)
+        if inner is None or any(found.get(n, v) is not v for n, v in inner.items()):
+            return None
+        found |= inner
+    return found
+
+
+def shown(structure: Structure) -> str:
+    """The structure as Python writes it, with names for tensors."""
+    ((kind, content),) = structure.items()
+    match kind:
+        case "input" | "output":
+            return str(content)
+        case "dict":
+            return "{" + ", ".join(f"{key!r}: {shown(part)}" for key, part in content) + "}"
+        case "tuple" | "list":
+            parts = ", ".join(map(shown, content))
+            return f"[{parts}]" if kind == "list" else f"({parts})"
+    return repr(content)
+
+
+def need_structure(structure: Any, names: Collection[str], word: str) -> None:
+    """Passes for a structure of tensors of these names, each ``{word: name}``.
 
     Raises:
         ValueError: saying what is wrong with it.
     """
     if not isinstance(structure, dict) or len(structure) != 1:
-        raise ValueError("each part of the result is an object with one key")
+        raise ValueError("each part of a structure is an object with one key")
     ((kind, content),) = structure.items()
     plain = content is None or isinstance(content, bool | int | float | str)
     match kind:
-        case "output" if isinstance(content, str) and content in outputs:
+        case _ if kind == word and isinstance(content, str) and content in names:
             return
         case "value" if plain:
             return
@@ -78,18 +127,18 @@ def need_structure(structure: Any, outputs: Collection[str]) -> None:
             return
         case "tuple" | "list" if isinstance(content, list):
             for part in content:
-                need_structure(part, outputs)
+                need_structure(part, names, word)
             return
         case "dict" if isinstance(content, list):
             for pair in content:
                 _need_pair(pair)
-                need_structure(pair[1], outputs)
+                need_structure(pair[1], names, word)
             return
-    raise ValueError(f"there is no result {kind!r:.40} of {content!r:.40}")
+    raise ValueError(f"there is no {word} {kind!r:.40} of {content!r:.40}")
 
 
 def _need_pair(pair: Any) -> None:
     if not isinstance(pair, list) or len(pair) != 2:
-        raise ValueError("a dict of the result is a list of pairs")
+        raise ValueError("a dict of a structure is a list of pairs")
     if pair[0] is not None and not isinstance(pair[0], bool | int | float | str):
-        raise ValueError("a key of the result is a number or a text")
+        raise ValueError("a key of a structure is a number or a text")
