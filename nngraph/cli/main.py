@@ -18,6 +18,12 @@ COMMANDS: dict[str, tuple[str, Callable[[], Any]]] = {
         "What is in a file: inputs, state, operators, costs, by module.",
         lambda: import_module("nngraph.cli.commands.inspect"),
     ),
+    "run": ("Steps of a bundle or a file.", lambda: import_module("nngraph.cli.commands.run")),
+    "compare": (
+        "Two files, or a bundle and the reference, node by node.",
+        lambda: import_module("nngraph.cli.commands.compare"),
+    ),
+    "bench": ("How long a step takes.", lambda: import_module("nngraph.cli.commands.bench")),
     "export": (
         "Writes a model or a training step to a file.",
         lambda: import_module("nngraph.cli.commands.export"),
@@ -58,8 +64,8 @@ class _Commands(click.Group):
 def main() -> None:
     """Compiles neural networks and the loops that train them.
 
-    Files are ONNX models. A function or model of your own is named `module:name`, as in
-    `train:step` for `step` in train.py; `train:make()` calls a function for it. Every command
-    takes --json. Exit codes: 0 all went well, 1 it failed, 2 the command line is wrong, 3 the
-    answer is no.
+    Files are ONNX models and the folders of bundles. A function or model of your own is named
+    `module:name`, as in `train:step` for `step` in train.py; `train:make()` calls a function for
+    it. Every command takes --json. Exit codes: 0 all went well, 1 it failed, 2 the command line is
+    wrong, 3 the answer is no.
     """

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +16,17 @@ from nngraph.backends.errors import BackendError
 from nngraph.frontend.capture.arguments import spec
 from nngraph.frontend.errors import TraceError
 
-__all__ = ["argument_option", "failing", "found", "json_option", "size_option", "sizes", "specs"]
+__all__ = [
+    "argument_option",
+    "failing",
+    "found",
+    "host_options",
+    "json_option",
+    "npy_files",
+    "size_option",
+    "sizes",
+    "specs",
+]
 
 _SPEC = re.compile(r"(?P<dtype>[a-z]+\d*)(\[(?P<sizes>[^\]]*)\])?")
 
@@ -33,6 +44,19 @@ size_option = click.option(
     multiple=True,
     metavar="NAME=N",
     help="What a dynamic size shall be: `batch=32`.",
+)
+_host_options = (
+    size_option,
+    click.option(
+        "--input",
+        "files",
+        multiple=True,
+        metavar="NAME=FILE",
+        help="A .npy file for an input; the others are drawn.",
+    ),
+    click.option("--seed", default=0, show_default=True, help="Of what is drawn."),
+    click.option("--below", default=2, show_default=True, help="Drawn integers are below this."),
+    click.option("--threads", type=int, help="Threads of a call; else all cores."),
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead.")
 
@@ -95,6 +119,28 @@ def _spec(text: str) -> Any:
         return spec(shape, match["dtype"])
     except (TypeError, ValueError) as error:
         raise click.BadParameter(f"--arg {text!r}: {error}") from error
+
+
+def host_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands that run something on a batch."""
+    for option in reversed(_host_options):
+        command = option(command)
+    return command
+
+
+def npy_files(given: Sequence[str]) -> dict[str, Path]:
+    """Files by the names of inputs.
+
+    Raises:
+        click.BadParameter: for a text that is not `name=file`.
+    """
+    made: dict[str, Path] = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not equals or not name or not path:
+            raise click.BadParameter(f"--input {text!r}: write a name and a file, as x=x.npy")
+        made[name] = Path(path)
+    return made
 
 
 def sizes(given: Sequence[str]) -> dict[str, int]:

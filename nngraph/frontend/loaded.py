@@ -13,6 +13,7 @@ from weakref import ref
 import numpy as np
 
 from nngraph.backends import get_backend, need_device
+from nngraph.backends.arrays import aligned_copy
 from nngraph.backends.base import Target, UnsupportedGraph
 from nngraph.backends.build import build
 from nngraph.frontend.capture.arguments import argument_of
@@ -30,6 +31,7 @@ from nngraph.frontend.structure import structure
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.world import EAGER, world
 from nngraph.ir.dims import SymDim
+from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
 from nngraph.ir.roles import Role
@@ -37,6 +39,7 @@ from nngraph.ir.signature import Port, Signature
 from nngraph.ir.text import print_graph
 from nngraph.ir.types import TensorType, type_of_array
 from nngraph.passes.sizes import with_sizes
+from nngraph.runtime.agreement import Difference, differences, node_differences, result_names
 from nngraph.runtime.bundle.folder import Bundle, read_bundle, write_bundle
 from nngraph.runtime.bundle.results import built, matched, shown
 from nngraph.runtime.step import NO_CHECKS, Checks, CompiledStep
@@ -220,6 +223,36 @@ class LoadedStep:
                 raise ValueError(
                     f"{self.name} writes to {name!r}, whose array is read-only: pass a copy"
                 )
+
+    def compared(self, *args: Any, **kwargs: Any) -> list[Difference]:
+        """How far a step is from the operators' definitions in NumPy; the state stays as it is.
+
+        Returns:
+            A row for each result - outputs, then new states - and then one for each output of each
+            operator, evaluated on the values that it met on the backend.
+
+        Raises:
+            TypeError, ValueError, UnsupportedGraph: as a call does.
+        """
+        inputs = [host_array(value) for value in self._passed(args, kwargs)]
+        for port, array in zip(self.signature.inputs, inputs, strict=True):
+            _need_type(port, array)
+        sizes = self.signature.sizes(inputs)
+        graph = with_sizes(self._bundle.graph, sizes) if sizes else self._bundle.graph
+        target = replace(self.target, in_place=False)
+        made = build(get_backend(target.backend), graph, target)
+        with self._alone:
+            ports = self.signature.states
+            states = [aligned_copy(self._tensors[p.name]._read(EAGER)) for p in ports]
+        scalars = [float(self.scalars[port.name]) for port in self.signature.scalars]
+        outputs, after = made.executable.run(inputs, scalars, states)
+        arguments = self.signature.arguments(inputs, scalars, states)
+
+        def reference(*arrays: Array) -> Sequence[Array]:
+            return evaluate(graph, arrays)
+
+        results = differences(reference, arguments, (*outputs, *after), result_names(graph))
+        return results + node_differences(graph, made, arguments)
 
     # -- state -----------------------------------------------------------------------------
     def state_dict(self) -> dict[str, Tensor]:

@@ -9,11 +9,12 @@ the reference by many times that, and by more than its type's own rounding.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from nngraph.backends.arrays import aligned_copy
 from nngraph.backends.build import Built, build
 from nngraph.ir.evaluate import evaluate
 from nngraph.ir.graph import Graph, Node
@@ -24,6 +25,7 @@ from nngraph.ir.signature import signature_of
 __all__ = [
     "Difference",
     "DisagreementError",
+    "compared",
     "differences",
     "disagreement",
     "node_differences",
@@ -51,6 +53,7 @@ class Difference:
         allowed: the distance that rounding explains.
         index: of the element that is farthest.
         got, wanted: that element.
+        largest: the reference's largest finite element, without its sign.
     """
 
     name: str
@@ -60,6 +63,12 @@ class Difference:
     index: tuple[int, ...] = ()
     got: Any = None
     wanted: Any = None
+    largest: float = 0.0
+
+    def allowing(self, rtol: float | None, atol: float) -> Difference:
+        """With ``rtol`` of the largest element for what was measured (None keeps that)."""
+        allowed = self.allowed if rtol is None else rtol * self.largest
+        return replace(self, allowed=allowed + atol)
 
     @property
     def is_fault(self) -> bool:
@@ -103,6 +112,11 @@ def differences(
     return [_difference(name, place, *map(np.asarray, arrays)) for name, *arrays in rows]
 
 
+def compared(name: str, got: Array, wanted: Array) -> Difference:
+    """How far one array is from another, whose type's own rounding is all that is allowed."""
+    return _difference(name, "", got, wanted, wanted)
+
+
 def _shaken(arguments: Sequence[Array]) -> list[Array]:
     """The floats among them, each off by up to one rounding, in a way that is always the same."""
     generator = np.random.Generator(np.random.Philox(0))
@@ -137,7 +151,8 @@ def _difference(name: str, place: str, got: Array, wanted: Array, shaken: Array)
     allowed = _NOISE * float(noise.max()) + share * largest
     index = np.unravel_index(int(error.argmax()), got.shape)
     place_of = tuple(int(i) for i in index)
-    return Difference(name, place, float(error.max()), allowed, place_of, got[index], wanted[index])
+    element = got[index], wanted[index]
+    return Difference(name, place, float(error.max()), allowed, place_of, *element, largest)
 
 
 def _distances(one: Array, other: Array) -> Array:
@@ -180,7 +195,8 @@ def node_differences(
     count = len(signature.outputs)
     inputs, scalars, states = _split(signature, arguments)
     executable = build(built.backend, probe, built.target).executable
-    outputs, _ = executable.run(inputs, [s.item() for s in scalars], [s.copy() for s in states])
+    numbers, copies = [s.item() for s in scalars], [aligned_copy(s) for s in states]
+    outputs, _ = executable.run(inputs, numbers, copies)
     values = dict(zip(graph.parameters, arguments, strict=True))
     found: list[Difference] = []
     made = iter(outputs[count:])

@@ -121,6 +121,11 @@ def test_loops_count_as_often_as_they_run(tmp_path: Path) -> None:
         (["passes", "math:sin", "--arg", "float33[2]"], 2, "float33"),
         (["passes", "math:sin", "--arg", "[2]"], 2, "write a type such as float32[batch,64]"),
         (["export", "math:sin", "out.onnx", "--arg", "float32[2]"], 1, "needs the value"),
+        (["run", "none"], 1, "No such file"),
+        (["run", "bad.onnx"], 1, "is no ONNX model"),
+        (["run", ".", "--size", "batch=2"], 1, "manifest.json"),
+        (["compare", "bad.onnx"], 2, "name a second ONNX file"),
+        (["bench", "bad.onnx", "--backend", "tvm"], 2, "runs on onnx and not on tvm"),
         (["serve", "none"], 1, "is no folder"),
         (["nothing"], 2, "No such command"),
     ],
@@ -202,3 +207,89 @@ def test_numbers_and_columns_for_people() -> None:
     assert texts == ["0", "999", "1 k", "1 M", "1.23 M", "?"]
     assert amount(2_000_000, "B") == "2 MB"
     assert table(("a", "n"), [("x", 1), ("yy", "23")]) == "a    n\n--  --\nx    1\nyy  23"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = nn.Linear(3, 2)
+    optimizer = ng.optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
+
+    @ng.compile(backend="onnx")
+    def step(x: ng.Tensor) -> Any:
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return {"loss": loss, "out": [model.weight.sum(), 3]}
+
+    path = tmp_path_factory.mktemp("bundles") / "step"
+    ng.export(step, path, ng.spec((None, 3)))
+    return path
+
+
+def test_run_goes_on_from_step_to_step(bundle: Path, tmp_path: Path) -> None:
+    x = np.float32([[1, 2, 3]])
+    np.save(tmp_path / "x.npy", x)
+    out = tmp_path / "after"
+    words = ["run", str(bundle), "--input", f"x={tmp_path / 'x.npy'}", "--steps", "3"]
+    rows = json.loads(ran(*words, "--out", str(out), "--json").output)
+    step = ng.load_step(bundle, backend="onnx")
+    wanted = [step(x)["loss"].item() for _ in range(3)]
+    assert [r["mean"] for r in rows if r["name"] == "output_0"] == wanted
+    state = ng.load(out / "state.safetensors")
+    for name, tensor in step.state_dict().items():
+        np.testing.assert_array_equal(state[name].numpy(), tensor.numpy())
+    with np.load(out / "results.npz") as kept:
+        assert kept["output_0"].item() == wanted[-1]
+        assert kept["output_2"].item() == 3
+
+
+def test_run_says_what_it_lacks(bundle: Path) -> None:
+    assert "say --size" in ran("run", str(bundle)).output
+    assert ran("run", str(bundle)).exit_code == 2
+    result = ran("run", str(bundle), "--size", "batch=1", "--input", "z=z.npy")
+    assert "there is no input z; the inputs are x" in result.output
+
+
+def test_compare_finds_what_parts(bundle: Path, step_file: Path, tmp_path: Path) -> None:
+    words = ["compare", str(bundle), "--size", "batch=4", "--json"]
+    assert json.loads(ran(*words).output)["differ"] == 0
+
+    changed = tmp_path / step_file.name
+    model = onnx.load(step_file)
+    product = next(n for n in model.graph.node if n.op_type == "Gemm")
+    product.attribute.add(name="alpha", type=onnx.AttributeProto.FLOAT, f=1.01)
+    onnx.save(model, changed)
+    state = step_file.with_suffix(".safetensors")
+    (tmp_path / state.name).write_bytes(state.read_bytes())
+    both = ["compare", str(step_file), str(changed), "--size", "batch=2", "--json"]
+    result = ran(*both)
+    assert result.exit_code == 3
+    found = json.loads(result.output)
+    assert found["compared"] > found["differ"] > 0
+    assert ran("compare", str(step_file), str(step_file), "--size", "batch=2").exit_code == 0
+    assert ran(*both, "--rtol", "10").exit_code == 0
+
+
+def test_a_wrong_operator_is_the_first_that_differs(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nngraph.ops.reduce.folds import Mean
+
+    right = Mean.eval
+
+    def wrong(self: Mean, x: Any) -> Any:
+        return [a * a.dtype.type(1.1) for a in right(self, x)]
+
+    monkeypatch.setattr(Mean, "eval", wrong)
+    result = ran("compare", str(bundle), "--size", "batch=4")
+    assert result.exit_code == 3
+    assert "the first is loss" in result.output
+    assert "mean" in result.output
+
+
+def test_bench_times_what_it_says(bundle: Path) -> None:
+    words = ["bench", str(bundle), "--size", "batch=4", "--repeat", "5", "--warmup", "1", "--json"]
+    facts = json.loads(ran(*words, "--backend", "onnx", "--backend", "reference").output)
+    assert [row["backend"] for row in facts["rows"]] == ["onnx", "reference"]
+    assert all(0 < r["p10"] <= r["p50"] <= r["p90"] <= r["p99"] for r in facts["rows"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from nngraph.backends.errors import BackendError
 from nngraph.backends.onnx.export import METADATA_KEY
 from nngraph.ir.origin import NOWHERE, Origin
 
-__all__ = ["Description", "NodeFacts", "Port", "describe"]
+__all__ = ["Description", "NodeFacts", "Port", "describe", "with_outputs"]
 
 Shape = tuple[int | str | None, ...]
 
@@ -163,6 +163,26 @@ def describe(path: str | Path, sizes: Mapping[str, int] | None = None) -> Descri
     except Exception as error:
         raise BackendError(f"{path} is no ONNX model that can be read: {error}") from error
     return _Reader(model).described(path)
+
+
+def with_outputs(path: str | Path, names: Collection[str]) -> bytes:
+    """The model of a file that gives more of its values; those that are outputs stay outputs.
+
+    Raises:
+        FileNotFoundError, BackendError: as ``describe``.
+    """
+    import onnx
+
+    try:
+        model = onnx.load_model_from_string(Path(path).read_bytes())
+    except Exception as error:
+        raise BackendError(f"{path} is no ONNX model that can be read: {error}") from error
+    given = {value.name for value in model.graph.output}
+    made = {name for node in model.graph.node for name in node.output if name}
+    for name in names:
+        if name in made and name not in given:
+            model.graph.output.add(name=name)
+    return bytes(model.SerializeToString())
 
 
 def _fix_sizes(graph: Any, sizes: Mapping[str, int]) -> None:

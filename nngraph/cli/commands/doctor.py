@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -135,5 +136,9 @@ def _cache() -> str:
     folder = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "nngraph"
     if not folder.is_dir():
         return f"{folder} (empty)"
-    size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    size = 0
+    for root, _, files in os.walk(folder):
+        for name in files:
+            with suppress(OSError):  # other processes write and delete here meanwhile
+                size += os.stat(os.path.join(root, name)).st_size
     return f"{folder} ({size / 1e6:.1f} MB; may be deleted)"
