@@ -2,7 +2,8 @@
 # make test    linter, formatter, type checker, dead code, layers and circles of imports, tests
 # make lint    all of these but the tests
 # make stubs   writes what type checkers see of Tensor, from the functions
-# make test-web  trains exported bundles in Node.js; installs onnxruntime-node, and needs node and npm
+# make test-web  trains exported bundles in Node.js, in headless Chromium and in C++, and drives the
+#                page of examples/browser; installs npm packages, and needs node, npm and chromium
 # make bench   the benchmarks against PyTorch and others
 # make clean   removes what these made
 #
@@ -26,6 +27,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # The test processes share the cores, so each computes on one thread.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 TVM_NUM_THREADS=1
+
+NPM_INSTALL := npm install --no-audit --no-fund --ignore-scripts --no-package-lock
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -56,8 +59,9 @@ lint: $(VENV)/.installed-test
 
 # The package's own install script would fetch a GPU build; the CPU's is in it.
 test-web: $(VENV)/.installed-test
-	cd examples/node && ONNXRUNTIME_NODE_INSTALL=skip npm install --no-audit --no-fund --ignore-scripts
-	$(ONE_THREAD) $(BIN)/python -m pytest tests/bundles/test_node.py
+	cd examples/node && ONNXRUNTIME_NODE_INSTALL=skip $(NPM_INSTALL)
+	cd examples/browser && $(NPM_INSTALL)
+	$(ONE_THREAD) $(BIN)/python -m pytest -rs tests/bundles/test_node.py tests/bundles/test_browser.py
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
@@ -70,5 +74,5 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) out build dist examples/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out build dist examples/*/node_modules examples/browser/data .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

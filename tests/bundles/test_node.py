@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +12,27 @@ import pytest
 
 import nngraph as ng
 from tests.bundles.networks import NETWORKS
+from tests.bundles.programs import EXAMPLES, ended_well, modules_with, node, plain
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "node"
 STEPS = 100
 
 
-def node() -> tuple[str, dict[str, str]]:
-    """Node, and an environment in which it finds onnxruntime-node."""
-    found = shutil.which("node")
-    if found is None:
-        pytest.skip("node is not installed")
-    folder = Path(os.environ.get("NNGRAPH_NODE_MODULES", EXAMPLE / "node_modules"))
-    if not (folder / "onnxruntime-node").is_dir():
-        pytest.skip("onnxruntime-node is not installed: make test-web installs it")
-    return found, {**os.environ, "NNGRAPH_NODE_MODULES": str(folder)}
-
-
-def plain(array: Any) -> dict[str, Any]:
-    return {"dtype": str(array.dtype), "shape": array.shape, "data": array.ravel().tolist()}
+def node_losses(folder: Path, batches: list[dict[str, Any]], out: Path) -> list[float]:
+    """Those of examples/node/train.mjs; the state is saved in ``out``, as ``state.safetensors``."""
+    program, modules = node(), modules_with("onnxruntime-node", "node")
+    for example in ("node", "browser"):
+        (out / example).mkdir()
+        for script in (EXAMPLES / example).glob("*.mjs"):
+            shutil.copy(script, out / example)
+    (out / "node" / "node_modules").symlink_to(modules)
+    (out / "batches.json").write_text(json.dumps(batches))
+    command = [program, "train.mjs", folder, out / "batches.json", out / "state.safetensors"]
+    return [float(line) for line in ended_well(command, out / "node").split()]
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_node_trains_to_the_same_losses_and_its_state_resumes(name: str, tmp_path: Path) -> None:
-    program, environment = node()
+    node(), modules_with("onnxruntime-node", "node")
     network = NETWORKS[name]()
     step = ng.compile(network.step)
     step(*next(network.batches(1)))
@@ -45,22 +41,11 @@ def test_node_trains_to_the_same_losses_and_its_state_resumes(name: str, tmp_pat
     names = [port.name for port in loaded.signature.inputs]
     batches = [*network.batches(STEPS - 1, seed=1), *network.batches(1, size=3, seed=2)]
     rows = [dict(zip(names, map(plain, batch), strict=True)) for batch in batches]
-    (tmp_path / "batches.json").write_text(json.dumps(rows))
-
-    scripts = tmp_path / "node"
-    scripts.mkdir()
-    for script in EXAMPLE.glob("*.mjs"):
-        shutil.copy(script, scripts)
-    (scripts / "node_modules").symlink_to(environment["NNGRAPH_NODE_MODULES"])
-    saved = tmp_path / "state.safetensors"
-    command = [program, "train.mjs", str(folder), str(tmp_path / "batches.json"), str(saved)]
-    done = subprocess.run(command, cwd=scripts, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    found = [float(line) for line in done.stdout.split()]
+    found = node_losses(folder, rows, tmp_path)
     wanted = [_first(loaded(*batch)) for batch in batches]
     np.testing.assert_allclose(found, wanted, 1e-3, 1e-4)
 
-    loaded.load_state_dict(ng.load(saved))
+    loaded.load_state_dict(ng.load(tmp_path / "state.safetensors"))
     (batch,) = network.batches(1, seed=3)
     again = ng.load_step(folder)
     again.load_state_dict(loaded.state_dict())
