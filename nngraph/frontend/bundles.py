@@ -22,12 +22,16 @@ from nngraph.frontend.capture.tracing import trace_arguments
 from nngraph.frontend.errors import TraceError, summary_of
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.pytree import flatten, unflatten
-from nngraph.ir.graph import Graph
+from nngraph.ir.graph import Graph, Node
 from nngraph.ir.names import UniqueNames
 from nngraph.ir.op import Array
 from nngraph.ir.roles import Role
 from nngraph.ir.signature import Signature, signature_of
 from nngraph.ir.text import print_graph
+from nngraph.ops import REGISTRY
+from nngraph.passes.base import Context
+from nngraph.passes.decompose import Decompose
+from nngraph.passes.nested import Everywhere
 from nngraph.passes.places import with_places_as_states
 from nngraph.runtime.bundle.folder import Bundle, write_bundle
 from nngraph.runtime.bundle.manifest import STATE, Manifest
@@ -68,6 +72,7 @@ def export_bundle(function: Any, traced: Traced, path: Path, options: BundleOpti
     from nngraph.backends.onnx.load import tried
 
     graph = with_places_as_states(traced.graph)
+    Everywhere(Decompose(_is_known, "known")).run(graph, Context())
     states = {c.name: _array(c.lasting.array) for c in traced.cells}
     trains = any(state.is_changed for state in graph.states)
     step = "train_step.onnx" if trains or options.model else "model.onnx"
@@ -99,6 +104,11 @@ def export_bundle(function: Any, traced: Traced, path: Path, options: BundleOpti
 
     write_bundle(path, Bundle(manifest, graph, states, files.content), text, tested)
     return path
+
+
+def _is_known(node: Node) -> bool:
+    """Whether the text of a graph can name the operator: those of users have to be taken apart."""
+    return REGISTRY.get(node.op.name) is type(node.op)
 
 
 class _Files:

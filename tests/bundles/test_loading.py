@@ -6,6 +6,7 @@ import functools
 import json
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ import pytest
 import torch
 
 import nngraph as ng
-from nngraph import nn, optim
+from nngraph import nn, ops, optim
 from nngraph.backends.onnx import export as onnx_export
+from nngraph.ir.op import Op, apply1
+from nngraph.ir.types import TensorType
 from tests.bundles.networks import NETWORKS, Network
 from tests.support.backends import BACKENDS
 from tests.support.tolerances import assert_close
@@ -257,6 +260,48 @@ def test_large_constants_lie_in_a_file_beside(
     (tmp_path / "c" / "model.onnx.data").unlink()
     with pytest.raises(ng.BundleError, match=r"model\.onnx\.data is missing"):
         ng.load_step(tmp_path / "c")
+
+
+@dataclass(frozen=True)
+class Doubled(Op):
+    """An operator of a user's own, of which graphs in files know nothing."""
+
+    name = "doubled"
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        return types
+
+    def eval(self, *inputs: Any) -> tuple[Any, ...]:
+        return (inputs[0] * 2,)
+
+    def decompose(self, *inputs: Any) -> tuple[Any, ...]:
+        return (ops.add(*inputs, *inputs),)
+
+
+def test_own_operators_are_taken_apart(tmp_path: Path) -> None:
+    compiled = ng.compile(lambda x: apply1(Doubled(), x) + 1, backend="reference")
+    x = np.float32([1, 2])
+    compiled(x)
+    folder = ng.export(compiled, tmp_path / "b")
+    assert "= doubled(" not in (folder / "graph.txt").read_text()
+    assert ng.load_step(folder, backend="reference")(x).tolist() == [3, 5]
+
+
+def test_states_without_elements_and_of_bools(tmp_path: Path) -> None:
+    flags, none = ng.tensor([True, False]), ng.zeros(0)
+
+    def step(x: Any) -> Any:
+        flags.copy_(~flags)
+        none.add_(1)
+        return x.where(flags, x * 0) + none.sum()
+
+    compiled = ng.compile(step, backend="reference")
+    x = np.float32([1, 2])
+    compiled(x)
+    loaded = ng.load_step(ng.export(compiled, tmp_path / "b"), backend="onnx")
+    for _ in range(3):
+        assert loaded(x).tolist() == compiled(x).tolist()
+    assert loaded.state_dict().keys() and ng.load_step(loaded.save(tmp_path / "b"), backend="onnx")
 
 
 # -- exports -------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ __all__ = ["Bundle", "read_bundle", "write_bundle"]
 
 _LONGEST = {MANIFEST: 1 << 24, GRAPH: 1 << 30}  # bytes
 _MOST_NODES = 1_000_000
+_MOST_ENTRIES = 500_000  # of the manifest
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def write_bundle(
         tested: tries the files of a folder, and gives what tried them, with its version.
 
     Raises:
+        BundleError: if it could not be read again.
         FileExistsError: if something else is there, which would be lost.
         FileNotFoundError: if the folder around it is not there.
     """
@@ -71,7 +73,11 @@ def write_bundle(
     def describe(written: Path, entries: Mapping[str, FileEntry]) -> bytes:
         what = manifest.tested if tested is None else tested(written)
         whole = replace(manifest, files=dict(entries), tested=what)
-        return _lines(whole.to_json()).encode()
+        raw = _lines(whole.to_json()).encode()
+        again = Manifest.from_json(parsed(raw, _MOST_ENTRIES))
+        if tested is not None:
+            _graph(text.encode(), again)
+        return raw
 
     content = {
         **bundle.models,
@@ -112,7 +118,9 @@ def _lines(data: Mapping[str, Any]) -> str:
 
 
 def _manifest(folder: Path) -> Manifest:
-    return Manifest.from_json(parsed(read_file(folder, MANIFEST, _LONGEST[MANIFEST]), 500_000))
+    return Manifest.from_json(
+        parsed(read_file(folder, MANIFEST, _LONGEST[MANIFEST]), _MOST_ENTRIES)
+    )
 
 
 def _read(folder: Path) -> Bundle:
