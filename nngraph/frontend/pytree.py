@@ -1,4 +1,4 @@
-"""Nested tuples, lists and dicts of leaves: taken apart and put together.
+"""Nested tuples, lists, dicts and users' dataclasses of leaves: taken apart and put together.
 
 An object of ours that has ``_parts`` (a generator) is taken apart into these, too.
 """
@@ -6,11 +6,11 @@ An object of ours that has ``_parts`` (a generator) is taken apart into these, t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
-__all__ = ["Tree", "flatten", "unflatten"]
+__all__ = ["Tree", "fields_of", "flatten", "made_of_fields", "unflatten"]
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,41 @@ def _flat(kind: type, keys: tuple[Any, ...], count: int) -> Tree:
     return Tree(kind, keys, (_LEAF,) * count)
 
 
+@lru_cache(1024)
+def fields_of(kind: Any) -> tuple[str, ...] | None:
+    """The names of a dataclass's fields; None for other classes, and for ours, which are values."""
+    if not is_dataclass(kind) or kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return None
+    return tuple(field.name for field in fields(kind))
+
+
+def made_of_fields(kind: Any, values: Sequence[Any]) -> Any:
+    """A dataclass's object; what its ``__init__`` would do was done when these were computed."""
+    made = object.__new__(kind)
+    for name, value in zip(fields_of(kind) or (), values, strict=True):
+        object.__setattr__(made, name, value)
+    return made
+
+
 def flatten(nest: Any, leaves: list[Any]) -> Tree:
     """Appends the leaves of ``nest`` to ``leaves``, in order, and returns the structure.
 
-    Dicts keep their insertion order. Anything that is no tuple, list or dict is a leaf.
+    Dicts keep their class and the order of insertion. Anything that is no tuple, list, dict or
+    dataclass is a leaf.
     """
-    kind = type(nest)
+    kind: Any = type(nest)
     if isinstance(nest, list):
         return _tree(list, (), tuple([flatten(x, leaves) for x in nest]))
     if kind is tuple or (isinstance(nest, tuple) and hasattr(nest, "_fields")):
         return _tree(kind, (), tuple([flatten(x, leaves) for x in nest]))
     if isinstance(nest, dict):
         children = tuple([flatten(x, leaves) for x in nest.values()])
-        return _tree(dict, tuple(nest), children)
+        return _tree(kind, tuple(nest), children)
     if hasattr(kind, "_of_parts"):
         return _tree(kind, (), tuple([flatten(x, leaves) for x in nest._parts()]))
+    names = fields_of(kind)
+    if names is not None:
+        return _tree(kind, names, tuple([flatten(getattr(nest, n), leaves) for n in names]))
     leaves.append(nest)
     return _LEAF
 
@@ -75,5 +95,12 @@ def _build(tree: Tree, take: Callable[[], Any]) -> Any:
         return dict(zip(tree.keys, parts, strict=True))
     if tree.kind is tuple or tree.kind is list:
         return tree.kind(parts)
-    made: Callable[..., Any] = getattr(tree.kind, "_of_parts", tree.kind)  # or a named tuple
-    return made(*parts)
+    if issubclass(tree.kind, dict):
+        made = tree.kind.__new__(tree.kind)
+        for key, part in zip(tree.keys, parts, strict=True):
+            made[key] = part
+        return made
+    if fields_of(cast("Any", tree.kind)) is not None:
+        return made_of_fields(tree.kind, parts)
+    make: Callable[..., Any] = getattr(tree.kind, "_of_parts", tree.kind)  # or a named tuple
+    return make(*parts)

@@ -229,7 +229,7 @@ class Finish:
             elif leaf is not None and not isinstance(leaf, bool | int | float | str):
                 raise TraceError(
                     f"a compiled function returned {type(leaf).__name__}; it can return tensors, "
-                    "numbers, strings and None in tuples, lists and dicts"
+                    "numbers, strings and None in tuples, lists, dicts and dataclasses"
                 )
 
     def pairs(self) -> list[tuple[int, Tensor, Value]]:
