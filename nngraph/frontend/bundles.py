@@ -14,7 +14,7 @@ import numpy as np
 
 from nngraph.backends.base import Target
 from nngraph.frontend.capture.arguments import InputName
-from nngraph.frontend.capture.called import CalledModule
+from nngraph.frontend.capture.called import CalledModule, called_with
 from nngraph.frontend.capture.effects import Returned, SizeReturned
 from nngraph.frontend.capture.recorder import Assumed
 from nngraph.frontend.capture.traced import Traced
@@ -231,7 +231,7 @@ def _called(traced: Traced, module: Any, args: Sequence[Any] | None) -> CalledMo
     if not hasattr(module, "named_parameters"):
         raise ValueError(f"model= takes a module, or modules by names; got {module!r:.100}")
     if args is not None:
-        return CalledModule(module, tuple(args), {})
+        return called_with(module, tuple(args), {})
     found = next((c for c in traced.called if c.module is module), None)
     if found is None:
         raise ValueError(
@@ -276,15 +276,16 @@ def _models(
 
 def _traced(called: CalledModule) -> Traced | str:
     """The module's forward in evaluation mode; the reason, where that cannot be traced."""
+    if called.others:
+        return f"the model is called with {', '.join(called.others)}, which no file takes"
     modes = {id(module): False for _, module in called.module.named_modules()}
     module: Any = called.module
+    args, kwargs = called.arguments()
     try:
         with no_grad():
-            return trace_arguments(module, called.args, called.kwargs, Assumed(modes=modes))
+            return trace_arguments(module, args, kwargs, Assumed(modes=modes))
     except TraceError as error:
         return summary_of(error)
-    except TypeError as error:  # an argument that no graph takes
-        return str(error)
 
 
 def _why_none(traced: Traced) -> str:

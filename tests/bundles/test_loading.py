@@ -435,6 +435,32 @@ def test_a_model_that_no_file_can_be_is_left_out(tmp_path: Path) -> None:
     assert not (tmp_path / "b").exists()
 
 
+class Drawing(nn.Module):
+    """Takes what no file can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(2, 2)
+
+    def forward(self, x: Any, generator: Any) -> Any:
+        return self.inner(x) + ng.rand(2, generator=generator)
+
+
+def test_a_model_that_takes_objects_is_left_out(tmp_path: Path) -> None:
+    model, generator = Drawing(), ng.Generator().manual_seed(1)
+
+    def step(x: Any) -> None:
+        model(x, generator).sum().backward()
+        with ng.no_grad():
+            model.inner.weight.sub_(model.inner.weight.grad)
+        model.zero_grad()
+
+    compiled = ng.compile(step, backend="reference")
+    compiled(np.ones((1, 2), np.float32))
+    with pytest.warns(UserWarning, match=r"no model\.onnx: the model is called with Generator"):
+        ng.export(compiled, tmp_path / "a")
+
+
 def test_the_schedule_is_named(tmp_path: Path) -> None:
     w = nn.Parameter(ng.ones(2))
     optimizer = optim.SGD([w], lr=0.5)
