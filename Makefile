@@ -3,7 +3,7 @@
 # make lint    all of these but the tests
 # make stubs   writes what type checkers see of Tensor, from the functions
 # make test-web  trains exported bundles in Node.js, in headless Chromium and in C++, and drives the
-#                page of examples/browser; installs npm packages, and needs node, npm and chromium
+#                page of examples/browser; installs npm packages; says what it has to skip, and why
 # make bench   the benchmarks against PyTorch and others
 # make clean   removes what these made
 #
@@ -28,7 +28,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The test processes share the cores, so each computes on one thread.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 TVM_NUM_THREADS=1
 
-NPM_INSTALL := npm install --no-audit --no-fund --ignore-scripts --no-package-lock
+NPM_INSTALL := ONNXRUNTIME_NODE_INSTALL=skip npm install --no-audit --no-fund --ignore-scripts --no-package-lock
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -59,9 +59,8 @@ lint: $(VENV)/.installed-test
 
 # The package's own install script would fetch a GPU build; the CPU's is in it.
 test-web: $(VENV)/.installed-test
-	cd examples/node && ONNXRUNTIME_NODE_INSTALL=skip $(NPM_INSTALL)
-	cd examples/browser && $(NPM_INSTALL)
-	$(ONE_THREAD) $(BIN)/python -m pytest -rs tests/bundles/test_node.py tests/bundles/test_browser.py
+	if command -v npm; then for name in node browser; do (cd examples/$$name && $(NPM_INSTALL)) || exit 1; done; fi
+	$(ONE_THREAD) $(BIN)/python -m pytest -rs $(addprefix tests/bundles/test_,node.py browser.py cpp.py)
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .

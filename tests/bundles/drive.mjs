@@ -1,4 +1,5 @@
-// Drives examples/browser in Chromium for test_browser.py: node drive.mjs PLAYWRIGHT CHROMIUM WHAT URL FOLDER
+// Drives examples/browser in Chromium for test_browser.py:
+//   node drive.mjs NODE_MODULES CHROMIUM WHAT URL FOLDER
 // What was found is printed as JSON; screenshots and downloads go to the folder.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nngraph.ir.op import Array
 
-__all__ = ["EXAMPLES", "chromium", "ended_well", "modules_with", "node", "plain", "write_digits"]
+__all__ = [
+    "EXAMPLES",
+    "chromium",
+    "digits_batches",
+    "ended_well",
+    "modules_with",
+    "node",
+    "plain",
+    "write_digits",
+]
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -52,6 +64,18 @@ def write_digits(folder: Path) -> Path:
     """What the page trains, written by its script."""
     ended_well([sys.executable, EXAMPLES / "digits_in_browser.py", "--out", folder])
     return folder
+
+
+def digits_batches(data: Path, count: int) -> Iterator[tuple[Array, Array]]:
+    """Of random scans that ``write_digits`` wrote, as the network reads them."""
+    sizes = json.loads((data / "scans.json").read_text())
+    total, train = sizes["train"] + sizes["test"], sizes["train"]
+    raw = np.frombuffer((data / "scans.bin").read_bytes(), np.uint8)
+    images = raw[: total * 64].reshape(total, 1, 8, 8).astype(np.float32) / 8 - 1
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        rows = rng.choice(train, sizes["batch"], replace=False)
+        yield images[rows], raw[total * 64 :][rows].astype(np.int64)
 
 
 def plain(array: Array) -> dict[str, Any]:

@@ -14,10 +14,10 @@ import pytest
 
 import nngraph as ng
 from nngraph.cli.commands.serve import make_server
-from nngraph.ir.op import Array
 from tests.bundles.programs import (
     EXAMPLES,
     chromium,
+    digits_batches,
     ended_well,
     modules_with,
     node,
@@ -56,17 +56,6 @@ class Page:
         address = f"http://127.0.0.1:{self.server.server_port}/"
         return json.loads(ended_well([*self.commands, what, address, out]))
 
-    def batches(self, count: int) -> Iterator[tuple[Array, Array]]:
-        """Of random scans, as the network reads them."""
-        sizes = json.loads((self.folder / "data" / "scans.json").read_text())
-        total, train = sizes["train"] + sizes["test"], sizes["train"]
-        raw = np.frombuffer((self.folder / "data" / "scans.bin").read_bytes(), np.uint8)
-        images = raw[: total * 64].reshape(total, 1, 8, 8).astype(np.float32) / 8 - 1
-        rng = np.random.default_rng(0)
-        for _ in range(count):
-            rows = rng.choice(train, sizes["batch"], replace=False)
-            yield images[rows], raw[total * 64 :][rows].astype(np.int64)
-
 
 def _not_ours(folder: str, names: list[str]) -> list[str]:
     return [name for name in names if name in ("data", "node_modules")]
@@ -82,7 +71,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 def test_the_page_trains_draws_saves_and_resumes(page: Page, tmp_path: Path) -> None:
     loaded = ng.load_step(page.folder / "data" / "bundle")
-    batch, *others = page.batches(6)
+    batch, *others = digits_batches(page.folder / "data", 6)
     for other in others:
         loaded(*other)
     ng.save(loaded.state_dict(), tmp_path / "python.safetensors")
@@ -132,7 +121,7 @@ def test_the_page_says_what_is_missing(page: Page, tmp_path: Path) -> None:
 
 def test_losses_are_equal_in_python_in_node_and_in_the_browser(page: Page, tmp_path: Path) -> None:
     bundle = page.folder / "data" / "bundle"
-    batches = list(page.batches(STEPS))
+    batches = list(digits_batches(page.folder / "data", STEPS))
     train = host(bundle)["train"]
     wanted = [float(train(*batch)[0]) for batch in batches]
     rows = [{"x": plain(x), "y": plain(y)} for x, y in batches]
