@@ -135,8 +135,8 @@ __all__ = [
     "memory_format", "nan", "newaxis", "nn",
     "no_grad", "optim", "pi", "preserve_format", "promote_types", "result_type", "save",
     "set_default_backend", "set_grad_enabled",
-    "short", "spec", "sym_max", "sym_min", "trace", "uint16", "uint32", "uint64", "uint8",
-    "vmap",
+    "short", "spec", "special", "sym_max", "sym_min", "trace", "uint16", "uint32", "uint64",
+    "uint8", "vmap",
 ]
 # fmt: on
 globals().update(_FOREACH | _IN_PLACE | _TOP_LEVEL | _region.OLD_NAMES)
@@ -166,6 +166,7 @@ _LATER = frozenset(
         "profiler",
         "random",
         "serialization",
+        "special",
         "testing",
         "types",
         "utils",

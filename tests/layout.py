@@ -32,6 +32,7 @@ LAYERS = (
     "utils",
     "linalg",
     "fft",
+    "special",
     "distributions",
     "serialization",
     "compiler",

@@ -21,6 +21,8 @@ ARGUMENTS = {
     "cumulative_trapezoid": "y=y, dx=2, dim=0",
     "gcd": "input=i, other=j",
     "gradient": "input=y, spacing=2.0, dim=1, edge_order=2",
+    "igamma": "input=p, other=p",
+    "igammac": "input=p, other=p",
     "index_reduce": "input=y, dim=0, index=idx, source=p, reduce='amax', include_self=False",
     "lcm": "input=i, other=j",
     "mvlgamma": "input=p + 1, p=2",

@@ -16,6 +16,15 @@ BACKEND = {
     "float16": (4e-3, 2e-3),
     "bfloat16": (3e-2, 1.6e-2),
 }
+# Special functions against PyTorch's float64, of which some have eight digits themselves; the last
+# digits are compared with exact values (LAST_DIGITS units in the last place).
+PYTORCH_SPECIAL = {
+    "float64": (1e-8, 1e-8),
+    "float32": (4e-6, 2e-6),
+    "float16": (1e-3, 1e-3),
+    "bfloat16": (8e-3, 4e-3),
+}
+LAST_DIGITS = 8
 # Central differences in float64 with steps of 1e-6.
 DERIVATIVE = (2e-6, 2e-7)
 

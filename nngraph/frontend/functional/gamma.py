@@ -1,4 +1,4 @@
-"""The gamma function: its logarithm, and the derivatives of that."""
+"""The gamma function: its logarithm, the derivatives of that, and its parts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import math
 
 from nngraph import ops
 from nngraph.frontend.functional.creation import arange
+from nngraph.frontend.functional.kinds import need_floats
+from nngraph.frontend.functional.second import by_second
 from nngraph.frontend.functional.variants import everywhere, function, methods
-from nngraph.frontend.promotion import as_float
+from nngraph.frontend.promotion import as_float, promoted
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_
+from nngraph.ops.composite import wide
 
-__all__ = ["digamma", "lgamma", "mvlgamma", "polygamma"]
+__all__ = ["digamma", "igamma", "igammac", "lgamma", "mvlgamma", "polygamma"]
 
 
 @everywhere
@@ -62,3 +65,34 @@ def mvlgamma(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor:
     x = as_float(input)
     shifts = arange(0, -p, -1, dtype=x.dtype) / 2
     return (x.unsqueeze(-1) + shifts).lgamma().sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
+
+
+@everywhere
+def igamma(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The share of gamma(``input``) that lies before ``other``; NaN of negative numbers.
+
+    1 / gamma(a) times the integral of ``t**(a - 1) * exp(-t)`` from 0 to x. It has a derivative by
+    ``other`` only.
+    """
+    return _share("igamma", False, input, other)
+
+
+@everywhere
+def igammac(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """``1 - igamma(input, other)``, without cancellation."""
+    return _share("igammac", True, input, other)
+
+
+def _share(name: str, upper: bool, input: Tensor, other: Tensor) -> Tensor:
+    if not isinstance(other, Tensor):
+        raise TypeError(f"{name}(): argument 'other' must be Tensor, not {type(other).__name__}")
+    a, x = promoted(input, other)
+    need_floats(name, a)
+    kind = a.dtype
+
+    def slope(a: Tensor, x: Tensor) -> Tensor:
+        a, x = wide(a), wide(x)
+        density = ((a - 1) * x.log() - x - a.lgamma()).exp()
+        return (-density if upper else density).to(kind)
+
+    return by_second(name, lambda a, x: ops.igamma(upper, a, x), slope, a, x)

@@ -13,8 +13,8 @@ from nngraph.ir.dtypes import bool_, float64
 
 # fmt: off
 __all__ = [
-    "arctan2", "atan2", "copysign", "float_power", "fmax", "fmin", "heaviside", "hypot",
-    "logaddexp", "logaddexp2", "logit", "nan_to_num", "signbit", "xlogy",
+    "arctan2", "atan2", "copysign", "erfinv", "float_power", "fmax", "fmin", "heaviside", "hypot",
+    "i0", "logaddexp", "logaddexp2", "logit", "nan_to_num", "signbit", "sinc", "xlogy",
 ]
 # fmt: on
 
@@ -80,6 +80,24 @@ def xlogy(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tenso
     """``input * log(other)``; 0 where ``input`` is 0, unless ``other`` is NaN."""
     a, b = promoted(input, other, at_least=default_dtype())
     return ops.xlogy(a, b)
+
+
+@everywhere
+def erfinv(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The number whose ``erf`` is ``input``; infinite at -1 and 1, NaN beyond."""
+    return ops.erfinv(as_float(input))
+
+
+@everywhere
+def i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The modified Bessel function of the first kind and order 0."""
+    return ops.bessel_i(0, False, as_float(input))
+
+
+@everywhere
+def sinc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """``sin(pi x) / (pi x)``, and 1 at 0."""
+    return ops.sinc(as_float(input))
 
 
 @both

@@ -22,6 +22,7 @@ from nngraph.ops.elementwise import (
     eq,
     le,
     log,
+    log1p,
     logical_and,
     logical_or,
     lt,
@@ -38,7 +39,12 @@ from nngraph.ops.special.rows import Function, Slope
 from nngraph.ops.special.series import horner, series
 from nngraph.ops.special.zeta import hurwitz
 
-__all__ = ["Digamma", "Lgamma", "Polygamma", "digamma", "lgamma", "polygamma"]
+# fmt: off
+__all__ = [
+    "Digamma", "Lgamma", "Polygamma", "digamma", "lgamma", "log_gamma_of_next", "polygamma",
+    "stirling_rest",
+]
+# fmt: on
 
 _LOG_GAMMA, _STIRLING = series("log_gamma"), series("stirling")
 _DIGAMMA, _DIGAMMA_FAR = series("digamma"), series("digamma_far")
@@ -59,9 +65,20 @@ def _log_gamma(x: Any) -> Any:
     distance, passed = _from_two(x)
     logarithm = log(where(is_near, passed, x))
     near = sub(mul(distance, _LOG_GAMMA(distance)), logarithm)
-    w = reciprocal(maximum(x, _BOUND))
     far = add(mul(sub(x, 0.5), sub(logarithm, 1.0)), math.log(2 * math.pi) / 2 - 0.5)
-    return where(is_near, near, add(far, mul(_STIRLING(mul(w, w)), w)))
+    return where(is_near, near, add(far, stirling_rest(maximum(x, _BOUND))))
+
+
+def stirling_rest(x: Any) -> Any:
+    """What Stirling's formula leaves of the logarithm, from 2.5 on."""
+    w = reciprocal(x)
+    return mul(_STIRLING(mul(w, w)), w)
+
+
+def log_gamma_of_next(x: Any) -> Any:
+    """The logarithm of gamma(1 + x) of numbers that are not negative, near 0 to the last digits."""
+    near = sub(mul(x, _LOG_GAMMA(x)), log1p(x))
+    return where(lt(x, 0.5), near, _log_gamma(add(x, 1.0)))
 
 
 def _turn(x: Any) -> tuple[Any, Any]:

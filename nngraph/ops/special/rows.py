@@ -17,7 +17,13 @@ from nngraph.ops.special.arrays import by_formula
 __all__ = ["SPECIAL", "Function", "Slope"]
 
 Slope = Callable[[Any, Any], Any]
-SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 2.0, -1.0, 0.5, -0.5, 1.5, -2.5, 30.0, -30.0)
+# Edges, and numbers from all ranges of all formulas.
+# fmt: off
+SPECIAL = (
+    np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 2.0, -1.0, -0.5, -2.5, 30.0, -30.0,
+    0.3, 0.9, 1.7, -0.7, -1.3, 3.7, 12.0, -12.3,
+)
+# fmt: on
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,36 @@ Mathematical Functions, 25.11.5 and 2.10.1).
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 from nngraph.ir.dtypes import float64
-from nngraph.ops.elementwise import add, div, mul, reciprocal
+from nngraph.ir.op import O, apply1
+from nngraph.ops.elementwise import (
+    add,
+    div,
+    eq,
+    floor,
+    le,
+    logical_and,
+    lt,
+    minimum,
+    mul,
+    ne,
+    neg,
+    pow,
+    reciprocal,
+    remainder,
+    sub,
+    where,
+)
+from nngraph.ops.special.rows import Function
 from nngraph.ops.special.series import horner
 
-__all__ = ["hurwitz"]
+__all__ = ["Zeta", "hurwitz", "zeta"]
+
+_HIGHEST = 4096.0  # beyond it there is nothing but the first term
 
 
 def _bernoulli(count: int) -> list[Fraction]:
@@ -58,3 +80,54 @@ def hurwitz(s: int, q: Any) -> Any:
     rest = add(mul(horner(parts, mul(w, w)), w), 0.5)
     last = mul(_power(w, s), rest)
     return add(add(total, last), div(_power(w, s - 1), float(s - 1)))
+
+
+def _positive(s: Any, q: Any) -> Any:
+    """The function of numbers ``q`` above 0, for numbers ``s`` above 1."""
+    count, numbers = _sizes(q)
+    minus = neg(s)
+    total = pow(q, minus)
+    for k in range(1, count):
+        total = add(total, pow(add(q, float(k)), minus))
+    end = add(q, float(count))
+    w = reciprocal(end)
+    square, last = mul(w, w), pow(end, minus)
+    s = minimum(s, _HIGHEST)
+    rising, rest = mul(s, w), 0.5
+    for j, number in enumerate(numbers):
+        rest = add(mul(rising, float(number)), rest)
+        step = mul(add(s, 2.0 * j + 1), add(s, 2.0 * j + 2))
+        rising = mul(rising, mul(step, square))
+    return add(total, mul(last, add(rest, div(end, sub(s, 1.0)))))
+
+
+@dataclass(frozen=True)
+class Zeta(Function):
+    """Hurwitz' zeta function of s and q, as far as it is real.
+
+    Infinite where s is 1 and where q is 0 or a negative integer, NaN where s is below 1, and where
+    q is negative and s no integer. Below 0 the terms of both signs are two functions of positive
+    numbers, of which one ends.
+    """
+
+    name: ClassVar[str] = "zeta"
+    differentiable: ClassVar[bool] = False
+    ranges: ClassVar[Any] = ((1.2, 6.0), (0.3, 4.0))
+
+    def formula(self, *operands: Any) -> Any:
+        s, q = operands
+        low = le(q, 0.0)
+        whole = floor(q)
+        first = _positive(s, where(low, sub(q, whole), q))
+        # terms from 0 down: those of 1 - q, but for the ones beyond it
+        other = sub(_positive(s, sub(add(whole, 1.0), q)), _positive(s, sub(1.0, q)))
+        sign = sub(1.0, mul(remainder(s, 2.0), 2.0))
+        value = where(low, add(first, mul(sign, other)), first)
+        value = where(logical_and(low, ne(s, floor(s))), math.nan, value)
+        value = where(logical_and(low, eq(q, whole)), math.inf, value)
+        return where(eq(s, 1.0), math.inf, where(lt(s, 1.0), math.nan, value))
+
+
+def zeta(s: O, q: O) -> O:
+    """Hurwitz' zeta function."""
+    return apply1(Zeta(), s, q)

@@ -224,8 +224,8 @@ _AFTER = r"""
     xlogy  y  f  2  1.5
     float_power  y  2  1.5  f
     heaviside  y  f
-    polygamma  0  1  2
-    mvlgamma  1  3
+    polygamma  1  2
+    mvlgamma  2
     logit  ()  0.1
     nan_to_num  ()  1.0  1, 2, 3
     unfold  0, 1, 1  -1, 2, 1  0, 0, 1
@@ -242,8 +242,8 @@ _ALONE = """
     bitwise_not  conj  isreal  is_conj  is_neg  is_signed  resolve_conj  resolve_neg
     t  adjoint  fliplr  flipud  msort  zero_  t_  exp  expm1  log  log1p  log2
     sqrt  rsqrt  reciprocal  sin  cos  tan  asin  acos  atan  sinh  cosh  tanh  asinh  acosh
-    atanh  erf  erfc  lgamma  digamma  sigmoid  abs  sign  sgn  exp2  log10  square  deg2rad
-    rad2deg  relu  floor  ceil  trunc  frac  argwhere  ravel  signbit
+    atanh  erf  erfc  erfinv  i0  lgamma  digamma  sinc  sigmoid  abs  sign  sgn  exp2  log10
+    square  deg2rad  rad2deg  relu  floor  ceil  trunc  frac  argwhere  ravel  signbit
 """
 
 #: Calls that are written out: attributes, operators, assignments, functions of other arguments.
@@ -339,6 +339,8 @@ _WHOLE = cases(r"""
     t = x.clone(); t &= y; t  t = x.clone(); t[k0] = 1; t
     t = x.clone(); t[m.tensor([True])] = y; t  t = x.clone(); t[None] = 1; t
     t = x.clone(); t[i] = 1; t  t = x.clone(); t -= True; t
+    f.igamma(x)  f.abs().igammac(x.abs())  x.clone().abs().igamma_(y)
+    x.clone().igammac_(f.abs())
     m.broadcast_shapes(x.shape, (1,))  m.from_numpy(x.numpy())  m.from_dlpack(x)
 """)
 

@@ -39,14 +39,14 @@ NEEDS_VALUES = (
 #: What a backend computes otherwise, and why.
 OTHERWISE = {
     ("tvm", r"F\.conv"): "its gradients of convolutions multiply the zeros around, too",
-    ("onnx", r"x\.mvlgamma\(1"): "the runtime takes x + 0 for x, a pole of another sign if x is -0",
+    ("onnx", r"x\.mvlgamma"): "the runtime takes x + 0 for x, a pole of another sign if x is -0",
 }
 _WHERE = "Where, of which the runtime takes a zero from its other side"
 #: Zeros of which a backend loses the sign, and why.
 SIGNS = {
     "onnx": {
         r"m\.where|x\.(where|tril|triu|masked_scatter)": _WHERE,
-        r"x\.(fmax|fmin|clamp|copysign|log1p|expm1)|F\.selu": _WHERE,
+        r"x\.(fmax|fmin|clamp|copysign|log1p|expm1|erfinv)|F\.selu": _WHERE,
         r"x\.(floor_divide|div_?\(.*floor)|.*//": _WHERE,
         r"x\.(scatter|index)_reduce|F\.max_pool1d_with": "ScatterElements, MaxPool do so, too",
         r"x\.(cumsum|sum\(0, dtype=m\.float16)": "CumSum starts at 0, a sum of one half does not",
