@@ -21,7 +21,7 @@ from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.tracing import trace_arguments
 from nngraph.frontend.errors import TraceError, summary_of
 from nngraph.frontend.modes import no_grad
-from nngraph.frontend.pytree import flatten, unflatten
+from nngraph.frontend.pytree import flatten, plain, unflatten
 from nngraph.ir.graph import Graph, Node
 from nngraph.ir.names import UniqueNames
 from nngraph.ir.op import Array
@@ -169,7 +169,7 @@ def _arguments(traced: Traced, signature: Signature) -> Structure:
     leaves: list[Any] = []
     tree = flatten(traced.call, leaves)
     found = [names.get(leaf) if isinstance(leaf, InputName) else leaf for leaf in leaves]
-    return structure_of(unflatten(tree, found), _Name, "input")
+    return structure_of(plain(unflatten(tree, found)), _Name, "input")
 
 
 class _Name(str):
@@ -187,7 +187,7 @@ def _result(traced: Traced, signature: Signature) -> Structure:
         if isinstance(effect, Returned | SizeReturned):
             leaves[effect.leaf] = names[effect.output]
     nest = unflatten(traced.result, leaves)
-    return structure_of(nest, _Name, "output")
+    return structure_of(plain(nest), _Name, "output")
 
 
 # -- models --------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from nngraph.frontend.capture.effects import (
     host_array,
 )
 from nngraph.frontend.compile import backend_named, checks_of
+from nngraph.frontend.pytree import plain
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.structure import structure
 from nngraph.frontend.tensor import Tensor
@@ -143,7 +144,7 @@ class LoadedStep:
     def _passed(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         ports = self.signature.inputs
         names = [port.name for port in ports]
-        given = matched(self._bundle.manifest.arguments, (tuple(args), dict(kwargs)))
+        given = matched(self._bundle.manifest.arguments, plain((tuple(args), dict(kwargs))))
         if given is None or given.keys() != {*names}:
             given = dict(zip(names, args, strict=False)) | dict(kwargs)
             twice = kwargs.keys() & set(names[: len(args)])

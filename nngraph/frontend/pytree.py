@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-__all__ = ["Tree", "fields_of", "flatten", "made_of_fields", "unflatten"]
+__all__ = ["Tree", "fields_of", "flatten", "made_of_fields", "plain", "unflatten"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,30 @@ def unflatten(tree: Tree, leaves: Sequence[Any]) -> Any:
     """The nest of structure ``tree`` with these leaves."""
     position = iter(leaves)
     return _build(tree, lambda: next(position))
+
+
+def plain(nest: Any) -> Any:
+    """The nest of tuples, lists and dicts only: a dataclass is a dict of its fields.
+
+    Keys of dicts are numbers, texts and None; others are their texts.
+    """
+    leaves: list[Any] = []
+    tree = flatten(nest, leaves)
+    position = iter(leaves)
+    return _plain(tree, lambda: next(position))
+
+
+def _plain(tree: Tree, take: Callable[[], Any]) -> Any:
+    if tree.kind is None:
+        return take()
+    parts = [_plain(child, take) for child in tree.children]
+    if issubclass(tree.kind, dict) or fields_of(cast("Any", tree.kind)) is not None:
+        return dict(zip(map(_key, tree.keys), parts, strict=True))
+    return parts if issubclass(tree.kind, list) else tuple(parts)
+
+
+def _key(key: Any) -> Any:
+    return key if key is None or type(key) in (bool, int, str) else str(key)
 
 
 def _build(tree: Tree, take: Callable[[], Any]) -> Any:

@@ -12,7 +12,7 @@ import nngraph as ng
 from nngraph import nn, optim
 from nngraph.ir.op import Array
 
-__all__ = ["NETWORKS", "Network"]
+__all__ = ["NETWORKS", "Network", "trained"]
 
 
 @dataclass(frozen=True)
@@ -145,3 +145,12 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "gpt": gpt,
     "perceptron": perceptron,
 }
+
+
+def trained(name: str, backend: str, calls: int = 2) -> tuple[Network, Callable[..., Any]]:
+    """A network, and its step compiled and called a few times."""
+    network = NETWORKS[name]()
+    step = ng.compile(network.step, backend=backend, threads=1)
+    for batch in network.batches(calls):
+        step(*batch)
+    return network, step
