@@ -18,6 +18,10 @@ COMMANDS: dict[str, tuple[str, Callable[[], Any]]] = {
         "What is in a file: inputs, state, operators, costs, by module.",
         lambda: import_module("nngraph.cli.commands.inspect"),
     ),
+    "view": (
+        "A file as a page that shows its graph.",
+        lambda: import_module("nngraph.cli.commands.view"),
+    ),
     "run": ("Steps of a bundle or a file.", lambda: import_module("nngraph.cli.commands.run")),
     "compare": (
         "Two files, or a bundle and the reference, node by node.",
