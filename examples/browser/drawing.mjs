@@ -144,15 +144,12 @@ export class Pad {
   }
 
   drawScan(context, size) {
-    const [cell, border] = [size * 0.1, size * 0.1];
+    const edge = (cell) => Math.round(size * (0.1 + 0.1 * cell)); // whole pixels leave no seams
     this.shown.forEach((value, place) => {
+      const [column, row] = [place % 8, Math.floor(place / 8)];
+      const [left, top] = [edge(column), edge(row)];
       context.globalAlpha = value / 16;
-      context.fillRect(
-        border + (place % 8) * cell,
-        border + Math.floor(place / 8) * cell,
-        cell + 0.5,
-        cell + 0.5,
-      );
+      context.fillRect(left, top, edge(column + 1) - left, edge(row + 1) - top);
     });
     context.globalAlpha = 1;
   }

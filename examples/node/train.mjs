@@ -1,4 +1,5 @@
-// Trains the bundle of a step on batches from a file, prints each loss, saves the state: node train.mjs BUNDLE BATCHES.json STATE.safetensors
+// Trains the bundle of a step on batches from a file, prints each loss, saves the state:
+//   node train.mjs BUNDLE BATCHES.json STATE.safetensors
 // BATCHES.json is a list of batches: {"x": {"dtype": "float32", "shape": [2, 3], "data": [...]}, ...}
 import { readFileSync, writeFileSync } from "node:fs";
 import * as ort from "onnxruntime-node";
