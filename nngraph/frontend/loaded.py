@@ -121,6 +121,7 @@ class LoadedStep:
                 order or by their names: tensors, arrays, or numbers for inputs without axes.
 
         Raises:
+            KeyError: if ``scalars`` has other names than at first.
             TypeError: if inputs are missing, or there are others.
             ValueError: if an input has another dtype or shape.
             UnsupportedGraph: if the backend lacks something, at the first call.
@@ -128,6 +129,7 @@ class LoadedStep:
         world().refuse(
             "a step of a bundle is called", "Call it outside of compiled functions: it is compiled."
         )
+        self._need_scalars()
         passed = self._passed(args, kwargs)
         arrays = [host_array(value) for value in passed]
         for port, array in zip(self.signature.inputs, arrays, strict=True):
@@ -151,6 +153,12 @@ class LoadedStep:
             if len(args) > len(names) or given.keys() != {*names} or twice:
                 raise self._unfit(args, kwargs)
         return [_value(port, given[port.name]) for port in ports]
+
+    def _need_scalars(self) -> None:
+        if self.scalars.keys() != self._bundle.manifest.scalars.keys():
+            differ = sorted(self.scalars.keys() ^ self._bundle.manifest.scalars.keys())
+            known = ", ".join(self._bundle.manifest.scalars) or "none"
+            raise KeyError(f"{differ[0]!r}: the scalars of {self.name} are {known}")
 
     def _unfit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TypeError:
         """The error of a call with other arguments than the exported one."""
@@ -287,6 +295,7 @@ class LoadedStep:
             FileNotFoundError: if the folder around it is not there.
             TypeError: if a scalar is no number.
         """
+        self._need_scalars()
         scalars = {name: _number(name, value) for name, value in self.scalars.items()}
         with self._alone:
             states = {n: t._read(EAGER) for n, t in self._tensors.items()}

@@ -219,6 +219,22 @@ def test_forms_do_not_mix(tmp_path: Path) -> None:
     assert (folder / "notes.txt").exists()
 
 
+def test_a_bundle_that_cannot_be_read_is_not_replaced(tmp_path: Path) -> None:
+    network, step = trained("perceptron", "reference")
+    folder = ng.export(step, tmp_path / "a", *network.specs())
+    whole = manifest_of(folder)
+    for change, message in [
+        ({"version": 2}, "format version 2"),
+        ({"format": "web app"}, "not that of a bundle"),
+        ({"files": {}}, "is damaged"),
+    ]:
+        text = json.dumps(whole | change)
+        (folder / "manifest.json").write_text(text)
+        with pytest.raises(FileExistsError, match=f"is not replaced, .*{message}"):
+            ng.export(step, folder, *network.specs())
+        assert (folder / "manifest.json").read_text() == text
+
+
 def test_warnings_are_none_in_a_plain_export(tmp_path: Path) -> None:
     network, step = trained("perceptron", "reference")
     with warnings.catch_warnings():

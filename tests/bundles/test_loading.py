@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,6 +188,12 @@ def test_scalars_are_read_at_each_call_and_kept(bundle: Path, tmp_path: Path) ->
     step.scalars["lr"] = "fast"  # type: ignore[assignment]
     with pytest.raises(TypeError, match="the scalar 'lr' is 'fast'"):
         step.save(tmp_path / "b")
+    step.scalars["lr"] = 0.1
+    step.scalars["learning_rate"] = 0.1
+    with pytest.raises(KeyError, match="'learning_rate': the scalars of train_step are lr, mom"):
+        step(*batch)
+    with pytest.raises(KeyError, match="learning_rate"):
+        step.save(tmp_path / "b")
     assert ng.load_step(tmp_path / "b", backend="reference").scalars["lr"] == np.inf
 
 
@@ -236,6 +243,17 @@ def test_check_finite_keeps_the_state(bundle: Path) -> None:
     with pytest.raises(ng.NonFiniteError):
         step(np.full_like(x, np.nan), y)
     assert flat(step.state_dict()) == before
+
+
+def test_only_the_reference_needs_no_packages(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("onnx", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, package, None)
+    step = ng.load_step(bundle, backend="reference")
+    step(*next(NETWORKS["perceptron"]().batches(1)))
+    with pytest.raises(ng.BackendError, match="needs the package 'onnx'"):
+        ng.load_step(bundle, backend="onnx")
 
 
 def test_errors_of_loading(bundle: Path, tmp_path: Path) -> None:

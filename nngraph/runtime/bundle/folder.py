@@ -197,8 +197,10 @@ def _refuse_foreign(folder: Path) -> None:
     if MANIFEST in names:
         try:
             others = names - {MANIFEST, *_manifest(folder).files}
-        except (BundleError, FileRefused, JsonRefused):
-            others = names
+        except (BundleError, FileRefused, JsonRefused) as error:
+            raise FileExistsError(
+                f"{folder} is not replaced, since something else may be there: {error}"
+            ) from None
     if others:
         raise FileExistsError(
             f"{folder} holds {min(others)}, which is of no bundle and would be lost: give the name "
