@@ -1,10 +1,12 @@
 """TorchScript, as PyTorch's code names it (``torch.jit``): ``ng.compile`` is what compiles here.
 
-What marks functions for TorchScript gives them back as they are; what would compile is refused.
+What marks functions for TorchScript gives them back as they are, ``script`` included; what would
+compile a module or write a file is refused.
 """
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Final, TypeVar
 
 from nngraph.frontend.eager import Eager
@@ -39,13 +41,24 @@ _COMPILE = (
 )
 _FILES = "ng.export(f, path, *inputs) writes an ONNX file, ng.save and ng.load keep weights"
 
-script = elsewhere("jit.script", _COMPILE)
+_script = elsewhere("jit.script", _COMPILE)
 trace, trace_module = elsewhere("jit.trace", _COMPILE), elsewhere("jit.trace_module", _COMPILE)
 freeze = elsewhere("jit.freeze", _COMPILE)
 optimize_for_inference = elsewhere("jit.optimize_for_inference", _COMPILE)
 save, load = elsewhere("jit.save", _FILES), elsewhere("jit.load", _FILES)
 
 _isinstance = isinstance
+
+
+def script(obj: _T, *args: Any, **kwargs: Any) -> _T:
+    """A function of tensors gives itself: it computes what TorchScript would.
+
+    Raises:
+        NotImplementedError: for a module, and all else that code goes on to save or inspect.
+    """
+    if not inspect.isfunction(obj):
+        _script(obj)
+    return obj
 
 
 def is_scripting() -> bool:

@@ -53,13 +53,14 @@ WRITTEN = """
     nn.modules.rnn: LSTM GRU RNNBase
     nn.modules.transformer: Transformer TransformerEncoderLayer
     nn.modules.utils: _ntuple _pair _single _triple _quadruple _reverse_repeat_tuple
-    nn.parallel: DataParallel
+    nn.parallel: DataParallel DistributedDataParallel
+    nn.parallel.distributed: DistributedDataParallel
     nn.parallel.data_parallel: DataParallel
     nn.utils: clip_grad_norm_ parameters_to_vector weight_norm
     nn.utils.rnn: pack_padded_sequence pad_packed_sequence pad_sequence PackedSequence
     nn.utils.clip_grad: clip_grad_norm_ clip_grad_value_
     optim: Optimizer Adam SGD lr_scheduler swa_utils
-    optim.optimizer: Optimizer
+    optim.optimizer: Optimizer required
     optim.adam: Adam
     optim.adamw: AdamW
     optim.sgd: SGD
@@ -82,6 +83,7 @@ WRITTEN = """
     __config__: show parallel_info
     backends.cudnn: benchmark deterministic enabled is_available
     backends.mps: is_available
+    utils.model_zoo: load_url
     utils.data: Dataset DataLoader TensorDataset random_split
     utils.data.dataset: Dataset TensorDataset Subset
     utils.data.dataloader: DataLoader default_collate
@@ -177,7 +179,7 @@ def test_modules_are_attributes_and_loaded_late() -> None:
 # -- what the modules do -----------------------------------------------------------------------
 
 REFUSED = {
-    "jit.script(len)": "ng.compile",
+    "jit.script(ng.nn.ReLU())": "ng.compile",
     "jit.trace(len, ())": "ng.compile",
     "jit.save(len, 'x')": "ng.export",
     "jit.load('x')": "ng.save",
@@ -186,6 +188,7 @@ REFUSED = {
     "hub.load('a/b', 'c')": "load_state_dict",
     "hub.load_state_dict_from_url('http://x')": "ng.load",
     "profiler.profile()": "cProfile",
+    "utils.model_zoo.load_url('http://x')": "ng.load",
     "distributed.init_process_group('gloo')": "one process",
 }
 
@@ -204,6 +207,7 @@ def test_marks_give_functions_back() -> None:
         jit, compiler = library.jit, library.compiler
         assert not jit.is_scripting() and not jit.is_tracing() and not compiler.is_compiling()
         assert jit.ignore(f) is f and jit.unused(f) is f and jit.export(f) is f
+        assert ng.jit.script(f) is f
         assert jit.ignore()(f)(3) == 3 and jit.annotate(int, 3) == 3
         assert jit.isinstance(3, int) and compiler.disable(f)(3) == compiler.disable()(f)(3) == 3
         with library.profiler.record_function("step"):
@@ -223,6 +227,26 @@ def test_one_process() -> None:
     assert not dist.is_available() and not dist.is_initialized()
     with pytest.raises(ValueError, match="has not been initialized"):
         dist.get_rank()
+    for library in (torch, ng):
+        with pytest.raises(ValueError, match="Default process group has not been initialized"):
+            library.nn.parallel.DistributedDataParallel(library.nn.Linear(1, 1))
+        assert not isinstance(library.nn.ReLU(), library.nn.parallel.DistributedDataParallel)
+
+
+def test_a_required_option_of_an_optimizer() -> None:
+    def given(library: Any) -> list[Any]:
+        required = importlib.import_module(f"{library.__name__}.optim.optimizer").required
+
+        class Plain(library.optim.Optimizer):  # type: ignore[name-defined]
+            def __init__(self, params: Any, lr: Any = required) -> None:
+                super().__init__(params, {"lr": lr})
+
+        weight = library.ones(1, requires_grad=True)
+        with pytest.raises(ValueError, match="required optimization parameter lr"):
+            Plain([weight])
+        return [Plain([{"params": [weight], "lr": 0.5}]).param_groups[0]["lr"], repr(required)]
+
+    assert given(ng) == given(torch) == [0.5, "<required parameter>"]
 
 
 def test_config_and_backends() -> None:

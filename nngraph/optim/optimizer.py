@@ -14,9 +14,19 @@ from nngraph.frontend.handles import RemovableHandle, added
 from nngraph.frontend.tables import StateTable, Table
 from nngraph.optim.packing import ParamGroup, load_packed, packed_state
 
-__all__ = ["Optimizer", "ParamGroup", "ParamsT"]
+__all__ = ["Optimizer", "ParamGroup", "ParamsT", "required"]
 
 ParamsT = Iterable[Any]
+
+
+class _RequiredParameter:
+    """The default of an option that every group has to give."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _RequiredParameter()
 
 
 class Optimizer:
@@ -107,7 +117,8 @@ class Optimizer:
         Raises:
             TypeError: for a group that is no dict, a set of parameters, or parameters of other
                 types.
-            ValueError: for a parameter that another group holds, or that operators made.
+            ValueError: for a parameter that another group holds, or that operators made, and for
+                a group without an option whose default is ``required``.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
@@ -129,6 +140,11 @@ class Optimizer:
         if names:
             param_group["param_names"] = names
         for name, default in self.defaults.items():
+            if default is required and name not in param_group:
+                raise ValueError(
+                    "parameter group didn't specify a value of required optimization parameter "
+                    f"{name}"
+                )
             param_group.setdefault(name, default)
         self.param_groups.append(param_group)
 

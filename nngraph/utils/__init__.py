@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from nngraph.utils import checkpoint, data
+from nngraph.utils import checkpoint, data, model_zoo
 
-__all__ = ["checkpoint", "data"]
+__all__ = ["checkpoint", "data", "model_zoo"]

@@ -156,7 +156,7 @@ def argument_of(leaf: Any) -> tuple[Argument, Any]:
         return Argument(shared.aval), shared
     raise TypeError(
         f"a compiled function takes tensors, NumPy arrays, numbers, strings and None in tuples, "
-        f"lists and dicts; got {type(leaf).__name__}"
+        f"lists, dicts and dataclasses; got {type(leaf).__name__}"
     )
 
 

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from nngraph.nn.parallel.data_parallel import DataParallel
+from nngraph.nn.parallel.distributed import DistributedDataParallel
 
-__all__ = ["DataParallel"]
+__all__ = ["DataParallel", "DistributedDataParallel"]
