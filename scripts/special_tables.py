@@ -155,6 +155,8 @@ ROWS: dict[str, tuple[Function, Any, Any, str]] = {
     "stirling": (_stirling, 0, 0.16, "x * (log gamma(x) - Stirling's formula) of 1/(x*x)"),
     "digamma": (lambda d: mp.digamma(2 + d), -HALF, HALF, "digamma(2 + d)"),
     "digamma_far": (_digamma, 0, 0.16, "x*x * (log(x) - 1/(2x) - digamma(x)) of 1/(x*x)"),
+    "sine": (lambda v: mp.sinpi(mp.sqrt(v)) / mp.sqrt(v), 0, 0.25, "sin(pi * x) / x of x*x"),
+    "cosine": (lambda v: mp.cospi(mp.sqrt(v)), 0, 0.25, "cos(pi * x) of x*x"),
     "erfinv": (lambda v: mp.erfinv(mp.sqrt(v)) / mp.sqrt(v), 0, HALF, "erfinv(y) / y of y*y"),
     "erfc_inverse": (_erfc_inverse, 1 / 31.5, 1 / 5.1, "z - r, erfc(z) = exp(-r*r), of 1/(r + 4)"),
     "erfcx": (_erfcx, -1, 1, "(1 + 2x) * erfcx(x) of (x - 3.75) / (x + 3.75)"),

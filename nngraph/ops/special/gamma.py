@@ -17,7 +17,6 @@ from nngraph.ops.elementwise import (
     abs,
     add,
     cast,
-    cos,
     div,
     eq,
     le,
@@ -31,7 +30,6 @@ from nngraph.ops.elementwise import (
     neg,
     reciprocal,
     round,
-    sin,
     sub,
     where,
 )
@@ -47,6 +45,7 @@ __all__ = [
 # fmt: on
 
 _LOG_GAMMA, _STIRLING = series("log_gamma"), series("stirling")
+_SINE, _COSINE = series("sine"), series("cosine")
 _DIGAMMA, _DIGAMMA_FAR = series("digamma"), series("digamma_far")
 _BOUND = 2.5  # from here on, the far ones
 _LARGEST = 170  # whose factorial float64 holds
@@ -81,10 +80,14 @@ def log_gamma_of_next(x: Any) -> Any:
     return where(lt(x, 0.5), near, _log_gamma(add(x, 1.0)))
 
 
-def _turn(x: Any) -> tuple[Any, Any]:
-    """The distance from the nearest integer, without sign, and as an angle."""
-    rest = sub(x, round(x))
-    return abs(rest), mul(rest, math.pi)
+def _sine(rest: Any) -> Any:
+    """sin(pi * x) of a distance from an integer, up to its sign."""
+    return mul(rest, _SINE(mul(rest, rest)))
+
+
+def _cotangent(rest: Any) -> Any:
+    """cot(pi * x)."""
+    return div(_COSINE(mul(rest, rest)), _sine(rest))
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,8 @@ class Lgamma(Function):
         (x,) = operands
         negative = lt(x, 0.0)
         above = _log_gamma(where(negative, sub(1.0, x), x))
-        rest, angle = _turn(x)
-        below = sub(sub(math.log(math.pi), log(abs(sin(angle)))), above)
+        rest = sub(x, round(x))
+        below = sub(sub(math.log(math.pi), log(abs(_sine(rest)))), above)
         pole = logical_or(eq(rest, 0.0), eq(x, -math.inf))
         return where(negative, where(pole, math.inf, below), above)
 
@@ -118,8 +121,8 @@ class Digamma(Function):
         (x,) = operands
         negative = lt(x, 0.0)
         above = _digamma(where(negative, sub(1.0, x), x))
-        rest, angle = _turn(x)
-        below = sub(above, div(mul(cos(angle), math.pi), sin(angle)))
+        rest = sub(x, round(x))
+        below = sub(above, mul(_cotangent(rest), math.pi))
         found = where(negative, where(eq(rest, 0.0), math.nan, below), above)
         return where(eq(x, 0.0), neg(reciprocal(x)), found)  # of either sign
 
@@ -160,8 +163,8 @@ class Polygamma(Function):
         sign = -1.0 if self.order % 2 == 0 else 1.0
         negative = lt(x, 0.0)
         above = hurwitz(self.order + 1, where(negative, sub(1.0, x), x))
-        rest, angle = _turn(x)
-        below = neg(add(self._cotangent(div(cos(angle), sin(angle))), above))
+        rest = sub(x, round(x))
+        below = neg(add(self._of_cotangent(_cotangent(rest)), above))
         pole = logical_and(eq(rest, 0.0), le(x, 0.0))
         if self.order > 1:  # as in PyTorch
             pole = logical_or(pole, eq(x, -math.inf))
@@ -169,7 +172,7 @@ class Polygamma(Function):
         size = math.factorial(self.order) if self.order <= _LARGEST else math.inf
         return where(pole, sign * math.inf, mul(found, float(size)))
 
-    def _cotangent(self, t: Any) -> Any:
+    def _of_cotangent(self, t: Any) -> Any:
         """This derivative of pi * cot(pi * x), where that is t, over the factorial of the order."""
         powers = [0, 1]
         for _ in range(self.order):  # dt/dx = -pi * (1 + t*t)
