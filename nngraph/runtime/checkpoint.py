@@ -17,11 +17,19 @@ from nngraph.backends.jsontext import JsonRefused, parsed
 from nngraph.ir.dtypes import DTYPES, as_dtype
 from nngraph.ir.op import Array
 
-__all__ = ["CheckpointError", "bools_of", "packed", "read_arrays", "unpacked", "write_arrays"]
+__all__ = [
+    "LONGEST_HEADER",
+    "CheckpointError",
+    "bools_of",
+    "packed",
+    "read_arrays",
+    "unpacked",
+    "write_arrays",
+]
 
 # safetensors' names of element types: F64, BF16, I8, U32, BOOL, ...
 _DTYPES = {d.short.upper(): d for d in DTYPES}
-_LONGEST_HEADER = 100_000_000  # bytes, as the format has it
+LONGEST_HEADER = 100_000_000  # bytes, as the format has it
 _MOST_ENTRIES = 10_000_000  # of the header: a tensor has some nine
 
 
@@ -114,7 +122,7 @@ def bools_of(array: Array) -> Array:
 def _header(read: Callable[[int, int], Any], size: int) -> tuple[dict[str, Any], int]:
     """The header, and where the elements begin."""
     length = int.from_bytes(read(0, 8), "little")
-    if size < 8 or length > min(size - 8, _LONGEST_HEADER):
+    if size < 8 or length > min(size - 8, LONGEST_HEADER):
         raise CheckpointError("it is not a whole safetensors file: its header is cut short")
     try:
         header = parsed(bytes(read(8, length)), _MOST_ENTRIES, depth=4)

@@ -203,6 +203,16 @@ def test_a_file_of_more_bytes_than_it_may_have(
     assert "and may have at most 100" in found
 
 
+def test_a_state_file_of_more_bytes_than_its_shapes(bundle: Path, tmp_path: Path) -> None:
+    def grow(work: Path) -> None:
+        """A file of holes: it takes no room on the disk."""
+        os.truncate(work / "state.safetensors", 1 << 43)
+        manifest(lambda d: d["files"]["state.safetensors"].update(bytes=1 << 43))(work)
+
+    found = refused(bundle, tmp_path / "work", grow, seal=False)
+    assert "and may have at most 100000" in found
+
+
 @pytest.mark.parametrize("name", ["graph.txt", "state.safetensors", "model.onnx"])
 def test_damage_that_a_checksum_tells(name: str, bundle: Path, tmp_path: Path) -> None:
     def flip(work: Path) -> None:

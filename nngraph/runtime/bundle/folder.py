@@ -21,12 +21,13 @@ from nngraph.ir.types import type_of_array
 from nngraph.ops import REGISTRY
 from nngraph.runtime.bundle.errors import BundleError
 from nngraph.runtime.bundle.manifest import GRAPH, MANIFEST, STATE, Manifest
-from nngraph.runtime.checkpoint import CheckpointError, packed, unpacked
+from nngraph.runtime.checkpoint import LONGEST_HEADER, CheckpointError, packed, unpacked
 from nngraph.version import __version__
 
 __all__ = ["Bundle", "read_bundle", "write_bundle"]
 
 _LONGEST = {MANIFEST: 1 << 24, GRAPH: 1 << 30}  # bytes
+_LONGEST_MODEL = 1 << 31  # as protobuf has it
 _MOST_NODES = 1_000_000
 _MOST_ENTRIES = 500_000  # of the manifest
 
@@ -100,6 +101,8 @@ def read_bundle(folder: Path) -> Bundle:
         return _read(folder)
     except (BundleError, CheckpointError, FileRefused, JsonRefused) as error:
         raise BundleError(f"{folder}: {error}") from None
+    except MemoryError:
+        raise BundleError(f"{folder}: it takes more memory than there is") from None
 
 
 def _lines(data: Mapping[str, Any]) -> str:
@@ -128,13 +131,20 @@ def _read(folder: Path) -> Bundle:
         raise BundleError(f"it is no bundle: it has no {MANIFEST}")
     manifest = _manifest(folder)
     content = {
-        name: read_entry(folder, name, entry, _LONGEST.get(name, 1 << 62))
+        name: read_entry(folder, name, entry, _longest(name, manifest))
         for name, entry in manifest.files.items()
     }
     graph = _graph(content.pop(GRAPH), manifest)
     states = _states(content.pop(STATE), manifest)
     _check_models(content, manifest)
     return Bundle(manifest, graph, states, {name: (raw,) for name, raw in content.items()})
+
+
+def _longest(name: str, manifest: Manifest) -> int:
+    """Bytes that a file may have; the state's are those of its shapes, and a header."""
+    if name == STATE:
+        return 8 + LONGEST_HEADER + sum(kind.nbytes for kind in manifest.states().values())
+    return _LONGEST.get(name, _LONGEST_MODEL if name.endswith(".onnx") else 1 << 62)
 
 
 def _graph(raw: bytes, manifest: Manifest) -> Graph:
