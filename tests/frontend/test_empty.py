@@ -118,6 +118,8 @@ POINTWISE = [
         x.broadcast_to(x.shape)  x.type('torch.LongTensor')
         x.permute(*range(x.ndim))  x.swapaxes(0, -1)  x.contiguous()  x.fill_(1)  x.zero_()
         x.normal_()  x.uniform_()  x.bernoulli_()
+        x.lgamma()  x.digamma()  m.polygamma(1, x)  x.polygamma(2)  x.mvlgamma(2)  x.erfinv()
+        m.igamma(x.detach(), x)  m.igammac(x.detach(), x)  x.i0()  x.sinc()
         x.copy_(x * 2)  x.masked_scatter(x > 0, x)  x.index_put((m.arange(0),), x[:0])
         x.new_full((0, 2), 1.0)  x.new_empty((2, 0))  x.new_tensor([])  m.full_like(x, 2)
         x.size()  x.dim()  x.element_size()  x.is_contiguous()
