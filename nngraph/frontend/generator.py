@@ -67,7 +67,8 @@ class Generator:
 
     def _hold(self, state: Tensor) -> None:
         self._state, self._name = state, "generator"
-        state._storage.inference = False  # it goes on also after the mode that it was made in
+        if isinstance(state, Tensor):  # and not its name, in the description of a call
+            state._storage.inference = False  # it goes on also after the mode that it was made in
 
     @property
     def device(self) -> Any:
