@@ -22,7 +22,11 @@ PACKAGES = ("nn", "optim", "autograd", "utils.data", "distributions", "amp", "cu
 NOT_OURS = ("utils.data.datapipes", "nn.quantized", "nn.qat", "nn.quantizable", "nn.intrinsic")
 
 #: Classes that share a name with another one above them.
-NAMESAKES = {("nn.utils.prune", "Identity"), ("distributions.constraints", "independent")}
+NAMESAKES = {
+    ("nn.utils.prune", "Identity"),
+    ("distributions.constraints", "independent"),
+    ("distributions.constraints", "multinomial"),
+}
 
 #: What scripts write: a path, and names that they import from it.
 WRITTEN = """

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from nngraph.distributions import constraints
 from nngraph.distributions.distribution import Distribution, Shape
-from nngraph.distributions.exponential_family import ExponentialFamily
+from nngraph.distributions.exp_family import ExponentialFamily
 from nngraph.distributions.utils import (
     broadcast_all,
     lazy_property,

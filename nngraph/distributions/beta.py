@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from nngraph.distributions import constraints
 from nngraph.distributions.dirichlet import Dirichlet
 from nngraph.distributions.distribution import Shape
-from nngraph.distributions.exponential_family import ExponentialFamily
+from nngraph.distributions.exp_family import ExponentialFamily
 from nngraph.distributions.utils import broadcast_all
 from nngraph.frontend.functional.joining import stack
 from nngraph.frontend.tensor import Tensor

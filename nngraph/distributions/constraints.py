@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from nngraph.frontend.functional.comparison import isclose
+from nngraph.frontend.functional.joining import cat as cat_tensors
+from nngraph.frontend.functional.joining import stack as stack_tensors
+from nngraph.frontend.limits import finfo
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import bool_
 
 __all__ = [
     "Constraint",
+    "MixtureSameFamilyConstraint",
     "boolean",
+    "cat",
+    "corr_cholesky",
     "dependent",
     "dependent_property",
     "greater_than",
@@ -21,16 +29,21 @@ __all__ = [
     "is_dependent",
     "less_than",
     "lower_cholesky",
+    "lower_triangular",
+    "multinomial",
     "nonnegative",
     "nonnegative_integer",
     "one_hot",
     "positive",
     "positive_definite",
     "positive_integer",
+    "positive_semidefinite",
     "real",
     "real_vector",
     "simplex",
     "square",
+    "stack",
+    "symmetric",
     "unit_interval",
 ]
 
@@ -187,20 +200,131 @@ class _Square(Constraint):
         return value.new_ones(value.shape[:-2]).to(bool_) & is_square
 
 
-class _LowerCholesky(Constraint):
+class _Multinomial(Constraint):
+    """Counts that sum to at most ``upper_bound``."""
+
+    is_discrete = True
+    event_dim = 1
+
+    def __init__(self, upper_bound: Any) -> None:
+        self.upper_bound = upper_bound
+
+    def check(self, value: Tensor) -> Any:
+        return (value >= 0).all(-1) & (value.sum(-1) <= self.upper_bound)
+
+
+class _LowerTriangular(Constraint):
     event_dim = 2
 
     def check(self, value: Tensor) -> Any:
-        lower = (value.tril() == value).flatten(-2).all(-1)
-        return lower & (value.diagonal(dim1=-2, dim2=-1) > 0).all(-1)
+        return (value.tril() == value).flatten(-2).all(-1)
 
 
-class _PositiveDefinite(_Square):
+class _LowerCholesky(_LowerTriangular):
+    def check(self, value: Tensor) -> Any:
+        return super().check(value) & (value.diagonal(dim1=-2, dim2=-1) > 0).all(-1)
+
+
+class _CorrCholesky(_LowerCholesky):
+    """Whose rows are of length 1."""
+
+    def check(self, value: Tensor) -> Any:
+        allowed = 10 * finfo(value.dtype).eps * value.shape[-1]
+        length = value.detach().square().sum(-1).sqrt()
+        return super().check(value) & ((length - 1.0).abs() <= allowed).all(-1)
+
+
+class _Symmetric(_Square):
+    def check(self, value: Tensor) -> Any:
+        near = isclose(value, value.mT, atol=1e-6)
+        return super().check(value) & near.flatten(-2).all(-1)
+
+
+class _PositiveSemidefinite(_Symmetric):
+    def check(self, value: Tensor) -> Any:
+        from nngraph.linalg import eigvalsh
+
+        return super().check(value) & (eigvalsh(value) >= 0).all(-1)
+
+
+class _PositiveDefinite(_Symmetric):
     def check(self, value: Tensor) -> Any:
         from nngraph.linalg import cholesky_ex
 
-        symmetric = ((value - value.mT).abs() < 1e-6).flatten(-2).all(-1)
-        return super().check(value) & symmetric & (cholesky_ex(value).info == 0)
+        return super().check(value) & (cholesky_ex(value).info == 0)
+
+
+class _Pieces(Constraint):
+    """Regions of parts along an axis."""
+
+    def __init__(self, cseq: Sequence[Constraint], dim: int) -> None:
+        if not all(isinstance(c, Constraint) for c in cseq):
+            raise AssertionError("All elements of cseq must be Constraint instances")
+        self.cseq, self.dim = list(cseq), dim
+        self.is_discrete = any(c.is_discrete for c in self.cseq)
+        self.event_dim = max(c.event_dim for c in self.cseq)
+
+    def _need(self, value: Tensor) -> None:
+        if not -value.ndim <= self.dim < value.ndim:
+            raise AssertionError(
+                f"dim {self.dim} out of range for value with {value.ndim} dimensions"
+            )
+
+
+class _Cat(_Pieces):
+    """Of parts of these lengths, 1 each if None, as ``cat`` joins them."""
+
+    def __init__(
+        self, cseq: Sequence[Constraint], dim: int = 0, lengths: Sequence[int] | None = None
+    ) -> None:
+        super().__init__(cseq, dim)
+        self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
+        if len(self.lengths) != len(self.cseq):
+            raise AssertionError(
+                f"lengths ({len(self.lengths)}) must match cseq ({len(self.cseq)})"
+            )
+
+    def check(self, value: Tensor) -> Any:
+        self._need(value)
+        parts = zip(self.cseq, value.split(self.lengths, self.dim), strict=True)
+        return cat_tensors([c.check(part) for c, part in parts], self.dim)
+
+
+class _Stack(_Pieces):
+    """Of places along an axis, as ``stack`` joins them."""
+
+    def __init__(self, cseq: Sequence[Constraint], dim: int = 0) -> None:
+        super().__init__(cseq, dim)
+        if dim + self.event_dim < 0:
+            self.event_dim += 1
+
+    def check(self, value: Tensor) -> Any:
+        self._need(value)
+        parts = zip(self.cseq, value.unbind(self.dim), strict=False)
+        return stack_tensors([c.check(part) for c, part in parts], self.dim)
+
+
+class MixtureSameFamilyConstraint(Constraint):
+    """The region of a mixture's values: that of its components, for each of them."""
+
+    def __init__(self, base_constraint: Constraint) -> None:
+        if not isinstance(base_constraint, Constraint):
+            raise AssertionError(
+                f"base_constraint must be a Constraint, got {type(base_constraint).__name__}"
+            )
+        self.base_constraint = base_constraint
+        self.is_discrete = base_constraint.is_discrete
+        self.event_dim = base_constraint.event_dim
+
+    def check(self, value: Tensor) -> Any:
+        if value.ndim < self.event_dim:
+            raise ValueError(f"Expected value.dim() >= {self.event_dim} but got {value.ndim}")
+        found = self.base_constraint.check(value.unsqueeze(-1 - self.event_dim))
+        kept = value.ndim - self.event_dim
+        return found.flatten(kept).all(-1) if found.ndim > kept else found
+
+    def __repr__(self) -> str:
+        return f"MixtureSameFamilyConstraint({self.base_constraint!r})"
 
 
 class independent(Constraint):
@@ -242,3 +366,10 @@ simplex = _Simplex()
 square = _Square()
 lower_cholesky = _LowerCholesky()
 positive_definite = _PositiveDefinite()
+lower_triangular = _LowerTriangular()
+corr_cholesky = _CorrCholesky()
+symmetric = _Symmetric()
+positive_semidefinite = _PositiveSemidefinite()
+multinomial = _Multinomial
+cat = _Cat
+stack = _Stack

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from nngraph.distributions import constraints
 from nngraph.distributions.distribution import Shape
-from nngraph.distributions.exponential_family import ExponentialFamily
+from nngraph.distributions.exp_family import ExponentialFamily
 from nngraph.frontend.functional.gammadraws import sample_dirichlet
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.functional.special import xlogy

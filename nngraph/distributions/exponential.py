@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from nngraph.distributions import constraints
 from nngraph.distributions.distribution import Shape
-from nngraph.distributions.exponential_family import ExponentialFamily
+from nngraph.distributions.exp_family import ExponentialFamily
 from nngraph.distributions.utils import broadcast_all
 from nngraph.frontend.functional.creation import zeros_like
 from nngraph.frontend.functional.random import rand

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from nngraph.distributions import constraints
 from nngraph.distributions.distribution import Shape
-from nngraph.distributions.exponential_family import ExponentialFamily
+from nngraph.distributions.exp_family import ExponentialFamily
 from nngraph.distributions.utils import broadcast_all
+from nngraph.frontend.functional.gamma import igamma
 from nngraph.frontend.functional.gammadraws import standard_gamma
 from nngraph.frontend.functional.special import xlogy
 from nngraph.frontend.limits import finfo
@@ -54,6 +55,10 @@ class Gamma(ExponentialFamily):
         value, shape = self._checked(value), self.concentration
         powers = xlogy(shape, self.rate) + xlogy(shape - 1, value)
         return powers - self.rate * value - shape.lgamma()
+
+    def cdf(self, value: Tensor) -> Tensor:
+        shape, scaled = broadcast_all(self.concentration, self.rate * self._checked(value))
+        return igamma(shape, scaled)
 
     def entropy(self) -> Tensor:
         shape = self.concentration

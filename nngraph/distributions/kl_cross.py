@@ -7,6 +7,7 @@ import math
 from nngraph.distributions.bernoulli import Bernoulli
 from nngraph.distributions.beta import Beta
 from nngraph.distributions.binomial import Binomial
+from nngraph.distributions.continuous_bernoulli import ContinuousBernoulli
 from nngraph.distributions.distribution import Distribution
 from nngraph.distributions.exponential import Exponential
 from nngraph.distributions.gamma import Gamma
@@ -14,6 +15,7 @@ from nngraph.distributions.gumbel import EULER, Gumbel
 from nngraph.distributions.kl_table import Table
 from nngraph.distributions.laplace import Laplace
 from nngraph.distributions.normal import Normal
+from nngraph.distributions.pareto import Pareto
 from nngraph.distributions.poisson import Poisson
 from nngraph.distributions.uniform import Uniform
 from nngraph.frontend.functional.creation import full
@@ -29,20 +31,26 @@ _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 #: Of each class those whose support lacks values of it: the divergence is infinite.
 _INFINITE: dict[type[Distribution], tuple[type[Distribution], ...]] = {
-    Exponential: (Beta, Uniform),
-    Gamma: (Beta, Uniform),
-    Gumbel: (Beta, Exponential, Gamma, Uniform),
-    Laplace: (Beta, Exponential, Gamma, Uniform),
-    Normal: (Beta, Exponential, Gamma, Uniform),
+    Beta: (Pareto,),
+    ContinuousBernoulli: (Pareto,),
+    Exponential: (Beta, ContinuousBernoulli, Pareto, Uniform),
+    Gamma: (Beta, ContinuousBernoulli, Pareto, Uniform),
+    Gumbel: (Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform),
+    Laplace: (Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform),
+    Normal: (Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform),
+    Pareto: (Beta, ContinuousBernoulli, Uniform),
     Poisson: (Bernoulli, Binomial),
 }
 #: Of each class a parameter, whose shape and dtype the divergence has.
 _PARAMETER = {
+    Beta: "concentration1",
+    ContinuousBernoulli: "probs",
     Exponential: "rate",
     Gamma: "concentration",
     Gumbel: "loc",
     Laplace: "loc",
     Normal: "loc",
+    Pareto: "scale",
     Poisson: "rate",
 }
 
@@ -70,7 +78,7 @@ def _to_normal(p: Distribution, q: Normal) -> Tensor:
     return charged + q.scale.log() + _HALF_LOG_2PI - p.entropy()
 
 
-for _p in (Beta, Exponential, Gamma, Gumbel, Laplace, Uniform):
+for _p in (Beta, ContinuousBernoulli, Exponential, Gamma, Gumbel, Laplace, Uniform):
     CROSS.of(_p, Normal)(_to_normal)
 
 
@@ -78,7 +86,7 @@ def _to_exponential(p: Distribution, q: Exponential) -> Tensor:
     return q.rate * p.mean - q.rate.log() - p.entropy()
 
 
-for _p in (Beta, Gamma):
+for _p in (Beta, ContinuousBernoulli, Gamma):
     CROSS.of(_p, Exponential)(_to_exponential)
 
 
@@ -128,6 +136,51 @@ def _uniform_beta(p: Uniform, q: Beta) -> Tensor:
 def _beta_uniform(p: Beta, q: Uniform) -> Tensor:
     found = (q.high - q.low).log() - p.entropy()
     return where((q.low > 0) | (q.high < 1), math.inf, found)
+
+
+@CROSS.of(ContinuousBernoulli, Uniform)
+def _continuous_bernoulli_uniform(p: ContinuousBernoulli, q: Uniform) -> Tensor:
+    found = (q.high - q.low).log() - p.entropy()
+    return where((q.low > 0) | (q.high < 1), math.inf, found)
+
+
+def _log_density(q: ContinuousBernoulli, mean: Tensor) -> Tensor:
+    """The mean of ``q.log_prob``, which is linear, of values of that mean."""
+    return mean * q.logits + (-q.probs).log1p() + q._log_norm()
+
+
+@CROSS.of(Beta, ContinuousBernoulli)
+def _beta_continuous_bernoulli(p: Beta, q: ContinuousBernoulli) -> Tensor:
+    return -p.entropy() - _log_density(q, p.mean)
+
+
+@CROSS.of(Uniform, ContinuousBernoulli)
+def _uniform_continuous_bernoulli(p: Uniform, q: ContinuousBernoulli) -> Tensor:
+    found = -p.entropy() - _log_density(q, p.mean)
+    return where((p.high > 1) | (p.low < 0), math.inf, found)
+
+
+@CROSS.of(Pareto, Exponential)
+def _pareto_exponential(p: Pareto, q: Exponential) -> Tensor:
+    return where(p.alpha <= 1, math.inf, _to_exponential(p, q))
+
+
+@CROSS.of(Pareto, Gamma)
+def _pareto_gamma(p: Pareto, q: Gamma) -> Tensor:
+    found = _to_gamma(p, q, p.scale.log() + p.alpha.reciprocal())
+    return where(p.alpha <= 1, math.inf, found)
+
+
+@CROSS.of(Pareto, Normal)
+def _pareto_normal(p: Pareto, q: Normal) -> Tensor:
+    return where(p.alpha <= 2, math.inf, _to_normal(p, q))
+
+
+@CROSS.of(Uniform, Pareto)
+def _uniform_pareto(p: Uniform, q: Pareto) -> Tensor:
+    powers = (q.alpha + 1) * _mean_log(p, p.low, p.high)
+    found = powers - q.alpha.log() - q.alpha * q.scale.log() - p.entropy()
+    return where(p.low < q.scale, math.inf, found)
 
 
 @CROSS.of(Bernoulli, Poisson)

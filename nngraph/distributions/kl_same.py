@@ -9,9 +9,10 @@ from nngraph.distributions.beta import Beta
 from nngraph.distributions.binomial import Binomial
 from nngraph.distributions.categorical import Categorical
 from nngraph.distributions.cauchy import Cauchy
+from nngraph.distributions.continuous_bernoulli import ContinuousBernoulli
 from nngraph.distributions.dirichlet import Dirichlet
+from nngraph.distributions.exp_family import ExponentialFamily, bregman
 from nngraph.distributions.exponential import Exponential
-from nngraph.distributions.exponential_family import ExponentialFamily, bregman
 from nngraph.distributions.gamma import Gamma
 from nngraph.distributions.geometric import Geometric
 from nngraph.distributions.gumbel import EULER, Gumbel
@@ -19,9 +20,11 @@ from nngraph.distributions.half import HalfNormal
 from nngraph.distributions.kl_table import Table
 from nngraph.distributions.laplace import Laplace
 from nngraph.distributions.log_normal import LogNormal
-from nngraph.distributions.multivariate_normal import MultivariateNormal
+from nngraph.distributions.lowrank_multivariate_normal import LowRankMultivariateNormal
+from nngraph.distributions.multivariate_normal import MultivariateNormal, broadcast
 from nngraph.distributions.normal import Normal
 from nngraph.distributions.one_hot_categorical import OneHotCategorical
+from nngraph.distributions.pareto import Pareto
 from nngraph.distributions.poisson import Poisson
 from nngraph.distributions.uniform import Uniform
 from nngraph.distributions.utils import seen_false
@@ -33,6 +36,8 @@ from nngraph.nn.functional import softplus
 __all__ = ["SAME"]
 
 SAME = Table()
+
+Gaussian = MultivariateNormal | LowRankMultivariateNormal
 
 SAME.of(ExponentialFamily, ExponentialFamily)(bregman)
 
@@ -92,18 +97,26 @@ def _log_normal(p: LogNormal, q: LogNormal) -> Tensor:
     return _normal(p.base_dist, q.base_dist)
 
 
-@SAME.of(MultivariateNormal, MultivariateNormal)
-def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
+def _multivariate_normal(p: Gaussian, q: Gaussian) -> Tensor:
     if p.event_shape != q.event_shape:
         raise ValueError(
             "KL-divergence between two Multivariate Normals with different event shapes cannot be "
             "computed"
         )
     one, two = (d.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1) for d in (q, p))
-    spread = solve_triangular(q.scale_tril, p.scale_tril, upper=False).pow(2).sum((-2, -1))
-    away = solve_triangular(q.scale_tril, (q.loc - p.loc).unsqueeze(-1), upper=False)
-    square: Tensor = spread + away.pow(2).sum((-2, -1)) - p.event_shape[0]
+    shape = broadcast(p.batch_shape, q.batch_shape)
+    size = p.event_shape[0]
+    factor, other = (d.scale_tril.expand((*shape, size, size)) for d in (q, p))
+    away = (q.loc - p.loc).expand((*shape, size)).unsqueeze(-1)
+    spread = solve_triangular(factor, other, upper=False).pow(2).sum((-2, -1))
+    moved = solve_triangular(factor, away, upper=False).pow(2).sum((-2, -1))
+    square: Tensor = spread + moved - size
     return one - two + 0.5 * square
+
+
+for _p in (MultivariateNormal, LowRankMultivariateNormal):
+    for _q in (MultivariateNormal, LowRankMultivariateNormal):
+        SAME.of(_p, _q)(_multivariate_normal)
 
 
 @SAME.of(Uniform, Uniform)
@@ -144,6 +157,19 @@ def _dirichlet(p: Dirichlet, q: Dirichlet) -> Tensor:
     moved = (one - two) * (one.digamma() - total.digamma().unsqueeze(-1))
     found: Tensor = whole + moved.sum(-1)
     return found
+
+
+@SAME.of(Pareto, Pareto)
+def _pareto(p: Pareto, q: Pareto) -> Tensor:
+    ratio = q.alpha / p.alpha
+    found = q.alpha * (p.scale / q.scale).log() - ratio.log() + ratio - 1
+    return where(p.scale < q.scale, math.inf, found)
+
+
+@SAME.of(ContinuousBernoulli, ContinuousBernoulli)
+def _continuous_bernoulli(p: ContinuousBernoulli, q: ContinuousBernoulli) -> Tensor:
+    here = p._log_norm() + (-p.probs).log1p()
+    return p.mean * (p.logits - q.logits) + here - (q._log_norm() + (-q.probs).log1p())
 
 
 @SAME.of(Poisson, Poisson)

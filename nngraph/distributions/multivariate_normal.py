@@ -15,7 +15,7 @@ from nngraph.frontend.functional.random import randn
 from nngraph.frontend.tensor import Tensor
 from nngraph.linalg import cholesky, solve_triangular
 
-__all__ = ["MultivariateNormal"]
+__all__ = ["MultivariateNormal", "broadcast", "factor_of_inverse"]
 
 
 class MultivariateNormal(Distribution):
@@ -64,12 +64,12 @@ class MultivariateNormal(Distribution):
         if matrix.ndim < 2:
             raise ValueError(f"{name} must be at least two-dimensional")
         size = loc.shape[-1]
-        batch = _broadcast(matrix.shape[:-2], loc.shape[:-1])
+        batch = broadcast(matrix.shape[:-2], loc.shape[:-1])
         setattr(self, name, matrix.expand((*batch, size, size)))
         self.loc = loc.expand((*batch, size))
         super().__init__(batch, (size,), validate_args=validate_args)
         if name == "precision_matrix":
-            self._factor = _factor_of_inverse(matrix)
+            self._factor = factor_of_inverse(matrix)
         else:
             self._factor = matrix if name == "scale_tril" else cholesky(matrix)
 
@@ -135,11 +135,12 @@ class MultivariateNormal(Distribution):
         return found
 
 
-def _broadcast(one: Any, two: Any) -> tuple[int, ...]:
+def broadcast(one: Any, two: Any) -> tuple[int, ...]:
+    """The shape to which two broadcast."""
     return np.broadcast_shapes(tuple(one), tuple(two))
 
 
-def _factor_of_inverse(precision: Tensor) -> Tensor:
+def factor_of_inverse(precision: Tensor) -> Tensor:
     """The lower Cholesky factor of the inverse of a matrix."""
     flipped = cholesky(precision.flip((-2, -1))).flip((-2, -1)).mT
     size = eye(precision.shape[-1], dtype=precision.dtype)

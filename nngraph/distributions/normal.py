@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from nngraph.distributions.distribution import Shape
-from nngraph.distributions.exponential_family import ExponentialFamily
+from nngraph.distributions.exp_family import ExponentialFamily
 from nngraph.distributions.location_scale import LocationScale
 from nngraph.frontend.functional.random import randn
+from nngraph.frontend.functional.special import erfinv
 from nngraph.frontend.tensor import Tensor
 
 __all__ = ["Normal"]
@@ -42,6 +43,9 @@ class Normal(LocationScale, ExponentialFamily):
     def cdf(self, value: Tensor) -> Tensor:
         scaled = (self._checked(value) - self.loc) * self.scale.reciprocal() / math.sqrt(2)
         return 0.5 * (1 + scaled.erf())
+
+    def icdf(self, value: Tensor) -> Tensor:
+        return self.loc + self.scale * erfinv(2 * value - 1) * math.sqrt(2)
 
     def entropy(self) -> Tensor:
         return 0.5 + 0.5 * math.log(2 * math.pi) + self.scale.log()

@@ -9,7 +9,7 @@ from nngraph.distributions.distribution import Distribution, Shape
 from nngraph.distributions.independent import Independent, sum_rightmost
 from nngraph.distributions.transforms import ComposeTransform, Transform
 from nngraph.frontend.modes import no_grad
-from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.tensor import Size, Tensor
 
 __all__ = ["TransformedDistribution"]
 
@@ -18,7 +18,7 @@ class TransformedDistribution(Distribution):
     """The distribution of ``transforms(X)`` where X has the base distribution.
 
     Raises:
-        ValueError: for what is no ``Transform``.
+        ValueError: for what is no ``Transform``, or a base with fewer axes than these take.
     """
 
     arg_constraints: ClassVar[Any] = {}
@@ -34,17 +34,29 @@ class TransformedDistribution(Distribution):
             raise ValueError(f"transforms must be a Transform or list, but was {self.transforms}")
         whole = ComposeTransform(self.transforms)
         shape = base_distribution.batch_shape + base_distribution.event_shape
-        lacking = whole.domain.event_dim - len(base_distribution.event_shape)
-        if lacking > 0:
-            base_distribution = Independent(base_distribution, lacking)
+        axes, needed = len(base_distribution.event_shape), whole.domain.event_dim
+        if len(shape) < needed:
+            raise ValueError(
+                f"base_distribution needs to have shape with size at least {needed}, but got "
+                f"{tuple(shape)}."
+            )
+        result = whole.forward_shape(shape)
+        wanted = whole.inverse_shape(result)
+        if tuple(wanted) != tuple(shape):  # a parameter of a transform has more axes
+            base_distribution = base_distribution.expand(wanted[: len(wanted) - axes])
+        if needed > axes:
+            base_distribution = Independent(base_distribution, needed - axes)
         self.base_dist = base_distribution
-        axes = max(len(base_distribution.event_shape), whole.codomain.event_dim)
-        cut = len(shape) - axes
-        super().__init__(shape[:cut], shape[cut:], validate_args=validate_args)
+        cut = len(result) - whole.codomain.event_dim - max(axes - needed, 0)
+        super().__init__(result[:cut], result[cut:], validate_args=validate_args)
 
     def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
         made = self._expanded((), batch_shape, _instance)
-        made.base_dist = self.base_dist.expand(batch_shape)
+        shape: Any = Size(batch_shape) + self._event_shape
+        for transform in reversed(self.transforms):
+            shape = transform.inverse_shape(shape)
+        base = self.base_dist
+        made.base_dist = base.expand(shape[: len(shape) - len(base.event_shape)])
         made.transforms = self.transforms
         return made
 

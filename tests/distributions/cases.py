@@ -132,4 +132,108 @@ CASES: dict[str, tuple[Any, Any]] = {
         lambda t, d: d.Binomial(t.tensor([3, 4, 5]), logits=numbers(t, 2, 3, low=-1)),
         [0.0, 2.0, 5.0],
     ),
+    "FisherSnedecor": (
+        lambda t, d: d.FisherSnedecor(
+            numbers(t, 3, low=1.0, high=6), t.tensor([9.0, 12.0, 19.0], dtype=t.float64)
+        ),
+        [0.5, 1.0, 3.0],
+    ),
+    "FisherSnedecor_heavy": (
+        lambda t, d: d.FisherSnedecor(
+            numbers(t, 3, low=1.0, high=6), numbers(t, 3, low=1, high=5, seed=1)
+        ),
+        [0.5, 1.0, 3.0],
+    ),
+    "InverseGamma": (
+        lambda t, d: d.InverseGamma(numbers(t, 3, low=5.5, high=8), numbers(t, 3, seed=1)),
+        [0.5, 1.0, 3.0],
+    ),
+    "InverseGamma_heavy": (
+        lambda t, d: d.InverseGamma(numbers(t, 3, high=3), numbers(t, 3, seed=1)),
+        [0.5, 1.0, 3.0],
+    ),
+    "NegativeBinomial": (
+        lambda t, d: d.NegativeBinomial(t.tensor([2.5, 3.0, 7.0]), numbers(t, 3, high=0.7)),
+        [0.0, 2.0, 5.0],
+    ),
+    "NegativeBinomial_logits": (
+        lambda t, d: d.NegativeBinomial(t.tensor([0.0, 3.0, 7.0]), logits=numbers(t, 3, low=-1)),
+        [0.0, 2.0, 5.0],
+    ),
+    "Multinomial": (
+        lambda t, d: d.Multinomial(4, numbers(t, 3)),
+        [[0.0, 3.0, 1.0], [4.0, 0.0, 0.0]],
+    ),
+    "Multinomial_logits": (
+        lambda t, d: d.Multinomial(4, logits=numbers(t, 2, 3, low=-1)),
+        [0.0, 3.0, 1.0],
+    ),
+    "Pareto": (
+        lambda t, d: d.Pareto(numbers(t, 3, high=0.5), numbers(t, 3, low=4.5, high=6, seed=1)),
+        [0.6, 1.0, 3.0],
+    ),
+    "Pareto_heavy": (
+        lambda t, d: d.Pareto(numbers(t, 3, high=0.5), numbers(t, 3, high=2.5, seed=1)),
+        [0.6, 1.0, 3.0],
+    ),
+    "Pareto_low_heavy": (
+        lambda t, d: d.Pareto(t.full((3,), 0.01, dtype=t.float64), numbers(t, 3, seed=1)),
+        [0.6, 1.0, 3.0],
+    ),
+    "Weibull": (
+        lambda t, d: d.Weibull(numbers(t, 3), numbers(t, 3, low=1.1, seed=1)),
+        [0.5, 1.0, 3.0],
+    ),
+    "Kumaraswamy": (
+        lambda t, d: d.Kumaraswamy(numbers(t, 3, low=0.8), numbers(t, 3, low=1.1, seed=1)),
+        [0.5, 0.1, 0.9],
+    ),
+    "ContinuousBernoulli": (
+        lambda t, d: d.ContinuousBernoulli(
+            t.tensor([0.1, 0.5, 0.8], dtype=t.float64, requires_grad=True)
+        ),
+        [0.0, 0.3, 1.0],
+    ),
+    "ContinuousBernoulli_logits": (
+        lambda t, d: d.ContinuousBernoulli(logits=numbers(t, 3, low=-1)),
+        [0.2, 0.3, 0.9],
+    ),
+    "LogitRelaxedBernoulli": (
+        lambda t, d: d.relaxed_bernoulli.LogitRelaxedBernoulli(
+            numbers(t, 1), numbers(t, 3, high=0.9, seed=1)
+        ),
+        [0.5, -1.0, 3.0],
+    ),
+    "RelaxedBernoulli": (
+        lambda t, d: d.RelaxedBernoulli(numbers(t, 1), logits=numbers(t, 3, low=-1, seed=1)),
+        [0.5, 0.1, 0.9],
+    ),
+    "RelaxedOneHotCategorical": (
+        lambda t, d: d.RelaxedOneHotCategorical(numbers(t, 1), numbers(t, 2, 3, seed=1)),
+        [0.5, 0.2, 0.3],
+    ),
+    "LogisticNormal": (
+        lambda t, d: d.LogisticNormal(numbers(t, 2, 3), numbers(t, 3, seed=1)),
+        [0.1, 0.4, 0.3, 0.2],
+    ),
+    "LowRankMultivariateNormal": (
+        lambda t, d: d.LowRankMultivariateNormal(
+            numbers(t, 2, 3), numbers(t, 3, 2, seed=1), numbers(t, 3, seed=2)
+        ),
+        [0.5, -1.0, 0.3],
+    ),
+    "VonMises": (
+        lambda t, d: d.VonMises(numbers(t, 3), numbers(t, 3, high=9, seed=1)),
+        [0.5, -1.0, 3.0],
+    ),
+    "LKJCholesky": (
+        lambda t, d: d.LKJCholesky(3, numbers(t, 2)),
+        [[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [0.0, 0.6, 0.8]],
+    ),
+    "Wishart": (
+        lambda t, d: d.Wishart(
+            t.tensor([4.5, 6.0], dtype=t.float64, requires_grad=True), factor(t) @ factor(t).mT
+        ),
+        [[2.0, 0.5, 0.1], [0.5, 1.0, 0.2], [0.1, 0.2, 1.5]],
+    ),
 }

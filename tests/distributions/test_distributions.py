@@ -17,14 +17,21 @@ from tests.distributions.cases import CASES, numbers
 from tests.support.backends import BACKENDS
 from tests.support.tolerances import assert_close
 
-#: Without a variance, or a finite one.
-HEAVY = ("StudentT_heavy",)
-NO_MEAN = ("TransformedDistribution", "Transformed_down", "Squashed")
-#: Cases whose entropy has PyTorch's trigamma in its gradient, which has nine digits.
-TRIGAMMA = ("Gamma", "Chi2", "Beta", "Dirichlet", "StudentT")
-#: Which wait for the incomplete gamma function.
-NOT_YET = {("Gamma", "cdf"), ("Chi2", "cdf")}
-PARTS = ("log_prob", "cdf", "entropy", "mean", "variance", "stddev", "mode", "perplexity")
+NO_MEAN = (
+    *("VonMises", "LKJCholesky"),
+    *("LogitRelaxedBernoulli", "RelaxedBernoulli", "RelaxedOneHotCategorical", "LogisticNormal"),
+    *("TransformedDistribution", "Transformed_down", "Squashed"),
+)
+#: Cases whose entropy PyTorch gives nine digits of, or in whose gradient its trigamma has nine.
+ROUGH = (
+    *("Gamma", "Chi2", "Beta", "Dirichlet", "StudentT", "InverseGamma", "Kumaraswamy"),
+    *("Multinomial", "Wishart"),
+)
+#: Whose ``cdf`` has no derivative by the concentration, in PyTorch neither.
+NO_SLOPE = ("Gamma", "Chi2", "InverseGamma", "InverseGamma_heavy")
+#: Of which PyTorch gives seven digits: its Bessel functions.
+ROUGHER = {("VonMises", "log_prob"), ("VonMises", "variance"), ("VonMises", "stddev")}
+PARTS = ("log_prob", "cdf", "icdf", "entropy", "mean", "variance", "stddev", "mode", "perplexity")
 
 
 def asked(t: Any, d: Any, case: str, part: str) -> Any:
@@ -34,6 +41,8 @@ def asked(t: Any, d: Any, case: str, part: str) -> Any:
     member = getattr(made, part) if part not in ("mean", "variance", "stddev", "mode") else None
     if member is None:
         return getattr(made, part)
+    if part == "icdf":
+        return member(t.tensor([0.1, 0.5, 0.9][: np.shape(at)[-1]], dtype=t.float64))
     return member(t.tensor(at, dtype=kind)) if part in ("log_prob", "cdf") else member()
 
 
@@ -60,23 +69,25 @@ def test_numbers_and_gradients_are_pytorchs(case: str, part: str) -> None:
         finally:
             t.tensor = before
     wanted, got = found["torch"], found["nngraph"]
-    if wanted is NotImplementedError or (case, part) in NOT_YET:
+    if wanted is NotImplementedError:
         assert got is NotImplementedError
         return
-    assert_close(got.detach().numpy(), wanted.detach().numpy(), f"{case}.{part}")
+    scale = 1e4 if part in ("entropy", "perplexity") and case.startswith(ROUGH) else 1
+    scale = 1e5 if (case, part) in ROUGHER else scale
+    assert_close(got.detach().numpy(), wanted.detach().numpy(), f"{case}.{part}", scale=scale)
     assert got.requires_grad == wanted.requires_grad
-    if not wanted.requires_grad:
+    if not wanted.requires_grad or (part == "cdf" and case in NO_SLOPE):
         return
-    rough = part in ("entropy", "perplexity") and case.startswith(TRIGAMMA)
     weights = np.random.default_rng(5).uniform(0.5, 1, wanted.shape)
     (wanted * torch.tensor(weights)).sum().backward()
     (got * ng.tensor(weights)).sum().backward()
     for a, b in zip(leaves["nngraph"], leaves["torch"], strict=True):
         zeros = np.zeros(b.shape)
         first, second = (zeros if x.grad is None else x.grad.numpy() for x in (a, b))
-        assert_close(first, second, f"{case}.{part} grad", scale=1e4 if rough else 1)
+        assert_close(first, second, f"{case}.{part} grad", scale=scale)
 
 
+@pytest.mark.filterwarnings("ignore:Singular sample detected")
 @pytest.mark.parametrize("case", CASES)
 def test_shapes_support_and_text(case: str) -> None:
     build = CASES[case][0]
@@ -94,12 +105,15 @@ def test_shapes_support_and_text(case: str) -> None:
     at = np.asarray(CASES[case][1])
     value = got.expand(wide).log_prob(ng.tensor(at))
     known = wanted.expand(wide).log_prob(torch.tensor(at))
-    assert_close(value.detach().numpy(), known.detach().numpy())
+    scale = 1e5 if (case, "log_prob") in ROUGHER else 1
+    assert_close(value.detach().numpy(), known.detach().numpy(), scale=scale)
 
 
-@pytest.mark.parametrize(
-    "case", [c for c in CASES if "auchy" not in c and "Cat" not in c and c not in HEAVY]
-)
+#: Those that test_draws.py looks at, those without moments, and variants.
+WITHOUT = re.compile("auchy|Cat|_heavy|VonMises|LKJ|_few|inomial_logits")
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if not WITHOUT.search(c)])
 def test_draws_have_the_moments(case: str) -> None:
     made = CASES[case][0](ng, ours)
     ng.manual_seed(0)
@@ -148,10 +162,19 @@ MORE_PAIRS = [
     ("Uniform_low", "Beta"),
     ("Uniform_low", "Exponential"),
     ("Beta", "Uniform_unit"),
+    ("Uniform_low", "ContinuousBernoulli"),
+    ("Uniform", "Pareto_low_heavy"),
+    ("Pareto_heavy", "Exponential"),
+    ("Pareto_heavy", "Gamma"),
+    ("Pareto_heavy", "Normal_numbers"),
+    ("Pareto", "Pareto_low_heavy"),
+    ("MultivariateNormal_cov", "LowRankMultivariateNormal"),
+    ("LowRankMultivariateNormal", "MultivariateNormal_cov"),
 ]
 #: Of each pair of classes that PyTorch has and whose cases are named after them.
 NAMED = {(p.__name__, q.__name__) for p, q in theirs.kl._KL_REGISTRY}
 PAIRS = sorted((p, q) for p, q in NAMED if p in CASES and q in CASES)
+PAIRS.remove(("Pareto", "Normal"))  # PyTorch's does not broadcast: see below
 
 
 @pytest.mark.parametrize(("p", "q"), [*PAIRS, *MORE_PAIRS])
@@ -159,7 +182,16 @@ def test_divergences_are_pytorchs(p: str, q: str) -> None:
     first, second = (CASES[name][0](torch, theirs) for name in (p, q))
     wanted = theirs.kl_divergence(first, second)
     got = ours.kl_divergence(CASES[p][0](ng, ours), CASES[q][0](ng, ours))
-    assert_close(got.detach().numpy(), wanted.detach().numpy(), f"{p} || {q}", scale=10)
+    assert_close(got.detach().numpy(), wanted.detach().numpy(), f"{p} || {q}", scale=100)
+
+
+def test_continuous_bernoulli_beside_uniform() -> None:
+    """Of equal supports, where PyTorch says that it is infinite."""
+    one, unit = ours.ContinuousBernoulli(ng.tensor([0.5, 0.3])), ours.Uniform(ng.zeros(2), 1.0)
+    found = ours.kl_divergence(one, unit), ours.kl_divergence(unit, one)
+    assert abs(found[0][0].item()) < 1e-6 and abs(found[1][0].item()) < 1e-6
+    assert_close(found[0].numpy(), -one.entropy().numpy())
+    assert ours.kl_divergence(one, ours.Uniform(0.1, 1.0))[0].item() == math.inf
 
 
 def test_every_pair_of_pytorchs_is_there() -> None:
@@ -230,9 +262,12 @@ def test_checks_can_be_left_out() -> None:
 
 
 COMPILED = [c for c in CASES if not re.search("_(numbers|few|corner|heavy|unit|low)", c)]
+#: Which draw by other cases' numbers, and whose kernels take TVM long: there without the draw.
+LONG = ("FisherSnedecor", "InverseGamma", "NegativeBinomial", "Multinomial", "Wishart", "LKJ")
+LOGITS = [c for c in COMPILED if c.endswith("nomial_logits")]
 
 
-@pytest.mark.parametrize("case", COMPILED)
+@pytest.mark.parametrize("case", [c for c in COMPILED if c not in LOGITS])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_compiled_code_gives_the_same(case: str, backend: str) -> None:
     build, at = CASES[case]
@@ -242,7 +277,9 @@ def test_compiled_code_gives_the_same(case: str, backend: str) -> None:
     def code(value: Any) -> Any:
         made = build(ng, ours)
         mean = value if case in NO_MEAN else made.mean.detach()
-        return made.log_prob(value).detach(), made.sample((3,)), mean
+        is_drawn = backend != "tvm" or not case.startswith(LONG)
+        drawn = made.sample((3,)) if is_drawn else value
+        return made.log_prob(value).detach(), drawn, mean
 
     ng.manual_seed(3)
     wanted = code(value)

@@ -10,7 +10,7 @@ import torch
 
 import nngraph as ng
 import nngraph.distributions as ours
-from nngraph.distributions.exponential_family import ExponentialFamily, bregman
+from nngraph.distributions.exp_family import ExponentialFamily, bregman
 from tests.support.tolerances import assert_close
 
 COUNT = 20_000
@@ -90,3 +90,78 @@ def test_families_of_pytorch() -> None:
         assert isinstance(made, ExponentialFamily)
         entropy = made.entropy().numpy()
         assert_close(ExponentialFamily.entropy(made).detach().numpy(), entropy)
+
+
+def test_generalized_pareto() -> None:
+    """In float32: PyTorch's refuses float64."""
+    found = []
+    for t, d in ((torch, torch.distributions), (ng, ours)):
+        loc, scale = t.tensor([0.1, 0.2, 0.3, 0.0]), t.tensor([1.0, 2.0, 1.5, 1.0])
+        shape = t.tensor([0.3, 0.0, -0.2, -1.0], requires_grad=True)
+        made = d.GeneralizedPareto(loc, scale, shape)
+        value = t.tensor([0.5, 1.0, 1.5, 0.7])
+        log_prob = made.log_prob(value)
+        log_prob.sum().backward()
+        p = t.tensor([0.1, 0.9, 0.5, 0.3])
+        asked = (made.cdf(value), made.log_survival_function(value), made.icdf(p), made.mean)
+        both = (made.entropy(), made.variance, made.mode)
+        found.append([x.detach().numpy() for x in (log_prob, shape.grad, *asked, *both)])
+        drawn = made.expand((2, 4)).rsample((500,))
+        assert made.has_rsample and tuple(drawn.shape) == (500, 2, 4) and drawn.requires_grad
+        assert bool(made.support.check(drawn).all())
+        with pytest.raises(ValueError):
+            made.log_prob(t.tensor([0.0, 1.0, 1.5, 0.7]))
+    for got, wanted in zip(*reversed(found), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=1e-6)
+
+
+def test_angles_lie_around_their_mean() -> None:
+    ng.manual_seed(0)
+    where = ng.tensor([0.5, -2.0, 3.0], dtype=ng.float64)
+    made = ours.VonMises(where, ng.tensor([1e-7, 2.0, 40.0], dtype=ng.float64))
+    drawn = made.sample((COUNT,))
+    assert bool((drawn.abs() <= np.pi).all())
+    along = (drawn - where).cos().mean(0).numpy()
+    assert np.abs(along - (1 - made.variance.numpy())).max() < 5 / np.sqrt(COUNT)
+    across = (drawn - where).sin().mean(0).numpy()
+    assert np.abs(across).max() < 5 / np.sqrt(COUNT)
+
+
+def test_matrices_of_correlations() -> None:
+    ng.manual_seed(0)
+    made = ours.LKJCholesky(3, ng.tensor([1.0, 4.0], dtype=ng.float64))
+    factors = made.sample((5000,))
+    assert bool(made.support.check(factors).all())
+    off = (factors @ factors.mT)[..., [1, 2, 2], [0, 0, 1]].numpy()
+    # Correlations are 2 Beta(a, a) - 1 with a = concentration + (dim - 2) / 2.
+    spread = 1 / np.sqrt(2 * (np.array([1.0, 4.0]) + 0.5) + 1)
+    assert np.abs(off.mean(0)).max() < 0.05
+    assert np.abs(off.std(0) - spread[:, None]).max() < 0.03
+    with pytest.raises(ValueError, match="greater than or equal to 2"):
+        ours.LKJCholesky(1)
+
+
+REFUSED = {
+    "none": lambda t, d: d.Wishart(3.0),
+    "both": lambda t, d: d.Wishart(3.0, t.eye(2), scale_tril=t.eye(2)),
+    "axes": lambda t, d: d.Wishart(3.0, t.ones(2)),
+    "few": lambda t, d: d.Wishart(1.0, t.eye(2)),
+    "low_rank": lambda t, d: d.LowRankMultivariateNormal(t.zeros(2), t.ones(3, 1), t.ones(2)),
+    "diagonal": lambda t, d: d.LowRankMultivariateNormal(t.zeros(2), t.ones(2, 1), t.ones(3)),
+    "trials": lambda t, d: d.Multinomial(t.tensor([2, 3]), t.ones(2)),
+    "counts": lambda t, d: d.Binomial(t.tensor([2, 3]), t.tensor([0.5, 0.5])).entropy(),
+    "half": lambda t, d: d.Gamma(t.ones(2).half(), 1.0).sample(),
+    "scalar": lambda t, d: d.Dirichlet(t.tensor(1.0)),
+    "rate": lambda t, d: d.Poisson(-1.0),
+    "count": lambda t, d: d.Binomial(3, 0.5).log_prob(t.tensor(4.0)),
+    "share": lambda t, d: d.Dirichlet(t.ones(2)).log_prob(t.tensor([0.5, 0.6])),
+    "ends": lambda t, d: d.NegativeBinomial(3, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals_are_of_pytorchs_kind(name: str) -> None:
+    with pytest.raises(Exception) as wanted:
+        REFUSED[name](torch, torch.distributions)
+    with pytest.raises(wanted.type):
+        REFUSED[name](ng, ours)
