@@ -123,6 +123,33 @@ def a_gan(t: Any, c: Compile) -> list[Any]:
     return [*seen, *(p.grad for p in g.parameters()), *(p.grad for p in d.parameters())]
 
 
+def selections(t: Any, c: Compile) -> list[Any]:
+    """Elements that masks select, some of them none, beside a NaN that none selects."""
+    one, two = t.nn.Linear(4, 5).double(), t.nn.Linear(5, 3).double()
+    parameters = [*one.parameters(), *two.parameters()]
+    for i, p in enumerate(parameters):
+        with t.no_grad():
+            p.copy_(numbers(t, *p.shape, seed=i) - 1)
+
+    def forward(x: Any, y: Any, mask: Any) -> Any:
+        h = one(x).tanh()
+        placed = t.zeros_like(h)
+        placed[~mask] = h[~mask] * 2
+        return t.nn.functional.cross_entropy(two(h[mask]), y[mask], reduction="sum"), placed.sum(1)
+
+    run, left = c(forward), []
+    for pattern in ([1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 0]):
+        x, mask = numbers(t, 4, 4, seed=9), t.tensor(pattern, dtype=t.bool)
+        loss, placed = run(
+            x.index_fill(0, t.tensor([3]), float("nan")), t.tensor([0, 1, 2, 1]), mask
+        )
+        left += [loss.detach(), *t.autograd.grad(loss, parameters, retain_graph=True)]
+        left += [placed.detach(), *t.autograd.grad(placed[:3].sum(), parameters[:2])]
+    loss, _ = run(numbers(t, 4, 4), t.tensor([0, 1, 2, 1]), t.tensor([True, False, True, True]))
+    (slope,) = t.autograd.grad(loss, parameters[:1], create_graph=True)
+    return [*left, t.autograd.grad(slope.square().sum(), parameters[2])[0]]
+
+
 def second_derivatives(t: Any, c: Compile) -> list[Any]:
     w = numbers(t, 3, grad=True)
     f = c(lambda x: (x * w).exp().sum())
@@ -358,6 +385,7 @@ PROGRAMS = [
     one_value_twice,
     results_that_are_operands,
     second_derivatives,
+    selections,
     state_that_keeps_its_history,
     the_loss_alone,
     tied,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import ref
 
@@ -29,17 +29,18 @@ from nngraph.frontend.capture.pullback import (
     Untraced,
 )
 from nngraph.frontend.capture.recorder import Trace
-from nngraph.frontend.errors import TraceError, summary_of
+from nngraph.frontend.errors import TraceError, selection_is_unheld, summary_of
 from nngraph.frontend.record import Edge, Handle
 from nngraph.frontend.storage import Storage
 from nngraph.frontend.tape import edge_of
 from nngraph.frontend.tensor import Tensor
+from nngraph.frontend.userline import source_of
 from nngraph.ir.analysis import ancestors
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.roles import Role
 from nngraph.ops.creation import zeros_like
-from nngraph.passes.partition import Backward, partition
-from nngraph.passes.selected import is_selected
+from nngraph.passes.partition import partition
+from nngraph.passes.selected import Unheld, held
 
 __all__ = ["history_of"]
 
@@ -145,6 +146,7 @@ class _Joining:
         lasting: parameters that are after the call what they were before.
         unchanged: the states that the call does not write.
         inputs: of the states, by their storages.
+        moved: what is in the place of values whose size masks decide.
     """
 
     def __init__(self, trace: Trace, outside: _Outside) -> None:
@@ -156,6 +158,7 @@ class _Joining:
         self.lasting: dict[Value, Source] = {}
         self.unchanged = set[Value]()
         self.inputs: dict[Storage, Value] = {}
+        self.moved: Mapping[Value, Value] = {}
 
     def joined(self, left: Sequence[tuple[Left, Tensor]], wanted: Sequence[bool]) -> Joined:
         trace, graph = self.trace, self.graph
@@ -165,18 +168,19 @@ class _Joining:
         found = leaf_gradients(list(zip(roots, seeds, strict=True)))
         found = [(leaf, g) for leaf, g in found if self.outside.has(leaf)]
         self._need_no_changes(before)
+        self._hold()
         self._look()
         results = {
-            t._read(trace): i
+            self._now(t): i
             for i, (effect, t) in enumerate(left)
             if not isinstance(effect, StateWritten)  # which the next call writes
         }
-        held = {*self.lasting, *results}
-        gradients = [g._read(trace) for _, g in found]
+        there = {*self.lasting, *results}
+        gradients = [self._now(g) for _, g in found]
         positions = [i for i, w in enumerate(wanted) if w]
         reached = roots_above(dict(zip(positions, roots, strict=True)))
-        backward = partition([s._read(trace) for s in seeds], gradients, held, f"{graph.name}_grad")
-        self._need_sizes(backward)
+        begins = [self._now(s) for s in seeds]
+        backward = partition(begins, gradients, there, f"{graph.name}_grad")
         for k, (leaf, _) in enumerate(found):
             self._give(leaf, k)
         reads = [self._read(v, results) for v in backward.kept]
@@ -194,6 +198,17 @@ class _Joining:
             backward=backward.graph,
         )
         return Joined(pullback, [effect for effect, _ in left])
+
+    def _hold(self) -> None:
+        """Masks select elements: both passes have all of them from here on."""
+        try:
+            self.moved = held(self.graph)
+        except Unheld as error:
+            raise selection_is_unheld(error.what, source_of(error.origin)) from None
+
+    def _now(self, tensor: Tensor) -> Value:
+        value: Value = tensor._read(self.trace)
+        return self.moved.get(value, value)
 
     def _look(self) -> None:
         """Finds the parameters of the graph, those that only the backward pass reads included."""
@@ -214,12 +229,6 @@ class _Joining:
         names = ", ".join(name for name, made in now if made != before.get(name))
         if names:
             raise TraceError(f"a hook changes {names} when the gradient is known")
-
-    def _need_sizes(self, backward: Backward) -> None:
-        nodes = [*backward.graph.nodes]
-        values = [*backward.kept, *(v for n in nodes for v in n.outputs)]
-        if any(is_selected(d) for v in values for d in v.type.shape):
-            raise TraceError("a mask selects elements, and how many only each call knows")
 
     def _give(self, leaf: Handle, gradient: int) -> None:
         """The leaf gets an output of the backward graph as its gradient."""

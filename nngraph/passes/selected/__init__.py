@@ -10,7 +10,7 @@ results nor gradients see it, NaN and infinity included.
 
 from __future__ import annotations
 
-from nngraph.passes.selected.hold import Hold, Unheld
+from nngraph.passes.selected.hold import Hold, Unheld, held
 from nngraph.passes.selected.ops import Select, Unselect, is_selected, selected_size
 
-__all__ = ["Hold", "Select", "Unheld", "Unselect", "is_selected", "selected_size"]
+__all__ = ["Hold", "Select", "Unheld", "Unselect", "held", "is_selected", "selected_size"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nngraph.ir.attributes import attributes
 from nngraph.ir.builder import Recording
 from nngraph.ir.dims import Dim, UnknownSize
@@ -14,7 +16,7 @@ from nngraph.passes.base import Context
 from nngraph.passes.selected.ops import Select, Unselect, is_selected
 from nngraph.passes.selected.rules import Case, rule_for
 
-__all__ = ["Hold", "Unheld"]
+__all__ = ["Hold", "Unheld", "held"]
 
 
 class Unheld(Exception):
@@ -41,9 +43,18 @@ class Hold:
     name = "selections"
 
     def run(self, graph: Graph, context: Context) -> int:
-        if not any(isinstance(node.op, Select) for node in graph.nodes):
-            return 0
-        return _Holding(graph).run()
+        return len(held(graph))
+
+
+def held(graph: Graph) -> Mapping[Value, Value]:
+    """Does it, and gives for each value of the nodes that are gone what is in its place.
+
+    Raises:
+        Unheld: as ``Hold``.
+    """
+    if not any(isinstance(node.op, Select) for node in graph.nodes):
+        return {}
+    return _Holding(graph).run()
 
 
 class _Holding:
@@ -54,7 +65,7 @@ class _Holding:
         self.whole: dict[Value, Value] = {}
         self.replaced: list[Node] = []
 
-    def run(self) -> int:
+    def run(self) -> Mapping[Value, Value]:
         for value in self.graph.results:
             if _has_selected(value.type):
                 origin = NOWHERE if value.producer is None else value.producer.origin
@@ -63,7 +74,7 @@ class _Holding:
             self._visit(node)
         for node in reversed(self.replaced):
             self.graph.erase(node)
-        return len(self.replaced)
+        return self.whole
 
     def _visit(self, node: Node, is_part: bool = False) -> None:
         types = [v.type for v in (*node.inputs, *node.outputs)]
