@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import is_
 from typing import Any, ClassVar
 
-from nngraph.frontend.functional.creation import full_like
+from nngraph.frontend.functional.creation import full
 from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.host import guarded, host_number
 from nngraph.frontend.modes import enable_grad, no_grad
@@ -45,10 +45,14 @@ class Numbers:
             raise AttributeError(f"the parameter group has no option {key!r}")
         value = self._group[key]
         if isinstance(value, tuple | list):
-            base = key.removesuffix("s")
+            base = key if key == "eps" else key.removesuffix("s")
+            if any(one is None for one in value):
+                self.fact(key, lambda them: [one is None for one in them])
             return tuple(
                 host_number(self._group, key, f"{self._prefix}{base}{i + 1}", i)
-                for i in range(len(value))
+                if one is not None
+                else None
+                for i, one in enumerate(value)
             )
         return host_number(self._group, key, self._prefix + key)
 
@@ -57,6 +61,10 @@ class Numbers:
         if key not in self._group:
             return False
         return bool(guarded(self._group, key, lambda value: bool(value != 0)))
+
+    def fact(self, key: str, of: Callable[[Any], Any] = lambda value: value) -> Any:
+        """What ``of`` says of an option, and shapes the graph as ``has`` does."""
+        return guarded(self._group, key, of)
 
     def decay(self) -> dict[str, Any]:
         """``decay``: what the parameter is multiplied by, or what of it the gradient gets."""
@@ -88,17 +96,23 @@ class FormulaOptimizer(Optimizer):
     Attributes:
         counts_steps: whether it keeps ``step``.
         scalars: the slots that are numbers of a parameter: float32 without axes.
+        decays_itself: whether ``update`` does what ``weight_decay`` says.
         takes_rows: whether it takes gradients that know their rows; as dense ones, unless it asks.
     """
 
     counts_steps: ClassVar[bool] = True
     scalars: ClassVar[frozenset[str]] = frozenset()
+    decays_itself: ClassVar[bool] = False
     takes_rows: ClassVar[bool] = False
     _guards_itself: ClassVar[frozenset[str]] = frozenset({"state", "params"})
 
     def slots(self, n: Numbers) -> tuple[str, ...]:
         """Names of the state tensors besides ``step``, shaped as the parameter, or ``scalars``."""
         raise NotImplementedError
+
+    def shape(self, slot: str, param: Tensor) -> Sequence[Any] | None:
+        """Of a state tensor that is no scalar; None where this parameter has none of it."""
+        return param.shape
 
     def initial(self, slot: str, group: ParamGroup) -> float:
         """What a state tensor is filled with at first."""
@@ -161,7 +175,8 @@ class FormulaOptimizer(Optimizer):
             return
         known: dict[tuple[int, DType], _Shared] = {}
         exact: dict[int, dict[str, Any]] = {}
-        decays, maximize = n.has("weight_decay"), n.has("maximize")
+        decays = n.has("weight_decay") and not self.decays_itself
+        maximize = n.has("maximize")
         decoupled = decays and n.has("decoupled_weight_decay")
         for param, grad in pairs:
             state = self.state.get(param, {})
@@ -187,11 +202,14 @@ class FormulaOptimizer(Optimizer):
             return
         here, state = world(), self._state_of(param)
         for slot in slots:
-            if state.get(slot) is None:
+            shape = self.shape(slot, param)
+            if state.get(slot) is None and shape is not None:
                 with eagerly():
                     value = self.initial(slot, group)
                     alone = slot in self.scalars
-                    fresh = tensor(value, float32) if alone else full_like(param, value)
+                    fresh = (
+                        tensor(value, float32) if alone else full(shape, value, dtype=param.dtype)
+                    )
                 here.put(state, slot, fresh)
                 n.made(state)
 

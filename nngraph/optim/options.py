@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from nngraph.frontend.base import TensorBase
 from nngraph.optim.optimizer import Optimizer
 
-__all__ = ["at_least_zero", "options"]
+__all__ = ["at_least_zero", "need", "options"]
 
 _F = TypeVar("_F", bound=Callable[..., None])
 Check = Callable[[Any], None]
@@ -22,6 +22,18 @@ def at_least_zero(what: str, most: float = float("inf")) -> Check:
     def check(value: Any) -> None:
         if not 0.0 <= value <= most:
             raise ValueError(f"Invalid {what}: {value}")
+
+    return check
+
+
+def need(holds: Callable[[Any], bool], text: str) -> Check:
+    """A value for which ``holds`` is true; ``text`` says what it has to be, with {} for what is."""
+
+    def check(value: Any) -> None:
+        if isinstance(value, TensorBase) and value.aval.size != 1:
+            raise ValueError(f"a Tensor option must be 1-element, got {value.aval}")
+        if not holds(value):
+            raise ValueError(text.format(value))
 
     return check
 
