@@ -10,6 +10,7 @@ from nngraph import nn, optim
 from nngraph.backends.base import BackendError
 from nngraph.einops.hook import install as _install
 from nngraph.frontend.absent import why_absent as _why_absent
+from nngraph.frontend.binaries import build, load_binary
 from nngraph.frontend.capture.arguments import spec
 from nngraph.frontend.checkpoint.load import load
 from nngraph.frontend.checkpoint.save import save
@@ -106,6 +107,7 @@ from nngraph.ir.dtypes import bool_ as bool
 from nngraph.nn.functional.toplevel import TOP_LEVEL as _TOP_LEVEL
 from nngraph.optim.amp import GradScaler
 from nngraph.runtime.agreement import DisagreementError
+from nngraph.runtime.binary.errors import BinaryError
 from nngraph.runtime.bundle.errors import BundleError
 from nngraph.runtime.checkpoint import CheckpointError
 from nngraph.runtime.finite import NonFiniteError
@@ -121,17 +123,17 @@ newaxis = None
 
 # fmt: off
 __all__ = [
-    "BackendError", "BundleError", "CheckpointError", "ConcretizationError",
+    "BackendError", "BinaryError", "BundleError", "CheckpointError", "ConcretizationError",
     "DisagreementError", "Generator", "GradScaler", "NonFiniteError", "OutOfMemoryError", "Size",
     "device", "get_default_device", "get_default_dtype", "layout", "set_default_device",
     "set_default_dtype", "set_printoptions", "strided", "Tensor",
     "TraceError", "__version__", "amp", "autograd",
-    "bfloat16", "bool", "channels_last",
+    "bfloat16", "bool", "build", "channels_last",
     "channels_last_3d", "compile", "contiguous_format", "default_generator", "double",
     "dtype", "e", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64",
     "fft", "func", "half",
     "iinfo", "inf", "int", "int16", "int32", "int64", "int8", "inference_mode", "is_grad_enabled",
-    "is_inference_mode_enabled", "linalg", "load", "load_step", "long",
+    "is_inference_mode_enabled", "linalg", "load", "load_binary", "load_step", "long",
     "memory_format", "nan", "newaxis", "nn",
     "no_grad", "optim", "pi", "preserve_format", "promote_types", "result_type", "save",
     "set_default_backend", "set_grad_enabled",

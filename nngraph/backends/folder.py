@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nngraph.backends.files import write_folder
 
-__all__ = ["FileEntry", "FileRefused", "read_entry", "read_file", "write_files"]
+__all__ = ["FileEntry", "FileRefused", "need_room", "read_entry", "read_file", "write_files"]
 
 
 class FileRefused(ValueError):
@@ -58,6 +58,40 @@ def write_files(
     writers = {name: content(name, pieces) for name, pieces in files.items()}
     writers[manifest] = lambda path: _write(path, [describe(path.parent, entries)], durable)
     write_folder(folder, writers)
+
+
+def need_room(folder: Path, manifest: str, files: Callable[[], Iterable[str]], kind: str) -> None:
+    """Passes if nothing is lost when a folder is replaced, but an older one of its kind.
+
+    Args:
+        folder: what is to be written.
+        manifest: its name.
+        files: gives the names of all other files of the folder that is there; raises ValueError if
+            that is none of the kind.
+        kind: what the folder is.
+
+    Raises:
+        FileExistsError: if something else is there.
+    """
+    try:
+        names = set(os.listdir(folder))
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise FileExistsError(f"{folder} is a file; a {kind} is a folder") from None
+    others = names
+    if manifest in names:
+        try:
+            others = names - {manifest, *files()}
+        except ValueError as error:
+            raise FileExistsError(
+                f"{folder} is not replaced, since something else may be there: {error}"
+            ) from None
+    if others:
+        raise FileExistsError(
+            f"{folder} holds {min(others)}, which is of no {kind} and would be lost: give the name "
+            "of a new folder"
+        )
 
 
 def _write(path: Path, pieces: Iterable[bytes], durable: bool) -> FileEntry:

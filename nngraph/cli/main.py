@@ -32,6 +32,10 @@ COMMANDS: dict[str, tuple[str, Callable[[], Any]]] = {
         "Writes a model or a training step to a file.",
         lambda: import_module("nngraph.cli.commands.export"),
     ),
+    "build": (
+        "Compiles a model or a training step to machine code for a processor.",
+        lambda: import_module("nngraph.cli.commands.build"),
+    ),
     "passes": (
         "The graph of a function, and after each pass.",
         lambda: import_module("nngraph.cli.commands.passes"),

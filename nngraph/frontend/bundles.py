@@ -13,19 +13,16 @@ from typing import Any
 import numpy as np
 
 from nngraph.backends.base import Target
-from nngraph.frontend.capture.arguments import InputName
 from nngraph.frontend.capture.called import CalledModule, called_with
-from nngraph.frontend.capture.effects import Returned, SizeReturned
 from nngraph.frontend.capture.recorder import Assumed
 from nngraph.frontend.capture.traced import Traced
 from nngraph.frontend.capture.tracing import trace_arguments
 from nngraph.frontend.errors import TraceError, summary_of
+from nngraph.frontend.filed import arguments_of, dense, result_of
 from nngraph.frontend.modes import no_grad
-from nngraph.frontend.pytree import flatten, plain, unflatten
 from nngraph.ir.graph import Graph, Node
 from nngraph.ir.names import UniqueNames
 from nngraph.ir.op import Array
-from nngraph.ir.roles import Role
 from nngraph.ir.signature import Signature, signature_of
 from nngraph.ir.text import print_graph
 from nngraph.ops import REGISTRY
@@ -35,7 +32,6 @@ from nngraph.passes.nested import Everywhere
 from nngraph.passes.places import with_places_as_states
 from nngraph.runtime.bundle.folder import Bundle, write_bundle
 from nngraph.runtime.bundle.manifest import STATE, Manifest
-from nngraph.runtime.bundle.results import Structure, structure_of
 from nngraph.version import __version__
 
 __all__ = ["BundleOptions", "export_bundle"]
@@ -73,7 +69,7 @@ def export_bundle(function: Any, traced: Traced, path: Path, options: BundleOpti
 
     graph = with_places_as_states(traced.graph)
     Everywhere(Decompose(_is_known, "known")).run(graph, Context())
-    states = {c.name: _array(c.lasting.array) for c in traced.cells}
+    states = {c.name: dense(c.lasting.array) for c in traced.cells}
     trains = any(state.is_changed for state in graph.states)
     step = "train_step.onnx" if trains or options.model else "model.onnx"
     wanted = _wanted(traced, options) if trains or options.model else {}
@@ -89,8 +85,8 @@ def export_bundle(function: Any, traced: Traced, path: Path, options: BundleOpti
         step,
         signature,
         {name: np.asarray(value).item() for name, value in traced.scalars().items()},
-        _arguments(traced, signature),
-        _result(traced, signature),
+        arguments_of(traced, signature),
+        result_of(traced, signature),
         models,
         options.schedule,
         options.opset,
@@ -154,40 +150,6 @@ def _provenance(function: Any, graph: Graph, text: str) -> str:
             "graph_sha256": hashlib.sha256(text.encode()).hexdigest(),
         }
     )
-
-
-def _array(array: Array | None) -> Array:
-    assert array is not None
-    return np.ascontiguousarray(array).reshape(array.shape)
-
-
-# -- arguments and result -----------------------------------------------------------------
-def _arguments(traced: Traced, signature: Signature) -> Structure:
-    """The structure of the arguments, with names of inputs."""
-    labels = [value.hint for value in traced.graph.inputs]
-    names = {a: _Name(p.name) for a, p in zip(labels, signature.inputs, strict=True)}
-    leaves: list[Any] = []
-    tree = flatten(traced.call, leaves)
-    found = [names.get(leaf) if isinstance(leaf, InputName) else leaf for leaf in leaves]
-    return structure_of(plain(unflatten(tree, found)), _Name, "input")
-
-
-class _Name(str):
-    """The name of an input or output, among the leaves of a call."""
-
-
-def _result(traced: Traced, signature: Signature) -> Structure:
-    """The structure of the result, with names of outputs."""
-    labels = traced.graph.labels
-    places = [i for i, label in enumerate(labels) if label.role is Role.RESULT]
-    results = signature.with_role(Role.RESULT)
-    names = {i: _Name(port.name) for i, port in zip(places, results, strict=True)}
-    leaves = list(traced.leaves)
-    for effect in traced.effects:
-        if isinstance(effect, Returned | SizeReturned):
-            leaves[effect.leaf] = names[effect.output]
-    nest = unflatten(traced.result, leaves)
-    return structure_of(plain(nest), _Name, "output")
 
 
 # -- models --------------------------------------------------------------------------------
@@ -270,7 +232,7 @@ def _models(
             names[cell.name] = known[id(cell.lasting)]
         graph = with_places_as_states(found.graph)
         graph.rename_states(names)
-        made[file] = _Model(graph, {names[c.name]: _array(c.lasting.array) for c in found.cells})
+        made[file] = _Model(graph, {names[c.name]: dense(c.lasting.array) for c in found.cells})
     return made
 
 

@@ -12,7 +12,7 @@ from nngraph.ir.refusals import REFUSALS, refusal
 __all__ = ["located"]
 
 
-def located(error: Exception, graph: Graph, arguments: Sequence[Array]) -> Exception:
+def located(error: Exception, graph: Graph | None, arguments: Sequence[Array]) -> Exception:
     """The error of the operator in the traced graph that met the value; ``error`` if none does.
 
     A backend knows its own kernels. The traced graph, evaluated again in NumPy, knows the
@@ -20,9 +20,11 @@ def located(error: Exception, graph: Graph, arguments: Sequence[Array]) -> Excep
 
     Args:
         error: what the backend raised.
-        graph: the traced graph.
+        graph: the traced graph, if it is there.
         arguments: of the call, one for each parameter of the graph.
     """
+    if graph is None:
+        return refusal(error)
     try:
         evaluate(graph, arguments)
     except REFUSALS as found:

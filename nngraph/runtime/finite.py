@@ -21,19 +21,19 @@ def are_finite(arrays: Iterable[Array]) -> bool:
     return all(a.dtype.kind in "iub" or bool(np.isfinite(a).all()) for a in arrays)
 
 
-def nonfinite(graph: Graph, arguments: Sequence[Array]) -> NonFiniteError:
+def nonfinite(graph: Graph | None, arguments: Sequence[Array]) -> NonFiniteError:
     """The error of a call that met NaN or infinity.
 
     It names the argument, or the first operator that made a value that is not finite, with its
     module and the user's line. The graph is evaluated again for that.
 
     Args:
-        graph: the traced graph.
+        graph: the traced graph, if it is there.
         arguments: of the call, one for each parameter of the graph.
     """
     from nngraph.interpreter import first_nonfinite
 
-    found = first_nonfinite(graph, arguments)
+    found = None if graph is None else first_nonfinite(graph, arguments)
     what = str(found) if found is not None else "a result (not reproduced by the reference)"
     return NonFiniteError(
         f"NaN or infinity in {what}. The call was given up and all state is as it was before it."

@@ -97,13 +97,22 @@ class CompiledStep:
     Nothing is copied from call to call: a slot holds the array that the backend wrote last, and an
     array that somebody else put there is passed on as it is, once it is aligned.
 
+    Args:
+        graph: as traced, in which the reason of an error is looked for; None if only the compiled
+            one is there.
+        built: the compiled graph.
+        slots: where the states are.
+        readers: give the scalars.
+        finite: whether results are searched for NaN and infinity.
+        written: inputs that a call changes.
+
     Attributes:
         built: the compiled graph.
     """
 
     def __init__(
         self,
-        graph: Graph,
+        graph: Graph | None,
         built: Built[Artifact],
         slots: Sequence[StateSlot],
         readers: Sequence[Callable[[], float]],
@@ -112,7 +121,7 @@ class CompiledStep:
     ) -> None:
         self.built = built
         self._graph = graph
-        self._signature = signature_of(graph)
+        self._signature = built.artifact.signature if graph is None else signature_of(graph)
         self._slots = list(slots)
         self._readers = list(readers)
         self._checks = checks
@@ -178,12 +187,16 @@ class CompiledStep:
         if checks.finite and not are_finite((*inputs, *results)):
             raise nonfinite(self._numbered(inputs), arguments)
         if checks.every and count % checks.every == 0:
-            error = disagreement(self._numbered(inputs), self.built, arguments, results)
+            graph = self._numbered(inputs)
+            assert graph is not None  # what is compared was traced here
+            error = disagreement(graph, self.built, arguments, results)
             if error is not None:
                 raise error
 
-    def _numbered(self, inputs: Sequence[Array]) -> Graph:
+    def _numbered(self, inputs: Sequence[Array]) -> Graph | None:
         """The graph with the sizes of these inputs, to be evaluated."""
+        if self._graph is None:
+            return None
         sizes = self._signature.sizes(inputs)
         return with_sizes(self._graph, sizes) if sizes else self._graph
 

@@ -108,7 +108,7 @@ def test_calls_by_name_and_refusals(bundle: Path) -> None:
         ((x,), {"z": y}, TypeError, "takes"),
         ((x, "text"), {}, TypeError, "y is f32.batch.; got 'text'"),
         ((x.astype(np.float64), y), {}, ValueError, r"x is f64\[16,6\]; .* f32\[batch,6\]"),
-        ((x[:, :5], y), {}, ValueError, "exported for"),
+        ((x[:, :5], y), {}, ValueError, "is made for"),
         ((x, y[:3]), {}, ValueError, "batch"),
     ]
     for args, kwargs, kind, message in refused:
@@ -170,7 +170,7 @@ def test_numbers_and_tensors_of_pytorch_are_taken(bundle: Path) -> None:
 def test_it_is_no_part_of_a_trace(bundle: Path) -> None:
     step = ng.load_step(bundle, backend="reference")
     compiled = ng.compile(lambda x, y: step(x, y), backend="reference")
-    with pytest.raises(ng.TraceError, match="a step of a bundle is called while tracing"):
+    with pytest.raises(ng.TraceError, match="a loaded step is called while tracing"):
         compiled(*next(NETWORKS["perceptron"]().batches(1)))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from nngraph.backends.base import Backend, Gap, Target
 from nngraph.backends.cache import cache_folder
@@ -12,12 +11,12 @@ from nngraph.backends.tvm.executable import TvmExecutable
 from nngraph.backends.tvm.ffi import import_ffi
 from nngraph.backends.tvm.fuse.kernels import FuseKernels
 from nngraph.backends.tvm.legalize import Legalize
-from nngraph.backends.tvm.library import KernelRequest, compile_library
-from nngraph.backends.tvm.lower.table import build_kernel, is_lowered
+from nngraph.backends.tvm.library import compile_library
+from nngraph.backends.tvm.lower.requests import kernel_requests
+from nngraph.backends.tvm.lower.table import is_lowered
 from nngraph.backends.tvm.machine import Machine
 from nngraph.backends.tvm.parts import Parts
 from nngraph.backends.tvm.program.emit import emit_program
-from nngraph.backends.tvm.program.program import KernelSpec
 from nngraph.backends.tvm.threads import ThreadCount, resolve_threads
 from nngraph.backends.tvm.turned import TurnedWeights
 from nngraph.ir.graph import Graph, Node, Value
@@ -69,16 +68,9 @@ class TvmBackend:
         import_ffi()
         threads = ThreadCount(resolve_threads(target.wanted_threads))
         machine = Machine.host()
-        requests = [_request(spec, machine) for spec in artifact.program.all_kernels]
+        requests = kernel_requests(artifact.program, machine)
         library = compile_library(requests, machine, cache_directory=cache_folder(target))
         return TvmExecutable(artifact.program, library.functions, threads)
-
-
-def _request(spec: KernelSpec, machine: Machine) -> KernelRequest:
-    def build() -> Any:
-        return build_kernel(spec, machine)
-
-    return KernelRequest(spec.key, build)
 
 
 def _graph_gaps(graph: Graph) -> list[Gap]:

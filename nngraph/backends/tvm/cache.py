@@ -6,12 +6,13 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from nngraph.backends.tvm.linking import find_linker, link
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class LibraryCache:
 
     def store(self, objects: Sequence[Path], symbols: dict[str, str]) -> CacheEntry | None:
         """Links `objects` into the entry; None if that is impossible here."""
-        linker = _linker()
+        linker = find_linker()
         if linker is None:
             _LOG.info("kernels are not cached: no linker (ld, cc or gcc) on PATH")
             return None
@@ -58,23 +59,18 @@ class LibraryCache:
             self.directory.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self.directory, prefix=".new") as folder:
                 library, manifest = Path(folder) / "library.so", Path(folder) / "manifest.json"
-                command = [linker, "-shared", *map(str, objects), "-o", str(library)]
-                subprocess.run(command, check=True, capture_output=True, text=True)
+                link(linker, objects, library)
                 content = {"sha256": _hash(library), "symbols": symbols}
                 manifest.write_text(json.dumps(content), encoding="utf-8")
                 os.replace(library, self.library)
                 os.replace(manifest, self.manifest)
         except subprocess.CalledProcessError as error:
-            _LOG.warning("kernels are not cached: %s failed: %s", linker, error.stderr)
+            _LOG.warning("kernels are not cached: %s failed: %s", linker[0], error.stderr)
             return None
         except OSError as error:
             _LOG.warning("kernels are not cached: %s", error)
             return None
         return CacheEntry(self.library, symbols)
-
-
-def _linker() -> str | None:
-    return next(filter(None, map(shutil.which, ("ld", "cc", "gcc", "clang"))), None)
 
 
 def _hash(path: Path) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from nngraph.backends.arrays import aligned_copy, aligned_empty, is_aligned
 from nngraph.backends.spans import Spans
 from nngraph.backends.tvm.looping import Kernel, looping, run_calls, view
-from nngraph.backends.tvm.program.program import FRESH, Call, Place, Program, Storage
+from nngraph.backends.tvm.program.program import FRESH, Call, Linked, Place, Program, Storage
 from nngraph.backends.tvm.tensors import TensorTable
 from nngraph.backends.tvm.threads import ThreadCount
 from nngraph.ir.op import Array
@@ -82,7 +82,8 @@ class TvmExecutable:
         spec = self.program.kernels[call.kernel]
         own = {out for out, _ in spec.aliases}
         made = [t for i, t in enumerate(spec.outputs) if i not in own]
-        table = TensorTable(call.sizes, [*spec.inputs, *made])
+        cut = (spec.op.chunk, spec.op.parts) if isinstance(spec.op, Linked) else ()
+        table = TensorTable(call.sizes, [*spec.inputs, *made], *cut)
         for position, storage in enumerate(call.arguments):
             array = self._fixed(storage, True)
             if array is None:

@@ -74,7 +74,7 @@ def compile_library(
     )
     entry = cache.find() if cache else None
     if entry:
-        loaded = _load(entry.path)
+        loaded = load_shared(entry.path)
         symbols = entry.symbols
     else:
         loaded, symbols = _compile(tuple(distinct.values()), machine, jobs, cache)
@@ -102,50 +102,99 @@ def _compiler_version() -> str:
 Loader = Callable[[str], Kernel]
 
 
-def _load(path: Path) -> Loader:
-    """Of a shared object. Needs TVM's runtime library (3 MB) but not the compiler (260 MB)."""
+def load_shared(path: Path, runtime: Path | None = None) -> Loader:
+    """Of a shared object. Needs TVM's runtime library (3 MB) but not the compiler (260 MB).
+
+    Args:
+        path: of the shared object.
+        runtime: of TVM's runtime; see ``runtime_library``.
+
+    Raises:
+        ImportError: if that is not to be found.
+    """
     import tvm_ffi
 
-    runtime_library()
+    runtime_library(runtime)
     module = tvm_ffi.load_module(str(path.absolute()))  # TVM does not find a bare file name
     return lambda symbol: module[symbol]
 
 
-@functools.cache
-def runtime_library() -> object:
-    """TVM's runtime: thread pool and workspaces.
+_runtime: object = None
+
+
+def runtime_library(path: Path | None = None) -> object:
+    """TVM's runtime: thread pool and workspaces. A process has one, the first that is asked for.
+
+    Args:
+        path: of ``libtvm_runtime``; None for that of the installed package.
 
     Raises:
-        ImportError: if TVM is not installed.
+        ImportError: if it is not to be found.
     """
     import ctypes
     import importlib.util
 
-    spec = importlib.util.find_spec("tvm")
-    folders = (spec.submodule_search_locations if spec else None) or []
-    for folder in folders:
-        for path in sorted((Path(folder) / "lib").glob("libtvm_runtime.*")):
-            return ctypes.CDLL(str(path), ctypes.RTLD_GLOBAL)
-    raise ImportError("the kernels need TVM's runtime library: pip install 'nngraph[tvm]'")
+    global _runtime
+    if _runtime is not None:
+        return _runtime
+    if path is None:
+        spec = importlib.util.find_spec("tvm")
+        folders = (spec.submodule_search_locations if spec else None) or []
+        found = (p for f in folders for p in sorted((Path(f) / "lib").glob("libtvm_runtime.*")))
+        path = next(found, None)
+    if path is None:
+        raise ImportError("the kernels need TVM's runtime library: pip install 'nngraph[tvm]'")
+    try:
+        _runtime = ctypes.CDLL(str(path.absolute()), ctypes.RTLD_GLOBAL)
+    except OSError as error:
+        raise ImportError(f"TVM's runtime library cannot be loaded: {error}") from None
+    return _runtime
 
 
 def _compile(
     requests: tuple[KernelRequest, ...], machine: Machine, jobs: int, cache: LibraryCache | None
 ) -> tuple[Loader, dict[str, str]]:
-    functions, symbols = _deduplicate(requests)
-    parts = [dict(list(functions.items())[i::jobs]) for i in range(jobs)]
-    parts = [part for part in parts if part]
+    parts, symbols = _parts(requests, jobs)
     with ThreadPoolExecutor(max(len(parts), 1)) as pool:
         modules = list(pool.map(lambda part: build_module(part, machine), parts))
         if cache and modules:
             with tempfile.TemporaryDirectory() as folder:
-                objects = [Path(folder) / f"part{i}.o" for i in range(len(modules))]
+                objects = _objects(Path(folder), len(modules))
                 list(pool.map(_write_object, modules, objects))
                 entry = cache.store(objects, symbols)
             if entry:
-                return _load(entry.path), symbols
+                return load_shared(entry.path), symbols
     home = {symbol: m for m, part in zip(modules, parts, strict=True) for symbol in part}
     return (lambda symbol: home[symbol][symbol]), symbols
+
+
+def write_objects(
+    requests: Sequence[KernelRequest], machine: Machine, folder: Path, jobs: int = 2
+) -> tuple[list[Path], dict[str, str]]:
+    """Compiles the distinct kernels of ``requests`` for any machine, into object files.
+
+    Returns:
+        The files in ``folder``, at most one for each of ``jobs``, and the symbol of each key.
+    """
+    parts, symbols = _parts(tuple({r.key: r for r in requests}.values()), jobs)
+    objects = _objects(folder, len(parts))
+    with ThreadPoolExecutor(max(len(parts), 1)) as pool:
+        modules = list(pool.map(lambda part: build_module(part, machine), parts))
+        list(pool.map(_write_object, modules, objects))
+    return objects, symbols
+
+
+def _parts(
+    requests: tuple[KernelRequest, ...], jobs: int
+) -> tuple[list[dict[str, PrimFunc]], dict[str, str]]:
+    """The distinct functions in as many parts as there are jobs, and each key's symbol."""
+    functions, symbols = _deduplicate(requests)
+    parts = [dict(list(functions.items())[i::jobs]) for i in range(jobs)]
+    return [part for part in parts if part], symbols
+
+
+def _objects(folder: Path, count: int) -> list[Path]:
+    return [folder / f"part{i}.o" for i in range(count)]
 
 
 def _deduplicate(requests: tuple[KernelRequest, ...]) -> tuple[dict[str, PrimFunc], dict[str, str]]:
@@ -180,13 +229,22 @@ def build_module(functions: dict[str, PrimFunc], machine: Machine) -> Any:
         return tvm.tirx.build(tvm.IRModule(named), target=_target(machine), pipeline=PIPELINE)
 
 
+def cpu_name(machine: Machine) -> str:
+    """The compiler's name of the processor."""
+    if machine.cpu != HOST_CPU:
+        return machine.cpu
+    import tvm
+
+    return str(tvm.target.codegen.llvm_get_system_cpu())
+
+
 def _target(machine: Machine) -> Any:
     """TVM's name for a machine."""
     import tvm
 
-    host = machine.cpu == HOST_CPU
-    cpu = tvm.target.codegen.llvm_get_system_cpu() if host else machine.cpu
-    return tvm.target.Target({"kind": "llvm", "mcpu": cpu, "num-cores": machine.cores})
+    cpu = cpu_name(machine)
+    triple = {"mtriple": machine.triple} if machine.triple else {}
+    return tvm.target.Target({"kind": "llvm", "mcpu": cpu, "num-cores": machine.cores, **triple})
 
 
 def _write_object(module: Any, path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nngraph.backends.base import usable_cpus
 
-__all__ = ["HOST_CPU", "PARALLEL_WORK", "Device", "Machine"]
+__all__ = ["HOST_CPU", "PARALLEL_WORK", "Device", "Machine", "cpu_flags"]
 
 HOST_CPU = "host"
 """``Machine.cpu`` of the machine that this process runs on; the compiler knows its name."""
@@ -49,6 +49,8 @@ class Machine:
         l2_bytes: the second cache of a core.
         cores: cores that share the work of a call.
         identity: tells machines apart that have all else in common (other instructions).
+        triple: the compiler's name for architecture, system and object format, as
+            ``"aarch64-linux-gnu"``; empty for those of this process.
     """
 
     cpu: str
@@ -58,6 +60,7 @@ class Machine:
     cores: int = 1
     device: Device = Device.CPU
     identity: str = ""
+    triple: str = ""
 
     def __post_init__(self) -> None:
         if self.vector_bytes not in (16, 32, 64):
@@ -68,7 +71,7 @@ class Machine:
     @classmethod
     def host(cls) -> Machine:
         """The machine that this process runs on."""
-        flags = _flags()
+        flags = cpu_flags()
         return cls(
             HOST_CPU,
             _vector_bytes(flags),
@@ -81,13 +84,17 @@ class Machine:
     @classmethod
     def named(cls, cpu: str, cores: int = 1) -> Machine:
         """A machine of a level of the x86-64 architecture: ``"x86-64-v3"`` has AVX2 and no more.
+        ``"aarch64"`` is any 64-bit ARM processor, with NEON and no more.
 
         Raises:
             ValueError: for another name; describe such a machine by its fields.
         """
+        if cpu == _ARM:
+            return cls("generic", 16, 32, cores=cores, triple=f"{_ARM}-linux-gnu")
         if cpu not in _LEVELS:
+            known = ", ".join((*_LEVELS, _ARM))
             raise ValueError(
-                f"no machine is named {cpu!r}; wanted one of {', '.join(_LEVELS)}, or its fields: "
+                f"no machine is named {cpu!r}; wanted one of {known}, or its fields: "
                 f"Machine({cpu!r}, vector_bytes=32, registers=16)"
             )
         return cls(cpu, *_LEVELS[cpu], cores=cores)
@@ -96,7 +103,7 @@ class Machine:
     def key(self) -> str:
         """Text that tells machines apart: equal keys mean equal code."""
         vectors = f"{self.registers} vectors of {self.vector_bytes} bytes"
-        where = f"{self.device.value} {self.cpu} {self.identity}".rstrip()
+        where = " ".join(filter(None, (self.device.value, self.triple, self.cpu, self.identity)))
         return f"{where}: {vectors}, {self.cores} cores with {self.l2_bytes} bytes"
 
     @property
@@ -113,6 +120,7 @@ class Machine:
         return multiply_adds / (_CLOCK * self.lanes(dtype))
 
 
+_ARM = "aarch64"
 _LEVELS = {"x86-64": (16, 16), "x86-64-v2": (16, 16), "x86-64-v3": (32, 16), "x86-64-v4": (64, 32)}
 """Vector bytes and registers of each level."""
 
@@ -128,9 +136,13 @@ def _lines() -> list[str]:
     return _CPUINFO.read_text(errors="replace").split("\n\n")[0].splitlines()
 
 
-def _flags() -> frozenset[str]:
+def cpu_flags() -> frozenset[str]:
+    """The instruction sets of this machine's processor, by Linux's names; empty where the system
+    does not tell.
+    """
     named = (line.partition(":") for line in _lines())
-    return frozenset(w for name, _, text in named if name.strip() == "flags" for w in text.split())
+    told = (text for name, _, text in named if name.strip() in ("flags", "Features"))
+    return frozenset(word for text in told for word in text.split())
 
 
 def _vector_bytes(flags: frozenset[str]) -> int:

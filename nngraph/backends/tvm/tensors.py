@@ -26,21 +26,29 @@ class TensorTable:
     Args:
         sizes: elements of each member of the call.
         operands: types of a member's arguments: vectors, of any size, or numbers.
+        chunk: elements of a piece.
+        parts: tasks that share the rows.
     """
 
-    def __init__(self, sizes: Sequence[int], operands: Sequence[TensorType]) -> None:
-        self._steps = [np.uint64(t.dtype.itemsize * CHUNK if t.rank else 0) for t in operands]
-        pieces = [cdiv(n, CHUNK) for n in sizes]
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        operands: Sequence[TensorType],
+        chunk: int = CHUNK,
+        parts: int = PARTS,
+    ) -> None:
+        self._steps = [np.uint64(t.dtype.itemsize * chunk if t.rank else 0) for t in operands]
+        pieces = [cdiv(n, chunk) for n in sizes]
         self._ends = np.cumsum(pieces)
         rows = int(self._ends[-1])
         self._data = aligned_empty((rows, len(operands), _WORDS), np.uint64)
         self._data.fill(0)
         self._counts = aligned_empty((rows,), np.int64)
-        self._counts.fill(CHUNK)
-        self._counts[self._ends - 1] = [(n - 1) % CHUNK + 1 for n in sizes]
-        self._starts = aligned_empty((PARTS + 1,), np.int64)
+        self._counts.fill(chunk)
+        self._counts[self._ends - 1] = [(n - 1) % chunk + 1 for n in sizes]
+        self._starts = aligned_empty((parts + 1,), np.int64)
         done = np.concatenate([[0], np.cumsum(self._counts)])
-        self._starts[:] = np.searchsorted(done, np.linspace(0, done[-1], PARTS + 1))
+        self._starts[:] = np.searchsorted(done, np.linspace(0, done[-1], parts + 1))
         self._arrays: list[Any] = [None] * (len(sizes) * len(operands))  # kept alive
 
     @property

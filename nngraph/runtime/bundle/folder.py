@@ -5,13 +5,19 @@ from __future__ import annotations
 import functools
 import importlib.util
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nngraph.backends.folder import FileEntry, FileRefused, read_entry, read_file, write_files
+from nngraph.backends.folder import (
+    FileEntry,
+    FileRefused,
+    need_room,
+    read_entry,
+    read_file,
+    write_files,
+)
 from nngraph.backends.jsontext import JsonRefused, parsed
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
@@ -68,7 +74,11 @@ def write_bundle(
         FileExistsError: if something else is there, which would be lost.
         FileNotFoundError: if the folder around it is not there.
     """
-    _refuse_foreign(folder)
+    try:
+        need_room(folder, MANIFEST, lambda: _manifest(folder).files, "bundle")
+    except FileExistsError as error:
+        hint = " (A name that ends in .onnx gives one file.)" if folder.is_file() else ""
+        raise FileExistsError(f"{error}{hint}") from None
     manifest = bundle.manifest
 
     def describe(written: Path, entries: Mapping[str, FileEntry]) -> bytes:
@@ -191,28 +201,3 @@ def _check_models(content: Mapping[str, bytes], manifest: Manifest) -> None:
             check_model(content[name], signature, manifest.opset, f"{name}.data", length)
         except ModelRefused as error:
             raise BundleError(f"{name}: {error}") from None
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Nothing is lost but an older bundle."""
-    try:
-        names = set(os.listdir(folder))
-    except FileNotFoundError:
-        return
-    except NotADirectoryError:
-        raise FileExistsError(
-            f"{folder} is a file; a bundle is a folder. (A name that ends in .onnx gives one file.)"
-        ) from None
-    others = names
-    if MANIFEST in names:
-        try:
-            others = names - {MANIFEST, *_manifest(folder).files}
-        except (BundleError, FileRefused, JsonRefused) as error:
-            raise FileExistsError(
-                f"{folder} is not replaced, since something else may be there: {error}"
-            ) from None
-    if others:
-        raise FileExistsError(
-            f"{folder} holds {min(others)}, which is of no bundle and would be lost: give the name "
-            "of a new folder"
-        )

@@ -137,7 +137,7 @@ def test_without_a_usable_directory_kernels_stay_in_memory(tmp_path: Path) -> No
 def test_without_a_linker_kernels_stay_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "_linker", lambda: None)
+    monkeypatch.setattr(cache, "find_linker", lambda: None)
     compiled = compile_library([Builds().request("a", 2)], MACHINE, cache_directory=tmp_path)
     assert result(compiled.functions[0]) == 2
     assert not list(tmp_path.iterdir())
@@ -146,7 +146,7 @@ def test_without_a_linker_kernels_stay_in_memory(
 def test_a_failing_linker_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "_linker", lambda: "false")
+    monkeypatch.setattr(cache, "find_linker", lambda: ("false",))
     compiled = compile_library([Builds().request("a", 2)], MACHINE, cache_directory=tmp_path)
     assert result(compiled.functions[0]) == 2
     assert not list(tmp_path.iterdir())

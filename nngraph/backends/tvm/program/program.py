@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
+from nngraph.backends.tvm.tiles import CHUNK, PARTS
 from nngraph.ir.attributes import attributes
 from nngraph.ir.op import Op
 from nngraph.ir.signature import Signature
@@ -21,6 +22,7 @@ __all__ = [
     "Check",
     "IndexCheck",
     "KernelSpec",
+    "Linked",
     "Loop",
     "Place",
     "Program",
@@ -80,6 +82,22 @@ class ZeroCheck(Op):
     """Writes (1, 0) to a status slot if an element is zero."""
 
     name: ClassVar[str] = "zero_check"
+
+
+@dataclass(frozen=True)
+class Linked(Op):
+    """A kernel that is compiled already: what it does is known to its library only.
+
+    Attributes:
+        symbol: its name there.
+        chunk: elements of a piece, if it takes a table of tensors.
+        parts: tasks that share the table.
+    """
+
+    symbol: str
+    chunk: int = CHUNK
+    parts: int = PARTS
+    name: ClassVar[str] = "linked"
 
 
 class Place(enum.Enum):

@@ -1,0 +1,1 @@
+"""Binaries: folders of compiled kernels, the plan that calls them, and the state."""
