@@ -165,6 +165,10 @@ _.tolerance_grad
 _.tolerance_change
 _.history_size
 _.line_search_fn
+_.kernel_options
+_.token_q
+_.token_kv
+_.from_kv_blocks
 _.capturable
 _.decoupled_weight_decay
 _.initial_accumulator_value

@@ -15,7 +15,15 @@ from nngraph import nn, optim
 from nngraph.frontend.functional import SUBJECTS
 from nngraph.frontend.functional.variants import declared
 
-ERRORS = {"BackendError", "CheckpointError", "ConcretizationError", "NonFiniteError", "TraceError"}
+ERRORS = {
+    "BackendError",
+    "CheckpointError",
+    "ConcretizationError",
+    "NonFiniteError",
+    "TraceError",
+    "BundleError",
+    "DisagreementError",
+}
 OWN = {
     "trace",
     "export",
@@ -25,6 +33,7 @@ OWN = {
     "nn",
     "optim",
     "__version__",
+    "load_step",
 } | ERRORS
 
 
