@@ -56,6 +56,18 @@ def test_binomial_numbers_come_as_often_as_their_probabilities_say() -> None:
         assert chi_square(drawn, law) < 5
 
 
+def test_a_way_that_none_takes_counts_as_a_draw() -> None:
+    """Draws do not depend on whether the others' means are on the same side."""
+    for draw in (ng.poisson, lambda n: ng.binomial(n, n * 0 + 0.5)):
+        found = []
+        for values in ([4.0, 3.0], [4.0, 300.0], [400.0, 300.0]):
+            ng.manual_seed(7)
+            drawn = draw(ng.tensor(values, dtype=ng.float64)).tolist()
+            found.append([*drawn, ng.rand(()).item()])
+        assert found[0][0] == found[1][0] and found[1][1] == found[2][1]
+        assert found[0][2] == found[1][2] == found[2][2]
+
+
 def test_large_and_extreme_parameters() -> None:
     large = ng.poisson(ng.full((2000,), 1e13, dtype=ng.float64)).numpy()
     assert abs(large.mean() / 1e13 - 1) < 1e-7 and 0.8 < large.std() / np.sqrt(1e13) < 1.2
@@ -134,3 +146,17 @@ def test_the_same_draws_compiled(backend: str) -> None:
         else:
             np.testing.assert_array_equal(b, a)
     assert (found[0][3] != found[0][9]).any()
+
+
+def test_the_same_draws_from_a_file(tmp_path: Any) -> None:
+    def step(rate: Any, shape: Any) -> Any:
+        return ng.poisson(rate), standard_gamma(shape), ng.binomial(rate.floor(), shape / 9)
+
+    args = ng.tensor([0.5, 30.0, 8.0]), ng.tensor([0.1, 1.0, 5.0])
+    ng.manual_seed(4)
+    ng.export(step, tmp_path / "draws", *args)
+    loaded = ng.load_step(tmp_path / "draws")
+    ng.manual_seed(4)
+    for _ in range(2):
+        for got, wanted in zip(loaded(*args), step(*args), strict=True):
+            np.testing.assert_allclose(got.numpy(), wanted.numpy(), rtol=1e-6)

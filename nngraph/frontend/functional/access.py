@@ -21,8 +21,8 @@ from nngraph.ops.broadcast import BroadcastTo, Reshape
 
 # fmt: off
 __all__ = [
-    "become", "elements", "is_view", "overwrite", "owned", "replace", "unmoved", "unrepeated",
-    "viewed", "write_result",
+    "become", "elements", "is_view", "overwrite", "owned", "replace", "seen", "unmoved",
+    "unrepeated", "viewed", "write_result",
 ]
 # fmt: on
 
@@ -34,6 +34,11 @@ def elements(tensor: Tensor, what: str, instead: str = "") -> Array:
         ConcretizationError: while tracing; it says what to write ``instead``.
     """
     return tensor._array(Need(what, instead) if instead else Need(what))
+
+
+def seen(tensor: Tensor) -> Array | None:
+    """The elements if they are known; while tracing they are not."""
+    return world().peek(tensor._storage, tensor._path)
 
 
 def overwrite(tensor: Tensor, new: Tensor) -> Tensor:

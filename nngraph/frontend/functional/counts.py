@@ -10,21 +10,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from nngraph import ops
-from nngraph.frontend.functional.access import unmoved
+from nngraph.frontend.functional.access import seen, unmoved
 from nngraph.frontend.functional.creation import arange, ones_like
 from nngraph.frontend.functional.joining import broadcast_tensors, cat
 from nngraph.frontend.functional.kinds import need_floats, need_full_floats
 from nngraph.frontend.functional.random import rand
 from nngraph.frontend.functional.selection import where
 from nngraph.frontend.functional.variants import function
-from nngraph.frontend.generator import Generator
+from nngraph.frontend.generator import Generator, next_key
 from nngraph.frontend.modes import no_grad
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.dtypes import float64, int64
 
 __all__ = ["binomial", "poisson"]
+
+Draw = Callable[[Generator | None], Tensor]
 
 #: Means from here on go by proposals (Hörmann's bounds hold from 10 on).
 _LARGE = 10.0
@@ -46,8 +49,22 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     with no_grad():
         message = "invalid Poisson rate, expected rate to be non-negative"
         rate = ops.require(input.detach(), input.ge(0).all(), message).to(float64)
-        drawn = where(rate.lt(_LARGE), _few_events(rate, generator), _many_events(rate, generator))
+        few, many = partial(_few_events, rate), partial(_many_events, rate)
+        drawn = _by_mean(rate.lt(_LARGE), few, many, generator)
     return unmoved(drawn.to(input.dtype), input)
+
+
+def _by_mean(is_small: Tensor, few: Draw, many: Draw, generator: Generator | None) -> Tensor:
+    """Each element by its way. One that none takes, as far as is known, counts as a draw only."""
+    known = seen(is_small)
+    if known is not None and known.all():
+        drawn = few(generator)
+        next_key(generator)
+        return drawn
+    if known is not None and not known.any():
+        next_key(generator)
+        return many(generator)
+    return where(is_small, few(generator), many(generator))
 
 
 def _few_events(rate: Tensor, generator: Generator | None) -> Tensor:
@@ -100,8 +117,9 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
         usual = trials.ge(1) & trials.lt(math.inf) & rare.gt(0)
         trials, rare = trials.where(usual, 1.0), rare.where(usual, 0.5)
         is_small = (trials * rare).lt(_LARGE)
-        few = _few_successes(trials, where(is_small, rare, 0.0), generator)
-        drawn = where(is_small, few, _many_successes(trials, rare, generator))
+        few = partial(_few_successes, trials, where(is_small, rare, 0.0))
+        many = partial(_many_successes, trials, rare)
+        drawn = _by_mean(is_small, few, many, generator)
         drawn = where(p.gt(0.5), trials - drawn, drawn).where(usual, n.floor())
         drawn = where(p.ge(1), n, drawn.masked_fill(n.isnan() | p.isnan(), math.nan))
         return drawn.masked_fill(n.le(0) | p.le(0), 0.0).to(count.dtype)
