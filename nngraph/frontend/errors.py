@@ -69,7 +69,8 @@ TRUTH = Need(
     "bool(tensor) (if, while, assert, and, or, not, in, max, min, sorted)",
     "Instead of `if x > 0: y = a` write `y = ng.where(x > 0, a, b)`, instead of `and`, `or`, `not` "
     "write `&`, `|`, `~`, and for max(a, b) ng.maximum(a, b); or return the tensor and look at it "
-    "outside of the compiled function.",
+    "outside of the compiled function. An assertion stands under "
+    "`if not ng.compiler.is_compiling():`.",
 )
 NUMBER = Need(
     "a Python number of a tensor (float, int, item, math)",

@@ -48,7 +48,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "bool": (lambda x: bool(x.sum() > 0), r"ng\.where\(x > 0, a, b\)"),
     "if": (lambda x: x if x.sum() > 0 else -x, r"ng\.where\(x > 0, a, b\)"),
     "while": (loop, r"ng\.where\(x > 0, a, b\)"),
-    "assert": (asserted, "look at it outside"),
+    "assert": (asserted, r"under `if not ng\.compiler\.is_compiling\(\):`"),
     "not": (lambda x: not x.sum(), "write `&`, `|`, `~`"),
     "and": (lambda x: (x.sum() > 0) and (x.sum() < 9), "write `&`, `|`, `~`"),
     "chained": (lambda x: 0 < x.sum() < 5, "write `&`, `|`, `~`"),
@@ -66,6 +66,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "slice": (lambda x: x[: x.argmax()], r"ng\.where\(ng\.arange\(n\) < i"),
     "pickle": (lambda x: pickle.dumps(x), "outside of the compiled function"),
     "nonzero": (lambda x: x.nonzero(), "outside of the compiled function"),
+    "bincount": (lambda x: ng.bincount(x.long(), minlength=9), r"ng\.zeros\(n\)\.index_add\(0, x"),
 }
 
 

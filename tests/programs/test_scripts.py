@@ -27,7 +27,7 @@ def replaced(source: str) -> str:
 
 def run(source: str, name: str) -> Any:
     space: dict[str, Any] = {"__name__": "script"}
-    exec(compile(source, name, "exec"), space)
+    exec(compile(source, name, "exec", dont_inherit=True), space)
     return space["results"]
 
 

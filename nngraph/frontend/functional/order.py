@@ -170,6 +170,13 @@ def unique(
     return found[0] if len(found) == 1 else tuple(found)
 
 
+_COUNTS = (
+    "Where the numbers are below a known n, write ng.zeros(n).index_add(0, x, weights), with "
+    "ng.ones(len(x)) where there are no weights; or return the tensor, and count outside of the "
+    "compiled function."
+)
+
+
 @both
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each number occurs (with ``weights`` the sum of theirs).
@@ -177,8 +184,8 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     Raises:
         RuntimeError: for negative numbers or other than one axis, weights of another length.
     """
-    numbers = elements(input, "bincount()")
-    by = None if weights is None else elements(weights, "bincount()")
+    numbers = elements(input, "bincount()", _COUNTS)
+    by = None if weights is None else elements(weights, "bincount()", _COUNTS)
     if input.dtype.is_floating_point:
         raise RuntimeError(f'"bincount_cpu" not implemented for {input.dtype.name}')
     if numbers.ndim != 1 or (numbers.size and numbers.min() < 0):
