@@ -17,6 +17,7 @@ from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import Shape, TensorType
 from nngraph.ops.core import (
     Takes,
+    mismatch,
     need,
     need_axes,
     normalize_axes,
@@ -117,13 +118,9 @@ class Reshape(Op):
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         (x,) = types
         out = x.with_shape(self.shape)
-        need(
-            out.size == x.size,
-            self.name,
-            "the shape",
-            _shown(self.shape),
-            f"of {x.size} elements, as {x} is",
-        )
+        if out.size != x.size:
+            wanted = f"of {x.size} elements, as {x} is"
+            raise mismatch(self.name, "the shape", _shown(self.shape), wanted)
         return (out,)
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:
@@ -160,7 +157,8 @@ class BroadcastTo(Op):
         fits = len(self.shape) >= x.rank and all(
             d in (1, t) for d, t in zip(x.shape, tail, strict=True)
         )
-        need(fits, self.name, "the operand", x, f"broadcastable to {_shown(self.shape)}")
+        if not fits:
+            raise mismatch(self.name, "the operand", x, f"broadcastable to {_shown(self.shape)}")
         return (x.with_shape(self.shape),)
 
     def eval(self, *inputs: Array) -> tuple[Array, ...]:

@@ -21,12 +21,13 @@ __all__ = [
     "broadcast_shapes",
     "contiguous",
     "mean_of",
-    "normalize_axes",
-    "normalize_axis",
+    "mismatch",
     "need",
     "need_axes",
     "need_float",
     "need_same_dtype",
+    "normalize_axes",
+    "normalize_axis",
     "reduced_samples",
     "reduced_shape",
     "sum_of",
@@ -55,10 +56,15 @@ class Takes(enum.Enum):
         self.words = words  # for "it must be ..."
 
 
+def mismatch(op: str, what: str, got: object, wanted: str) -> TypeMismatch:
+    """The error, of one form: operator, operand, got, wanted."""
+    return TypeMismatch(f"{op}: {what} is {got}; it must be {wanted}")
+
+
 def need(condition: bool, op: str, what: str, got: object, wanted: str) -> None:
-    """Raises ``TypeMismatch`` with a text of one form: operator, operand, got, wanted."""
+    """Raises ``mismatch``. (Where texts have to be formatted first, a rule raises it itself.)"""
     if not condition:
-        raise TypeMismatch(f"{op}: {what} is {got}; it must be {wanted}")
+        raise mismatch(op, what, got, wanted)
 
 
 def need_float(op: str, what: str, kind: TensorType) -> None:
@@ -68,15 +74,12 @@ def need_float(op: str, what: str, kind: TensorType) -> None:
 
 def need_same_dtype(op: str, types: Sequence[TensorType]) -> DType:
     """The element type that all operands share; raises ``TypeMismatch`` if they differ."""
+    first = types[0].dtype
     for position, kind in enumerate(types):
-        need(
-            kind.dtype is types[0].dtype,
-            op,
-            f"operand {position}",
-            kind,
-            f"of the first operand's type {types[0].dtype.name}",
-        )
-    return types[0].dtype
+        if kind.dtype is not first:
+            wanted = f"of the first operand's type {first.name}"
+            raise mismatch(op, f"operand {position}", kind, wanted)
+    return first
 
 
 def broadcast_shapes(op: str, shapes: Sequence[Shape]) -> Shape:
@@ -152,7 +155,8 @@ def reduced_samples(make: Callable[[tuple[int, ...], bool], Op]) -> Iterable[Sam
 def need_axes(op: str, axes: Sequence[int], rank: int) -> None:
     """Axes as attributes: sorted, non-negative, each once."""
     fit = all(0 <= a < rank for a in axes) and list(axes) == sorted(set(axes))
-    need(fit, op, "axes", tuple(axes), f"sorted and different, in [0, {rank - 1}]")
+    if not fit:
+        raise mismatch(op, "axes", tuple(axes), f"sorted and different, in [0, {rank - 1}]")
 
 
 def widen(array: Array) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from nngraph.ir.dims import Dim
 from nngraph.ir.op import Array, O, Op, Sample, Thunk, Trait, apply1
 from nngraph.ir.types import Shape, TensorType
-from nngraph.ops.core import need, need_same_dtype, normalize_axis
+from nngraph.ops.core import mismatch, need, need_same_dtype, normalize_axis
 from nngraph.ops.creation import zeros_like
 
 __all__ = ["Slice", "SliceUpdate", "slice", "slice_axis", "slice_update"]
@@ -35,22 +35,20 @@ class _Sliced(Op):
     traits: ClassVar[frozenset[Trait]] = frozenset({Trait.SHAPE})
 
     def _check(self, x: TensorType) -> None:
-        same = len(self.starts) == len(self.sizes) == len(self.steps) == x.rank
-        need(same, self.name, "the slice", self, f"given for each of the {x.rank} axes of {x}")
+        if not len(self.starts) == len(self.sizes) == len(self.steps) == x.rank:
+            wanted = f"given for each of the {x.rank} axes of {x}"
+            raise mismatch(self.name, "the slice", self, wanted)
         axes = zip(self.starts, self.sizes, self.steps, x.shape, strict=True)
         for axis, (start, size, step, extent) in enumerate(axes):
-            need(step != 0, self.name, f"the step of axis {axis}", step, "positive or negative")
+            if step == 0:
+                raise mismatch(self.name, f"the step of axis {axis}", step, "positive or negative")
             if not (isinstance(start, int) and isinstance(size, int) and isinstance(extent, int)):
                 continue
             last = start + (size - 1) * step
             inside = size >= 0 and (size == 0 or (0 <= start < extent and 0 <= last < extent))
-            need(
-                inside,
-                self.name,
-                f"the slice of axis {axis}",
-                f"start {start}, size {size}, step {step}",
-                f"inside {x}",
-            )
+            if not inside:
+                got = f"start {start}, size {size}, step {step}"
+                raise mismatch(self.name, f"the slice of axis {axis}", got, f"inside {x}")
 
     def index(self) -> tuple[builtins.slice, ...]:
         """The slice for NumPy.
