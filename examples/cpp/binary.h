@@ -395,10 +395,7 @@ class Binary {
     }
     Memories numbers, held;
     for (const Json& row : Rows(plan_, "scalars")) {
-      double value = scalars.at(Text(row, "name"));
-      auto narrow = static_cast<float>(value);
-      bool is_wide = Width(row) == 8;
-      numbers.push_back(is_wide ? Memory(&value, 8) : Memory(&narrow, 4));
+      numbers.push_back(Scalar(row, scalars.at(Text(row, "name"))));
     }
     for (const Json& row : Rows(plan_, "state")) held.push_back(state_.at(Text(row, "name")));
     Program::Result result = program_->Run(batch, numbers, held);
@@ -408,6 +405,18 @@ class Binary {
   }
 
  private:
+  static Memory Scalar(const Json& row, double value) {
+    std::string kind = Text(row, "dtype");
+    auto narrow = static_cast<float>(value);
+    auto whole = static_cast<int64_t>(value);
+    auto flag = static_cast<uint8_t>(value != 0);
+    if (kind == "float64") return Memory(&value, 8);
+    if (kind == "float32") return Memory(&narrow, 4);
+    if (kind == "int64") return Memory(&whole, 8);
+    if (kind == "bool") return Memory(&flag, 1);
+    throw std::runtime_error("a scalar is " + kind);
+  }
+
   static void NeedUsable(const std::string& folder, const Json& manifest) {
     if (Text(manifest, "format") != "nngraph binary" || Int(manifest, "version") > 1) {
       throw std::runtime_error(folder + " is no binary of version 1: get a newer runner");

@@ -143,7 +143,7 @@ def runtime_library(path: Path | None = None) -> object:
         found = (p for f in folders for p in sorted((Path(f) / "lib").glob("libtvm_runtime.*")))
         path = next(found, None)
     if path is None:
-        raise ImportError("the kernels need TVM's runtime library: pip install 'nngraph[tvm]'")
+        raise ImportError("no libtvm_runtime: runtime= of ng.load_binary may name a copy of it")
     try:
         _runtime = ctypes.CDLL(str(path.absolute()), ctypes.RTLD_GLOBAL)
     except OSError as error:
