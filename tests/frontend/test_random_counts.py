@@ -122,6 +122,12 @@ def test_gamma_numbers_move_as_their_quantiles_do() -> None:
     np.testing.assert_allclose(got, approximate, rtol=2e-3)
 
 
+def test_the_movement_has_derivatives_itself() -> None:
+    shapes = ng.tensor([0.02, 0.7, 3.0, 40.0, 2.0], dtype=ng.float64, requires_grad=True)
+    logs = ng.tensor([-30.0, 1.5, 0.2, 3.9, -3.0], dtype=ng.float64, requires_grad=True)
+    assert ng.autograd.gradcheck(log_gamma_slope, (shapes, logs))
+
+
 def drawn(shape: Any, rate: Any, count: Any, p: Any, g: Any) -> Any:
     gamma, share = standard_gamma(shape, g), sample_dirichlet(shape, g)
     (slope,) = ng.autograd.grad((gamma + share * rate[: len(shape), None]).sum(), [shape])
