@@ -16,7 +16,15 @@ from pathlib import Path
 
 from nngraph.backends.files import write_folder
 
-__all__ = ["FileEntry", "FileRefused", "need_room", "read_entry", "read_file", "write_files"]
+__all__ = [
+    "FileEntry",
+    "FileRefused",
+    "file_size",
+    "need_room",
+    "read_entry",
+    "read_file",
+    "write_files",
+]
 
 
 class FileRefused(ValueError):
@@ -118,6 +126,17 @@ def read_entry(folder: Path, name: str, entry: FileEntry, limit: int = 1 << 62) 
     return content
 
 
+def file_size(folder: Path, name: str) -> int:
+    """Bytes of a file that lies in a folder, and nowhere else.
+
+    Raises:
+        FileRefused: as ``read_file``.
+    """
+    handle, found = _opened(folder, name)
+    os.close(handle)
+    return found.st_size
+
+
 def read_file(folder: Path, name: str, limit: int, size: int | None = None) -> bytes:
     """All of a file that lies in a folder, and nowhere else.
 
@@ -125,6 +144,19 @@ def read_file(folder: Path, name: str, limit: int, size: int | None = None) -> b
         FileRefused: if the name leads elsewhere; if the file is missing, a link (also a hard one),
             a pipe or a device, of more than ``limit`` bytes or not of ``size`` bytes.
     """
+    handle, found = _opened(folder, name)
+    with os.fdopen(handle, "rb") as file:
+        if found.st_size > limit or found.st_size != (found.st_size if size is None else size):
+            wanted = f"at most {limit}" if size is None or found.st_size > limit else size
+            raise FileRefused(f"{name} has {found.st_size} bytes, and may have {wanted}")
+        content = file.read(found.st_size + 1)
+    if len(content) != found.st_size:
+        raise FileRefused(f"{name} changed while it was read")
+    return content
+
+
+def _opened(folder: Path, name: str) -> tuple[int, os.stat_result]:
+    """A plain file of one name, opened, and what the system says of it."""
     if name in ("", ".", "..") or any(mark in name for mark in "/\\:\0"):
         raise FileRefused(f"{name!r:.100} is no name of a file in it")
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -143,13 +175,7 @@ def read_file(folder: Path, name: str, limit: int, size: int | None = None) -> b
     if not stat.S_ISREG(found.st_mode):
         os.close(handle)
         raise FileRefused(f"{name} is no plain file")
-    with os.fdopen(handle, "rb") as file:
-        if found.st_nlink > 1:
-            raise FileRefused(f"{name} has a second name: copy the files into a folder of theirs")
-        if found.st_size > limit or found.st_size != (found.st_size if size is None else size):
-            wanted = f"at most {limit}" if size is None or found.st_size > limit else size
-            raise FileRefused(f"{name} has {found.st_size} bytes, and may have {wanted}")
-        content = file.read(found.st_size + 1)
-    if len(content) != found.st_size:
-        raise FileRefused(f"{name} changed while it was read")
-    return content
+    if found.st_nlink > 1:
+        os.close(handle)
+        raise FileRefused(f"{name} has a second name: copy the files into a folder of theirs")
+    return handle, found

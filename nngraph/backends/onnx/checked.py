@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from onnx import AttributeProto, ModelProto, TensorProto
 
+from nngraph.backends.folder import FileRefused, file_size
 from nngraph.backends.onnx.model import dtype_of, element_type
 from nngraph.ir.dims import SymDim
 from nngraph.ir.signature import Signature
 from nngraph.ir.types import TensorType
 
-__all__ = ["ModelRefused", "check_model"]
+__all__ = ["ModelRefused", "check_model", "read_model"]
 
 _LARGEST = 2**31  # bytes: protobuf's limit
 _MOST_NODES = 1_000_000
@@ -55,6 +58,91 @@ def check_model(
             raise ModelRefused(f"it has more than {_DEEPEST} levels or {_MOST_NODES} nodes")
         for tensor in _tensors(graph):
             _check_tensor(tensor, data_name, data_bytes)
+
+
+def read_model(path: Path) -> Any:
+    """The model in a file of anyone's, whose constants lie in it or beside it; nothing is run.
+
+    Operators may be of any domain.
+
+    Returns:
+        The ``ModelProto``; constants beside it are not read.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ModelRefused: if it holds no model, or one that refers to what is not there: constants in
+            other folders, behind links, or of other bytes than their shapes; and beyond limits on
+            bytes, nodes and depth.
+    """
+    if path.stat().st_size > _LARGEST:
+        raise ModelRefused(f"it has {path.stat().st_size} bytes; protobuf takes 2 GiB at most")
+    model = _parsed(path.read_bytes())
+    if not model.graph.node and not model.graph.output:
+        raise ModelRefused("it is no ONNX model: it has no graph")
+    waiting = [(each, 0) for each in (model.graph, *model.functions)]
+    count = 0
+    pairs = [(p.key, p.value) for p in model.metadata_props]
+    domains = [o.domain for o in model.opset_import]
+    _need_texts(model.producer_name, model.producer_version, *domains, *chain(*pairs))
+    while waiting:
+        graph, depth = waiting.pop()
+        count += len(graph.node)
+        _need_texts(graph.name, *_names_in(graph))
+        if depth > _DEEPEST or count > _MOST_NODES:
+            raise ModelRefused(f"it has more than {_DEEPEST} levels or {_MOST_NODES} nodes")
+        for node in graph.node:
+            for attribute in node.attribute:
+                inner = [attribute.g] if attribute.HasField("g") else []
+                waiting += ((each, depth + 1) for each in (*inner, *attribute.graphs))
+                held = [attribute.t] if attribute.HasField("t") else []
+                for tensor in (*held, *attribute.tensors):
+                    _check_place(tensor, path.parent)
+        for tensor in getattr(graph, "initializer", ()):
+            _check_place(tensor, path.parent)
+    return model
+
+
+def _names_in(graph: Any) -> Iterator[Any]:
+    """All texts of a graph, of those in its nodes' attributes not."""
+    for node in graph.node:
+        yield from (node.op_type, node.domain, node.name, node.doc_string)
+        yield from (*node.input, *node.output, *(a.name for a in node.attribute))
+    for part in ("input", "output", "value_info"):
+        for value in getattr(graph, part, ()):
+            if not isinstance(value, str | bytes):  # a function has names there
+                dims = value.type.tensor_type.shape.dim
+                yield from (value.name, *(d.dim_param for d in dims))
+            else:
+                yield value
+    yield from (t.name for t in getattr(graph, "initializer", ()))
+
+
+def _need_texts(*texts: Any) -> None:
+    """Passes for texts; protobuf gives bytes for what is no UTF-8."""
+    for text in texts:
+        if not isinstance(text, str):
+            raise ModelRefused(f"{text!r:.60} is no text")
+
+
+def _check_place(tensor: Any, folder: Path) -> None:
+    """Looks whether a constant's bytes are where it says, and as many as its shape's."""
+    dtype = dtype_of(tensor.data_type)
+    wanted = None if dtype is None else math.prod(tensor.dims) * dtype.itemsize
+    if any(d < 0 for d in tensor.dims):
+        raise ModelRefused(f"constant {tensor.name!r:.60} has a negative size")
+    if tensor.data_location != TensorProto.EXTERNAL:
+        if tensor.HasField("raw_data") and wanted not in (None, len(tensor.raw_data)):
+            raise ModelRefused(f"constant {tensor.name!r:.60} has not the bytes of its shape")
+        return
+    place = _place_of(tensor)
+    try:
+        size = file_size(folder, place.get("location", ""))
+    except FileRefused as error:
+        raise ModelRefused(f"the data of constant {tensor.name!r:.60}: {error}") from None
+    begin = _size(place.get("offset", "0"))
+    length = _size(place.get("length", str(max(size - begin, 0))))
+    if begin + length > size or wanted not in (None, length):
+        raise ModelRefused(f"constant {tensor.name!r:.60} has not the bytes of its shape")
 
 
 def _parsed(content: bytes) -> Any:
@@ -101,12 +189,19 @@ def _check_tensor(tensor: Any, data_name: str, data_bytes: int | None) -> None:
         if len(tensor.raw_data) != wanted or any(getattr(tensor, f) for f in _OTHER_DATA):
             raise ModelRefused(f"constant {tensor.name!r:.60} has not the bytes of its shape")
         return
-    place = {entry.key: entry.value for entry in tensor.external_data}
+    place = _place_of(tensor)
     begin, length = _size(place.get("offset", "0")), _size(place.get("length", ""))
     if place.get("location") != data_name or data_bytes is None:
         raise ModelRefused(f"constant {tensor.name!r:.60} lies in another file than {data_name}")
     if length != wanted or begin + length > data_bytes:
         raise ModelRefused(f"constant {tensor.name!r:.60} has not the bytes of its shape")
+
+
+def _place_of(tensor: Any) -> dict[str, str]:
+    """Where a constant's data lie; what is no text comes as bytes."""
+    pairs = [(entry.key, entry.value) for entry in tensor.external_data]
+    _need_texts(*chain(*pairs))
+    return dict(pairs)
 
 
 def _size(text: str) -> int:

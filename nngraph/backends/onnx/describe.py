@@ -155,9 +155,8 @@ def describe(path: str | Path, sizes: Mapping[str, int] | None = None) -> Descri
     import onnx
 
     path = Path(path)
-    data = path.read_bytes()
+    model = _model_of(path)
     try:
-        model = onnx.load_model_from_string(data)
         _fix_sizes(model.graph, sizes or {})
         model = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except Exception as error:
@@ -171,18 +170,22 @@ def with_outputs(path: str | Path, names: Collection[str]) -> bytes:
     Raises:
         FileNotFoundError, BackendError: as ``describe``.
     """
-    import onnx
-
-    try:
-        model = onnx.load_model_from_string(Path(path).read_bytes())
-    except Exception as error:
-        raise BackendError(f"{path} is no ONNX model that can be read: {error}") from error
+    model = _model_of(Path(path))
     given = {value.name for value in model.graph.output}
     made = {name for node in model.graph.node for name in node.output if name}
     for name in names:
         if name in made and name not in given:
             model.graph.output.add(name=name)
     return bytes(model.SerializeToString())
+
+
+def _model_of(path: Path) -> Any:
+    from nngraph.backends.onnx.checked import ModelRefused, read_model
+
+    try:
+        return read_model(path)
+    except ModelRefused as error:
+        raise BackendError(f"{path} is no ONNX model that can be read: {error}") from None
 
 
 def _fix_sizes(graph: Any, sizes: Mapping[str, int]) -> None:
