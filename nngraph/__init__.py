@@ -83,6 +83,7 @@ from nngraph.frontend.nodevice import OutOfMemoryError
 from nngraph.frontend.precision import region as _region
 from nngraph.frontend.precision.region import *
 from nngraph.frontend.printing import set_printoptions
+from nngraph.frontend.profile import profile
 from nngraph.frontend.promotion import promote_types, result_type
 from nngraph.frontend.settings import *
 from nngraph.frontend.settings import __all__ as _SETTINGS
@@ -135,7 +136,7 @@ __all__ = [
     "iinfo", "inf", "int", "int16", "int32", "int64", "int8", "inference_mode", "is_grad_enabled",
     "is_inference_mode_enabled", "linalg", "load", "load_binary", "load_step", "long",
     "memory_format", "nan", "newaxis", "nn",
-    "no_grad", "optim", "pi", "preserve_format", "promote_types", "result_type", "save",
+    "no_grad", "optim", "pi", "preserve_format", "profile", "promote_types", "result_type", "save",
     "set_default_backend", "set_grad_enabled",
     "short", "spec", "special", "sym_max", "sym_min", "trace", "uint16", "uint32", "uint64",
     "uint8", "vmap",

@@ -17,8 +17,8 @@ __all__ = [
 ]
 
 _INSTEAD = (
-    "Python's own profilers (python -m cProfile) see eager code; compiled.explain() says what was "
-    "traced, and python -m benchmarks times whole steps"
+    "ng.profile(compiled, x, y) says what a compiled step's time and memory go to, and writes a "
+    "trace for Perfetto; Python's own profilers (python -m cProfile) see eager code"
 )
 profile, schedule = (
     elsewhere("profiler.profile", _INSTEAD),

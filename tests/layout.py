@@ -65,6 +65,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "nngraph/backends/onnx/describe",
         "nngraph/backends/onnx/opsets",
         "nngraph/backends/onnx/checked",
+        "nngraph/backends/onnx/watch",
     ),
     "click": ("nngraph/cli/",),
     "onnxruntime": ("nngraph/backends/onnx/load",),

@@ -142,7 +142,9 @@ _.execution_mode
 _.graph_optimization_level
 _.inter_op_num_threads
 _.intra_op_num_threads
+_.enable_profiling
 _.optimized_model_filepath
+_.profile_file_prefix
 _.log_severity_level
 _.optimized_model_filepath
 _.transform_module

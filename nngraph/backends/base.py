@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from nngraph.backends.errors import BackendError, Gap, UnsupportedGraph
 from nngraph.backends.registry import BACKENDS, need_device
+from nngraph.backends.watch import Watched
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
 from nngraph.ir.signature import Signature
@@ -123,7 +124,7 @@ A_co = TypeVar("A_co", bound=Artifact, covariant=True)
 
 
 class Backend(Protocol[A]):
-    """One way to run graphs. Only ``load`` imports the runtime."""
+    """One way to run graphs. Only ``load`` and ``watch`` import the runtime."""
 
     @property
     def name(self) -> str: ...
@@ -150,6 +151,14 @@ class Backend(Protocol[A]):
 
     def load(self, artifact: A, target: Target) -> Executable:
         """Makes an artifact runnable.
+
+        Raises:
+            BackendError: if the runtime refuses it.
+        """
+        ...
+
+    def watch(self, artifact: A, target: Target) -> Watched:
+        """Makes an artifact runnable in the same way, and notes what each call does.
 
         Raises:
             BackendError: if the runtime refuses it.

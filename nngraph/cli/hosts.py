@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,12 +16,15 @@ from nngraph.backends.errors import BackendError
 from nngraph.backends.onnx.describe import Port, describe
 from nngraph.backends.onnx.export import METADATA_KEY
 from nngraph.backends.onnx.load import session
+from nngraph.backends.onnx.watch import Notes
 from nngraph.frontend.checkpoint.load import load
 from nngraph.frontend.loaded import LoadedStep, load_step
+from nngraph.frontend.profile import profiled
 from nngraph.frontend.pytree import flatten
 from nngraph.frontend.tensor import Tensor
 from nngraph.ir.op import Array
 from nngraph.ir.types import TensorType
+from nngraph.runtime.profile import Profile, profile_of
 
 __all__ = ["BundleHost", "FileHost", "Host", "batch_for", "host_of"]
 
@@ -41,6 +45,10 @@ class Host(Protocol):
         """The state by the names that it has in Python."""
         ...
 
+    def profile(self, batch: Mapping[str, Array], steps: int, warmup: int) -> Profile:
+        """What a step's time goes to; the state stays as it is."""
+        ...
+
 
 class BundleHost:
     """The step of a bundle, on any backend."""
@@ -57,6 +65,9 @@ class BundleHost:
     def state(self) -> dict[str, Array]:
         return {name: _array(tensor) for name, tensor in self.loaded.state_dict().items()}
 
+    def profile(self, batch: Mapping[str, Array], steps: int, warmup: int) -> Profile:
+        return profiled(self.loaded, (), batch, steps, warmup)
+
 
 class FileHost:
     """An ONNX file in ONNX Runtime; one of ours gets back the state that it gives."""
@@ -64,7 +75,8 @@ class FileHost:
     def __init__(self, path: Path, threads: int | None) -> None:
         facts = describe(path)
         self.inputs = facts.inputs
-        self._session = session(str(path), threads or usable_cpus())
+        self._path, self._threads = path, threads or usable_cpus()
+        self._session = session(str(path), self._threads)
         meta = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         self._pairs: list[dict[str, str]] = json.loads(meta)["state"] if meta else []
         types = {i.name: i.type for i in self._session.get_inputs()}
@@ -96,6 +108,19 @@ class FileHost:
 
     def state(self) -> dict[str, Array]:
         return {pair["name"]: self._state[pair["input"]] for pair in self._pairs}
+
+    def profile(self, batch: Mapping[str, Array], steps: int, warmup: int) -> Profile:
+        notes, kept = Notes(), (self._session, dict(self._state))
+        try:
+            self._session = notes.session(str(self._path), self._path.read_bytes(), self._threads)
+            for _ in range(warmup + steps):
+                self.step(batch)
+            found = notes.recorded()
+        finally:
+            self._session, self._state = kept
+            notes.close()
+        nbytes = sum(array.nbytes for array in self._state.values())
+        return profile_of(replace(found, turns=found.turns[warmup:]), "onnx", nbytes)
 
 
 _NUMBERS = {"tensor(double)": np.float64, "tensor(float)": np.float32, "tensor(int64)": np.int64}

@@ -28,6 +28,10 @@ COMMANDS: dict[str, tuple[str, Callable[[], Any]]] = {
         lambda: import_module("nngraph.cli.commands.compare"),
     ),
     "bench": ("How long a step takes.", lambda: import_module("nngraph.cli.commands.bench")),
+    "profile": (
+        "What a step's time and memory go to, by operator, module and phase.",
+        lambda: import_module("nngraph.cli.commands.profile"),
+    ),
     "export": (
         "Writes a model or a training step to a file.",
         lambda: import_module("nngraph.cli.commands.export"),

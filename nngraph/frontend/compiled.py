@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar, cast
 from nngraph.backends import get_backend
 from nngraph.backends.base import Target
 from nngraph.backends.build import build
+from nngraph.backends.watch import Recording
 from nngraph.frontend.capture.arguments import argument_of, arguments_of, leaf_names
 from nngraph.frontend.capture.history import Call, Reason, why_another_call
 from nngraph.frontend.capture.numbers import fixed
@@ -147,6 +148,25 @@ class CompiledFunction(Generic[_R]):
     # -- calls ---------------------------------------------------------------------------------
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _R:
         """Runs compiled code for these arguments, tracing first what was not traced yet."""
+        return cast("_R", self._on(args, kwargs, Specialization.run))
+
+    def watched(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], calls: int
+    ) -> tuple[Recording, CompiledStep]:
+        """What calls with these arguments do, and what they run; no state is changed."""
+
+        def use(made: Specialization, passed: list[Any]) -> tuple[Recording, CompiledStep]:
+            return made.watched(passed, calls), made.step
+
+        return cast("tuple[Recording, CompiledStep]", self._on(args, kwargs, use))
+
+    def _on(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        use: Callable[[Specialization, list[Any]], Any],
+    ) -> Any:
+        """What ``use`` makes of the trace for these arguments, and of their values."""
         given, passed = kind_of_call(args, kwargs)
         if self._fixed and given in self._fixed:
             given = _with_fixed_numbers(given)
@@ -156,7 +176,7 @@ class CompiledFunction(Generic[_R]):
                 with specialization.alone():
                     if specialization.is_valid(given.arguments):
                         self._latest = specialization
-                        return cast("_R", specialization.run(passed))
+                        return use(specialization, passed)
             with self._tracing:  # one thread traces, and the others that wait take its trace
                 made = None if self.is_known(call, given) else self._made(call, given)
             if made is not None:
@@ -165,7 +185,7 @@ class CompiledFunction(Generic[_R]):
                         given.arguments
                     ):  # another thread may have changed what it relies on
                         self._latest = made
-                        return cast("_R", made.run(passed))
+                        return use(made, passed)
 
     def is_known(self, call: Call, given: Call) -> bool:
         """Whether a trace for such calls is valid for this one now."""

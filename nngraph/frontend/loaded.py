@@ -12,6 +12,7 @@ from nngraph.backends import get_backend, need_device
 from nngraph.backends.arrays import aligned_copy
 from nngraph.backends.base import Target, UnsupportedGraph
 from nngraph.backends.build import build
+from nngraph.backends.watch import Recording
 from nngraph.frontend.capture.effects import host_array
 from nngraph.frontend.compile import backend_named, checks_of
 from nngraph.frontend.steps import StatefulStep, need_type
@@ -81,6 +82,18 @@ class LoadedStep(StatefulStep):
     @property
     def _where(self) -> str:
         return self.target.backend
+
+    def watched(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], calls: int
+    ) -> tuple[Recording, CompiledStep]:
+        """What calls with these arguments do, and what they run; the state stays as it is."""
+        self._need_scalars()
+        arrays = [host_array(value) for value in self._passed(args, kwargs)]
+        for port, array in zip(self.signature.inputs, arrays, strict=True):
+            need_type(port, array)
+        with self._alone:
+            step = self._found(self.signature.sizes(arrays))
+            return step.watched(arrays, calls), step
 
     def _step(self, sizes: Mapping[str, int]) -> CompiledStep:
         """One for all sizes, or where the backend needs numbers one for each.

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-__all__ = ["NOWHERE", "Origin"]
+__all__ = ["NOWHERE", "PHASES", "Origin"]
+
+#: What the operators of a training step are for.
+PHASES = ("forward", "backward", "update")
+_OF_TRANSFORM = {"grad": "backward", "update": "update"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,12 @@ class Origin:
         if not transform or transform in self.transforms:
             return self
         return replace(self, transforms=(*self.transforms, transform))
+
+    @property
+    def phase(self) -> str:
+        """Which of ``PHASES`` the node belongs to."""
+        found = (_OF_TRANSFORM[t] for t in self.transforms if t in _OF_TRANSFORM)
+        return next(found, "forward")
 
     def __str__(self) -> str:
         place = f"{self.file.rsplit('/', 1)[-1]}:{self.line}" if self.file else ""

@@ -11,6 +11,7 @@ from typing import Protocol, cast
 from nngraph.backends.arrays import aligned_copy, is_aligned
 from nngraph.backends.base import Artifact
 from nngraph.backends.build import Built
+from nngraph.backends.watch import Recording
 from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
 from nngraph.ir.refusals import REFUSALS
@@ -178,6 +179,31 @@ class CompiledStep:
             array = arrays[i] = after[i]
             slots[i].exchange(array)
         return outputs
+
+    def watched(self, inputs: Sequence[Array], calls: int) -> Recording:
+        """What calls do, one after the other from the present scalars and state; it stays as it is.
+
+        Raises:
+            IndexRangeError, ValueRangeError, IntegerDivisionError: as ``run``.
+        """
+        scalars = [read() for read in self._readers]
+        states = [aligned_copy(array) for array in self._current()]
+        built = self.built
+        watched = built.backend.watch(built.artifact, built.target)
+        try:
+            for _ in range(calls):
+                states = watched.run(inputs, scalars, states)[1]
+            return watched.recorded()
+        except REFUSALS as error:
+            arguments = self._signature.arguments(inputs, scalars, states)
+            raise located(error, self._numbered(inputs), arguments) from None
+        finally:
+            watched.close()
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of all states."""
+        return sum(int(slot.type.nbytes) for slot in self._slots)
 
     def _check(
         self, inputs: Sequence[Array], arguments: Sequence[Array], results: Sequence[Array]

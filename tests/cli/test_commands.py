@@ -21,7 +21,7 @@ from nngraph import nn
 from nngraph.backends.onnx.describe import describe
 from nngraph.cli import main
 from nngraph.cli.commands.serve import make_server
-from nngraph.cli.text import amount, table
+from nngraph.runtime.table import amount, table
 
 
 def ran(*words: str) -> Result:
@@ -293,3 +293,19 @@ def test_bench_times_what_it_says(bundle: Path) -> None:
     facts = json.loads(ran(*words, "--backend", "onnx", "--backend", "reference").output)
     assert [row["backend"] for row in facts["rows"]] == ["onnx", "reference"]
     assert all(0 < r["p10"] <= r["p50"] <= r["p90"] <= r["p99"] for r in facts["rows"])
+
+
+def test_times_of_a_profile_are_by_the_nodes_of_the_file(step_file: Path, tmp_path: Path) -> None:
+    times, trace = tmp_path / "times.json", tmp_path / "trace.json"
+    words = ("profile", str(step_file), "--size", "batch=4", "--steps", "3", "--json")
+    result = ran(*words, "--times", str(times), "--trace", str(trace))
+    data = json.loads(result.output)
+    assert (data["backend"], data["steps"]) == ("onnx", 3)
+    found = json.loads(times.read_text())
+    assert sum(found.values()) == pytest.approx(sum(r["milliseconds"] for r in data["rows"]))
+    assert found.keys() <= {node.name for node in describe(step_file).nodes}
+    assert json.loads(trace.read_text())["traceEvents"]
+    refused = ran("profile", str(tmp_path), "--times", str(times))
+    assert refused.exit_code == 2
+    assert "--times is by the nodes of an ONNX file" in refused.output
+    assert ran("profile", str(step_file), "--size", "batch=4", "--steps", "0").exit_code == 2

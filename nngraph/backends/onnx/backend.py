@@ -10,6 +10,7 @@ from nngraph.backends.onnx.artifact import DATA_FILE, OnnxArtifact
 from nngraph.backends.onnx.choices import Choices
 from nngraph.backends.onnx.emit import emit_model
 from nngraph.backends.onnx.legalize import LEGALIZE, writable
+from nngraph.backends.watch import Watched
 from nngraph.ir.graph import Graph
 from nngraph.passes.base import Pipeline
 from nngraph.passes.pipelines import standard
@@ -43,6 +44,11 @@ class OnnxBackend:
         return OnnxExecutable(
             artifact, target.thread_count, target.in_place, cache=cache_folder(target)
         )
+
+    def watch(self, artifact: OnnxArtifact, target: Target) -> Watched:
+        from nngraph.backends.onnx.watch import WatchedModel
+
+        return WatchedModel(artifact, target.thread_count, target.in_place)
 
 
 backend: Backend[OnnxArtifact] = OnnxBackend()

@@ -17,7 +17,6 @@ __all__ = ["Description", "NodeFacts", "Port", "describe", "with_outputs"]
 
 Shape = tuple[int | str | None, ...]
 
-_PHASES = {"grad": "backward", "update": "update"}
 #: Operators that move elements and compute nothing.
 _MOVES = {
     "Cast",
@@ -265,7 +264,6 @@ class _Reader:
             origin = Origin.parse(node.doc_string)
         except ValueError:
             origin = NOWHERE
-        phase = next((_PHASES[t] for t in origin.transforms if t in _PHASES), "forward")
         place = f"{origin.file}:{origin.line}" if origin.file else ""
         sizes = [port.nbytes for port in (*inputs, *outputs)]
         nbytes = None if None in sizes else sum(size for size in sizes if size is not None)
@@ -274,7 +272,9 @@ class _Reader:
         # What checks an argument says so in the place of a module, in a sentence.
         module = "" if " " in origin.module else origin.module
         name = node.name or node.op_type
-        return NodeFacts(name, node.op_type, module, place, phase, inputs, outputs, flops, nbytes)
+        return NodeFacts(
+            name, node.op_type, module, place, origin.phase, inputs, outputs, flops, nbytes
+        )
 
 
 def _times(a: int | None, b: int | None) -> int | None:

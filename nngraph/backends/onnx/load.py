@@ -40,6 +40,7 @@ def session(
     spinning: bool = True,
     level: Any = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
     optimized: Path | None = None,
+    notes: Path | None = None,
 ) -> ort.InferenceSession:
     """An inference session with the settings that were measured to be best for training steps.
 
@@ -48,6 +49,7 @@ def session(
 
     Args:
         optimized: where to write the model as the runtime has rewritten it.
+        notes: the start of the name of a file for the times of all nodes.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -56,6 +58,9 @@ def session(
     options.graph_optimization_level = level
     if optimized is not None:
         options.optimized_model_filepath = str(optimized)
+    if notes is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(notes)
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
@@ -164,13 +169,18 @@ class OnnxExecutable:
         self.in_place = in_place
         # ONNX Runtime refuses models without outputs; nothing is to be run for them.
         self._is_idle = not signature.outputs and not signature.changed
-        self.session = None if self._is_idle else _loaded(artifact, threads, spinning, cache)
+        self.session = None if self._is_idle else self._open(artifact, threads, spinning, cache)
         self._scalars = [np.zeros((), p.type.dtype.numpy) for p in signature.scalars]
         self._results = [_Result(p.name, p.type) for p in signature.outputs]
         self._banks = [] if self._is_idle else [self._bank(), self._bank()]
         self._turn = 0
         self._options = ort.RunOptions()
         self._options.log_severity_level = 4  # what fails is raised, not logged as well
+
+    def _open(
+        self, artifact: OnnxArtifact, threads: int, spinning: bool, cache: Path | None
+    ) -> ort.InferenceSession:
+        return _loaded(artifact, threads, spinning, cache)
 
     def _bank(self) -> _Bank:
         bank = _Bank(self)

@@ -80,6 +80,7 @@ def _plan(program: Program, constants: list[bytes]) -> dict[str, Any]:
     """Plain data; the bytes of constants go to the end of ``constants``."""
     types = _Numbers()
     origins = _Numbers()
+    operators = _Numbers()
     plan = {
         "kernels": [_kernel_data(spec) for spec in program.kernels],
         "storages": [[s.place.value, s.index, types[str(s.type)]] for s in program.storages],
@@ -88,6 +89,8 @@ def _plan(program: Program, constants: list[bytes]) -> dict[str, Any]:
             [
                 *(c.kernel, c.arguments, origins[c.origin], c.status),
                 *(_loop_data(c.loop, constants), c.sizes),
+                [[operators[operator], origins[origin]] for operator, origin in c.parts],
+                c.nbytes,
             ]
             for c in program.calls
         ],
@@ -97,7 +100,7 @@ def _plan(program: Program, constants: list[bytes]) -> dict[str, Any]:
         "checks": [[c.what, c.axis, c.size, c.origin] for c in program.checks],
         "arena": program.arena,
     }
-    return plan | {"types": list(types), "origins": list(origins)}
+    return plan | {"types": [*types], "operators": [*operators], "origins": [*origins]}
 
 
 class _Numbers(dict[str, int]):
@@ -165,7 +168,7 @@ class _Reader:
             signature,
             tuple(_kernel(*row) for row in plan["kernels"]),
             tuple(Storage(Place(place), index, types[t]) for place, index, t in plan["storages"]),
-            tuple(self._calls(plan["calls"], plan["origins"])),
+            tuple(self._calls(plan["calls"], plan["operators"], plan["origins"])),
             plan["before"],
             tuple(plan["outputs"]),
             tuple(plan["new_states"]),
@@ -174,10 +177,14 @@ class _Reader:
             plan["arena"],
         )
 
-    def _calls(self, rows: Sequence[Any], origins: Sequence[str]) -> Iterator[Call]:
-        for kernel, arguments, origin, status, loop, sizes in rows:
+    def _calls(
+        self, rows: Sequence[Any], operators: Sequence[str], origins: Sequence[str]
+    ) -> Iterator[Call]:
+        for kernel, arguments, origin, status, loop, sizes, parts, nbytes in rows:
             nested = None if loop is None else self._loop(loop)
-            yield Call(kernel, tuple(arguments), origins[origin], status, nested, tuple(sizes))
+            named = tuple((operators[a], origins[b]) for a, b in parts)
+            given, of = tuple(arguments), origins[origin]
+            yield Call(kernel, given, of, status, nested, tuple(sizes), named, nbytes)
 
     def _loop(self, data: Mapping[str, Any]) -> Loop:
         body = self.program(data["program"], Signature.from_json(data["signature"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from nngraph.backends.base import Backend, Gap, Target
@@ -12,13 +13,16 @@ from nngraph.backends.tvm.ffi import import_ffi
 from nngraph.backends.tvm.fuse.kernels import FuseKernels
 from nngraph.backends.tvm.legalize import Legalize
 from nngraph.backends.tvm.library import compile_library
+from nngraph.backends.tvm.looping import Kernel
 from nngraph.backends.tvm.lower.requests import kernel_requests
 from nngraph.backends.tvm.lower.table import is_lowered
 from nngraph.backends.tvm.machine import Machine
 from nngraph.backends.tvm.parts import Parts
 from nngraph.backends.tvm.program.emit import emit_program
+from nngraph.backends.tvm.program.program import Program
 from nngraph.backends.tvm.threads import ThreadCount, resolve_threads
 from nngraph.backends.tvm.turned import TurnedWeights
+from nngraph.backends.tvm.watch import WatchedProgram
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ops.fused import Fused
 from nngraph.ops.scan import Scan
@@ -65,12 +69,20 @@ class TvmBackend:
         return TvmArtifact.read(folder)
 
     def load(self, artifact: TvmArtifact, target: Target) -> TvmExecutable:
-        import_ffi()
-        threads = ThreadCount(resolve_threads(target.wanted_threads))
-        machine = Machine.host()
-        requests = kernel_requests(artifact.program, machine)
-        library = compile_library(requests, machine, cache_directory=cache_folder(target))
-        return TvmExecutable(artifact.program, library.functions, threads)
+        return TvmExecutable(artifact.program, *_loaded(artifact.program, target))
+
+    def watch(self, artifact: TvmArtifact, target: Target) -> WatchedProgram:
+        return WatchedProgram(artifact.program, *_loaded(artifact.program, target))
+
+
+def _loaded(program: Program, target: Target) -> tuple[Sequence[Kernel], ThreadCount]:
+    """A program's kernels, compiled for this machine, and the threads that they use."""
+    import_ffi()
+    threads = ThreadCount(resolve_threads(target.wanted_threads))
+    machine = Machine.host()
+    requests = kernel_requests(program, machine)
+    library = compile_library(requests, machine, cache_directory=cache_folder(target))
+    return library.functions, threads
 
 
 def _graph_gaps(graph: Graph) -> list[Gap]:

@@ -14,7 +14,8 @@ import numpy as np
 from nngraph.backends.registry import BACKENDS
 from nngraph.cli.hosts import batch_for, host_of
 from nngraph.cli.named import failing, host_options, json_option, npy_files, sizes
-from nngraph.cli.text import say, say_json, table
+from nngraph.cli.text import say, say_json
+from nngraph.runtime.table import table
 
 __all__ = ["command"]
 

@@ -9,9 +9,10 @@ import click
 
 from nngraph.backends.tvm.targets import HOST, TARGETS
 from nngraph.cli.named import argument_option, failing, found, json_option, specs
-from nngraph.cli.text import amount, say, say_json
+from nngraph.cli.text import say, say_json
 from nngraph.frontend.binaries import build
 from nngraph.nn.modules.module import Module
+from nngraph.runtime.table import amount
 
 __all__ = ["command"]
 

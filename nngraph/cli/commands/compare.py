@@ -14,8 +14,9 @@ from nngraph.backends.onnx.load import session
 from nngraph.backends.registry import BACKENDS
 from nngraph.cli.hosts import BundleHost, FileHost, batch_for
 from nngraph.cli.named import failing, host_options, json_option, npy_files, sizes
-from nngraph.cli.text import say, say_json, table
+from nngraph.cli.text import say, say_json
 from nngraph.runtime.agreement import Difference, compared
+from nngraph.runtime.table import table
 
 __all__ = ["command"]
 

@@ -17,13 +17,14 @@ import numpy as np
 from nngraph.backends.base import usable_cpus
 from nngraph.backends.registry import BACKENDS, Registration
 from nngraph.cli.named import json_option
-from nngraph.cli.text import say, say_json, table
+from nngraph.cli.text import say, say_json
 from nngraph.frontend.compile import compile
 from nngraph.frontend.functional.creation import ones
 from nngraph.frontend.functional.data import tensor
 from nngraph.frontend.tensor import Tensor
 from nngraph.nn.parameter import Parameter
 from nngraph.optim import SGD
+from nngraph.runtime.table import table
 from nngraph.version import __version__
 
 __all__ = ["command"]

@@ -11,7 +11,8 @@ import click
 
 from nngraph.backends.onnx.describe import Description, NodeFacts, Port, describe
 from nngraph.cli.named import failing, json_option, size_option, sizes
-from nngraph.cli.text import amount, say, say_json, table
+from nngraph.cli.text import say, say_json
+from nngraph.runtime.table import amount, table
 
 __all__ = ["command"]
 

@@ -12,10 +12,11 @@ import numpy as np
 from nngraph.backends.registry import BACKENDS
 from nngraph.cli.hosts import batch_for, host_of
 from nngraph.cli.named import failing, host_options, json_option, npy_files, sizes
-from nngraph.cli.text import say, say_json, table
+from nngraph.cli.text import say, say_json
 from nngraph.frontend.checkpoint.save import save
 from nngraph.frontend.functional.data import tensor
 from nngraph.ir.op import Array
+from nngraph.runtime.table import table
 
 __all__ = ["command"]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from nngraph.backends.base import Artifact
 from nngraph.backends.build import Built
+from nngraph.backends.watch import Recording
 from nngraph.frontend.capture.arguments import Argument
 from nngraph.frontend.capture.effects import (
     ArgumentFlag,
@@ -133,6 +134,19 @@ class Specialization:
         for effect in self.traced.effects:
             effect.apply(call)
         return unflatten(self.traced.result, call.leaves)
+
+    def watched(self, passed: Sequence[Any], calls: int) -> Recording:
+        """What calls do; the state, and what the host program computes, stay as they are."""
+        self._put_again()
+        try:
+            program = self.traced.program
+            program.run()
+            try:
+                return self.step.watched([host_array(p) for p in passed], calls)
+            finally:
+                program.take_back()
+        finally:
+            self._take_back()
 
     def _leave(self) -> list[Callable[[], None]]:
         """What shares memory with a tensor that gets other elements keeps what it shows.

@@ -15,6 +15,7 @@ from nngraph.backends.tvm.program.program import (
     ZeroCheck,
 )
 from nngraph.backends.tvm.program.work import Kernels, Work
+from nngraph.backends.watch import parts_of
 from nngraph.ir.graph import Graph, Node, Value
 from nngraph.ir.refusals import IntegerDivisionError
 from nngraph.ir.types import TensorType
@@ -86,7 +87,9 @@ class _Emitter:
         spec = KernelSpec(node.op, types, tuple(v.type for v in node.outputs))
         reads = tuple(self.home[v] for v in _operands(node))
         writes = tuple(self.home[v] for v in node.outputs)
-        self.kernels.work.append(Work(spec, reads, writes, str(node.origin), loop=_loop(node)))
+        parts = tuple((part.operator, part.origin) for part in parts_of([node]))
+        work = Work(spec, reads, writes, str(node.origin), loop=_loop(node), parts=parts)
+        self.kernels.work.append(work)
 
     def _check_indices(self, node: Node, op: Indexed) -> None:
         x, indices = node.inputs[:2]
@@ -104,7 +107,8 @@ class _Emitter:
         self._checked.add(key)
         spec = KernelSpec(op, (value.type,), ())
         checks = self.kernels.checks
-        work = Work(spec, (key[0],), (), check.origin, status=len(checks))
+        parts = ((op.name, check.origin),)
+        work = Work(spec, (key[0],), (), check.origin, status=len(checks), parts=parts)
         self.kernels.work.append(work)
         checks.append(check)
 

@@ -203,13 +203,17 @@ class _Layout:
 
     def _call(self, batch: Batch, specs: dict[str, tuple[int, KernelSpec]]) -> Call:
         work, *_ = batch.members
+        parts = tuple(dict.fromkeys(part for member in batch.members for part in member.parts))
+        nbytes = sum(int(t.nbytes) for member in batch.members for t in member.spec.outputs)
         if work.loop is not None:
             arguments = tuple(self.moved.get(s, s) for s in (*work.reads, *work.writes))
-            return Call(-1, arguments, work.origin, loop=work.loop)
+            return Call(-1, arguments, work.origin, None, work.loop, (), parts, nbytes)
         spec = batch.spec or work.spec
         number, _ = specs.setdefault(spec.key, (len(specs), spec))
         all_arguments = tuple(a for member in batch.members for a in self._arguments(member))
-        return Call(number, all_arguments, work.origin, work.status, sizes=batch.sizes)
+        return Call(
+            number, all_arguments, work.origin, work.status, None, batch.sizes, parts, nbytes
+        )
 
     def _arguments(self, work: Work) -> tuple[int, ...]:
         dropped = {out for out, _ in work.spec.aliases}

@@ -138,6 +138,10 @@ class Call:
 
     With ``loop`` the call runs a nested program instead, once for each step of time. With ``sizes``
     it is several: each has so many elements, and its arguments follow those of the one before.
+
+    Attributes:
+        parts: (operator, origin) of all that it computes.
+        nbytes: of the results.
     """
 
     kernel: int
@@ -146,6 +150,8 @@ class Call:
     status: int | None = None
     loop: Loop | None = None
     sizes: tuple[int, ...] = ()
+    parts: tuple[tuple[str, str], ...] = ()
+    nbytes: int = 0
 
 
 @dataclass(frozen=True)

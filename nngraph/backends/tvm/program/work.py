@@ -28,6 +28,7 @@ class Work:
         reads: storages of the kernel's inputs, in its order.
         writes: storages of its outputs.
         overwrites: storages of old state values that outputs replace in place.
+        parts: (operator, origin) of all that it computes.
         status: the slot that a check reports to.
     """
 
@@ -38,6 +39,7 @@ class Work:
     status: int | None = None
     overwrites: tuple[int, ...] = ()
     loop: Loop | None = None
+    parts: tuple[tuple[str, str], ...] = ()
 
     @property
     def step(self) -> Step:
