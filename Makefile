@@ -3,7 +3,8 @@
 # make lint    all of these but the tests
 # make stubs   writes what type checkers see of Tensor, from the functions
 # make test-web  trains exported bundles in Node.js, in headless Chromium and in C++, and drives the
-#                page of examples/browser; installs npm packages; says what it has to skip, and why
+#                pages of examples/browser and `nngraph view`; installs npm packages; says what it
+#                has to skip, and why
 # make bench   the benchmarks against PyTorch and others
 # make clean   removes what these made
 #
@@ -60,7 +61,7 @@ lint: $(VENV)/.installed-test
 # The package's own install script would fetch a GPU build; the CPU's is in it.
 test-web: $(VENV)/.installed-test
 	if command -v npm; then for name in node browser; do (cd examples/$$name && $(NPM_INSTALL)) || exit 1; done; fi
-	$(ONE_THREAD) $(BIN)/python -m pytest -rs $(addprefix tests/bundles/test_,node.py browser.py cpp.py)
+	$(ONE_THREAD) $(BIN)/python -m pytest -rs $(addprefix tests/bundles/test_,node.py browser.py cpp.py) tests/cli/test_view_in_browser.py
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
