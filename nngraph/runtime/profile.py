@@ -16,8 +16,8 @@ from nngraph.runtime.table import amount, table
 
 __all__ = ["Profile", "ProfileRow", "profile_of"]
 
-_NO_MODULE = "(no module)"
-_RUNTIME = "(runtime)"
+#: Rows of no module, in tables.
+_NO_MODULE = {"update": "(optimizer)", "runtime": "(runtime)"}
 
 
 @dataclass(frozen=True)
@@ -210,14 +210,12 @@ def _sums(rows: Sequence[ProfileRow]) -> tuple[str, ...]:
 
 
 def _place(row: ProfileRow) -> tuple[str, ...]:
-    return row.module or _NO_MODULE, row.phase, row.place
+    return _module(row, None), row.phase, row.place
 
 
 def _module(row: ProfileRow, depth: int | None) -> str:
-    if row.phase == "runtime":
-        return _RUNTIME
     paths = (".".join(path.split(".")[:depth]) for path in row.module.split(", "))
-    return ", ".join(dict.fromkeys(paths)) or _NO_MODULE
+    return ", ".join(dict.fromkeys(paths)) or _NO_MODULE.get(row.phase, "(no module)")
 
 
 _KEYS: dict[str, Callable[[ProfileRow, int | None], str]] = {

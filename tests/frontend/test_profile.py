@@ -130,6 +130,7 @@ def tables_have_every_row_once(found: Profile) -> None:
         )
         lines = found.table(by).splitlines()
         assert [line.split("  ")[0].strip() for line in lines[2:]] == list(groups)
+    assert "(optimizer)" in found.groups("module")
     assert not any("body.0" in name for name in found.groups("module", depth=1))
     assert len(found.table("row").splitlines()) == len(found.rows) + 2
     assert f"{found.milliseconds:.3f} ms a step on {found.backend}" in str(found)
