@@ -10,6 +10,11 @@ from nngraph import nn, optim
 from nngraph.backends.base import BackendError
 from nngraph.einops.hook import install as _install
 from nngraph.frontend.absent import why_absent as _why_absent
+from nngraph.frontend.anomaly import (
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
+    set_anomaly_enabled,
+)
 from nngraph.frontend.binaries import build, load_binary
 from nngraph.frontend.capture.arguments import spec
 from nngraph.frontend.checkpoint.load import load
@@ -32,6 +37,7 @@ from nngraph.frontend.errors import ConcretizationError, TraceError
 from nngraph.frontend.export import export
 from nngraph.frontend.foreach import FOREACH as _FOREACH
 from nngraph.frontend.functional import SUBJECTS as _SUBJECTS
+from nngraph.frontend.functional.activations import *
 from nngraph.frontend.functional.arithmetic import *
 from nngraph.frontend.functional.bins import *
 from nngraph.frontend.functional.comparison import *
@@ -68,6 +74,7 @@ from nngraph.frontend.functional.scan import *
 from nngraph.frontend.functional.selection import *
 from nngraph.frontend.functional.shaping import *
 from nngraph.frontend.functional.special import *
+from nngraph.frontend.functional.spellings import *
 from nngraph.frontend.functional.statistics import *
 from nngraph.frontend.functional.systems import *
 from nngraph.frontend.functional.tapers import *
@@ -133,11 +140,12 @@ __all__ = [
     "channels_last_3d", "compile", "contiguous_format", "default_generator", "double",
     "dtype", "e", "enable_grad", "export", "finfo", "float", "float16", "float32", "float64",
     "fft", "func", "half",
+    "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
     "iinfo", "inf", "int", "int16", "int32", "int64", "int8", "inference_mode", "is_grad_enabled",
     "is_inference_mode_enabled", "linalg", "load", "load_binary", "load_step", "long",
     "memory_format", "nan", "newaxis", "nn",
     "no_grad", "optim", "pi", "preserve_format", "profile", "promote_types", "result_type", "save",
-    "set_default_backend", "set_grad_enabled",
+    "set_anomaly_enabled", "set_default_backend", "set_grad_enabled",
     "short", "spec", "special", "sym_max", "sym_min", "trace", "uint16", "uint32", "uint64",
     "uint8", "vmap",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from nngraph.frontend.anomaly import Scope, anomaly
+from nngraph.frontend.anomaly import Scope, is_anomaly_check_nan_enabled, is_anomaly_enabled
 from nngraph.frontend.world import world
 
 __all__ = [
@@ -55,13 +55,3 @@ class detect_anomaly(Scope):
             "detect_anomaly", "Compile with ng.compile(check_finite=True), which names the line."
         )
         super().__enter__()
-
-
-def is_anomaly_enabled() -> bool:
-    """Whether anomaly detection is on."""
-    return anomaly.is_on
-
-
-def is_anomaly_check_nan_enabled() -> bool:
-    """Whether NaN is an error while it is on."""
-    return anomaly.check_nan

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from types import TracebackType
 
-__all__ = ["Anomaly", "anomaly"]
+__all__ = [
+    "Anomaly",
+    "Scope",
+    "anomaly",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
+    "set_anomaly_enabled",
+]
 
 
 class Anomaly:
@@ -50,3 +57,18 @@ class Scope:
         trace: TracebackType | None,
     ) -> None:
         anomaly.is_on, anomaly.check_nan = self._before
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether anomaly detection is on."""
+    return anomaly.is_on
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether NaN is an error while it is on."""
+    return anomaly.check_nan
+
+
+def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
+    """Switches anomaly detection on or off; see ``autograd.set_detect_anomaly``."""
+    Scope(enabled, check_nan).set()

@@ -90,6 +90,34 @@ TEXTS = """
     m.nn.Linear(2, 2).type(m.HalfTensor).bias.dtype
     m.nn.Linear(2, 2).type('double')
     m.nn.LazyLinear(2).type(m.float64)
+    t = y.clone(); r = t.resize_(2, 2); (t, r is t)
+    t = y.clone(); u = t.view(4, 3); t.resize_(2).fill_(9); (t, u)
+    t = y.clone(); u = t[1]; u.resize_(6).fill_(7); (t, u)
+    t = y.clone(); u = t.t(); u.resize_((2, 3)); u
+    t = y.clone(); t.resize_(5, 4)[:3]
+    t = y.clone(); t.resize_(5, 4).shape
+    t = m.zeros(0); t.resize_(2, 3).fill_(1)
+    t = y.clone(); t.resize_as_(i[:2, :2])
+    t = y.clone(); m.resize_as_(t, i[0])
+    y.requires_grad_().resize_(2)
+    y.clone().resize_(-1)
+    m.range(1, 4), m.range(1, 2, 0.3), m.range(1, 4, dtype=m.int64), m.range(4, 1, -1)
+    m.range(1, 1)
+    m.range(4, 1)
+    m.range(0, 1, 0)
+    m.range(3)
+    m.range(0, float('inf'))
+    m.range(0, 2, requires_grad=True).requires_grad
+    m.fill(y, m.ones(2))
+    m.nuclear_norm(y[0])
+    m.nuclear_norm(y, (0, 1, 1))
+    m.nuclear_norm(y.view(2, 2, 3), (0, 2)), m.nuclear_norm(y.view(2, 2, 3), (2, 0), True)
+    m.norm_except_dim(y[0]), m.frobenius_norm(y, dim=1, keepdim=True)
+    m.is_anomaly_enabled(), m.is_anomaly_check_nan_enabled()
+    m.set_anomaly_enabled(True, False); m.is_anomaly_enabled(), m.is_anomaly_check_nan_enabled()
+    m.set_anomaly_enabled(False); m.is_anomaly_enabled(), m.is_anomaly_check_nan_enabled()
+    t = y.requires_grad_().exp(); (t.output_nr, y.output_nr, y.name)
+    m.gcd_(i.clone(), i), m.lcm_(i.clone(), i), m.ldexp_(y.clone(), y.long())
     y.new(), i.new().dtype
     y.new(2, 3).shape
     y.new([1, 2])

@@ -298,6 +298,8 @@ _ELSEWHERE = cases("""
     chain_matmul  matrix_exp  matrix_power  pinverse  qr  svd  vander
     bincount  broadcast_shapes  coalesce  cross  cuda  empty  from_dlpack  from_numpy  is_inference
     is_tensor  xpu  get_device  pin_memory  is_pinned  frombuffer  is_storage  typename  data_ptr
+    fill  frobenius_norm  norm_except_dim  nuclear_norm  range  resize_  resize_as_  unsafe_chunk
+    unsafe_split  unsafe_split_with_sizes
     storage_offset  storage  untyped_storage  new  apply_  map_  map2_
     is_shared  promote_types  result_type  share_memory_  to_dense
 """)

@@ -7,6 +7,7 @@ See ``variants`` for what a decorator over a function says. Importing this packa
 from __future__ import annotations
 
 from nngraph.frontend.functional import (
+    activations,
     arithmetic,
     bins,
     comparison,
@@ -45,6 +46,7 @@ from nngraph.frontend.functional import (
     selection,
     shaping,
     special,
+    spellings,
     statistics,
     systems,
     tapers,
@@ -56,6 +58,7 @@ from nngraph.frontend.tensor import Tensor
 
 #: The files, each on one subject.
 SUBJECTS = (
+    activations,
     arithmetic,
     bins,
     comparison,
@@ -94,6 +97,7 @@ SUBJECTS = (
     selection,
     shaping,
     special,
+    spellings,
     statistics,
     systems,
     tapers,

@@ -6,8 +6,10 @@ from typing import Any
 
 from nngraph.frontend.devices import channels_last, channels_last_3d
 from nngraph.frontend.functional.variants import attribute, both, function, method
+from nngraph.frontend.record import Edge
 from nngraph.frontend.rows import coalesced, rows_of
 from nngraph.frontend.symint import size_of
+from nngraph.frontend.tape import edge_of
 from nngraph.frontend.tensor import Tensor
 from nngraph.frontend.views import is_row_major
 from nngraph.frontend.world import world
@@ -106,6 +108,19 @@ def is_nonzero(input: Tensor) -> bool:
 def element_size(input: Tensor) -> int:
     """Bytes of one element."""
     return input.dtype.itemsize
+
+
+@attribute
+def name(input: Tensor) -> None:
+    """None: tensors have no names; parameters have them in their modules."""
+    return None
+
+
+@attribute
+def output_nr(input: Tensor) -> int:
+    """Which output of ``grad_fn`` it is; 0 for a leaf."""
+    edge = edge_of(input, world())
+    return edge.index if isinstance(edge, Edge) else 0
 
 
 @attribute

@@ -12,7 +12,7 @@ from nngraph import ops
 from nngraph.frontend.defaults import default_dtype
 from nngraph.frontend.functional.access import elements
 from nngraph.frontend.functional.kinds import need_floats
-from nngraph.frontend.functional.variants import both, everywhere, function
+from nngraph.frontend.functional.variants import both, everywhere, function, shown
 from nngraph.frontend.promotion import as_float, is_safe_cast, promoted
 from nngraph.frontend.tensor import Mantissa, Tensor
 from nngraph.ir.dtypes import DType, Kind, bool_
@@ -78,7 +78,7 @@ def frexp(input: Tensor, *, out: tuple[Tensor, Tensor] | None = None) -> Mantiss
     return Mantissa(scaled, ops.constant(np.asarray(exponents), input))
 
 
-@both
+@everywhere
 def nextafter(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The next number of the dtype towards ``other``; eager only."""
     a, b = promoted(input, other)
@@ -101,7 +101,7 @@ def isreal(input: Tensor) -> Tensor:
     return ops.full(True, bool_, input.aval.shape, input)
 
 
-@function
+@shown
 def real(input: Tensor) -> Tensor:
     """The tensor itself: there are no complex numbers."""
     return input

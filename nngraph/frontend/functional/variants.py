@@ -42,6 +42,7 @@ __all__ = [
     "methods",
     "methods_of",
     "plain_of",
+    "shown",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -104,6 +105,7 @@ function = Variants(function=True)
 method = Variants(method=True)
 methods = Variants(method=True, inplace=True)
 attribute = Variants(attribute=True)
+shown = Variants(function=True, attribute=True)
 both = Variants(function=True, method=True)
 everywhere = Variants(function=True, method=True, inplace=True)
 

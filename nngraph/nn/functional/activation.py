@@ -7,9 +7,9 @@ import warnings
 from nngraph import ops
 from nngraph.frontend.functional import random
 from nngraph.frontend.functional.access import write_result
+from nngraph.frontend.functional.activations import hardshrink, prelu
 from nngraph.frontend.functional.kinds import need_floats, need_numbers
 from nngraph.frontend.functional.selection import where
-from nngraph.frontend.functional.variants import function
 from nngraph.frontend.generator import Generator
 from nngraph.frontend.limits import finfo
 from nngraph.frontend.precision.casting import autocasts
@@ -100,31 +100,6 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     """``x`` where positive, ``negative_slope * x`` elsewhere."""
     need_floats("leaky_relu", input)
     return _placed(input, where(input > 0, input, input * negative_slope), inplace)
-
-
-@autocasts
-def prelu(input: Tensor, weight: Tensor) -> Tensor:
-    """``leaky_relu`` with a learned slope for all or for each channel (axis 1).
-
-    Raises:
-        RuntimeError: if the number of slopes is neither 1 nor that of channels.
-    """
-    need_floats("prelu", input)
-    channels = input.shape[1] if input.ndim >= 2 else 1
-    if weight.numel() != 1 and weight.numel() != channels:
-        raise RuntimeError(
-            "Mismatch of parameter numbers and input channel size. Found parameter "
-            f"numbers = {weight.numel()} and channel size = {channels}."
-        )
-    if weight.ndim > 1:
-        raise RuntimeError(
-            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
-        )
-    if weight.ndim == 1 and input.ndim >= 2:
-        weight = weight.reshape(-1, *(1,) * (input.ndim - 2))
-    elif not input.ndim:
-        weight = weight.reshape(())
-    return input * where(input > 0, 1.0, weight)  # a slope of NaN stays on its side
 
 
 @autocasts
@@ -239,13 +214,6 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}")
     inside = where(input.isnan(), input, input.detach() * 0)  # NaN, or 0 of the same sign
     return where(input > lambd, input - lambd, where(input < -lambd, input + lambd, inside))
-
-
-@function
-def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
-    """``x`` where ``|x| > lambd``, 0 elsewhere."""
-    need_floats("hardshrink", input)
-    return where((input >= -lambd) & (input <= lambd), 0.0, input)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:

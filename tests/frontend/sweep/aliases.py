@@ -15,6 +15,7 @@ SHARES = {
     *("tensor_split", "hsplit", "vsplit", "dsplit", "diagonal", "unfold", "as_strided"),
     *("meshgrid", "atleast_1d", "atleast_2d", "atleast_3d", "positive", "cpu", "detach", "data"),
     *("from_numpy", "from_dlpack", "conj", "to_dense", "resolve_conj", "resolve_neg", "real"),
+    *("unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes"),
     *("asarray",),
 }
 

@@ -141,10 +141,15 @@ _AFTER = r"""
     swapaxes_  0, 1
     squeeze_  ()  0  -1
     unsqueeze_  0  -1  1
+    resize_  x.shape  x.numel()  (0, 2)
+    resize_as_  y  y[:0]
     narrow  0, 0, 1  -1, 1, 1  0, 0, 0  0, k0, 1
     select  0, 0  -1, -1  0, 1
     split  1  2  1, -1  [1, 1]  0
     chunk  2  1  3, -1  2, 0
+    unsafe_chunk  2  3, -1
+    unsafe_split  1  2  1, -1
+    unsafe_split_with_sizes  [1, 1]  [2]
     unbind  ()  -1
     tensor_split  2  (1,)  2, -1  k  k0
     hsplit  1  (1,)
@@ -189,6 +194,10 @@ _AFTER = r"""
     ldexp  i  f  y
     frexp  ()
     nextafter  y  f
+    fill  2  1.5  True  y.flatten()[0]
+    frobenius_norm  0  (0, 1), True
+    nuclear_norm  ()  (0, 1), True
+    norm_except_dim  2  2, 1  2, -1
     angle  ()
     is_same_size  y  k
     put  k, y.flatten()[:3]  k, y.flatten()[:3], True  k0, y.flatten()[0]
@@ -196,6 +205,8 @@ _AFTER = r"""
         -1, k, y[:, k], 'prod'  0, k, f[k], 'amin'
     narrow_copy  0, 0, 1  -1, 1, 1
     nonzero_static  size=4  size=20, fill_value=-7  size=0
+    hardshrink  ()  0.25
+    prelu  x.new_ones(1)  y[0]
     softmax  0  -1  0, dtype=m.float32
     log_softmax  0  -1  0, dtype=m.float64
     diff  ()  2  dim=0  prepend=y  append=y, dim=0  0  prepend=y, append=y, dim=0
@@ -295,6 +306,9 @@ _WHOLE = cases(r"""
     x.mH
     x.H
     x.itemsize
+    x.real
+    x.name
+    x.output_nr
     x.nbytes
     m.is_tensor(x)
     m.full_like(x, 2)  m.full_like(x, 1.5)  m.full_like(x, True)
@@ -318,6 +332,7 @@ _WHOLE = cases(r"""
     m.full((2,), x.flatten()[0])
     m.arange(3, dtype=x.dtype)  m.arange(0, 2, 0.5, dtype=x.dtype)
     m.linspace(0, 3, 4, dtype=x.dtype)
+    m.range(0, 3)  m.range(1, 2, 0.25, dtype=x.dtype)
     m.eye(2, dtype=x.dtype)
     m.ones(2, dtype=x.dtype)  m.zeros(2, dtype=x.dtype)  m.empty((0, 2), dtype=x.dtype)
     x.is_shared()  x.share_memory_()  x.to_dense()  x.is_cpu  x.is_cuda  x.is_sparse  x.is_pinned()
