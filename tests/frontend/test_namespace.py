@@ -23,6 +23,7 @@ ERRORS = {
     "TraceError",
     "BundleError",
     "DisagreementError",
+    "BinaryError",
 }
 OWN = {
     "trace",
@@ -34,6 +35,9 @@ OWN = {
     "optim",
     "__version__",
     "load_step",
+    "build",
+    "load_binary",
+    "profile",
 } | ERRORS
 
 

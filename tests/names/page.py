@@ -87,11 +87,23 @@ _REASONS = {
         r"|partial|wraps|copy|weakref|re|heapq|contextlib|collections|abc"
         r"|deprecated|TypeVar|Generic"
     ),
+    "of PyTorch's past, which its own pages leave out": (
+        r"reinforce|volatile|Container|NestedIOFunction|resize|resize_as|legacy_contiguous_format"
+    ),
+    "data pipes, which PyTorch develops no further: write a Dataset or an IterableDataset": (
+        r".*DataPipe|DataChunk|functional_datapipe|guaranteed_datapipes_determinism"
+        r"|(argument|runtime)_validation.*|non_deterministic"
+    ),
+    "texts and helpers that PyTorch's files show": (
+        r"BroadcastingList\d|.*_notes|assert_int_or_pair|boolean_dispatch|dataclasses|np"
+        r"|handle_torch_function|GRID_SAMPLE_.*|factory_kwargs|rearrange|debug_unwrap"
+    ),
     "copies of views, for PyTorch's own compiler": r".*_copy|.*_scatter_?|.*_inverse|alias.*",
     "internal to PyTorch, or of its build": (
         r"compiled_with.*|get_file_path|has_.*|USE_.*|PRIVATE.*|prepare_.*|is_warn.*|set_warn.*"
         r"|sym_.*|Sym.*|init_num.*|read_vitals|set_vital|vitals_enabled"
         r"|autocast_.*|.*ipu.*|.*_xla.*"
+        r"|CompleteArgumentSpec|ExcludeDispatchKeyGuard|enforce_grad_layout_policy|const_data_ptr"
         r"|classproperty|cond|while_loop|export|compiler|package|hub|testing|windows|quasirandom"
         r"|profiler.*|serialization|masked|functional|return_types|random|backends|accelerator"
     ),
