@@ -196,7 +196,6 @@ _AFTER = r"""
     nextafter  y  f
     fill  2  1.5  True  y.flatten()[0]
     frobenius_norm  0  (0, 1), True
-    nuclear_norm  ()  (0, 1), True
     norm_except_dim  2  2, 1  2, -1
     angle  ()
     is_same_size  y  k
@@ -365,6 +364,7 @@ NOT_CALLED = {
     **dict.fromkeys(("exponential_", "geometric_", "cauchy_", "log_normal_"), "test_filling.py"),
     "cuda": "PyTorch has to be built for it",
     "layout": "a name of the module's: test_devices.py",
+    "nuclear_norm": "of singular values, which no backend has: test_constructors.py",
     "pin_memory": "refused: test_devices.py",
     "xpu": "PyTorch has to be built for it",
     "coalesce": "for gradients of tables: test_sparse_adam.py",

@@ -32,7 +32,7 @@ TENSORS = ("x", "y", "f", "i", "b", "k", "k0")
 #: What a trace refuses: the shape of the result depends on values, or memory is asked for.
 NEEDS_VALUES = (
     r"x\.(unique|nonzero(?!_static)|argwhere|masked_select|tensor_split\(k"
-    r"|share_memory_|gcd|lcm|frexp|nextafter)"
+    r"|share_memory_|gcd|lcm|frexp|nextafter|clone\(\)\.nextafter)"
     r"|x\.repeat_interleave\(k|m\.(where\(x\)|from_numpy|from_dlpack)|.*bincount"
     r"|F\.one_hot\([^,]*\)$|x\[b( > 0, \.\.\.|\[0\])?\]"
 )
