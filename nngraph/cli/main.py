@@ -27,6 +27,10 @@ COMMANDS: dict[str, tuple[str, Callable[[], Any]]] = {
         "Two files, or a bundle and the reference, node by node.",
         lambda: import_module("nngraph.cli.commands.compare"),
     ),
+    "reduce": (
+        "The smallest part of a step that a backend computes wrongly.",
+        lambda: import_module("nngraph.cli.commands.reduce"),
+    ),
     "bench": ("How long a step takes.", lambda: import_module("nngraph.cli.commands.bench")),
     "profile": (
         "What a step's time and memory go to, by operator, module and phase.",

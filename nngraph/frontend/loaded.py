@@ -11,18 +11,20 @@ from typing import Any
 from nngraph.backends import get_backend, need_device
 from nngraph.backends.arrays import aligned_copy
 from nngraph.backends.base import Target, UnsupportedGraph
-from nngraph.backends.build import build
+from nngraph.backends.build import Built, build
 from nngraph.backends.watch import Recording
 from nngraph.frontend.capture.effects import host_array
 from nngraph.frontend.compile import backend_named, checks_of
 from nngraph.frontend.steps import StatefulStep, need_type
 from nngraph.frontend.world import EAGER
 from nngraph.ir.evaluate import evaluate
+from nngraph.ir.graph import Graph
 from nngraph.ir.op import Array
 from nngraph.ir.text import print_graph
 from nngraph.passes.sizes import with_sizes
 from nngraph.runtime.agreement import Difference, differences, node_differences, result_names
 from nngraph.runtime.bundle.folder import Bundle, read_bundle, write_bundle
+from nngraph.runtime.reduction import Reduced, first_wrong_pass, reduced
 from nngraph.runtime.step import NO_CHECKS, Checks, CompiledStep
 
 __all__ = ["LoadedStep", "load_step"]
@@ -127,6 +129,37 @@ class LoadedStep(StatefulStep):
         Raises:
             TypeError, ValueError, UnsupportedGraph: as a call does.
         """
+        graph, made, (inputs, scalars, states) = self._apart(args, kwargs)
+        outputs, after = made.executable.run(inputs, scalars, states)
+        arguments = self.signature.arguments(inputs, scalars, states)
+
+        def reference(*arrays: Array) -> Sequence[Array]:
+            return evaluate(graph, arrays)
+
+        results = differences(reference, arguments, (*outputs, *after), result_names(graph))
+        return results + node_differences(graph, made, arguments)
+
+    def reduced(
+        self, *args: Any, **kwargs: Any
+    ) -> tuple[tuple[str, Difference] | None, Reduced | None]:
+        """What a step computes otherwise than the operators' definitions; the state stays as it is.
+
+        Returns:
+            The first pass of the backend that changes what the graph means, with the result that is
+            farthest then, and the smallest part of the graph that was found to disagree when it is
+            compiled alone; None for each that there is not.
+
+        Raises:
+            TypeError, ValueError, UnsupportedGraph: as a call does.
+        """
+        graph, made, call = self._apart(args, kwargs)
+        arguments = self.signature.arguments(*call)
+        return first_wrong_pass(graph, made, arguments), reduced(graph, made, arguments)
+
+    def _apart(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Graph, Built[Any], tuple[list[Array], list[float], list[Array]]]:
+        """The graph of a call, compiled to leave the state alone, and what it would run on."""
         inputs = [host_array(value) for value in self._passed(args, kwargs)]
         for port, array in zip(self.signature.inputs, inputs, strict=True):
             need_type(port, array)
@@ -138,14 +171,7 @@ class LoadedStep(StatefulStep):
             ports = self.signature.states
             states = [aligned_copy(self._tensors[p.name]._read(EAGER)) for p in ports]
         scalars = [float(self.scalars[port.name]) for port in self.signature.scalars]
-        outputs, after = made.executable.run(inputs, scalars, states)
-        arguments = self.signature.arguments(inputs, scalars, states)
-
-        def reference(*arrays: Array) -> Sequence[Array]:
-            return evaluate(graph, arrays)
-
-        results = differences(reference, arguments, (*outputs, *after), result_names(graph))
-        return results + node_differences(graph, made, arguments)
+        return graph, made, (inputs, scalars, states)
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Writes the bundle with the present state and scalars; an older one there is replaced.
