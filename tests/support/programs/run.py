@@ -94,14 +94,7 @@ def first_change(before: Look, after: Look) -> str:
 
 
 def _renew(space: dict[str, Any], text: str) -> None:
-    """Results of a step become new tensors, and state that it wrote leaves the tape.
-
-    What it wrote to arguments (``x0``, ...) keeps its history, compiled too.
-    """
-    for name, value in space.items():
-        is_tensor = hasattr(value, "requires_grad_") and hasattr(value, "is_leaf")
-        if is_tensor and not value.is_leaf and not name.startswith("x"):
-            value.detach_()
+    """Results of a step become new tensors; what it wrote keeps its history, compiled too."""
     name, _, call = text.partition(" = ")
     if call.startswith("step(") and name.isidentifier():
         space[name] = {k: (v[0].detach().clone(), *v[1:]) for k, v in space[name].items()}
