@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nngraph.nn import attention, functional, init, parameter, utils
+from nngraph.nn import attention, functional, grad, init, parameter, utils
 from nngraph.nn.modules import (
     activation,
     adaptive,
@@ -62,6 +62,7 @@ __all__ = [
     "UninitializedParameter",
     "attention",
     "functional",
+    "grad",
     "init",
     "parameter",
     "utils",
