@@ -417,6 +417,18 @@ def roots_above(roots: Mapping[int, Handle]) -> dict[int, int]:
     return leaves
 
 
+def is_retained(roots: Sequence[Handle]) -> bool:
+    """Whether ``backward`` of the roots would leave a gradient in a tensor that is no leaf."""
+    here = world()
+    return any(
+        ref() is not None
+        for entry in _history([edge_of(root, here) for root in roots], whole=False)
+        if entry.hooks is not None
+        for refs in entry.hooks.retained.values()
+        for ref in refs
+    )
+
+
 def with_freed(tensors: Sequence[Handle]) -> list[bool]:
     """For each tensor, whether ``backward`` freed something that its history had saved."""
     here = world()

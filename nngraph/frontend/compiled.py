@@ -295,7 +295,7 @@ class CompiledFunction(Generic[_R]):
         count = len(self._history) + 1
         line = f"trace {count} ({reason.text}): {shown} -> {len(traced.graph)} nodes"
         self._history.append((line, traced))
-        _log.info("%s: %s", name, line)
+        _log.debug("%s: %s", name, line)
         if reason.sizes:
             return
         self._reasons.append(reason.text)

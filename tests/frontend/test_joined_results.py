@@ -161,3 +161,27 @@ def test_a_state_without_a_history_stays_without() -> None:
     assert not state.requires_grad
     assert not last.requires_grad
     assert last.item() == 1.5
+
+
+def test_gradients_that_are_retained_inside_are_refused_outside() -> None:
+    """PyTorch's is the whole gradient of ``h``, of which only a part would come from outside."""
+    w = ng.ones(3, requires_grad=True)
+
+    def f(x: ng.Tensor) -> Any:
+        h = x * w
+        h.retain_grad()
+        return h, (h * 2).sum()
+
+    h, loss = ng.compile(f, backend="reference")(ng.ones(3))
+    with pytest.raises(
+        RuntimeError, match=r"backward through a result.*retain_grad\(\) was called"
+    ):
+        (loss + h.sum()).backward()
+
+    @ng.compile(backend="reference")
+    def whole(x: ng.Tensor) -> Any:
+        h, loss = f(x)
+        loss.backward()
+        return h.grad
+
+    assert whole(ng.ones(3)).tolist() == [2, 2, 2]

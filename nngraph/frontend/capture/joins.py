@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import ref
 
-from nngraph.frontend.backward import leaf_gradients, roots_above, with_freed
+from nngraph.frontend.backward import is_retained, leaf_gradients, roots_above, with_freed
 from nngraph.frontend.capture.effects import (
     ArgumentJoined,
     ArgumentWritten,
@@ -163,6 +163,8 @@ class _Joining:
     def joined(self, left: Sequence[tuple[Left, Tensor]], wanted: Sequence[bool]) -> Joined:
         trace, graph = self.trace, self.graph
         roots = [t for (_, t), w in zip(left, wanted, strict=True) if w]
+        if is_retained(roots):
+            raise TraceError("retain_grad() was called inside, on a tensor that is no leaf")
         seeds = [zeros_like(t) for t in roots]
         before = _contents(trace)
         found = leaf_gradients(list(zip(roots, seeds, strict=True)))
