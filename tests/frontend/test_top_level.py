@@ -57,6 +57,9 @@ _MORE = {
     "clamp_min_": "y.clone(), 0.5",
     "clip_": "y.clone(), max=0.5",
     "fill_": "y.clone(), 2",
+    "gcd_": "idx.clone(), idx + 2",
+    "lcm_": "idx.clone(), idx + 2",
+    "ldexp_": "y.clone(), v",
     "index_put_": "y.clone(), (idx,), v",
     "xlogy_": "p.clone(), p",
 }

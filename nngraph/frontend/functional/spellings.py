@@ -188,8 +188,15 @@ def _two(dim: Any) -> tuple[int, int]:
 
 @function
 def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
-    """The norm over all axes but ``dim``, which are kept; for ``dim`` -1 over all."""
+    """The norm over all axes but ``dim``, which are kept; for ``dim`` -1 over all.
+
+    Raises:
+        IndexError: for an axis that there is not.
+        RuntimeError: where the axis has no elements.
+    """
     if dim == -1:
         return v.norm(pow)
-    axes = [axis for axis, _ in enumerate(v.shape) if axis != dim]
-    return v.norm(pow, axes, keepdim=True) if axes else v.abs()
+    first = v.transpose(0, dim)  # as PyTorch has it: the axis first, all others as one
+    count = first.size(0)
+    norms = first.reshape(count, -1).norm(pow, 1)
+    return norms.reshape(count, *[1] * (v.dim() - 1)).transpose(0, dim)

@@ -331,7 +331,7 @@ _WHOLE = cases(r"""
     m.full((2,), x.flatten()[0])
     m.arange(3, dtype=x.dtype)  m.arange(0, 2, 0.5, dtype=x.dtype)
     m.linspace(0, 3, 4, dtype=x.dtype)
-    m.range(0, 3)  m.range(1, 2, 0.25, dtype=x.dtype)
+    m.range(0, 3)  m.range(1, 6, 2, dtype=x.dtype)
     m.eye(2, dtype=x.dtype)
     m.ones(2, dtype=x.dtype)  m.zeros(2, dtype=x.dtype)  m.empty((0, 2), dtype=x.dtype)
     x.is_shared()  x.share_memory_()  x.to_dense()  x.is_cpu  x.is_cuda  x.is_sparse  x.is_pinned()
