@@ -316,3 +316,8 @@ def test_printing_refuses_at_once(options: dict[str, Any], kind: type[Exception]
     with pytest.raises(kind, match=next(iter(options))):
         ng.set_printoptions(**options)
     assert repr(ng.tensor([1.5])) == "tensor([1.5000])"
+
+
+def test_a_step_of_range_that_is_none_of_integers() -> None:
+    with pytest.raises(RuntimeError, match="step must be nonzero"):
+        ng.range(1, 2, 0.25, dtype=ng.int64)

@@ -71,6 +71,8 @@ def range(
     kind = as_dtype(dtype or default_dtype())
     if kind.is_integer:
         start, end, step = int(start), int(end), int(step)
+        if not step:
+            raise RuntimeError("step must be nonzero: as an integer it is 0")
     count = int((end - start) / step) + 1
     line: Tensor = arange(count, dtype=kind) * step + start
     return line.requires_grad_(requires_grad)
