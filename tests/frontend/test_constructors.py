@@ -318,6 +318,7 @@ def test_printing_refuses_at_once(options: dict[str, Any], kind: type[Exception]
     assert repr(ng.tensor([1.5])) == "tensor([1.5000])"
 
 
+@pytest.mark.filterwarnings("ignore:range is deprecated")
 def test_a_step_of_range_that_is_none_of_integers() -> None:
     with pytest.raises(RuntimeError, match="step must be nonzero"):
         ng.range(1, 2, 0.25, dtype=ng.int64)
