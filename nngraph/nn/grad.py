@@ -27,156 +27,73 @@ Sizes = int | Sequence[int]
 
 
 def _gradient(
-    convolution: Callable[..., Tensor], like: Tensor, grad_output: Tensor, place: int, *rest: Any
+    convolution: Callable[..., Tensor],
+    known: Tensor,
+    size: Sequence[int],
+    grad_output: Tensor,
+    options: Sequence[Any],
+    of_input: bool,
 ) -> Tensor:
     """The gradient of one operand, which a convolution reads nothing of but its shape."""
-    size, *options = rest
     recorded = is_grad_enabled()
     with enable_grad():
-        wanted = zeros(tuple(size), dtype=like.dtype, requires_grad=True)
-        operands = (wanted, like) if place == 0 else (like, wanted)
-        stride, padding, dilation, groups = options
-        out = convolution(*operands, None, stride, padding, dilation, groups)
+        wanted = zeros(tuple(size), dtype=known.dtype, requires_grad=True)
+        operands = (wanted, known) if of_input else (known, wanted)
+        out = convolution(*operands, None, *options)
         (found,) = grad(out, wanted, grad_output, create_graph=recorded)
     return cast("Tensor", found)
 
 
-def conv1d_input(
-    input_size: Sequence[int],
-    weight: Tensor,
-    grad_output: Tensor,
-    stride: Sizes = 1,
-    padding: Sizes = 0,
-    dilation: Sizes = 1,
-    groups: int = 1,
-) -> Tensor:
-    """The gradient of ``conv1d`` with respect to its input, ``[N, C, L]``.
+def _of_input(convolution: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def gradient(
+        input_size: Sequence[int],
+        weight: Tensor,
+        grad_output: Tensor,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        dilation: Sizes = 1,
+        groups: int = 1,
+    ) -> Tensor:
+        options = stride, padding, dilation, groups
+        return _gradient(convolution, weight, input_size, grad_output, options, of_input=True)
+
+    return _named(gradient, convolution, "input")
+
+
+def _of_weight(convolution: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def gradient(
+        input: Tensor,
+        weight_size: Sequence[int],
+        grad_output: Tensor,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        dilation: Sizes = 1,
+        groups: int = 1,
+    ) -> Tensor:
+        options = stride, padding, dilation, groups
+        return _gradient(convolution, input, weight_size, grad_output, options, of_input=False)
+
+    return _named(gradient, convolution, "weight")
+
+
+def _named(
+    gradient: Callable[..., Tensor], convolution: Callable[..., Tensor], of: str
+) -> Callable[..., Tensor]:
+    name = convolution.__name__
+    gradient.__name__ = gradient.__qualname__ = f"{name}_{of}"
+    gradient.__doc__ = f"""The gradient of ``{name}`` with respect to its {of}.
 
     Args:
-        input_size: shape of the input.
-        weight, grad_output: the weight, and the gradient of the output.
-        stride, padding, dilation, groups: of the convolution.
-
-    Raises:
-        RuntimeError: if ``grad_output`` has not the shape of the output.
-    """
-    options = stride, padding, dilation, groups
-    return _gradient(conv1d, weight, grad_output, 0, input_size, *options)
-
-
-def conv1d_weight(
-    input: Tensor,
-    weight_size: Sequence[int],
-    grad_output: Tensor,
-    stride: Sizes = 1,
-    padding: Sizes = 0,
-    dilation: Sizes = 1,
-    groups: int = 1,
-) -> Tensor:
-    """The gradient of ``conv1d`` with respect to its weight.
-
-    Args:
-        input: ``[N, C, L]``.
-        weight_size: shape of the weight.
+        {of}_size: shape of the {of}; the other operand is given whole.
         grad_output: the gradient of the output.
         stride, padding, dilation, groups: of the convolution.
 
     Raises:
         RuntimeError: if ``grad_output`` has not the shape of the output.
     """
-    options = stride, padding, dilation, groups
-    return _gradient(conv1d, input, grad_output, 1, weight_size, *options)
+    return gradient
 
 
-def conv2d_input(
-    input_size: Sequence[int],
-    weight: Tensor,
-    grad_output: Tensor,
-    stride: Sizes = 1,
-    padding: Sizes = 0,
-    dilation: Sizes = 1,
-    groups: int = 1,
-) -> Tensor:
-    """The gradient of ``conv2d`` with respect to its input, ``[N, C, H, W]``.
-
-    Args:
-        input_size: shape of the input.
-        weight, grad_output: the weight, and the gradient of the output.
-        stride, padding, dilation, groups: of the convolution.
-
-    Raises:
-        RuntimeError: if ``grad_output`` has not the shape of the output.
-    """
-    options = stride, padding, dilation, groups
-    return _gradient(conv2d, weight, grad_output, 0, input_size, *options)
-
-
-def conv2d_weight(
-    input: Tensor,
-    weight_size: Sequence[int],
-    grad_output: Tensor,
-    stride: Sizes = 1,
-    padding: Sizes = 0,
-    dilation: Sizes = 1,
-    groups: int = 1,
-) -> Tensor:
-    """The gradient of ``conv2d`` with respect to its weight.
-
-    Args:
-        input: ``[N, C, H, W]``.
-        weight_size: shape of the weight.
-        grad_output: the gradient of the output.
-        stride, padding, dilation, groups: of the convolution.
-
-    Raises:
-        RuntimeError: if ``grad_output`` has not the shape of the output.
-    """
-    options = stride, padding, dilation, groups
-    return _gradient(conv2d, input, grad_output, 1, weight_size, *options)
-
-
-def conv3d_input(
-    input_size: Sequence[int],
-    weight: Tensor,
-    grad_output: Tensor,
-    stride: Sizes = 1,
-    padding: Sizes = 0,
-    dilation: Sizes = 1,
-    groups: int = 1,
-) -> Tensor:
-    """The gradient of ``conv3d`` with respect to its input, ``[N, C, D, H, W]``.
-
-    Args:
-        input_size: shape of the input.
-        weight, grad_output: the weight, and the gradient of the output.
-        stride, padding, dilation, groups: of the convolution.
-
-    Raises:
-        RuntimeError: if ``grad_output`` has not the shape of the output.
-    """
-    options = stride, padding, dilation, groups
-    return _gradient(conv3d, weight, grad_output, 0, input_size, *options)
-
-
-def conv3d_weight(
-    input: Tensor,
-    weight_size: Sequence[int],
-    grad_output: Tensor,
-    stride: Sizes = 1,
-    padding: Sizes = 0,
-    dilation: Sizes = 1,
-    groups: int = 1,
-) -> Tensor:
-    """The gradient of ``conv3d`` with respect to its weight.
-
-    Args:
-        input: ``[N, C, D, H, W]``.
-        weight_size: shape of the weight.
-        grad_output: the gradient of the output.
-        stride, padding, dilation, groups: of the convolution.
-
-    Raises:
-        RuntimeError: if ``grad_output`` has not the shape of the output.
-    """
-    options = stride, padding, dilation, groups
-    return _gradient(conv3d, input, grad_output, 1, weight_size, *options)
+conv1d_input, conv1d_weight = _of_input(conv1d), _of_weight(conv1d)
+conv2d_input, conv2d_weight = _of_input(conv2d), _of_weight(conv2d)
+conv3d_input, conv3d_weight = _of_input(conv3d), _of_weight(conv3d)
