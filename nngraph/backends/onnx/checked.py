@@ -51,11 +51,8 @@ def check_model(
     if model.functions or model.training_info:
         raise ModelRefused("it has functions or training info, which nngraph does not write")
     _check_interface(model.graph, signature)
-    count = 0
-    for graph, depth in _graphs(model.graph):
-        count += len(graph.node)
-        if depth > _DEEPEST or count > _MOST_NODES:
-            raise ModelRefused(f"it has more than {_DEEPEST} levels or {_MOST_NODES} nodes")
+    for graph in _graphs(model.graph):
+        _need_ours(graph)
         for tensor in _tensors(graph):
             _check_tensor(tensor, data_name, data_bytes)
 
@@ -79,24 +76,15 @@ def read_model(path: Path) -> Any:
     model = _parsed(path.read_bytes())
     if not model.graph.node and not model.graph.output:
         raise ModelRefused("it is no ONNX model: it has no graph")
-    waiting = [(each, 0) for each in (model.graph, *model.functions)]
-    count = 0
     pairs = [(p.key, p.value) for p in model.metadata_props]
     domains = [o.domain for o in model.opset_import]
     _need_texts(model.producer_name, model.producer_version, *domains, *chain(*pairs))
-    while waiting:
-        graph, depth = waiting.pop()
-        count += len(graph.node)
+    for graph in _graphs(model.graph, *model.functions):
         _need_texts(graph.name, *_names_in(graph))
-        if depth > _DEEPEST or count > _MOST_NODES:
-            raise ModelRefused(f"it has more than {_DEEPEST} levels or {_MOST_NODES} nodes")
-        for node in graph.node:
-            for attribute in node.attribute:
-                inner = [attribute.g] if attribute.HasField("g") else []
-                waiting += ((each, depth + 1) for each in (*inner, *attribute.graphs))
-                held = [attribute.t] if attribute.HasField("t") else []
-                for tensor in (*held, *attribute.tensors):
-                    _check_place(tensor, path.parent)
+        attributes = [attribute for node in graph.node for attribute in node.attribute]
+        for attribute in attributes:
+            for tensor in (*([attribute.t] if attribute.HasField("t") else []), *attribute.tensors):
+                _check_place(tensor, path.parent)
         for tensor in getattr(graph, "initializer", ()):
             _check_place(tensor, path.parent)
     return model
@@ -156,20 +144,32 @@ def _parsed(content: bytes) -> Any:
         raise ModelRefused(f"it is no ONNX model ({error!s:.100})") from None
 
 
-def _graphs(graph: Any) -> Iterator[tuple[Any, int]]:
-    """The graph and those in its nodes' attributes, with their depths."""
-    waiting = [(graph, 0)]
+def _graphs(*roots: Any) -> Iterator[Any]:
+    """Graphs and functions, and the graphs in their nodes' attributes, within the limits."""
+    waiting = [(root, 0) for root in roots]
+    count = 0
     while waiting:
-        each, depth = waiting.pop()
-        yield each, depth
-        for node in each.node:
-            if node.domain or node.op_type == "":
-                raise ModelRefused(f"{node.op_type!r:.40} of {node.domain!r:.40} is not standard")
+        graph, depth = waiting.pop()
+        count += len(graph.node)
+        if depth > _DEEPEST or count > _MOST_NODES:
+            raise ModelRefused(f"it has more than {_DEEPEST} levels or {_MOST_NODES} nodes")
+        yield graph
+        for node in graph.node:
             for attribute in node.attribute:
-                if attribute.type == AttributeProto.GRAPH:
-                    waiting.append((attribute.g, depth + 1))
-                elif attribute.graphs or attribute.tensors or attribute.HasField("sparse_tensor"):
-                    raise ModelRefused("it has attributes that nngraph does not write")
+                inner = [attribute.g] if attribute.HasField("g") else []
+                waiting += ((each, depth + 1) for each in (*inner, *attribute.graphs))
+
+
+def _need_ours(graph: Any) -> None:
+    """Passes for standard operators with attributes of the kinds that nngraph writes."""
+    for node in graph.node:
+        if node.domain or node.op_type == "":
+            raise ModelRefused(f"{node.op_type!r:.40} of {node.domain!r:.40} is not standard")
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.GRAPH:
+                continue
+            if attribute.graphs or attribute.tensors or attribute.HasField("sparse_tensor"):
+                raise ModelRefused("it has attributes that nngraph does not write")
 
 
 def _tensors(graph: Any) -> Iterator[Any]:
