@@ -9,7 +9,15 @@ from typing import Any
 from nngraph.backends.folder import FileEntry
 from nngraph.backends.tvm.targets import BuildTarget, Host
 from nngraph.runtime.binary.errors import BinaryError
-from nngraph.runtime.bundle.fields import a_list, a_name, an_object, file_entries, files_json
+from nngraph.runtime.bundle.fields import (
+    Versioned,
+    a_list,
+    a_name,
+    an_object,
+    file_entries,
+    files_json,
+    read_versioned,
+)
 from nngraph.version import __version__
 
 __all__ = ["CONSTANTS", "KERNELS", "MANIFEST", "OBJECT", "PLAN", "STATE", "BinaryManifest"]
@@ -74,26 +82,10 @@ class BinaryManifest:
         Raises:
             BinaryError: if the data are of a newer version, or not as they have to be.
         """
-        _need_version(data)
-        try:
-            return _read(data)
-        except (KeyError, TypeError, ValueError) as error:
-            shown = f"it has no {error}" if isinstance(error, KeyError) else error
-            raise BinaryError(f"{MANIFEST} is damaged: {shown}") from None
+        return read_versioned(data, _FORMAT, _read)
 
 
-def _need_version(data: Any) -> None:
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise BinaryError(f"{MANIFEST} is not that of a binary: it has no format {FORMAT!r}")
-    version = data.get("version")
-    if type(version) is not int or version < 1:
-        raise BinaryError(f"{MANIFEST} is damaged: its version is {version!r:.40}")
-    if version > VERSION:
-        raise BinaryError(
-            f"the binary is of format version {version}, written by nngraph "
-            f"{data.get('nngraph')!s:.40}; nngraph {__version__} reads versions up to {VERSION}: "
-            "pip install --upgrade nngraph, or build it again with this one"
-        )
+_FORMAT = Versioned("binary", MANIFEST, FORMAT, VERSION, "build", BinaryError)
 
 
 def _read(data: Mapping[str, Any]) -> BinaryManifest:

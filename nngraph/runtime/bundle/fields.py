@@ -3,16 +3,75 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from nngraph.backends.folder import FileEntry
 from nngraph.runtime.bundle.results import NOT_FINITE
+from nngraph.version import __version__
 
-__all__ = ["a_list", "a_name", "a_number", "a_size", "an_object", "file_entries", "files_json"]
+__all__ = [
+    "Versioned",
+    "a_list",
+    "a_name",
+    "a_number",
+    "a_size",
+    "an_object",
+    "file_entries",
+    "files_json",
+    "read_versioned",
+]
 
+T = TypeVar("T")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _LONGEST = 1000  # letters of a name
+
+
+@dataclass(frozen=True)
+class Versioned:
+    """A kind of manifest.
+
+    Attributes:
+        kind: of the folder that it describes.
+        file: its name there.
+        format, version: what it says of itself, and the newest version that is read.
+        remake: what makes a folder anew.
+        error: the class of what is raised.
+    """
+
+    kind: str
+    file: str
+    format: str
+    version: int
+    remake: str
+    error: type[Exception]
+
+
+def read_versioned(data: Any, of: Versioned, read: Callable[[dict[str, Any]], T]) -> T:
+    """What ``read`` makes of a manifest of a version that is known.
+
+    Raises:
+        Exception: of the kind's class, if the data are another format's, of a newer version, or
+            ``read`` refuses them.
+    """
+    if not isinstance(data, dict) or data.get("format") != of.format:
+        raise of.error(f"{of.file} is not that of a {of.kind}: it has no format {of.format!r}")
+    version = data.get("version")
+    if type(version) is not int or version < 1:
+        raise of.error(f"{of.file} is damaged: its version is {version!r:.40}")
+    if version > of.version:
+        writer = f"nngraph {data.get('nngraph')!s:.40}"
+        raise of.error(
+            f"the {of.kind} is of format version {version}, written by {writer}; nngraph "
+            f"{__version__} reads versions up to {of.version}: pip install --upgrade nngraph, or "
+            f"{of.remake} it again with this one"
+        )
+    try:
+        return read(data)
+    except (KeyError, TypeError, ValueError) as error:
+        shown = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise of.error(f"{of.file} is damaged: {shown}") from None
 
 
 def an_object(value: Any) -> dict[str, Any]:

@@ -11,7 +11,15 @@ from nngraph.ir.roles import Role
 from nngraph.ir.signature import Signature
 from nngraph.ir.types import TensorType
 from nngraph.runtime.bundle.errors import BundleError
-from nngraph.runtime.bundle.fields import a_name, a_size, an_object, file_entries, files_json
+from nngraph.runtime.bundle.fields import (
+    Versioned,
+    a_name,
+    a_size,
+    an_object,
+    file_entries,
+    files_json,
+    read_versioned,
+)
 from nngraph.runtime.bundle.interface import (
     port_json,
     read_scalars,
@@ -105,26 +113,10 @@ class Manifest:
         Raises:
             BundleError: if the data are of a newer version, or not as they have to be.
         """
-        _need_version(data)
-        try:
-            return _read(data)
-        except (KeyError, TypeError, ValueError) as error:
-            shown = f"it has no {error}" if isinstance(error, KeyError) else error
-            raise BundleError(f"{MANIFEST} is damaged: {shown}") from None
+        return read_versioned(data, _FORMAT, _read)
 
 
-def _need_version(data: Any) -> None:
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise BundleError(f"{MANIFEST} is not that of a bundle: it has no format {FORMAT!r}")
-    version = data.get("version")
-    if type(version) is not int or version < 1:
-        raise BundleError(f"{MANIFEST} is damaged: its version is {version!r:.40}")
-    if version > VERSION:
-        raise BundleError(
-            f"the bundle is of format version {version}, written by nngraph "
-            f"{data.get('nngraph')!s:.40}; nngraph {__version__} reads versions up to {VERSION}: "
-            "pip install --upgrade nngraph, or export it again with this one"
-        )
+_FORMAT = Versioned("bundle", MANIFEST, FORMAT, VERSION, "export", BundleError)
 
 
 def _read(data: Mapping[str, Any]) -> Manifest:
