@@ -17,6 +17,7 @@ from nngraph.backends.onnx.describe import Port, describe
 from nngraph.backends.onnx.export import METADATA_KEY
 from nngraph.backends.onnx.load import session
 from nngraph.backends.onnx.watch import Notes
+from nngraph.cli.named import Asked
 from nngraph.frontend.checkpoint.load import load
 from nngraph.frontend.loaded import LoadedStep, load_step
 from nngraph.frontend.profile import profiled
@@ -73,7 +74,7 @@ class FileHost:
     """An ONNX file in ONNX Runtime; one of ours gets back the state that it gives."""
 
     def __init__(self, path: Path, threads: int | None) -> None:
-        facts = describe(path)
+        facts = self.facts = describe(path)
         self.inputs = facts.inputs
         self._path, self._threads = path, threads or usable_cpus()
         self._session = session(str(path), self._threads)
@@ -162,42 +163,30 @@ def host_of(path: Path, backend: str | None, threads: int | None) -> Host:
     return FileHost(path, threads)
 
 
-def batch_for(
-    inputs: Sequence[Port],
-    sizes: Mapping[str, int],
-    files: Mapping[str, Path],
-    seed: int,
-    high: int,
-) -> dict[str, Array]:
-    """An array for each input: from a ``.npy`` file, or drawn.
-
-    Args:
-        inputs: what is wanted.
-        sizes: of dynamic axes, by name.
-        files: ``.npy`` files, by the names of inputs.
-        seed: of the draws: floats are normal, integers from 0 to below ``high``.
-        high: see ``seed``.
+def batch_for(inputs: Sequence[Port], asked: Asked) -> dict[str, Array]:
+    """An array for each input: from a ``.npy`` file, or drawn - floats normal, integers from 0 on.
 
     Raises:
         click.BadParameter: if a size is not known, or a file is for no input.
     """
+    files = asked.files
     unknown = files.keys() - {port.name for port in inputs}
     if unknown:
         known = ", ".join(port.name for port in inputs)
         raise click.BadParameter(f"there is no input {', '.join(unknown)}; the inputs are {known}")
-    draws = np.random.default_rng(seed)
+    draws = np.random.default_rng(asked.seed)
     return {
         port.name: np.load(files[port.name], allow_pickle=False)
         if port.name in files
-        else _drawn(port, sizes, draws, high)
+        else _drawn(port, asked, draws)
         for port in inputs
     }
 
 
-def _drawn(port: Port, sizes: Mapping[str, int], draws: np.random.Generator, high: int) -> Array:
+def _drawn(port: Port, asked: Asked, draws: np.random.Generator) -> Array:
     shape: list[int] = []
     for dim in port.shape or ():
-        size = dim if isinstance(dim, int) else sizes.get(str(dim))
+        size = dim if isinstance(dim, int) else asked.sizes.get(str(dim))
         if size is None:
             raise click.BadParameter(f"the size {dim} of {port.name} is open: say --size {dim}=32")
         shape.append(size)
@@ -205,6 +194,6 @@ def _drawn(port: Port, sizes: Mapping[str, int], draws: np.random.Generator, hig
     if dtype.kind == "b":
         return draws.integers(0, 2, shape).astype(bool)
     if dtype.kind in "iu":
-        return draws.integers(0, high, shape).astype(dtype)
+        return draws.integers(0, asked.below, shape).astype(dtype)
     drawn: Array = np.asarray(draws.standard_normal(shape)).astype(dtype)
     return drawn

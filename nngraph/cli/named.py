@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,12 @@ from nngraph.frontend.capture.arguments import spec
 from nngraph.frontend.errors import TraceError
 
 __all__ = [
+    "Asked",
     "argument_option",
     "failing",
     "found",
     "host_options",
     "json_option",
-    "npy_files",
     "size_option",
     "sizes",
     "specs",
@@ -121,25 +123,57 @@ def _spec(text: str) -> Any:
         raise click.BadParameter(f"--arg {text!r}: {error}") from error
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What the options of a command say of the batch, and of the threads that compute on it.
+
+    Attributes:
+        sizes: of dynamic axes, by name.
+        files: ``.npy`` files, by the names of inputs.
+        seed: of what is drawn.
+        below: drawn integers are.
+        threads: of a call; None for all cores.
+    """
+
+    sizes: Mapping[str, int]
+    files: Mapping[str, Path]
+    seed: int
+    below: int
+    threads: int | None
+
+
 def host_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of commands that run something on a batch."""
+    """The options of commands that run something on a batch, which they get as ``asked``."""
+
+    @functools.wraps(command)
+    def called(
+        given: Sequence[str],
+        files: Sequence[str],
+        seed: int,
+        below: int,
+        threads: int | None,
+        **others: Any,
+    ) -> Any:
+        paths = {name: Path(path) for name, path in _pairs("--input", files, "a file, as x=x.npy")}
+        return command(asked=Asked(sizes(given), paths, seed, below, threads), **others)
+
     for option in reversed(_host_options):
-        command = option(command)
-    return command
+        called = option(called)
+    return called
 
 
-def npy_files(given: Sequence[str]) -> dict[str, Path]:
-    """Files by the names of inputs.
+def _pairs(option: str, given: Sequence[str], wanted: str) -> list[tuple[str, str]]:
+    """Names and what belongs to them.
 
     Raises:
-        click.BadParameter: for a text that is not `name=file`.
+        click.BadParameter: for a text that is not ``name=...``.
     """
-    made: dict[str, Path] = {}
+    made = []
     for text in given:
-        name, equals, path = text.partition("=")
-        if not equals or not name or not path:
-            raise click.BadParameter(f"--input {text!r}: write a name and a file, as x=x.npy")
-        made[name] = Path(path)
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise click.BadParameter(f"{option} {text!r}: write a name and {wanted}")
+        made.append((name, value))
     return made
 
 
@@ -149,10 +183,10 @@ def sizes(given: Sequence[str]) -> dict[str, int]:
     Raises:
         click.BadParameter: for a text that is not `name=n`.
     """
-    made: dict[str, int] = {}
-    for text in given:
-        name, equals, number = text.partition("=")
-        if not equals or not name or not number.isdigit():
-            raise click.BadParameter(f"--size {text!r}: write a name and a number, as batch=32")
+    wanted = "a number, as batch=32"
+    made = {}
+    for name, number in _pairs("--size", given, wanted):
+        if not number.isdigit():
+            raise click.BadParameter(f"--size '{name}={number}': write a name and {wanted}")
         made[name] = int(number)
     return made

@@ -13,7 +13,7 @@ import numpy as np
 
 from nngraph.backends.registry import BACKENDS
 from nngraph.cli.hosts import batch_for, host_of
-from nngraph.cli.named import failing, host_options, json_option, npy_files, sizes
+from nngraph.cli.named import Asked, failing, host_options, json_option
 from nngraph.cli.text import say, say_json
 from nngraph.runtime.table import table
 
@@ -36,16 +36,7 @@ _SHARES = (10, 50, 90, 99)
 @host_options
 @json_option
 def command(
-    path: Path,
-    backends: Sequence[str],
-    warmup: int,
-    repeat: int,
-    given: Sequence[str],
-    files: Sequence[str],
-    seed: int,
-    below: int,
-    threads: int | None,
-    as_json: bool,
+    path: Path, backends: Sequence[str], warmup: int, repeat: int, asked: Asked, as_json: bool
 ) -> None:
     """Times steps of PATH, a bundle or an ONNX file: percentiles in milliseconds.
 
@@ -53,10 +44,10 @@ def command(
     """
     rows: list[dict[str, Any]] = []
     with failing():
-        hosts = {name or "onnx": host_of(path, name, threads) for name in backends or (None,)}
+        hosts = {name or "onnx": host_of(path, name, asked.threads) for name in backends or (None,)}
         batches = {}
         for name, host in hosts.items():
-            batches[name] = batch_for(host.inputs, sizes(given), npy_files(files), seed, below)
+            batches[name] = batch_for(host.inputs, asked)
         first = {name: _seconds(host, batches[name]) for name, host in hosts.items()}
         times: dict[str, list[float]] = {name: [] for name in hosts}
         hidden = as_json or not sys.stdout.isatty()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from nngraph.backends.onnx.describe import describe, with_outputs
+from nngraph.backends.onnx.describe import with_outputs
 from nngraph.backends.onnx.load import session
 from nngraph.backends.registry import BACKENDS
 from nngraph.cli.hosts import BundleHost, FileHost, batch_for
-from nngraph.cli.named import failing, host_options, json_option, npy_files, sizes
+from nngraph.cli.named import Asked, failing, host_options, json_option
 from nngraph.cli.text import say, say_json
 from nngraph.runtime.agreement import Difference, compared
 from nngraph.runtime.table import table
@@ -43,11 +42,7 @@ def command(
     rtol: float | None,
     atol: float,
     worst: int,
-    given: Sequence[str],
-    files: Sequence[str],
-    seed: int,
-    below: int,
-    threads: int | None,
+    asked: Asked,
     as_json: bool,
 ) -> None:
     """Compares PATH with OTHER, or with the reference.
@@ -57,11 +52,10 @@ def command(
     values inside that have one name in both. Exit code 3: they differ.
     """
     with failing():
-        numbers = sizes(given)
         if other is None:
-            rows = _with_reference(path, backend, threads, (numbers, npy_files(files), seed, below))
+            rows = _with_reference(path, backend, asked)
         else:
-            rows = _of_files(path, other, threads, (numbers, npy_files(files), seed, below))
+            rows = _of_files(path, other, asked)
     rows = [row.allowing(rtol, atol) for row in rows]
     faults = [row for row in rows if row.is_fault]
     shown = sorted(rows, key=lambda row: -row.excess)[:worst]
@@ -81,28 +75,25 @@ def command(
         raise click.exceptions.Exit(3)
 
 
-_Batch = tuple[Mapping[str, int], Mapping[str, Path], int, int]
-
-
-def _with_reference(path: Path, backend: str, threads: int | None, how: _Batch) -> list[Difference]:
+def _with_reference(path: Path, backend: str, asked: Asked) -> list[Difference]:
     if not path.is_dir():
         raise click.BadParameter(f"{path} is no bundle: name a second ONNX file to compare it with")
-    host = BundleHost(path, backend, threads)
-    batch = batch_for(host.inputs, *how)
+    host = BundleHost(path, backend, asked.threads)
+    batch = batch_for(host.inputs, asked)
     return host.loaded.compared(**batch)
 
 
-def _of_files(path: Path, other: Path, threads: int | None, how: _Batch) -> list[Difference]:
-    hosts = [FileHost(each, threads) for each in (path, other)]
-    batch = batch_for(hosts[0].inputs, *how)
+def _of_files(path: Path, other: Path, asked: Asked) -> list[Difference]:
+    hosts = [FileHost(each, asked.threads) for each in (path, other)]
+    batch = batch_for(hosts[0].inputs, asked)
     kinds = [
-        {port.name: node.kind for node in describe(each).nodes for port in node.outputs}
-        for each in (path, other)
+        {port.name: node.kind for node in host.facts.nodes for port in node.outputs}
+        for host in hosts
     ]
     shared = [name for name, kind in kinds[0].items() if kinds[1].get(name) == kind]
     values = []
     for each, host in zip((path, other), hosts, strict=True):
-        probe = session(with_outputs(each, shared), threads or 1)
+        probe = session(with_outputs(each, shared), asked.threads or 1)
         names = [o.name for o in probe.get_outputs()]
         values.append(dict(zip(names, probe.run(None, host.feed(batch)), strict=True)))
     return [

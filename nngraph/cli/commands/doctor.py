@@ -15,6 +15,7 @@ import click
 import numpy as np
 
 from nngraph.backends.base import usable_cpus
+from nngraph.backends.cache import default_cache_folder
 from nngraph.backends.registry import BACKENDS, Registration
 from nngraph.cli.named import json_option
 from nngraph.cli.text import say, say_json
@@ -134,8 +135,8 @@ def _vectors() -> str:
 
 
 def _cache() -> str:
-    folder = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "nngraph"
-    if not folder.is_dir():
+    folder = default_cache_folder()
+    if folder is None or not folder.is_dir():
         return f"{folder} (empty)"
     size = 0
     for root, _, files in os.walk(folder):

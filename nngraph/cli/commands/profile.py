@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ import click
 from nngraph.backends.files import write_atomically
 from nngraph.backends.registry import BACKENDS
 from nngraph.cli.hosts import batch_for, host_of
-from nngraph.cli.named import failing, host_options, json_option, npy_files, sizes
+from nngraph.cli.named import Asked, failing, host_options, json_option
 from nngraph.cli.text import say, say_json
 
 __all__ = ["command"]
@@ -55,11 +54,7 @@ def command(
     depth: int | None,
     trace: Path | None,
     times: Path | None,
-    given: Sequence[str],
-    files: Sequence[str],
-    seed: int,
-    below: int,
-    threads: int | None,
+    asked: Asked,
     as_json: bool,
 ) -> None:
     """Profiles steps of PATH, a bundle or an ONNX file: time and memory by operator, module, phase.
@@ -73,8 +68,8 @@ def command(
     if depth is not None and by is None:
         by = "module"
     with failing():
-        host = host_of(path, backend, threads)
-        batch = batch_for(host.inputs, sizes(given), npy_files(files), seed, below)
+        host = host_of(path, backend, asked.threads)
+        batch = batch_for(host.inputs, asked)
         found = host.profile(batch, steps, warmup)
         if trace is not None:
             found.to_chrome_trace(trace)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from nngraph.backends.files import write_folder
 from nngraph.backends.registry import BACKENDS
 from nngraph.cli.hosts import BundleHost, batch_for
-from nngraph.cli.named import failing, host_options, json_option, npy_files, sizes
+from nngraph.cli.named import Asked, failing, host_options, json_option
 from nngraph.cli.text import say, say_json
 from nngraph.runtime.agreement import Difference
 from nngraph.runtime.reduction import Reduced
@@ -30,17 +29,7 @@ __all__ = ["command"]
 )
 @host_options
 @json_option
-def command(
-    bundle: Path,
-    backend: str,
-    out: Path | None,
-    given: Sequence[str],
-    files: Sequence[str],
-    seed: int,
-    below: int,
-    threads: int | None,
-    as_json: bool,
-) -> None:
+def command(bundle: Path, backend: str, out: Path | None, asked: Asked, as_json: bool) -> None:
     """Looks for what a backend computes otherwise than the reference in a step of BUNDLE.
 
     Names the first pass after which the graph means something else, and bisects the nodes to the
@@ -49,8 +38,8 @@ def command(
     if out is not None and out.exists():
         raise click.BadParameter(f"--out {out}: there is something of that name")
     with failing():
-        host = BundleHost(bundle, backend, threads)
-        batch = batch_for(host.inputs, sizes(given), npy_files(files), seed, below)
+        host = BundleHost(bundle, backend, asked.threads)
+        batch = batch_for(host.inputs, asked)
         wrong_pass, part = host.loaded.reduced(**batch)
         if part is not None and out is not None:
             _write(out, part)

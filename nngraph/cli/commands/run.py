@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from nngraph.backends.registry import BACKENDS
 from nngraph.cli.hosts import batch_for, host_of
-from nngraph.cli.named import failing, host_options, json_option, npy_files, sizes
+from nngraph.cli.named import Asked, failing, host_options, json_option
 from nngraph.cli.text import say, say_json
 from nngraph.frontend.checkpoint.save import save
 from nngraph.frontend.functional.data import tensor
@@ -33,16 +34,7 @@ __all__ = ["command"]
 @host_options
 @json_option
 def command(
-    path: Path,
-    backend: str | None,
-    steps: int,
-    out: Path | None,
-    given: Sequence[str],
-    files: Sequence[str],
-    seed: int,
-    below: int,
-    threads: int | None,
-    as_json: bool,
+    path: Path, backend: str | None, steps: int, out: Path | None, asked: Asked, as_json: bool
 ) -> None:
     """Runs PATH, a bundle or an ONNX file; the state goes from step to step.
 
@@ -52,9 +44,9 @@ def command(
     rows: list[dict[str, Any]] = []
     results: dict[str, Array] = {}
     with failing():
-        host = host_of(path, backend, threads)
+        host = host_of(path, backend, asked.threads)
         for number in range(steps):
-            batch = batch_for(host.inputs, sizes(given), npy_files(files), seed + number, below)
+            batch = batch_for(host.inputs, replace(asked, seed=asked.seed + number))
             results = host.step(batch)
             rows += [{"step": number + 1, **_facts(n, a)} for n, a in results.items()]
         if out is not None:
