@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module as _import_module
 from math import e, inf, nan, pi
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from nngraph import nn, optim
@@ -15,7 +16,6 @@ from nngraph.frontend.anomaly import (
     is_anomaly_enabled,
     set_anomaly_enabled,
 )
-from nngraph.frontend.binaries import build, load_binary
 from nngraph.frontend.capture.arguments import spec
 from nngraph.frontend.checkpoint.load import load
 from nngraph.frontend.checkpoint.save import save
@@ -84,13 +84,11 @@ from nngraph.frontend.inference import inference_mode, is_inference_mode_enabled
 from nngraph.frontend.inplace import IN_PLACE as _IN_PLACE
 from nngraph.frontend.lanes.vmap import vmap
 from nngraph.frontend.limits import finfo, iinfo
-from nngraph.frontend.loaded import load_step
 from nngraph.frontend.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from nngraph.frontend.nodevice import OutOfMemoryError
 from nngraph.frontend.precision import region as _region
 from nngraph.frontend.precision.region import *
 from nngraph.frontend.printing import set_printoptions
-from nngraph.frontend.profile import profile
 from nngraph.frontend.promotion import promote_types, result_type
 from nngraph.frontend.settings import *
 from nngraph.frontend.settings import __all__ as _SETTINGS
@@ -120,6 +118,11 @@ from nngraph.runtime.bundle.errors import BundleError
 from nngraph.runtime.checkpoint import CheckpointError
 from nngraph.runtime.finite import NonFiniteError
 from nngraph.version import __version__
+
+if _TYPE_CHECKING:  # what few programs want: see __getattr__
+    from nngraph.frontend.binaries import build, load_binary
+    from nngraph.frontend.loaded import load_step
+    from nngraph.frontend.profile import profile
 
 float = float32
 double = float64
@@ -152,6 +155,13 @@ __all__ = [
 # fmt: on
 globals().update(_FOREACH | _IN_PLACE | _TOP_LEVEL | _region.OLD_NAMES)
 _install()
+#: Names of ours that not every program wants, and the modules of the frontend that they are from.
+_NAMES_LATER = {
+    "build": "binaries",
+    "load_binary": "binaries",
+    "load_step": "loaded",
+    "profile": "profile",
+}
 #: Modules at PyTorch's paths; each is imported when it is first asked for.
 _LATER = frozenset(
     {
@@ -190,10 +200,14 @@ __all__ += [name for subject in _SUBJECTS for name in subject.__all__]
 
 
 def __getattr__(name: str) -> _Any:
+    if name in _NAMES_LATER:
+        found = getattr(_import_module(f"nngraph.frontend.{_NAMES_LATER[name]}"), name)
+        globals()[name] = found
+        return found
     if name in _LATER:
         return _import_module(f"nngraph.{name}")
     raise AttributeError(f"module 'nngraph' has no attribute {name!r}{_why_absent(name)}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_LATER, *_NAMES_LATER})
