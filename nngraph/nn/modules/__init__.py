@@ -5,6 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from nngraph.nn.modules import utils
+
+__all__ = ["utils"]
+
 
 def __getattr__(name: str) -> Any:
     """``from nngraph.nn.modules import Linear``, which is ``nngraph.nn.Linear``."""
